@@ -1,0 +1,290 @@
+"""Give every prepared picture a caption, and deal the pairs into training and validation.
+
+Reads   data/metadata/<style>_metadata.json      made by dataset_preparation.py
+        data/processed/<style>/resized/          only where captions are missing
+Writes  data/captions/<style>_{train,val}.jsonl  the pairs, 90/10; a picture once dealt never changes sides
+        data/metadata/<style>_metadata.json      the captions, written back
+        data/captions/<style>_generated.jsonl    what a captioner wrote, batch by batch, so that a killed run goes on
+
+    python caption_generation.py                                    # 848 engravings: expect 763 and 85 pairs (5,141: 4,627 and 514)
+    python caption_generation.py --style builtin                    # the built-in captions: seconds, no model; 5,400 and 600 pairs
+    python caption_generation.py --captioner Salesforce/blip-image-captioning-base     # a small captioner, for machines without a GPU
+    python caption_generation.py --captioner existing               # only pictures that came with a caption
+    python caption_generation.py --captioner PATH --recaption       # a checkpoint in a folder; replaces the captions there are
+
+Captions read "An engraving of …" (depicting, showing), "A drawing of …" and so on by style; those that do already stay as they are.
+Others lose their own "a black and white drawing of", white space is collapsed, control characters go. Nothing is added at the end.
+"""
+import errno
+import json
+import re
+import time
+import unicodedata
+import urllib.error
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+from PIL import Image
+
+from cli import UserError, parse, progress, run
+from records import Collection, read_jsonl, recover_jsonl, split_rows, write_jsonl
+from settings import PRESETS, CaptionConfig, PrepareConfig
+
+BLIP2 = "Salesforce/blip2-opt-2.7b"
+SMALLER = "Salesforce/blip-image-captioning-base"
+PARAMETERS = {BLIP2: 3.74e9, SMALLER: 0.22e9}               # known before the download; counted for all others
+BEAMS = 5
+
+
+# Wording
+
+MEDIUM = {"engraving": "An engraving", "builtin": "An engraving", "drawings": "A drawing", "painting": "A painting",
+          "sculpture": "A sculpture", "iconography": "An icon"}
+WORDED = r"(of|depicting|showing)\s+(?=\S)"
+ADJECTIVES = (r"(?:(?:very|old|antique|vintage|early|medieval|black[ -]and[ -]white|b&w|monochrome|gr[ae]y(?:scale)?|detailed|intricate|fine|beautiful|"
+              r"colou?r(?:ed)?|hand-colou?red|digital|wood|steel|copper|copperplate|line|ink|pen|pen[ -]and[ -]ink|pencil|charcoal|stone|marble|bronze|oil|"
+              r"religious|\d\dth[ -]century)[\s,]+)*")
+NOUNS = r"(?:engraving|etching|wood-?cut|lithograph|drawing|sketch|illustration|print|picture|image|photo(?:graph)?|artwork|painting|close-?up|reproduction)"
+OWN_NOUNS = {"sculpture": r"sculptures?|statues?", "iconography": r"icons?"}        # in an engraving a statue is what it shows
+FIRST_WORDS = "A|An|The|One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Several|Some|Many"
+
+
+def clean(text):
+    """One line: white space collapsed, control and other invisible characters dropped."""
+    return "".join(letter for letter in " ".join(text.split()) if unicodedata.category(letter)[0] != "C").strip()
+
+
+def worded(caption, style):
+    """Any caption -> "An engraving of …" in the words of its style, or "" where it says nothing. What reads so already stays."""
+    caption, medium, verb = clean(caption), MEDIUM.get(style, "A picture"), "of"
+    nouns = rf"(?:{NOUNS}|{OWN_NOUNS[style]})" if style in OWN_NOUNS else NOUNS
+    name = rf"(?:this is |there is )?(?:(?:an?|the|one) )?{ADJECTIVES}{nouns}s?(?: ?/ ?{ADJECTIVES}{nouns})*"
+    lead = re.compile(rf"{name}(?:\s+(?:(?:that|which) )?(?P<verb>of|depicting|depicts|showing|shows|with)\s+|\s*:\s*|\s+[-–—]\s+)", re.IGNORECASE)
+    own = re.match(rf"{medium} {WORDED}", caption)
+    if own and not lead.match(caption, own.end()) and not re.fullmatch(rf"{name}\.?", caption[own.end():], re.IGNORECASE):
+        return caption
+    while found := lead.match(caption):
+        verb = {"depicts": "depicting", "shows": "showing", "with": "of", None: "of"}.get(said := found["verb"] and found["verb"].lower(), said)
+        caption = caption[found.end():]
+    by = re.match(rf"{name}\s*,?\s+(?=(?:by|after|from)\s)", caption, re.IGNORECASE)
+    if by:                                                  # "wood engraving by Gustave Doré, from …": maker or book, no subject
+        verb, caption = "of", "a work " + caption[by.end():]
+    if not re.search(r"\w", caption) or re.fullmatch(rf"{name}(?:\s+(?:of|depicting|showing))?\W*", caption, re.IGNORECASE):
+        return ""
+    if re.match(rf"(?:{FIRST_WORDS}) [a-z]", caption):      # a sentence's capital; a title's stays ("The Wolves and the Sheep" has both)
+        caption = caption[0].lower() + caption[1:]
+    return f"{medium} {verb} {caption}"
+
+
+# The captioner
+
+def pick_device(name):
+    """"auto" -> the best there is; UserError where the one asked for is not there."""
+    import torch
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    name = next(device for device in there if there[device]) if name == "auto" else name
+    if not there[name]:
+        raise UserError(f"--device {name} is not available here; use --device cpu or leave it out")
+    return name
+
+
+def estimate(captioner, parameters, count, tokens):
+    """Without a GPU: what to expect, and the smaller command. From the measured speed of a matrix product: a captioner reads some
+    300 tokens of picture and prompt and tries BEAMS continuations, two operations per parameter each."""
+    import torch
+    matrix = torch.randn(1024, 1024)
+    matrix @ matrix
+    start = time.perf_counter()
+    for _ in range(4):
+        matrix @ matrix
+    speed = 4 * 2 * 1024 ** 3 / (time.perf_counter() - start)                               # operations per second
+    seconds = count * 2 * parameters * (300 + BEAMS * tokens) / speed
+    length = f"{seconds / 3600:,.1f} hours" if seconds > 5400 else f"{seconds / 60:,.0f} minutes" if seconds > 90 else f"{seconds:.0f} seconds"
+    print(f"no GPU: {captioner} ({parameters / 1e9:.2g} billion parameters, {4 * parameters / 1e9:.2g} GB of memory) will take very roughly {length} "
+          f"for {count:,} pictures here", flush=True)
+    if seconds > 600:
+        smaller = [] if captioner == SMALLER else [f"--captioner {SMALLER}"]
+        print(f"  smaller: python caption_generation.py {' or '.join([*smaller, '--max-samples 50'])}; Ctrl+C keeps what is done", flush=True)
+
+
+def is_here(captioner):
+    """True for a folder or a downloaded checkpoint, False where the hub has it. UserError where the hub cannot be reached or does not
+    know the name, after one request; transformers itself would try again for two minutes."""
+    from huggingface_hub import hf_hub_url, try_to_load_from_cache
+    ways = "name a checkpoint in a folder, python caption_generation.py --captioner PATH, or keep the captions there are, --captioner existing"
+    try:
+        if Path(captioner).expanduser().is_dir() or isinstance(try_to_load_from_cache(captioner, "config.json"), str):
+            return True
+        with urllib.request.urlopen(urllib.request.Request(hf_hub_url(captioner, "config.json"), method="HEAD"), timeout=10):
+            return False
+    except urllib.error.HTTPError as error:
+        if error.code not in (401, 403, 404):               # the hub's own trouble: the download will report it
+            return False
+        raise UserError(f"the captioner {captioner} is unknown to the Hugging Face hub or needs a login (hf auth login): check the name, or {ways}") from error
+    except ValueError as error:
+        raise UserError(f"the captioner {captioner} is neither a folder nor a name such as {BLIP2}: {ways}") from error
+    except OSError as error:                                # URLError, timeouts
+        raise UserError(f"the captioner {captioner} is not on this machine and the Hugging Face hub cannot be reached: connect and run the same "
+                        f"command again, {ways}") from error
+
+
+def load_captioner(captioner, device):
+    """Checkpoint name or folder -> (processor, model in eval mode). What is on this machine already is loaded without network."""
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers.utils import logging
+    logging.set_verbosity_error()
+    local = Path(captioner).expanduser()
+    name = str(local) if local.is_dir() else captioner
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    for offline in (True, False) if is_here(captioner) and not local.is_dir() else (local.is_dir(),):   # a download may have been cut off
+        try:
+            processor = AutoProcessor.from_pretrained(name, local_files_only=offline)
+            model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, local_files_only=offline)
+            if not hasattr(processor, "tokenizer"):
+                raise ValueError("it has no tokenizer")
+            return processor, model.to(device).eval()
+        except Exception as error:                          # transformers raises nearly anything on a broken or foreign checkpoint
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            if local.is_dir() or not offline:
+                why = clean(str(error))[:160]
+                raise UserError(f"the captioner {captioner} cannot be loaded ({type(error).__name__}: {why}): name another image-text-to-text checkpoint, "
+                                f"python caption_generation.py --captioner {SMALLER}, or keep the captions there are, --captioner existing") from error
+
+
+def caption_pictures(pictures, prompts, processor, model, max_new_tokens):
+    """B pictures and prompts -> B raw captions without their prompts. Deterministic; a row does not depend on the others."""
+    import torch
+    family = model.config.model_type
+    processor.tokenizer.padding_side = "left"               # the new words follow the prompt at once
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    if getattr(processor, "chat_template", None):
+        asked = [[{"role": "user", "content": [{"type": "image", "image": picture}, {"type": "text", "text": f"Describe it in one sentence that begins: {prompt}"}]}]
+                 for picture, prompt in zip(pictures, prompts)]
+        inputs = processor.apply_chat_template(asked, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
+                                               processor_kwargs=dict(padding=True))
+    else:
+        text = ["<CAPTION>"] * len(prompts) if family == "florence2" else prompts
+        inputs = processor(images=pictures, text=text, padding=True, return_tensors="pt")
+    inputs = inputs.to(model.device, model.dtype)           # casts the float tensors only
+    with torch.inference_mode():
+        tokens = model.generate(**inputs, max_new_tokens=max_new_tokens, num_beams=BEAMS, do_sample=False, repetition_penalty=1.2)    # (B, T)
+    decoder_only = model.config.use_decoder_only_language_model if family == "blip-2" else not model.config.is_encoder_decoder and family != "blip"
+    if decoder_only:
+        tokens = tokens[:, inputs["input_ids"].shape[1]:]   # the answer starts with the question
+    captions = [clean(caption) for caption in processor.batch_decode(tokens, skip_special_tokens=True)]
+    if family == "blip":                                    # starts with the prompt too, but one token off: strip the text
+        captions = [caption[len(prompt):].strip() if caption.lower().startswith(prompt.lower()) else caption for caption, prompt in zip(captions, prompts)]
+    return captions
+
+
+def generate(rows, collection, captioner, config):
+    """Rows -> {id: raw caption} by the captioner; each finished batch is appended to <style>_generated.jsonl and never made again."""
+    path = collection.train.with_name(f"{collection.style}_generated.jsonl")
+    written = {row["id"]: row["caption"] for row in recover_jsonl(path) if row.get("captioner") == captioner}
+    todo = [row for row in rows if row["id"] not in written]
+    if todo:
+        absent = next((row["filename"] for row in todo if not (collection.resized / row["filename"]).exists()), None)
+        if absent:
+            raise UserError(f"{collection.resized / absent} is missing; prepare the pictures again: python dataset_preparation.py --style {collection.style} --source …")
+        is_here(captioner)                                  # a wrong name should not wait for torch
+        device = pick_device(config.device)
+        if device == "cpu" and captioner in PARAMETERS:
+            estimate(captioner, PARAMETERS[captioner], len(todo), config.max_new_tokens)
+        processor, model = load_captioner(captioner, device)
+        if device == "cpu" and captioner not in PARAMETERS:
+            estimate(captioner, sum(weight.numel() for weight in model.parameters()), len(todo), config.max_new_tokens)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8") as log, progress(label="captioning", total=len(rows), initial=len(rows) - len(todo)) as bar:
+            for start in range(0, len(todo), config.batch_size):
+                batch = todo[start:start + config.batch_size]
+                pictures = [Image.open(collection.resized / row["filename"]).convert("RGB") for row in batch]
+                prompts = [f"{MEDIUM.get(row['style'], 'A picture').lower()} of" for row in batch]
+                captions = caption_pictures(pictures, prompts, processor, model, config.max_new_tokens)
+                for row, caption in zip(batch, captions):
+                    written[row["id"]] = caption
+                    log.write(json.dumps({"id": row["id"], "captioner": captioner, "caption": caption}, ensure_ascii=False) + "\n")
+                log.flush()
+                bar.update(len(batch))
+    return {row["id"]: written[row["id"]] for row in rows}
+
+
+# The files
+
+def stored_splits(rows, collection):
+    """{id: split} of all earlier runs. The caption files decide; the metadata remembers rows that a run with --max-samples left out."""
+    if not collection.train.exists() and not collection.val.exists():
+        return {}
+    stored = {row["id"]: row["split"] for row in rows if "split" in row}
+    for path, split in ((collection.train, "train"), (collection.val, "val")):
+        if path.exists():
+            stored |= {row["id"]: split for row in read_jsonl(path)}
+    return stored
+
+
+def preset_of(collection):
+    """The flag of the preset whose size is prepared, for the next command."""
+    prepared = next((int(path.stem.split("_")[1]) for path in collection.processed.glob("pixels_*.npy")), None)
+    sizes = {name: values.get("image_size", PrepareConfig.image_size) for name, values in PRESETS.items()}
+    preset = next((name for name, size in sizes.items() if size == prepared), "full")
+    return "" if preset == "full" else f" --preset {preset}"
+
+
+def main(config):
+    collection = Collection(config.style, config.data)
+    rows = collection.read_metadata()
+    taken = rows
+    if config.max_samples:                                  # an id is a hash, so this is a fair sample
+        chosen = set(sorted(row["id"] for row in rows)[:config.max_samples])
+        taken = [row for row in rows if row["id"] in chosen]
+    before = json.dumps(rows)
+
+    for row in taken:
+        row["caption"] = worded(row.get("caption") or "", row["style"])
+    lacking = [row for row in taken if config.recaption or not row["caption"]]
+    captioner = config.captioner or (BLIP2 if lacking else "existing")
+    if captioner != "existing" and lacking:
+        print(f"{config.style}: {len(lacking):,} of {len(taken):,} pictures to be captioned by {captioner}", flush=True)
+        captions = generate(lacking, collection, captioner, config)
+        for row in lacking:
+            caption = worded(captions[row["id"]], row["style"])
+            if caption:
+                row |= {"caption": caption, "captioner": captioner}
+
+    captioned = [row for row in taken if row["caption"]]
+    if not captioned:
+        if captioner == "existing":
+            raise UserError(f"none of the {len(taken):,} pictures of {config.style} has a caption; let a model write them: "
+                            f"python caption_generation.py --style {config.style} --captioner {BLIP2} (or {SMALLER} without a GPU)")
+        raise UserError(f"{captioner} wrote no usable caption for any of {len(taken):,} pictures; try another: "
+                        f"python caption_generation.py --style {config.style} --captioner {SMALLER}", code=1)
+    splits = split_rows(captioned, stored_splits(rows, collection))
+    for row in captioned:
+        row["split"] = splits[row["id"]]
+    pairs = [{key: row[key] for key in ("id", "filename", "caption", "style", "split")} for row in captioned]
+    if json.dumps(rows) != before:
+        collection.write_metadata(rows)
+    for path, split in ((collection.train, "train"), (collection.val, "val")):
+        mine = [pair for pair in pairs if pair["split"] == split]
+        if not path.exists() or read_jsonl(path) != mine:
+            write_jsonl(path, mine)
+
+    counts = Counter(splits.values())
+    words = sum(len(pair["caption"].split()) for pair in pairs) / len(pairs)
+    own = sum("captioner" not in row for row in captioned)
+    print(f"{config.style}: {len(pairs):,} pairs, {counts['train']:,} to train and {counts['val']:,} to validate")
+    print(f"  captions: {own:,} of the collection's own, {len(pairs) - own:,} by a model; {words:.1f} words on average; "
+          f"{len(pairs) - len({pair['caption'] for pair in pairs}):,} that repeat another")
+    if len(captioned) < len(taken):
+        print(f"  left out for want of a caption: {len(taken) - len(captioned):,} of {len(taken):,}")
+    for pair in pairs[::max(1, len(pairs) // 3)][:3]:
+        print(f"    {pair['filename']}  {pair['caption']}")
+    data = f" --data {config.data}" if config.data != "data" else ""
+    print(f"next: python training_loop.py --style {config.style}{preset_of(collection)}{data}")
+
+
+if __name__ == "__main__":
+    run(main, *parse(CaptionConfig, description=__doc__, presets=PRESETS))

@@ -1,0 +1,137 @@
+"""What every script shares with its user: flags made from dataclasses, one-sentence errors, progress, whole files.
+
+    @dataclass(frozen=True)
+    class Config:
+        seeds: str = option("0-9", "which seeds to draw")
+
+    (config,) = parse(Config, description=__doc__)      # --help and wrong flags end here, before heavy imports
+    run(main, config)                                   # exit codes: 0 done, 1 the answer is no, 2 wrong input, 130/143 signals
+"""
+import argparse
+import contextlib
+import dataclasses
+import difflib
+import errno
+import os
+import re
+import signal
+import sys
+import types
+from pathlib import Path
+
+
+class UserError(Exception):
+    """A sentence for the user: what is wrong and the command that mends it. code: exit status, 2 for wrong or missing
+    input, 1 where the work was done and its answer is no."""
+
+    def __init__(self, sentence, code=2):
+        super().__init__(sentence)
+        self.code = code
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; like KeyboardInterrupt it passes every `except Exception`."""
+
+
+def option(default, note, choices=None, kind=None):
+    """A config field whose note `--help` prints. kind: callable that turns the flag's text into the value; else the annotation."""
+    return dataclasses.field(default=default, metadata={"note": note, "choices": choices, "kind": kind})
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that answers a wrong flag in one sentence with the nearest right one."""
+
+    def error(self, message):
+        unknown = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
+        nearest = [near for flag in unknown for near in difflib.get_close_matches(flag, self._option_string_actions, n=1)]
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        print(f"error: {message}{hint} (python {self.prog} --help lists the flags)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def add_flag(parser, field):
+    flag, note = "--" + field.name.replace("_", "-"), field.metadata["note"]
+    shown = f"{note} (default: {field.default})" if field.default not in (None, "") else note
+    if field.type is bool:
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=note)
+        return
+    plain = next(kind for kind in field.type.__args__ if kind is not type(None)) if isinstance(field.type, types.UnionType) else field.type
+    parser.add_argument(flag, type=field.metadata["kind"] or plain, choices=field.metadata["choices"],
+                        default=argparse.SUPPRESS, help=shown.replace("%", "%%"), metavar=None if field.metadata["choices"] else plain.__name__.upper())
+
+
+def parse(*kinds, description, presets=None, argv=None):
+    """Command line -> one config per dataclass of `kinds`. A flag given by the user wins over the preset, the preset over
+    the dataclass. presets: {name: {field: value}}, chosen by --preset. Ends the process with code 2 on a wrong flag or value."""
+    title, _, examples = description.partition("\n\n")
+    parser = Parser(description=title, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    for field in {field.name: field for kind in kinds for field in dataclasses.fields(kind) if "note" in field.metadata}.values():
+        add_flag(parser, field)
+    given = vars(parser.parse_args(argv))
+    preset = given.get("preset", next((kind.preset for kind in kinds if hasattr(kind, "preset")), None))
+    values = {**(presets or {}).get(preset, {}), **given}
+    try:
+        return tuple(kind(**{field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values}) for kind in kinds)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def run(main, *configs):
+    """main(*configs), then exit with its status; every foreseen end is one sentence on stderr, never a traceback."""
+    def terminate(number, frame):
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        code = main(*configs) or 0
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.code
+    except KeyboardInterrupt:
+        print("\ninterrupted; finished work is kept, run the same command again to go on", file=sys.stderr)
+        code = 130
+    except Terminated:
+        print("\nterminated; finished work is kept, run the same command again to go on", file=sys.stderr)
+        code = 143
+    except BrokenPipeError:                                             # `… | head` closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG):
+            raise
+        print(f"error: {error.filename or 'writing'}: {error.strerror}; files written before are whole, free or allow the place and run the same command again", file=sys.stderr)
+        code = 1
+    raise SystemExit(code)
+
+
+@contextlib.contextmanager
+def whole_file(path, sync=True):
+    """A temporary name beside `path` to write to; renamed to `path` when all went well, removed otherwise, so that a
+    killed run leaves the old file whole. sync=False: survives a kill, but a power cut may leave it empty; for thousands of
+    small files that can be made again, where waiting for the disk took half of the time."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        if sync:
+            with open(partial, "rb+") as file:
+                os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Whole-file write of UTF-8 text."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def progress(items=None, *, label, total=None, unit="picture", initial=0):
+    """tqdm on stderr with rate and time left; into a log file it prints a line every 10 seconds instead of redrawing."""
+    from tqdm import tqdm
+    terminal = sys.stderr.isatty()
+    return tqdm(items, desc=label, total=total, unit=f" {unit}s", initial=initial, dynamic_ncols=terminal, ncols=None if terminal else 100,
+                mininterval=0.2 if terminal else 10, maxinterval=10, leave=True, smoothing=0.1)

@@ -1,0 +1,475 @@
+"""The model: one latent z that draws a picture and writes its caption. Run it to see every shape and the parameter counts.
+
+    python model_architecture.py                       # a real forward pass of the full preset
+    python model_architecture.py --preset small
+    python model_architecture.py --write-specs         # writes MODEL_SPECS.md
+
+Conventions: pictures are float (B, 3, S, S) in [-1, 1]; z is (B, D) standard normal; tokens are int64 (B, T) beginning with
+START. Inside, the decoders read a `code` (B, D); the sampler is the map between z and code (class Sampler).
+"""
+if __name__ == "__main__":                                              # --help answers before torch loads
+    from cli import parse
+    from settings import PRESETS, ModelConfig, SpecsConfig
+    CONFIGS = parse(ModelConfig, SpecsConfig, description=__doc__, presets=PRESETS)
+
+import copy
+import hashlib
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+
+import checkpoint
+from cli import UserError, run, write_text
+from settings import PRESETS, ModelConfig, base_and_doublings
+from tokenizer import END, PAD, START, Tokenizer
+
+FORMAT = 1                                                              # of the extra state in best_model.pt
+TIE = 1e-3                                                              # logits this near the best count as equal; the lower id wins
+
+
+# ---------------------------------------------------------------- pixels, devices, seeds
+
+def to_tensor(pixels):
+    """uint8 array (B, H, W) or (B, H, W, C) -> float32 tensor (B, C, H, W) in [-1, 1]; value v becomes v / 127.5 - 1."""
+    tensor = torch.as_tensor(np.ascontiguousarray(pixels))
+    tensor = tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2)
+    return tensor.float() / 127.5 - 1
+
+
+def to_pixels(images):
+    """The inverse: (B, C, H, W) in [-1, 1] -> uint8 array (B, H, W, C), values outside clipped."""
+    return ((images.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+def to_pil(images):
+    """(B, C, H, W) in [-1, 1] -> list of PIL RGB images."""
+    return [Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))) for pixels in to_pixels(images)]
+
+
+def pick_device(name="auto"):
+    """"auto" -> cuda, mps or cpu, whichever is there first. UserError for a device that this machine lacks."""
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(device for device, there in found.items() if there))
+    if not found.get(torch.device(name).type, False):
+        raise UserError(f"--device {name} is not on this machine; use --device auto")
+    return torch.device(name)
+
+
+def stream(seed, purpose):
+    """Random numbers for one purpose ("latent", "words", …) of one seed, whatever the device, batch or order."""
+    digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def latents(seeds, latent_dim):
+    """B seeds, integers 0 … 2**32 - 1 -> z (B, D), float32 standard normal on the CPU. Row i depends on seeds[i] alone."""
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+            raise UserError(f"a seed is an integer from 0 to {2**32 - 1}, got {seed!r}")
+    return torch.stack([torch.randn(latent_dim, generator=stream(int(seed), "latent")) for seed in seeds])
+
+
+# ---------------------------------------------------------------- pictures
+
+class ChannelNorm(nn.Module):
+    """Layer norm over the channels of each pixel: no statistics shared with the batch or with the rest of the picture."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x):
+        return F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2], self.weight, self.bias).permute(0, 3, 1, 2)
+
+
+def feature_widths(config):
+    """-> (side of the coarsest map, channels of each map from the finest to the coarsest)."""
+    base, doublings = base_and_doublings(config.image_size)
+    steps = doublings - config.patch.bit_length() + 1
+    return base, [min(config.width * 2**step, config.max_width) for step in range(steps + 1)]
+
+
+class ImageEncoder(nn.Module):
+    """Pictures (B, C, S, S) in [-1, 1] -> code (B, D) of root mean square 1."""
+
+    def __init__(self, config):
+        super().__init__()
+        base, widths = feature_widths(config)
+        self.patch = config.patch
+        layers = [nn.Conv2d(config.channels * config.patch**2, widths[0], 3, padding=1), ChannelNorm(widths[0]), nn.SiLU()]
+        for narrow, wide in zip(widths, widths[1:]):
+            layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1), ChannelNorm(wide), nn.SiLU()]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], config.neck, 1))
+        self.to_code = nn.Linear(config.neck * base**2, config.latent_dim)
+
+    def forward(self, images):
+        x = F.pixel_unshuffle(images, self.patch)                       # (B, C P P, S/P, S/P)
+        x = self.layers(x.contiguous(memory_format=torch.channels_last))  # (B, neck, base, base)
+        return F.rms_norm(self.to_code(x.flatten(1)), self.to_code.bias.shape)  # (B, D)
+
+
+class ImageDecoder(nn.Module):
+    """Code (B, D) -> pictures (B, C, S, S), about [-1, 1]; decode_image clips."""
+
+    def __init__(self, config):
+        super().__init__()
+        base, widths = feature_widths(config)
+        self.patch, self.shape = config.patch, (config.neck, base, base)
+        self.from_code = nn.Linear(config.latent_dim, config.neck * base**2)
+        layers = [nn.Conv2d(config.neck, widths[-1], 3, padding=1), ChannelNorm(widths[-1]), nn.SiLU()]
+        for wide, narrow in zip(widths[::-1], widths[-2::-1]):
+            layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1), ChannelNorm(narrow), nn.SiLU()]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[0], config.channels * config.patch**2, 3, padding=1))
+
+    def forward(self, code):
+        x = self.from_code(code).unflatten(1, self.shape)               # (B, neck, base, base)
+        x = self.layers(x.contiguous(memory_format=torch.channels_last))  # (B, C P P, S/P, S/P)
+        return F.pixel_shuffle(x, self.patch)                           # (B, C, S, S)
+
+
+# ---------------------------------------------------------------- captions
+
+class Attention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x, mask=None, causal=False, cache=None):
+        """x (B, T, W). cache: [keys, values] of the tokens before, each (B, H, t, W/H), grown in place; then T is 1."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)    # each (B, H, T, W/H)
+        if cache is not None:
+            if cache:
+                k, v = torch.cat([cache[0], k], 2), torch.cat([cache[1], v], 2)            # (B, H, t + 1, W/H)
+            cache[:] = k, v
+            causal = False
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)      # (B, H, T, W/H)
+        return self.out(x.transpose(1, 2).flatten(2))                   # (B, T, W)
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x, **attention):
+        x = x + self.attention(self.norm1(x), **attention)
+        return x + self.mlp(self.norm2(x))
+
+
+class TextDecoder(nn.Module):
+    """Code (B, D) and the tokens so far (B, T) -> logits of the next (B, T, V). The code is added before every layer and at
+    every position, so no position can overlook it. Entries that the tokenizer does not use have logit -inf."""
+
+    def __init__(self, config):
+        super().__init__()
+        width = config.text_width
+        self.tokens = nn.Embedding(config.vocab_size, width)
+        self.positions = nn.Parameter(torch.zeros(config.max_caption_length, width))
+        self.condition = nn.Linear(config.latent_dim, width * config.text_layers)
+        self.blocks = nn.ModuleList(Block(width, config.text_heads) for _ in range(config.text_layers))
+        self.norm = nn.LayerNorm(width)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.register_buffer("unused", torch.zeros(config.vocab_size, dtype=torch.bool), persistent=False)
+
+    def forward(self, code, tokens, caches=None, start=0):
+        conditions = self.condition(code)[:, None].chunk(len(self.blocks), -1)             # L of (B, 1, W)
+        x = self.tokens(tokens) + self.positions[start:start + tokens.shape[1]]            # (B, T, W)
+        for block, condition, cache in zip(self.blocks, conditions, caches or [None] * len(self.blocks)):
+            x = block(x + condition, causal=True, cache=cache)
+        logits = F.linear(self.norm(x), self.tokens.weight, self.bias)                     # (B, T, V)
+        return logits.masked_fill(self.unused, -torch.inf)
+
+
+class TextEncoder(nn.Module):
+    """Tokens (B, T) -> one vector of the code's length (B, D), which InfoNCE compares with the picture's code."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.tokens = nn.Embedding(config.vocab_size, config.text_width)
+        self.positions = nn.Parameter(torch.zeros(config.max_caption_length, config.text_width))
+        self.block = Block(config.text_width, config.text_heads)
+        self.norm = nn.LayerNorm(config.text_width)
+        self.out = nn.Linear(config.text_width, config.latent_dim)
+
+    def forward(self, tokens):
+        real = tokens != PAD                                            # (B, T)
+        x = self.tokens(tokens) + self.positions[:tokens.shape[1]]      # (B, T, W)
+        x = self.norm(self.block(x, mask=real[:, None, None]))          # (B, T, W)
+        return self.out((x * real[..., None]).sum(1) / real.sum(1, keepdim=True))          # (B, D)
+
+
+# ---------------------------------------------------------------- the seed space
+
+class VelocityField(nn.Module):
+    """v(y, t): (B, k), (B,) -> (B, k), a residual MLP. Its last layer starts at zero, so an unfitted flow is the identity."""
+
+    def __init__(self, dims, width, depth=3):
+        super().__init__()
+        self.register_buffer("frequencies", math.pi * 2.0 ** torch.arange(0, 6, 0.5), persistent=False)
+        self.inward = nn.Linear(dims, width)
+        self.time = nn.Linear(2 * len(self.frequencies), width)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width)) for _ in range(depth))
+        self.outward = nn.Linear(width, dims)
+
+    def forward(self, y, t):
+        angles = t[:, None] * self.frequencies                          # (B, F)
+        time = self.time(torch.cat([angles.sin(), angles.cos()], -1))   # (B, W)
+        x = self.inward(y)                                              # (B, W)
+        for block in self.blocks:
+            x = x + block(x + time)
+        return self.outward(F.silu(x))                                  # (B, k)
+
+
+class Sampler(nn.Module):
+    """The map between seeds z ~ N(0, I) and codes as the decoders met them in training, both (B, D).
+
+        y = flow(z[:, :k]), z[:, k:]          code = mean + frame y
+
+    The columns of `frame` are the principal directions of the noisy training codes times their standard deviation. In the
+    k leading ones the codes are far from Gaussian, and a flow carries one into the other; in the others the training noise
+    dominates, which is Gaussian by construction. It is fitted after the autoencoder, to its codes (ex-post density
+    estimation: Ghosh et al. 2020, arXiv:1903.12436); the flow by flow matching (Lipman et al. 2023, arXiv:2210.02747).
+    It runs in float64 on the CPU, whatever the model's device, so that a seed's code does not depend on batch or device.
+    """
+    STEPS = 12                                                          # Runge-Kutta 4 steps from noise to code
+
+    def __init__(self, config):
+        super().__init__()
+        self.dims = min(config.flow_dims, config.latent_dim)
+        self.noise = config.code_noise
+        self.register_buffer("mean", torch.zeros(config.latent_dim))
+        self.register_buffer("frame", torch.eye(config.latent_dim))
+        self.register_buffer("frame_inverse", torch.eye(config.latent_dim))
+        self.flow = VelocityField(self.dims, config.flow_width)
+
+    def to_code(self, z):
+        y = torch.cat([self.integrate(z[:, :self.dims], 0, 1), z[:, self.dims:]], -1)      # (B, D)
+        return self.mean + y.to(self.mean) @ self.frame.T
+
+    def to_latent(self, code):
+        y = (code - self.mean) @ self.frame_inverse.T                   # (B, D)
+        return torch.cat([self.integrate(y[:, :self.dims], 1, 0), y[:, self.dims:]], -1)
+
+    def integrate(self, y, begin, end):
+        """Solve dy/dt = v(y, t) from t = begin to end with classical Runge-Kutta. y (B, k) -> (B, k), same device and dtype."""
+        flow = copy.deepcopy(self.flow).double().cpu().requires_grad_(False)
+        x, h = y.double().cpu(), (end - begin) / self.STEPS
+        velocity = lambda x, t: flow(x, torch.full((len(x),), t, dtype=torch.float64))
+        for step in range(self.STEPS):
+            t = begin + step * h
+            k1 = velocity(x, t)
+            k2 = velocity(x + h / 2 * k1, t + h / 2)
+            k3 = velocity(x + h / 2 * k2, t + h / 2)
+            k4 = velocity(x + h * k3, t + h)
+            x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        return x.to(y)
+
+    @torch.no_grad()
+    def set_frame(self, codes, previous=None):
+        """Mean and principal directions of the noisy codes. codes: (N, D) without noise. previous: (N, k), what this returned
+        for the same rows before; the new leading directions are then turned to agree with it as well as they can (orthogonal
+        Procrustes), so that the flow fitted before remains nearly right. -> leading whitened coordinates (N, k)."""
+        codes = codes.double().cpu()
+        mean = codes.mean(0)
+        variance, directions = torch.linalg.eigh((codes - mean).T @ (codes - mean) / len(codes))
+        order = variance.argsort(descending=True)
+        scale = (variance[order].clamp(min=0) + self.noise**2).clamp(min=1e-6).sqrt()      # (D,)
+        directions = directions[:, order]                               # (D, D), columns
+        turn = torch.eye(len(mean), dtype=torch.float64)
+        leading = (codes - mean) @ directions[:, :self.dims] / scale[:self.dims]            # (N, k)
+        if previous is not None:
+            u, _, vh = torch.linalg.svd(leading.T @ previous.double())
+            turn[:self.dims, :self.dims] = u @ vh
+            leading = leading @ (u @ vh)
+        self.mean.copy_(mean)
+        self.frame.copy_(directions * scale @ turn)
+        self.frame_inverse.copy_(turn.T @ (directions / scale).T)
+        return leading.float()
+
+    def flow_loss(self, leading, generator):
+        """Flow-matching loss of a batch of leading coordinates (B, k), noised afresh: mean squared error of the velocity."""
+        device = leading.device
+        rows = self.frame_inverse[:self.dims]                           # (k, D)
+        noise = torch.randn(len(leading), rows.shape[1], generator=generator).to(device)
+        data = leading + self.noise * noise @ rows.T                    # (B, k), variance 1
+        start = torch.randn(data.shape, generator=generator).to(device)
+        t = torch.rand(len(data), generator=generator).to(device)       # (B,)
+        y = torch.lerp(start, data, t[:, None])
+        return F.mse_loss(self.flow(y, t), data - start)
+
+
+# ---------------------------------------------------------------- the whole
+
+class MultimodalModel(nn.Module):
+    """One z, two outputs. decode_image and decode_text each need z alone; encode gives z back for a picture.
+
+        model = MultimodalModel()                                       # the full preset, untrained
+        model = MultimodalModel.from_checkpoint("checkpoints/best_model.pt")
+    """
+
+    def __init__(self, config=None, tokenizer=None):
+        super().__init__()
+        self.config = config or ModelConfig()
+        assert self.config.vocab_size >= 260, f"vocab_size {self.config.vocab_size}: build the tokenizer first"
+        self.image_encoder = ImageEncoder(self.config)
+        self.image_decoder = ImageDecoder(self.config)
+        self.text_encoder = TextEncoder(self.config)
+        self.text_decoder = TextDecoder(self.config)
+        self.sampler = Sampler(self.config)
+        self.meta = {}                                                  # plain JSON: style, epoch, health … whoever saves says what
+        self.tokenizer = None
+        self.set_tokenizer(tokenizer)
+        self.set_initial_values()
+
+    def set_initial_values(self):
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                fan_in = module.in_channels * math.prod(module.kernel_size) / (4 if isinstance(module, nn.ConvTranspose2d) else 1)
+                nn.init.normal_(module.weight, std=1 / math.sqrt(fan_in))
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02)
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                nn.init.zeros_(module.bias)
+        for module in (self.text_decoder, self.text_encoder):
+            nn.init.normal_(module.positions, std=0.02)
+        nn.init.normal_(self.image_decoder.layers[-1].weight, std=0.01)
+        nn.init.zeros_(self.sampler.flow.outward.weight)
+
+    def set_tokenizer(self, tokenizer):
+        used = len(tokenizer) if tokenizer else 260
+        assert used <= self.config.vocab_size, f"{used} entries, vocab_size {self.config.vocab_size}"
+        self.tokenizer = tokenizer or Tokenizer.train([], 260)
+        self.text_decoder.unused[:] = torch.arange(self.config.vocab_size, device=self.text_decoder.unused.device) >= used
+        self.text_decoder.unused[[PAD, START]] = True
+
+    @property
+    def device(self):
+        return self.sampler.mean.device
+
+    # -- training and shapes
+
+    def autoencode(self, images, tokens, noise=None):
+        """images (B, C, S, S), C as configured; tokens (B, T); noise (B, D) standard normal or None ->
+        code (B, D), images (B, C, S, S), logits (B, T, V). What training runs; logits[:, t] predict tokens[:, t + 1]."""
+        code = self.image_encoder(images)                               # (B, D)
+        read = code if noise is None else code + self.config.code_noise * noise
+        return code, self.image_decoder(read), self.text_decoder(read, tokens)
+
+    def forward(self, images, tokens):
+        """images (B, 3, S, S) in [-1, 1], tokens (B, T) -> z (B, D), image (B, 3, S, S), logits (B, T, V)."""
+        code, image, logits = self.autoencode(self.inward(images), tokens)
+        return self.sampler.to_latent(code), self.outward(image), logits
+
+    def inward(self, images):
+        """(B, 3 or 1, S, S) -> (B, C, S, S) with the C of the configuration: grey by the mean, RGB by repetition."""
+        if images.shape[1] == self.config.channels:
+            return images
+        return images.mean(1, keepdim=True) if self.config.channels == 1 else images.expand(-1, 3, -1, -1)
+
+    def outward(self, images):
+        return images.clamp(-1, 1).expand(-1, 3, -1, -1)
+
+    # -- using it
+
+    @torch.no_grad()
+    def encode(self, images):
+        """Pictures (B, 3 or 1, S, S) in [-1, 1] -> z (B, D), the same for equal pixels. The code's noise, which belongs to the
+        distribution that a seed draws from, comes from a hash of each picture's pixels."""
+        pixels = to_pixels(self.inward(images))                         # (B, S, S, C)
+        noise = torch.stack([torch.randn(self.config.latent_dim, generator=stream(hashlib.sha256(one.tobytes()).hexdigest(), "code")) for one in pixels])
+        code = self.image_encoder(to_tensor(pixels).to(self.device)) + self.config.code_noise * noise.to(self.device)
+        return self.sampler.to_latent(code)
+
+    @torch.no_grad()
+    def decode_image(self, z):
+        """z (B, D) -> pictures (B, 3, S, S) in [-1, 1], on the model's device."""
+        return self.outward(self.image_decoder(self.code(z)))
+
+    @torch.no_grad()
+    def decode_text(self, z, temperature=0.0, generators=None):
+        """z (B, D) -> list of B captions. temperature 0: the likeliest token, the lower id among near-equals, so that a caption
+        does not depend on its batch. Above 0: drawn, row i with generators[i] (CPU)."""
+        return [self.tokenizer.decode(ids) for ids in self.decode_tokens(z, temperature, generators)]
+
+    @torch.no_grad()
+    def decode_tokens(self, z, temperature=0.0, generators=None, use_cache=True):
+        """As decode_text -> list of id lists, from START to END, or to the length limit where no END came."""
+        code = self.code(z)
+        rows = [[START] for _ in code]
+        caches = [[] for _ in self.text_decoder.blocks]
+        for position in range(self.config.max_caption_length - 1):
+            if use_cache:
+                last = torch.tensor([[row[-1]] for row in rows], device=self.device)
+                logits = self.text_decoder(code, last, caches, position)[:, -1].float()
+            else:
+                logits = self.text_decoder(code, torch.tensor(rows, device=self.device))[:, -1].float()
+            if temperature:
+                chances = (logits.cpu().double() / temperature).softmax(-1)
+                chosen = [int(torch.multinomial(chance, 1, generator=generator)) for chance, generator in zip(chances, generators)]
+            else:
+                chosen = (logits >= logits.amax(-1, keepdim=True) - TIE).int().argmax(-1).tolist()      # the first of the near-equals
+            for row, id in zip(rows, chosen):
+                row.append(id if row[-1] not in (END, PAD) else PAD)
+            if all(row[-1] in (END, PAD) for row in rows):
+                break
+        return [[id for id in row if id != PAD] for row in rows]
+
+    def code(self, z):
+        """z (B, D), any device -> code (B, D) on the model's device."""
+        if z.dim() != 2 or z.shape[1] != self.config.latent_dim:
+            raise UserError(f"z must have shape (B, {self.config.latent_dim}), got {tuple(z.shape)}")
+        return self.sampler.to_code(z.float().to(self.device))
+
+    # -- files: a plain state dict; configuration and vocabulary travel as a uint8 tensor of JSON
+
+    def get_extra_state(self):
+        state = {"format": FORMAT, "config": asdict(self.config), "tokenizer": self.tokenizer.json, "meta": self.meta}
+        return torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, tensor):
+        state = read_extra_state(tensor)
+        self.meta = state["meta"]
+        self.set_tokenizer(Tokenizer(state["tokenizer"]))
+
+    def load_state_dict(self, state_dict, *args, **kwargs):
+        saved = read_extra_state(state_dict.get("_extra_state"))["config"]
+        if saved != asdict(self.config):
+            different = ", ".join(f"{name} {saved.get(name)!r} against {value!r}" for name, value in asdict(self.config).items() if saved.get(name) != value)
+            raise UserError(f"this checkpoint belongs to another configuration ({different}); load it with MultimodalModel.from_checkpoint(path)")
+        return super().load_state_dict(state_dict, *args, **kwargs)
+
+    @classmethod
+    def from_checkpoint(cls, path="checkpoints/best_model.pt", device="cpu"):
+        """Checkpoint file of any preset -> model in eval mode on `device`. UserError where the file is missing or none of ours."""
+        weights = checkpoint.load(path)
+        try:
+            state = read_extra_state(weights.get("_extra_state"))
+            model = cls(ModelConfig(**state["config"]), Tokenizer(state["tokenizer"]))
+            model.load_state_dict(weights)
+        except (UserError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise UserError(f"{path} is not a checkpoint of this version ({str(error).splitlines()[0]}); train anew: python training_loop.py --fresh") from error
+        return model.eval().to(device)
+
+
+def read_extra_state(tensor):
+    if tensor is None:
+        raise UserError("the state dict carries no configuration; it was not written by training_loop.py")
+    state = json.loads(bytes(tensor.tolist()))
+    if state.get("format") != FORMAT:
+        raise UserError(f"checkpoint format {state.get('format')}, this program reads {FORMAT}")
+    return state

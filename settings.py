@@ -1,0 +1,229 @@
+"""Every setting of every script: frozen dataclasses whose fields become flags. Light, so that --help answers at once.
+
+The defaults are the full preset; PRESETS says what the others change, and a flag given by the user wins over both.
+"""
+from dataclasses import dataclass
+
+from cli import option
+
+STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture", "builtin")
+NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
+PRESET_NAMES = ("small", "full")
+
+
+def image_size(text):
+    """"128" or a name such as "sd" -> pixels."""
+    return NAMED_SIZES.get(text) or int(text)
+
+
+def preset_option():
+    return option("full", "small: 128 px grey, minutes on two CPU cores; full: 512 px RGB, for a GPU", choices=PRESET_NAMES)
+
+
+def style_option():
+    return option("engraving", "collection, as named by dataset_preparation.py")
+
+
+def data_option():
+    return option("data", "folder of raw/, processed/, metadata/ and captions/")
+
+
+def base_and_doublings(size):
+    """Side of the smallest feature map (4 to 8) and how often it doubles to reach `size` pixels. ValueError for a size
+    that is no such multiple."""
+    base, doublings = size, 0
+    while base > 8 and base % 2 == 0:
+        base, doublings = base // 2, doublings + 1
+    if not 4 <= base <= 8 or doublings < 2:
+        raise ValueError(f"--image-size must be 4 to 8 times a power of two (128, 224, 512 …) or one of {', '.join(NAMED_SIZES)}, got {size}")
+    return base, doublings
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    source: str = option("kaggle", "kaggle, builtin, or a folder of pictures")
+    style: str = option("engraving", "name of the collection; where a folder's rows carry a style, only those of this style are taken")
+    preset: str = preset_option()
+    image_size: int = option(512, "side of the prepared pictures in pixels, or imagenet, clip, sd, sd_xl", kind=image_size)
+    max_samples: int = option(0, "take only so many pictures; 0: all, and 6,000 of the built-in collection")
+    level: int = option(5, "built-in collection: 1 (the subject alone) to 5 (all seven attributes)", choices=(1, 2, 3, 4, 5))
+    smallest: int = option(64, "reject pictures whose short side is below this many pixels")
+    workers: int = option(0, "processes; 0: one per core")
+    data: str = data_option()
+
+    def __post_init__(self):
+        if self.source == "builtin":                                    # never into another style's files
+            if self.style not in ("engraving", "builtin"):
+                raise ValueError(f"--source builtin writes style builtin, not {self.style}")
+            object.__setattr__(self, "style", "builtin")
+        elif self.style == "builtin":
+            raise ValueError("--style builtin belongs to --source builtin")
+        if not self.style.replace("-", "_").isidentifier():
+            raise ValueError(f"--style is a name of letters, digits, - and _, got {self.style!r}")
+        base_and_doublings(self.image_size)
+        if self.max_samples < 0 or self.workers < 0:
+            raise ValueError("--max-samples and --workers are 0 or more")
+
+
+@dataclass(frozen=True)
+class CaptionConfig:
+    style: str = style_option()
+    captioner: str = option("", "existing: keep the collection's own; else a transformers image-text-to-text checkpoint, name or folder "
+                                "(default: existing where every picture has one, else Salesforce/blip2-opt-2.7b)")
+    recaption: bool = option(False, "let --captioner write all captions anew, also where there is one")
+    batch_size: int = option(8, "pictures captioned at once")
+    max_new_tokens: int = option(40, "length limit of a new caption, in the captioner's tokens")
+    device: str = option("auto", "where the captioner runs", choices=("auto", "cuda", "mps", "cpu"))
+    max_samples: int = option(0, "caption only so many pictures; 0: all")
+    data: str = data_option()
+
+    def __post_init__(self):
+        if self.batch_size < 1 or self.max_new_tokens < 1:
+            raise ValueError("--batch-size and --max-new-tokens are at least 1")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    preset: str = preset_option()
+    image_size: int = option(512, "side of the pictures in pixels, or imagenet, clip, sd, sd_xl", kind=image_size)
+    channels: int = option(3, "3: RGB; 1: grey inside, shown as RGB", choices=(1, 3))
+    latent_dim: int = option(1024, "length of the shared latent z, and of a seed's normal draw")
+    patch: int = option(2, "pixels a side that the first and the last layer handle at once; a power of two")
+    width: int = option(48, "channels of the finest feature map; doubles with every halving")
+    max_width: int = option(384, "most channels of any feature map")
+    neck: int = option(64, "channels of the coarsest map where it meets the latent")
+    code_noise: float = option(0.5, "standard deviation of the noise on the latent code in training; the code's own is 1")
+    vocab_size: int = option(8000, "rows of the vocabulary; 0: as many as the collection fills, 2,000 at most")
+    max_caption_length: int = option(100, "tokens of a caption, both end marks counted")
+    text_width: int = option(512, "width of the caption transformers")
+    text_layers: int = option(3, "layers of the caption decoder")
+    text_heads: int = option(8, "attention heads of the caption transformers")
+    flow_dims: int = option(128, "leading directions of the code that the flow models; the others are Gaussian")
+    flow_width: int = option(1024, "hidden width of the flow")
+
+    def __post_init__(self):
+        base_and_doublings(self.image_size)
+        if self.patch < 1 or self.patch & (self.patch - 1) or self.image_size // self.patch < 16:
+            raise ValueError(f"--patch must be a power of two that leaves at least 16 x 16 patches, got {self.patch}")
+        if self.latent_dim < 8:
+            raise ValueError(f"--latent-dim must be at least 8, got {self.latent_dim}")
+        if self.vocab_size and self.vocab_size < 260:
+            raise ValueError(f"--vocab-size must be 0 or at least 260 (four marks and 256 bytes), got {self.vocab_size}")
+        if self.max_caption_length < 4:
+            raise ValueError(f"--max-caption-length must be at least 4, got {self.max_caption_length}")
+        if self.text_width % (2 * self.text_heads):
+            raise ValueError(f"--text-width must be an even multiple of --text-heads, got {self.text_width} and {self.text_heads}")
+
+
+@dataclass(frozen=True)
+class SpecsConfig:
+    write_specs: bool = option(False, "write MODEL_SPECS.md")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    style: str = style_option()
+    preset: str = preset_option()
+    device: str = option("auto", "where to train", choices=("auto", "cuda", "mps", "cpu"))
+    precision: str = option("auto", "auto: bf16 on a GPU that has it, else fp32", choices=("auto", "bf16", "fp32"))
+    num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on")
+    batch_size: int = option(64, "pairs per step, and candidates per pair in the contrast loss")
+    learning_rate: float = option(1e-3, "peak, reached after the warm-up; falls to zero over the last half")
+    weight_decay: float = option(0.02, "decay of AdamW and Muon, per step and unit of learning rate")
+    max_grad_norm: float = option(1.0, "gradients longer than this are shortened to it")
+    reconstruction_weight: float = option(1.0, "weight of L1 + MSE between picture and reconstruction")
+    caption_weight: float = option(2.0, "weight of the caption's cross-entropy, nats per token")
+    contrastive_weight: float = option(0.5, "weight of InfoNCE between picture and caption")
+    temperature: float = option(0.07, "of InfoNCE")
+    patience: int = option(10, "stop after so many epochs without a better validation loss")
+    checkpoint_every: int = option(5, "epochs between checkpoint_epoch_NNN.pt files")
+    checkpoints: str = option("checkpoints", "folder of the run")
+    fresh: bool = option(False, "begin anew; the old run moves to CHECKPOINTS/previous/")
+    max_samples: int = option(0, "train on so many pictures; 0: all")
+    sampler_steps: int = option(2000, "steps of the final fit of the sampler; each epoch makes a tenth of them")
+    seed: int = option(0, "of initial values, order and noise")
+    check: bool = option(False, "look at one batch, losses and gradients, then exit 0 (all well) or 1")
+    data: str = data_option()
+
+    def __post_init__(self):
+        if self.batch_size < 2:
+            raise ValueError(f"--batch-size must be at least 2 (contrast needs a wrong answer), got {self.batch_size}")
+        for name in ("num_epochs", "learning_rate", "max_grad_norm", "temperature", "patience", "checkpoint_every", "sampler_steps"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
+        for name in ("weight_decay", "reconstruction_weight", "caption_weight", "contrastive_weight", "max_samples", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"--{name.replace('_', '-')} must be 0 or more, got {getattr(self, name)}")
+
+
+LAST_SEED = 2**32 - 1
+
+
+def seed_list(text):
+    """"7", "0-9", "1,5" or a mixture -> list of integers 0 … 2**32 - 1. ValueError names what is no seed."""
+    seeds = []
+    for part in str(text).split(","):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isascii() and first.isdecimal() and (not dash or last.isascii() and last.isdecimal())):
+            raise ValueError(f"a seed is an integer from 0 to {LAST_SEED}; write --seeds 7, 0-9 or 1,5, not {text!r}")
+        first, last = int(first), int(last if dash else first)
+        if not first <= last <= LAST_SEED:
+            raise ValueError(f"seeds go from 0 to {LAST_SEED}, the smaller first, got {part.strip()!r}")
+        if last - first >= 1_000_000:
+            raise ValueError(f"{part.strip()!r} are more than a million seeds; ask for fewer at once")
+        seeds += range(first, last + 1)
+    return seeds
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    seeds: str = option("0-9", "which seeds: 7, 0-9 or 1,5")
+    checkpoint: str = option("checkpoints/best_model.pt", "the model")
+    out: str = option("outputs", "folder of the pairs")
+    temperature: float = option(0.0, "0: each seed's likeliest caption; above: drawn, more varied")
+    batch_size: int = option(32, "pairs made at once; changes speed only")
+    device: str = option("auto", "where to run", choices=("auto", "cuda", "mps", "cpu"))
+
+    def __post_init__(self):
+        seed_list(self.seeds)
+        if not 0 <= self.temperature <= 5:
+            raise ValueError(f"--temperature goes from 0 to 5, got {self.temperature}")
+        if self.batch_size < 1:
+            raise ValueError(f"--batch-size must be at least 1, got {self.batch_size}")
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    checkpoint: str = option("checkpoints/best_model.pt", "the model")
+    host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 opens the page to the network")
+    port: int = option(7860, "port of the page")
+    share: bool = option(False, "also open a public link through Gradio's servers")
+    device: str = option("auto", "where to run", choices=("auto", "cuda", "mps", "cpu"))
+
+    def __post_init__(self):
+        if not 0 < self.port < 65536:
+            raise ValueError(f"--port goes from 1 to 65535, got {self.port}")
+
+
+PRESETS = {
+    "full": {},
+    "small": dict(image_size=128, channels=1, patch=4, width=48, max_width=192, neck=32, vocab_size=0, text_width=128, text_layers=2,
+                  text_heads=4, flow_dims=64, flow_width=512),
+}
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    checkpoint: str = option("checkpoints/best_model.pt", "the model")
+    judge: str = option("checkpoints/judge.pt", "the picture judge of the built-in collection; taught and written where it is missing")
+    seeds: int = option(500, "how many pairs to judge")
+    first_seed: int = option(1_000_000_000, "the first seed; far from those that other scripts show")
+    out: str = option("outputs/report", "folder of report.json and index.html")
+    device: str = option("auto", "where the model runs", choices=("auto", "cuda", "mps", "cpu"))
+    data: str = data_option()
+
+    def __post_init__(self):
+        if self.seeds < 2:
+            raise ValueError(f"--seeds must be at least 2 (the floor needs a wrong pair), got {self.seeds}")
+        if not 0 <= self.first_seed <= LAST_SEED + 1 - self.seeds:
+            raise ValueError(f"--first-seed and the {self.seeds} seeds from it on must lie in 0 to {LAST_SEED}, got {self.first_seed}")

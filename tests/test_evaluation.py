@@ -1,0 +1,255 @@
+"""The evaluation: known answers for known generators. Renders are bar codes here, so that a judge of three lines reads them exactly."""
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+import evaluation
+import scenes
+from cli import UserError
+from evaluation import agreement, distinct, evaluate, is_fallback, level_of, main, page, text_report, total_variation
+from records import Collection, write_jsonl
+from scenes import ATTRIBUTES
+from settings import EvaluateConfig
+
+NAMES = tuple(ATTRIBUTES)
+REAL_DRAW = scenes.draw
+
+
+def barcode(facts, seed, size=16):
+    """Facts -> a picture whose first pixels are the values' numbers, the rest grey noise of the seed."""
+    pixels = np.random.default_rng(seed).integers(100, 200, (size, size), dtype=np.uint8)
+    pixels[0, :7] = [values.index(facts[name]) for name, values in ATTRIBUTES.items()]
+    return Image.fromarray(pixels)
+
+
+class BarcodeJudge:
+    about = {"collection": scenes.COLLECTION}
+
+    def see(self, pixels):
+        return [{name: values[min(int(i), len(values) - 1)] for (name, values), i in zip(ATTRIBUTES.items(), row[0, :7])} for row in np.asarray(pixels)]
+
+    def features(self, pixels):
+        return np.asarray(pixels).reshape(len(pixels), -1).astype(np.float32)
+
+
+class Perfect:
+    """Draws real pairs, rebuilds pictures as they are, and captions them truly."""
+    style, health = "builtin", None
+    facts = scenes.collection(3000, seed=5)
+
+    def generate_batch(self, seeds):
+        return [(barcode(self.facts[seed % 3000], seed).convert("RGB"), scenes.tell(self.facts[seed % 3000], seed)) for seed in seeds]
+
+    def reconstruct(self, images):
+        return [image.convert("RGB") for image in images]
+
+    def caption(self, images):
+        return [scenes.tell(facts, 1) for facts in BarcodeJudge().see([np.asarray(image) for image in images])]
+
+
+class Constant(Perfect):
+    """The same good picture with the same true caption for every seed."""
+
+    def generate_batch(self, seeds):
+        return super().generate_batch([0]) * len(seeds)
+
+
+class Shuffled(Perfect):
+    """Good pictures, each with the caption of another seed."""
+
+    def generate_batch(self, seeds):
+        return [(image, caption) for (image, _), (_, caption) in zip(super().generate_batch(seeds), super().generate_batch([seed + 1234 for seed in seeds]))]
+
+
+@pytest.fixture(autouse=True)
+def barcodes(monkeypatch):
+    monkeypatch.setattr(scenes, "draw", barcode)
+
+
+def config(tmp_path, seeds=200, **more):
+    return EvaluateConfig(seeds=seeds, out=str(tmp_path / "report"), data=str(tmp_path / "data"), judge=str(tmp_path / "judge.pt"), **more)
+
+
+def value(report, name):
+    return report["numbers"][name]["value"]
+
+
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch):
+    monkeypatch.setattr("judge.os.cpu_count", lambda: 0)                # a worker process costs more than 200 bar codes
+
+
+def test_perfect_generator_scores_one_with_floor_and_ceiling(tmp_path):
+    report, examples = evaluate(Perfect(), config(tmp_path), BarcodeJudge())
+    joint = report["numbers"]["joint_strict"]
+    assert joint["value"] == 1 and joint["ceiling"] == {"reconstructions": 1, "real pairs": 1} and joint["floor"] < .02
+    assert value(report, "joint_mean") == value(report, "picture_to_caption") == value(report, "distinct_pairs") == 1
+    assert value(report, "distinct_pictures") > .95 and value(report, "fallback") == 0
+    assert .1 < report["numbers"]["joint_technique"]["floor"] < .5                          # three values: a third by chance
+    assert len(examples) == evaluation.EXAMPLES and examples[0]["seed"] == 1_000_000_000
+    assert all(seen == told for _, seen, told in examples[0]["verdict"])
+    assert not [warning for warning in report["warnings"] if "SMALL SPREAD" in warning]
+
+
+def test_constant_pair_agrees_and_is_exposed_by_its_spread(tmp_path):
+    """Agreement alone would call it perfect: every report must say in the same breath that all its pairs are one."""
+    report, _ = evaluate(Constant(), config(tmp_path), BarcodeJudge())
+    joint = report["numbers"]["joint_strict"]
+    assert joint["value"] == joint["floor"] == 1                                            # no better than shuffled
+    assert value(report, "distinct_pictures") < .02 and value(report, "distinct_captions") < .02
+    assert value(report, "distance_pictures_subject") > .9
+    warnings = "\n".join(report["warnings"])
+    assert "SMALL SPREAD: the pictures" in warnings and "SMALL SPREAD: the captions" in warnings and "UNEVEN" in warnings
+    assert warnings in text_report(report)
+
+
+def test_captions_of_other_pairs_score_like_the_floor(tmp_path):
+    report, _ = evaluate(Shuffled(), config(tmp_path), BarcodeJudge())
+    mean = report["numbers"]["joint_mean"]
+    assert value(report, "joint_strict") < .02 and abs(mean["value"] - mean["floor"]) < .05 and mean["ceiling"]["real pairs"] == 1
+
+
+def test_same_generator_same_report(tmp_path):
+    one, other = (evaluate(Perfect(), config(tmp_path, 50), BarcodeJudge())[0]["numbers"] for _ in range(2))
+    assert {name: row for name, row in one.items() if name != "seconds_per_pair"} == {name: row for name, row in other.items() if name != "seconds_per_pair"}
+
+
+def test_memorised_pictures_are_counted(tmp_path):
+    """A generator that copies its training pictures is as near to them as can be; held-out renders are not."""
+    pairs = Perfect().generate_batch(range(10**9, 10**9 + 100))
+    collection = Collection("builtin", tmp_path / "data")
+    rows = [{"id": f"{i:016x}", "caption": caption} for i, (_, caption) in enumerate(pairs)]
+    write_jsonl(collection.train, rows[:90])
+    write_jsonl(collection.val, rows[90:])
+    collection.processed.mkdir(parents=True)
+    collection.pixels_ids(16).write_text(json.dumps({"ids": [row["id"] for row in rows]}))
+    np.save(collection.pixels(16), np.stack([np.asarray(image.convert("L")) for image, _ in pairs]))
+    copied, _ = evaluate(Perfect(), config(tmp_path, 100), BarcodeJudge())
+    fresh, _ = evaluate(Perfect(), config(tmp_path, 100, first_seed=5000), BarcodeJudge())
+    assert value(copied, "memorised") == pytest.approx(.9) and value(fresh, "memorised") < .1      # ten of the hundred are validation
+
+
+def test_broken_captions_are_counted_and_wrong(tmp_path):
+    class Mute(Perfect):
+        def generate_batch(self, seeds):
+            return [(image, ("", "engraving", "An engraving of a small", caption)[seed % 4]) for seed, (image, caption) in zip(seeds, super().generate_batch(seeds))]
+    report, _ = evaluate(Mute(), config(tmp_path), BarcodeJudge())
+    assert value(report, "fallback") == .75 and value(report, "joint_strict") == .25
+
+
+def test_other_styles_get_no_exact_judge(tmp_path):
+    class Prints(Perfect):
+        style = "engraving"
+        health = {"passed": False, "auc": .9, "directions": 30, "norm": 31., "low_power": True, "rows": 85, "caption_spread": .5, "picture_spread": .5}
+    report, _ = evaluate(Prints(), config(tmp_path, 20))
+    assert report["judge"] is None and not [name for name in report["numbers"] if name.startswith(("joint", "distance"))]
+    assert set(report["numbers"]["brightness"]["value"]) == {"lower quartile", "median", "upper quartile"}
+    assert .4 < report["numbers"]["brightness"]["value"]["median"] < .7 and "LATENT" in report["warnings"][0]
+    assert any("built-in collection alone" in note for note in report["notes"])
+
+
+def test_page_shows_hostile_captions_as_text(tmp_path):
+    class Hostile(Perfect):
+        style = "<b>engraving"
+
+        def generate_batch(self, seeds):
+            return [(image, "<script>alert(1)</script> & \"more\".") for image, _ in super().generate_batch(seeds)]
+    document = page(*evaluate(Hostile(), config(tmp_path, 4)))
+    assert "<script" not in document and "<b>engraving" not in document
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;." in document
+    assert document.count("data:image/png;base64,") == 4 and "http" not in document         # self-contained
+
+
+def test_page_marks_what_disagrees(tmp_path):
+    document = page(*evaluate(Shuffled(), config(tmp_path, 20), BarcodeJudge()))
+    assert 'class="wrong">subject: seen ' in document
+
+
+def test_main_writes_both_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda checkpoint_path, device: Perfect())
+    monkeypatch.setattr(evaluation, "load_judge", lambda path: BarcodeJudge())
+    assert not main(config(tmp_path, 20))
+    report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
+    assert report["numbers"]["joint_strict"]["value"] == 1 and report["seeds"] == 20
+    assert (tmp_path / "report" / "index.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert "picture and caption agree, strict" in capsys.readouterr().out
+
+
+def test_missing_checkpoint_is_one_sentence_and_teaches_no_judge(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "load_judge", lambda path: pytest.fail("the judge was asked for before the model"))
+    with pytest.raises(UserError, match="training_loop.py"):
+        main(config(tmp_path, checkpoint=str(tmp_path / "none.pt")))
+
+
+def test_a_judge_that_refuses_ends_the_evaluation(tmp_path, monkeypatch):
+    def refuse(path):
+        raise UserError("it refuses to score", code=1)
+    monkeypatch.setattr(evaluation, "load_judge", refuse)
+    with pytest.raises(UserError) as refusal:
+        evaluate(Perfect(), config(tmp_path))
+    assert refusal.value.code == 1
+
+
+def test_total_variation_known_answers():
+    assert total_variation("ab", "ab") == total_variation("aabb", "ab") == 0
+    assert total_variation("aa", "bb") == 1 and total_variation("aa", "ab") == total_variation("ab", "aa") == .5
+    assert total_variation(["a", None], ["a", "a"]) == .5                                   # an unread value is a value of its own
+
+
+def test_agreement_counts_unread_as_wrong():
+    facts = scenes.collection(2)
+    silent = dict(facts[1], sky=None)
+    assert agreement(facts, facts, NAMES)["strict"] == 1
+    found = agreement(facts, [facts[0], silent], NAMES)
+    assert found["strict"] == .5 and found["sky"] == .5 and found["mean"] == pytest.approx(13 / 14)
+    assert agreement([silent], [silent], NAMES)["sky"] == 0                                 # both blind is no agreement
+    assert distinct([facts[0], facts[0], silent], NAMES) == 1
+
+
+@pytest.mark.parametrize("caption, fallback", [("", True), ("Engraving.", True), ("An engraving of a", True), ("An engraving of a ship.", False)])
+def test_fallback_captions(caption, fallback):
+    assert is_fallback(caption) == fallback
+    assert not is_fallback("An old title", ends=False) and is_fallback("", ends=False)
+
+
+@pytest.mark.parametrize("level", range(1, 6))
+def test_level_is_read_from_the_captions(level):
+    captions = [scenes.tell(facts, i, level) for i, facts in enumerate(scenes.collection(50, level))]
+    assert level_of(captions) == level and level_of([]) == 5
+
+
+def test_help_answers_without_torch():
+    start = time.time()
+    done = subprocess.run([sys.executable, "-X", "importtime", "evaluation.py", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "--first-seed" in done.stdout and "torch" not in done.stderr
+    assert time.time() - start < 5
+
+
+def test_seeds_out_of_range_are_refused():
+    for wrong in (dict(seeds=1), dict(first_seed=-1), dict(first_seed=2**32 - 1)):
+        with pytest.raises(ValueError):
+            EvaluateConfig(**wrong)
+
+
+@pytest.mark.skipif(not os.environ.get("LONG"), reason="teaches the real judge; LONG=1 runs it")
+def test_real_renders_with_their_captions_score_near_one(tmp_path, tmp_path_factory, monkeypatch):
+    class Real(Perfect):
+        def generate_batch(self, seeds):
+            return [(scenes.draw(self.facts[seed % 3000], seed).convert("RGB"), scenes.tell(self.facts[seed % 3000], seed)) for seed in seeds]
+
+        def caption(self, images):
+            return [""] * len(images)
+    monkeypatch.undo()
+    assert scenes.draw is REAL_DRAW
+    settings = EvaluateConfig(seeds=200, data=str(tmp_path), judge=str(tmp_path_factory.getbasetemp() / "judge.pt"))
+    report, _ = evaluate(Real(), settings)
+    assert value(report, "joint_strict") >= .97 and report["numbers"]["joint_strict"]["ceiling"]["real pairs"] >= .97

@@ -1,0 +1,80 @@
+"""Promises of records.py: files are whole, and a picture once dealt to a side stays there."""
+import json
+
+import pytest
+
+from cli import UserError
+from records import Collection, read_jsonl, recover_jsonl, split_rows, write_jsonl
+
+
+def rows(count, start=0):
+    return [{"id": f"{number:016x}"} for number in range(start, start + count)]
+
+
+@pytest.mark.parametrize("count, train", [(5141, 4627), (848, 763), (6000, 5400), (10, 9), (3, 3), (1, 1)])
+def test_first_split_is_exactly_nine_tenths(count, train):
+    splits = list(split_rows(rows(count)).values())
+    assert (splits.count("train"), splits.count("val")) == (train, count - train)
+
+
+def test_split_ignores_the_order_of_the_rows():
+    assert split_rows(rows(200)) == split_rows(rows(200)[::-1])
+
+
+def test_split_does_not_move_when_pictures_are_added():
+    """A picture that wandered from validation to training would make the next validation loss a lie."""
+    first = split_rows(rows(100))
+    second = split_rows(rows(150), first)
+    assert {id: second[id] for id in first} == first
+    assert len(second) == 150 and list(second.values()).count("train") == 90 + 45
+
+
+def test_split_does_not_move_when_pictures_are_removed():
+    first = split_rows(rows(100))
+    assert split_rows(rows(40, start=30), first) == {row["id"]: first[row["id"]] for row in rows(40, start=30)}
+
+
+def test_look_alikes_share_a_split():
+    pairs = [row | {"group": f"{number // 2:016x}"} for number, row in enumerate(rows(400))]
+    splits = split_rows(pairs)
+    assert all(splits[one["id"]] == splits[other["id"]] for one, other in zip(pairs[::2], pairs[1::2]))
+    assert list(splits.values()).count("train") == 360
+
+
+def test_a_new_look_alike_follows_the_one_dealt_before():
+    first = split_rows(rows(50))
+    added = [{"id": f"{number:016x}", "group": f"{number - 1000:016x}"} for number in range(1000, 1050)]
+    second = split_rows(rows(50) + added, first)
+    assert all(second[row["id"]] == first[row["group"]] for row in added)
+
+
+def test_rows_survive_writing_and_reading(tmp_path):
+    """U+2028 ends a line for str.splitlines, not in JSON Lines."""
+    odd = [{"caption": "one\u2028two \N{GRINNING FACE} \"quoted\" \\ back"}, {"caption": ""}]
+    write_jsonl(tmp_path / "rows.jsonl", odd)
+    assert read_jsonl(tmp_path / "rows.jsonl") == odd
+
+
+def test_a_torn_last_line_is_cut_off_and_appending_goes_on(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"id": 1}\n{"id": 2}\n{"id": 3, "capt', encoding="utf-8")
+    assert recover_jsonl(path) == [{"id": 1}, {"id": 2}]
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"id": 3}) + "\n")
+    assert recover_jsonl(path) == [{"id": 1}, {"id": 2}, {"id": 3}]
+    assert recover_jsonl(tmp_path / "absent.jsonl") == []
+
+
+def test_damaged_rows_are_named_by_file_and_line(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"id": 1}\n[2]\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"rows\.jsonl, line 2"):
+        read_jsonl(tmp_path / "rows.jsonl")
+
+
+def test_missing_stages_name_the_command_that_makes_them(tmp_path):
+    with pytest.raises(UserError, match="python dataset_preparation.py --source builtin"):
+        Collection("builtin", tmp_path).read_metadata()
+    with pytest.raises(UserError, match="python dataset_preparation.py --style prints --source PATH"):
+        Collection("prints", tmp_path).read_metadata()
+    with pytest.raises(UserError, match="python caption_generation.py --style prints"):
+        Collection("prints", tmp_path).read_captions()

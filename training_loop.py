@@ -1,0 +1,526 @@
+"""Train the shared latent on a captioned collection.
+
+Reads   data/captions/<style>_{train,val}.jsonl, data/processed/<style>/pixels_<size>.npy
+Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.json, training.log, tensorboard/
+
+    python training_loop.py                                     # full preset on engravings, for a GPU
+    python training_loop.py --style builtin --preset small      # two CPU cores: about 6 minutes
+    python training_loop.py --style builtin --preset small --check
+    tail -f checkpoints/training.log
+
+At the first step expect caption near ln(vocabulary) and contrastive near ln(batch). Run the same command again to resume,
+with a larger --num-epochs to train on; --fresh begins anew.
+"""
+if __name__ == "__main__":                                              # --help answers before torch loads
+    from cli import parse
+    from settings import PRESETS, ModelConfig, TrainConfig
+    CONFIGS = parse(ModelConfig, TrainConfig, description=__doc__, presets=PRESETS)
+
+import json
+import math
+import shutil
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import checkpoint
+import health
+from cli import UserError, progress, run, write_text
+from model_architecture import MultimodalModel, latents, pick_device, stream, to_pil, to_tensor
+from records import Collection, read_json
+from settings import ModelConfig, TrainConfig
+from tokenizer import PAD, Tokenizer
+
+PARTS = ("reconstruction", "caption", "contrastive")
+
+
+# ---------------------------------------------------------------- data
+
+class PairLoader:
+    """Batches of one split: images float (B, C, S, S) in [-1, 1], tokens int64 (B, T) padded with 0, row numbers (B,).
+
+    pixels: uint8 (N, S, S) or (N, S, S, 3), memory-mapped; rows: which of them; tokens: one id list per row. The order is a
+    function of seed and epoch alone, so a resumed run sees the batches that the uninterrupted one would have seen.
+    """
+
+    def __init__(self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False):
+        self.pixels, self.rows, self.tokens = pixels, np.asarray(rows), tokens
+        self.batch_size, self.channels, self.seed, self.shuffle, self.epoch = batch_size, channels, seed, shuffle, 0
+
+    def __len__(self):
+        return max(1, math.ceil(len(self.rows) / self.batch_size) - (len(self.rows) % self.batch_size == 1))    # no batch of one
+
+    def __iter__(self):
+        order = torch.randperm(len(self.rows), generator=stream(f"{self.seed} {self.epoch}", "order")) if self.shuffle else torch.arange(len(self.rows))
+        for part in order.split(self.batch_size)[:len(self)]:
+            yield self.batch(part.numpy())
+
+    def batch(self, part):
+        """part: positions in `rows` -> images, tokens, part."""
+        images = to_tensor(self.pixels[self.rows[part]])                # (B, 1 or 3, S, S)
+        if images.shape[1] != self.channels:
+            images = images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
+        longest = max(len(self.tokens[i]) for i in part)
+        tokens = torch.full((len(part), longest), PAD)
+        for row, i in zip(tokens, part):
+            row[:len(self.tokens[i])] = torch.tensor(self.tokens[i])
+        return images, tokens, torch.from_numpy(part)
+
+
+def create_data_loaders(model_config, config, tokenizer=None):
+    """-> (train, val) PairLoaders of config.style. tokenizer None: one is trained on the training captions. UserError where an
+    earlier stage is missing or made pictures of another size."""
+    collection = Collection(config.style, config.data)
+    train, val = collection.read_captions()
+    size = model_config.image_size
+    source = " --source builtin" if config.style == "builtin" else f" --style {config.style} --source PATH"
+    again = f"python dataset_preparation.py{source} --preset {model_config.preset}" + (f" --image-size {size}" if size not in (128, 512) else "")
+    if not (collection.pixels(size).exists() and collection.pixels_ids(size).exists()):
+        raise UserError(f"the pictures of {config.style} were not prepared at {size} px; make them with: {again}")
+    ids = {id: row for row, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
+    pixels = np.load(collection.pixels(size), mmap_mode="r")
+    if missing := [row["filename"] for row in train + val if row["id"] not in ids]:
+        raise UserError(f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); write the captions again: "
+                        f"python caption_generation.py --style {config.style}")
+    if config.max_samples:
+        train, val = train[:config.max_samples], val[:max(2, config.max_samples // 10)]
+    if len(train) < 2 or len(val) < 1:
+        raise UserError(f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}")
+    tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train], model_config.vocab_size or 2000)
+    return tuple(PairLoader(pixels, [ids[row["id"]] for row in rows], [tokenizer.encode(row["caption"], model_config.max_caption_length) for row in rows],
+                            config.batch_size, model_config.channels, config.seed, shuffle=rows is train) for rows in (train, val)), tokenizer
+
+
+# ---------------------------------------------------------------- losses
+
+def info_nce(image_features, caption_features, temperature=0.07):
+    """Symmetric InfoNCE of a batch of true pairs, in nats.
+
+    image_features, caption_features: (B, D) float, any length; row i of both belongs together. temperature: above 0, no unit.
+    Returns a scalar: ln B when every candidate looks alike, towards 0 when each row finds its partner.
+    Source: van den Oord et al. 2018 (arXiv:1807.03748), eq. 4; both directions, Radford et al. 2021 (arXiv:2103.00020), fig. 3.
+    """
+    assert image_features.shape == caption_features.shape, f"{image_features.shape} against {caption_features.shape}"
+    images = F.normalize(image_features, dim=-1)                        # (B, D), length 1
+    captions = F.normalize(caption_features, dim=-1)                    # (B, D), length 1
+    similarity = images @ captions.T / temperature                      # (B, B), true pairs on the diagonal
+    partner = torch.arange(len(similarity), device=similarity.device)   # (B,)
+    return (F.cross_entropy(similarity, partner) + F.cross_entropy(similarity.T, partner)) / 2
+
+
+class MultimodalLoss(nn.Module):
+    """The weighted sum of three losses: L1 + MSE of the picture, cross-entropy of the caption in nats per token, InfoNCE
+    between the picture's code and the caption's embedding."""
+
+    def __init__(self, reconstruction_weight=1.0, caption_weight=2.0, contrastive_weight=0.5, temperature=0.07):
+        super().__init__()
+        self.weights = dict(zip(PARTS, (reconstruction_weight, caption_weight, contrastive_weight)))
+        self.temperature = temperature
+
+    def forward(self, images, target, logits, tokens, code, caption_features):
+        """images, target (B, C, S, S); logits (B, T, V), where [:, t] predict tokens[:, t + 1]; tokens (B, T); code,
+        caption_features (B, D) -> {"total", "reconstruction", "caption", "contrastive"}, scalars."""
+        difference = images.float() - target
+        losses = {
+            "reconstruction": difference.abs().mean() + difference.square().mean(),
+            "caption": F.cross_entropy(logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD),
+            "contrastive": info_nce(code.float(), caption_features.float(), self.temperature),
+        }
+        return {"total": sum(self.weights[part] * losses[part] for part in PARTS), **losses}
+
+
+# ---------------------------------------------------------------- the optimiser
+
+def orthogonalise(matrix, steps=5):
+    """Nearest semi-orthogonal matrix, roughly: singular values pushed into about [.7, 1.2] by a quintic Newton-Schulz
+    iteration. Any shape (n, …); the rest is flattened. Source: Jordan et al. 2024, Muon (kellerjordan.github.io/posts/muon)."""
+    x = matrix.flatten(1)
+    x = x / (x.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    for _ in range(steps):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return (x.T if tall else x).reshape(matrix.shape)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose step is orthogonalised, for convolutions and the transformers' matrices: every direction of a weight
+    learns at the same pace, which takes about half the steps of AdamW here. lr: relative size of a step."""
+
+    def __init__(self, params, lr, weight_decay=0.0, momentum=0.95):
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay, momentum=momentum))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                momentum = state.setdefault("momentum", torch.zeros_like(weight))
+                momentum.lerp_(weight.grad, 1 - group["momentum"])
+                step = orthogonalise(weight.grad.lerp(momentum, group["momentum"]))
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.add_(step, alpha=-10 * group["lr"] * max(1, weight.shape[0] / weight[0].numel()) ** 0.5)
+
+
+# ---------------------------------------------------------------- the loop
+
+class MultimodalTrainer:
+    """Trains one MultimodalModel on two PairLoaders and keeps every file of the run folder up to date.
+
+        trainer = MultimodalTrainer(model, train, val, config)
+        trainer.load_checkpoint()                                       # -> True where a run was resumed
+        trainer.fit()
+    """
+
+    def __init__(self, model, train, val, config, device="cpu", precision="fp32"):
+        self.model, self.train, self.val, self.config = model.to(device), train, val, config
+        self.device, self.precision = torch.device(device), precision
+        self.folder = Path(config.checkpoints)
+        self.loss = MultimodalLoss(config.reconstruction_weight, config.caption_weight, config.contrastive_weight, config.temperature)
+        self.optimizers = make_optimizers(model, config)
+        self.flow_optimizer = torch.optim.AdamW(model.sampler.flow.parameters(), lr=1e-3, betas=(0.9, 0.99))
+        self.leading = None                                             # (N, k) flow coordinates of the training rows
+        self.metrics = []
+        self.writer = None
+
+    # -- one step
+
+    def learning_rate(self, step, steps):
+        """Warm-up over 100 steps, then constant, then linear to zero over the last half."""
+        return self.config.learning_rate * min(1, (step + 1) / 100, 2 * (1 - step / steps))
+
+    def losses(self, images, tokens, noise):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+            code, drawn, logits = self.model.autoencode(images, tokens, noise)
+            captions = self.model.text_encoder(tokens)
+        return self.loss(drawn, images, logits, tokens, code, captions), code
+
+    def noise(self, rows, purpose):
+        return torch.randn(rows, self.model.config.latent_dim, generator=stream(f"{self.config.seed} {purpose}", "noise")).to(self.device)
+
+    def step(self, images, tokens, step, steps):
+        """One optimiser step -> ({part: float}, gradient norm, code (B, D))."""
+        losses, code = self.losses(images, tokens, self.noise(len(images), step))
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate(step, steps)
+        losses["total"].backward()
+        norm = nn.utils.clip_grad_norm_(trained(self.model), self.config.max_grad_norm)
+        values = {part: float(value) for part, value in losses.items()}
+        if not (math.isfinite(values["total"]) and math.isfinite(norm)):
+            raise UserError(f"the loss is no longer a number at step {step} ({', '.join(f'{part} {value:.4g}' for part, value in values.items())}, "
+                            f"gradient norm {float(norm):.4g}); the weights before this step are kept in {self.folder / 'last.pt'}: "
+                            f"run again with --learning-rate {self.config.learning_rate / 3:.1g}", code=1)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return values, float(norm), code.detach()
+
+    # -- epochs
+
+    def train_epoch(self, epoch):
+        """-> (mean losses, mean gradient norm, images per second, codes (N, D) as met during the epoch)."""
+        self.model.train()
+        self.train.epoch = epoch
+        sums, norms, seen, begin = dict.fromkeys(("total", *PARTS), 0.0), 0.0, 0, time.perf_counter()
+        codes = torch.zeros(len(self.train.rows), self.model.config.latent_dim)
+        met = torch.zeros(len(self.train.rows), dtype=torch.bool)
+        with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=len(self.train.rows)) as bar:
+            for index, (images, tokens, rows) in enumerate(self.train):
+                values, norm, code = self.step(images.to(self.device), tokens.to(self.device), epoch * len(self.train) + index,
+                                               self.config.num_epochs * len(self.train))
+                codes[rows], met[rows] = code.float().cpu(), True
+                for part in sums:
+                    sums[part] += values[part] * len(rows)
+                norms, seen = norms + norm * len(rows), seen + len(rows)
+                bar.set_postfix_str(f"recon {values['reconstruction']:.3f} caption {values['caption']:.2f} contrast {values['contrastive']:.2f}", refresh=False)
+                bar.update(len(rows))
+        return {part: value / seen for part, value in sums.items()}, norms / seen, seen / (time.perf_counter() - begin), codes, met
+
+    @torch.no_grad()
+    def validate(self):
+        """Mean losses over the validation split, with the same noise every time."""
+        self.model.eval()
+        sums, seen = dict.fromkeys(("total", *PARTS), 0.0), 0
+        for index, (images, tokens, rows) in enumerate(self.val):
+            losses, _ = self.losses(images.to(self.device), tokens.to(self.device), self.noise(len(images), f"val {index}"))
+            for part in sums:
+                sums[part] += float(losses[part]) * len(rows)
+            seen += len(rows)
+        return {part: value / seen for part, value in sums.items()}
+
+    def fit_sampler(self, codes, steps, epoch, learning_rate=1e-3, final=False):
+        """Fit the map between seeds and codes (N, D). Warm: the frame is turned to agree with the last one."""
+        sampler = self.model.sampler
+        sampler.train()
+        keep = self.leading if self.leading is not None and len(self.leading) == len(codes) else None
+        self.leading = sampler.set_frame(codes, keep)
+        leading = self.leading.to(self.device)
+        generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
+        for step in progress(range(steps), label="fitting the sampler", unit="step") if final else range(steps):
+            for group in self.flow_optimizer.param_groups:
+                group["lr"] = learning_rate * min(1, (step + 1) / 20) * ((1 - step / steps) if final else 1)
+            rows = torch.randint(len(leading), (512,), generator=generator)
+            loss = sampler.flow_loss(leading[rows.to(self.device)], generator)
+            self.flow_optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(sampler.flow.parameters(), 1.0)
+            self.flow_optimizer.step()
+        sampler.eval()
+
+    def fit(self):
+        """Train until num_epochs or until validation stalls, then fit the sampler of the best model to the end and check its
+        latent. -> the health dict."""
+        with Log(self.folder / "training.log") as log:
+            while len(self.metrics) < self.config.num_epochs and not self.stalled():
+                self.one_epoch(log)
+            if self.stalled() and len(self.metrics) < self.config.num_epochs:
+                log(f"Stopped early: no better validation loss for {self.config.patience} epochs")
+            return self.finish(log)
+
+    def stalled(self):
+        best = max((row["epoch"] for row in self.metrics if row["best"]), default=0)
+        return len(self.metrics) - best >= self.config.patience
+
+    def one_epoch(self, log):
+        epoch = len(self.metrics)
+        train, norm, speed, codes, met = self.train_epoch(epoch)
+        val = self.validate()
+        best = val["total"] < min((row["val_loss"] for row in self.metrics), default=math.inf)
+        if not met.all():
+            codes = self.encode(self.train)
+        self.fit_sampler(codes, max(1, self.config.sampler_steps // 20), epoch)
+        code_norm = codes.norm(dim=1)
+        z = self.model.sampler.to_latent(self.encode(self.val, noisy=True).to(self.device)).cpu()
+        self.metrics.append({
+            "epoch": epoch + 1, "train_loss": train["total"], "val_loss": val["total"],
+            **{f"train_{part}": train[part] for part in PARTS}, **{f"val_{part}": val[part] for part in PARTS},
+            "learning_rate": self.optimizers[0].param_groups[0]["lr"], "grad_norm": norm,
+            "latent_mean": float(z.mean()), "latent_std": float(z.std()), "latent_norm": float(z.norm(dim=1).mean()),
+            "images_per_second": speed, "best": best})
+        log(f"Epoch {epoch + 1}/{self.config.num_epochs}" + " ✅ BEST MODEL" * best)
+        log(f"  Train Loss: {train['total']:.4f}")
+        for part in PARTS:
+            log(f"    - {part.capitalize()}: {train[part]:.4f}")
+        log(f"  Val Loss: {val['total']:.4f}")
+        if best:
+            self.save_model("best_model.pt", epoch + 1)
+            log(f"  → Saved to: {(self.folder / 'best_model.pt').as_posix()}")
+        if (epoch + 1) % self.config.checkpoint_every == 0:
+            self.save_model(f"checkpoint_epoch_{epoch + 1:03d}.pt", epoch + 1)
+        self.show(epoch + 1)
+        self.save_checkpoint()
+        write_text(self.folder / "metrics.json", json.dumps(self.metrics, indent=1) + "\n")
+
+    @torch.no_grad()
+    def encode(self, loader, noisy=False):
+        """Codes (N, D) of a loader's pictures in the order of its rows, with the training noise or without."""
+        self.model.eval()
+        codes = [self.model.image_encoder(loader.batch(part.numpy())[0].to(self.device)).float().cpu() for part in torch.arange(len(loader.rows)).split(128)]
+        codes = torch.cat(codes)
+        return codes + self.model.config.code_noise * self.noise(len(codes), "encode").cpu() if noisy else codes
+
+    def finish(self, log):
+        """The best model again, its sampler fitted to the end, its latent checked; written over best_model.pt."""
+        best = checkpoint.load(self.folder / "best_model.pt")
+        self.model.load_state_dict(best)
+        if self.model.meta.get("health"):                               # a finished run, run again
+            log(health.sentence(self.model.meta["health"]))
+            return self.model.meta["health"]
+        self.leading = None
+        self.flow_optimizer = torch.optim.AdamW(self.model.sampler.flow.parameters(), lr=1e-3, betas=(0.9, 0.99))
+        codes = self.encode(self.train)
+        nn.init.zeros_(self.model.sampler.flow.outward.weight)
+        self.fit_sampler(codes, self.config.sampler_steps, 0, 2e-3, final=True)
+        tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
+        z = self.model.sampler.to_latent(self.encode(self.val, noisy=True).to(self.device)).cpu()
+        self.model.meta["health"] = health.check(self.model, z, tokens, self.config.seed)
+        self.save_model("best_model.pt", self.model.meta["epoch"])
+        log(health.sentence(self.model.meta["health"]))
+        return self.model.meta["health"]
+
+    # -- what people look at
+
+    @torch.no_grad()
+    def show(self, epoch):
+        """Scalars of this epoch and a grid of eight fixed seeds with their captions, in TensorBoard."""
+        if self.writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+            self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=epoch)
+            images, _, part = self.val.batch(np.arange(min(8, len(self.val.rows))))
+            self.writer.add_image("pictures/real", grid(self.model.outward(images)), epoch)
+            self.writer.add_text("captions/real", "  \n".join(self.model.tokenizer.decode(self.val.tokens[i]) for i in part), epoch)
+        row = self.metrics[-1]
+        for part in PARTS:
+            self.writer.add_scalars(f"losses/{part}", {"train": row[f"train_{part}"], "val": row[f"val_{part}"]}, epoch)
+        self.writer.add_scalars("losses/total", {"train": row["train_loss"], "val": row["val_loss"]}, epoch)
+        for name in ("learning_rate", "grad_norm", "latent_mean", "latent_std", "latent_norm", "images_per_second"):
+            self.writer.add_scalar(f"training/{name}", row[name], epoch)
+        self.model.eval()
+        z = latents(range(8), self.model.config.latent_dim)
+        self.writer.add_image("pictures/seeds 0-7", grid(self.model.decode_image(z)), epoch)
+        self.writer.add_text("captions/seeds 0-7", "  \n".join(f"{seed}: {caption}" for seed, caption in enumerate(self.model.decode_text(z))), epoch)
+        self.writer.flush()
+
+    # -- files
+
+    def save_model(self, name, epoch):
+        self.model.meta.update(style=self.config.style, epoch=epoch)
+        checkpoint.save(self.folder / name, {key: tensor.cpu() for key, tensor in self.model.state_dict().items()})
+
+    def save_checkpoint(self):
+        """last.pt: everything that an exact resume at the next epoch needs."""
+        checkpoint.save(self.folder / "last.pt", {
+            "model": self.model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "flow_optimizer": self.flow_optimizer.state_dict(), "leading": self.leading, "metrics": self.metrics,
+            "style": self.config.style, "samples": len(self.train.rows)})
+
+    def load_checkpoint(self):
+        """Go on where last.pt stands. -> False where there is none. UserError where it belongs to another run."""
+        path = self.folder / "last.pt"
+        if not path.exists():
+            return False
+        state = checkpoint.load(path)
+        instead = f"use --checkpoints DIR for a second run, or --fresh to begin anew (this one then moves to {self.folder.as_posix()}/previous/)"
+        if state["style"] != self.config.style:
+            raise UserError(f"{path} is a run on {state['style']}, not {self.config.style}: {instead}")
+        if state["samples"] != len(self.train.rows):
+            raise UserError(f"{path} is a run on {state['samples']} pictures, now there are {len(self.train.rows)}: {instead}")
+        try:
+            self.model.load_state_dict(state["model"])
+        except UserError as error:
+            raise UserError(f"{path} is a run of another model ({str(error).partition('(')[2].partition(')')[0]}): {instead}") from error
+        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved)
+        self.flow_optimizer.load_state_dict(state["flow_optimizer"])
+        self.leading, self.metrics = state["leading"], state["metrics"]
+        return True
+
+
+def trained(model):
+    """The parameters of the autoencoder; the sampler's flow is fitted apart."""
+    return [weight for name, weight in model.named_parameters() if not name.startswith("sampler.")]
+
+
+def make_optimizers(model, config):
+    """Muon for matrices of moderate size, AdamW for the rest: embeddings, norms, biases, and the large linear maps, whose
+    orthogonalisation would cost more than it saves."""
+    muon, adam = [], []
+    for name, weight in model.named_parameters():
+        if not name.startswith("sampler."):
+            matrix = weight.ndim >= 2 and not name.endswith(("tokens.weight", "positions")) and min(weight.shape[0], weight[0].numel()) <= 512
+            (muon if matrix else adam).append(weight)
+    return [torch.optim.AdamW(adam, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay),
+            Muon(muon, lr=config.learning_rate, weight_decay=config.weight_decay)]
+
+
+def grid(images):
+    """(8, 3, S, S) in [-1, 1] -> (3, 2 S, 4 S) in [0, 1]."""
+    from torchvision.utils import make_grid
+    return make_grid((images.cpu() + 1) / 2, nrow=4)
+
+
+class Log:
+    """print that also appends to training.log."""
+
+    def __init__(self, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = open(path, "a", encoding="utf-8")
+
+    def __call__(self, line):
+        print(line, flush=True)
+        print(line, file=self.file, flush=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+
+
+# ---------------------------------------------------------------- the command
+
+def check_batch(trainer):
+    """One batch under the lamp: prints what training would see -> exit status 0, or 1 where something is wrong."""
+    model, loader = trainer.model, trainer.train
+    images, tokens, _ = next(iter(loader))
+    problems = []
+    print(f"device {trainer.device}, precision {trainer.precision}, {sum(weight.numel() for weight in trained(model)):,} parameters")
+    print(f"pictures {tuple(images.shape)}, from {images.min():.2f} to {images.max():.2f}, mean {images.mean():.2f}, standard deviation {images.std():.2f}")
+    if images.min() < -1 or images.max() > 1 or images.std() < 0.05:
+        problems.append("the pictures leave [-1, 1] or are blank")
+    for row in tokens[:3].tolist():
+        print(f"caption {[id for id in row if id != PAD]}\n     -> {model.tokenizer.decode(row)!r}")
+    losses, _ = trainer.losses(images.to(trainer.device), tokens.to(trainer.device), trainer.noise(len(images), 0))
+    losses["total"].backward()
+    expected = {"caption": math.log(len(model.tokenizer)), "contrastive": math.log(len(images))}
+    for part, value in losses.items():
+        print(f"{part} {float(value):.4f}" + (f" (knowing nothing: {expected[part]:.2f})" if part in expected else ""))
+        if not math.isfinite(float(value)):
+            problems.append(f"{part} is not finite")
+    silent = [name for name, weight in model.named_parameters() if not name.startswith("sampler.") and (weight.grad is None or not weight.grad.any())]
+    print("every parameter has a gradient" if not silent else f"no gradient: {', '.join(silent)}")
+    if silent:
+        problems.append(f"{len(silent)} parameters receive no gradient")
+    print("✓ ready to train" if not problems else "✗ " + "; ".join(problems))
+    return 1 if problems else 0
+
+
+def estimate_on_cpu(trainer):
+    """Time one small step and say how long the whole run would take here."""
+    images, tokens, _ = trainer.train.batch(np.arange(2))
+    begin = time.perf_counter()
+    trainer.losses(images, tokens, trainer.noise(2, 0))[0]["total"].backward()
+    hours = (time.perf_counter() - begin) / 2 * len(trainer.train.rows) * trainer.config.num_epochs / 3600
+    print(f"No GPU found: the full preset would take about {hours:,.0f} hours on this processor. The smaller command: "
+          f"python training_loop.py --style {trainer.config.style} --preset small")
+
+
+def make_way(folder):
+    """--fresh: the files of an earlier run move to FOLDER/previous/ (replacing what was there)."""
+    previous = folder / "previous"
+    mine = [path for name in ("*.pt", "metrics.json", "training.log", "tensorboard") for path in folder.glob(name) if path.name != "judge.pt"]
+    if mine:
+        shutil.rmtree(previous, ignore_errors=True)
+        previous.mkdir(parents=True)
+        for path in mine:
+            path.rename(previous / path.name)
+        print(f"the earlier run moved to {previous.as_posix()}/")
+
+
+def main(model_config, config):
+    device = pick_device(config.device)
+    precision = config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    folder = Path(config.checkpoints)
+    (train, val), tokenizer = create_data_loaders(model_config, config)
+    if not model_config.vocab_size:
+        model_config = replace(model_config, vocab_size=len(tokenizer))
+    torch.manual_seed(config.seed)                                      # initial values
+    trainer = MultimodalTrainer(MultimodalModel(model_config, tokenizer), train, val, config, device, precision)
+    if config.check:
+        return check_batch(trainer)
+    if config.fresh:
+        make_way(folder)
+    resumed = trainer.load_checkpoint()
+    print(f"{config.style}: {len(train.rows):,} training and {len(val.rows):,} validation pairs, {model_config.preset} preset, {model_config.image_size} px, "
+          f"{sum(weight.numel() for weight in trainer.model.parameters()) / 1e6:.1f} M parameters, {device}, {precision}, "
+          f"batch {config.batch_size}, learning rate {config.learning_rate:g}")
+    if resumed:
+        print(f"resuming after epoch {len(trainer.metrics)} of {config.num_epochs}")
+    if model_config.preset == "full" and device.type == "cpu":
+        estimate_on_cpu(trainer)
+    result = trainer.fit()
+    print(f"Done: {folder.as_posix()}/best_model.pt; next: python inference.py --checkpoint {folder.as_posix()}/best_model.pt --seeds 0-9")
+    return 0 if result["passed"] else 1
+
+
+if __name__ == "__main__":
+    run(main, *CONFIGS)
