@@ -190,7 +190,8 @@ def generate(rows, collection, captioner, config):
         absent = next((row["filename"] for row in todo if not (collection.resized / row["filename"]).exists()), None)
         if absent:
             raise UserError(f"{collection.resized / absent} is missing; prepare the pictures again: python dataset_preparation.py --style {collection.style} --source …")
-        is_here(captioner)                                  # a wrong name should not wait for torch
+        if captioner not in PARAMETERS:
+            is_here(captioner)                              # a wrong name should not wait for torch
         device = pick_device(config.device)
         if device == "cpu" and captioner in PARAMETERS:
             estimate(captioner, PARAMETERS[captioner], len(todo), config.max_new_tokens)

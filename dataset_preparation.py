@@ -499,7 +499,7 @@ def link_originals(records, folder, collection):
     if folder == collection.raw.resolve() or collection.raw.resolve() in folder.parents:
         return
     listed = collection.processed / "links.json"
-    wanted = {record["id"] + Path(record["original"]).suffix.lower(): str(folder / record["original"]) for record in records}
+    wanted = {record["id"] + posixpath.splitext(record["original"])[1].lower(): f"{folder.as_posix()}/{record['original']}" for record in records}
     ours = read_json(listed) if listed.exists() else {}
     collection.raw.mkdir(parents=True, exist_ok=True)
     there = set(os.listdir(collection.raw))
@@ -565,10 +565,11 @@ def main(config):
     if not originals and other:
         raise UserError(f"none of the {found:,} pictures in {folder} is of style {config.style}, they are of {', '.join(sorted(other))}: choose "
                         f"one of these, python dataset_preparation.py --source {config.source} --style {other.most_common(1)[0][0]}")
-    by_chance = sorted(originals, key=lambda row: hashlib.sha256(row["path"].encode()).digest())
-    chosen = {row["path"] for row in by_chance[:config.max_samples or None]}                # a fair sample, and the same one each time
-    beyond = len(originals) - len(chosen)
-    originals = [row for row in originals if row["path"] in chosen]
+    beyond = max(0, len(originals) - config.max_samples) if config.max_samples else 0
+    if beyond:                                              # a fair sample, and one that only grows with --max-samples
+        by_chance = sorted(originals, key=lambda row: hashlib.sha256(row["path"].encode()).digest())
+        chosen = {row["path"] for row in by_chance[:config.max_samples]}
+        originals = [row for row in originals if row["path"] in chosen]
 
     findings = prepare_missing(originals, folder, collection, config, workers)
     kept, duplicates, rejected = select([{**original, **findings[original["path"]]} for original in originals])

@@ -203,14 +203,17 @@ def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, war
         if ratio < WANTED_SPREAD:
             warnings.append(f"WARNING: SMALL SPREAD: the {kind} of {count} seeds show {distinct(found, names)} distinct combinations, as many real pairs {most}; "
                             "the agreement above says little.")
+        uneven = []
         for name in names:
             values = lambda facts: [one[name] for one in facts]
             distance, typical = total_variation(values(found), values(trained)), total_variation(values(sample), values(trained))
             least = 1 - max(Counter(values(trained)).values()) / len(trained)
             numbers[f"distance_{kind}_{name}"] = number(f"distance of {kind} to the training distribution, {name}", distance, least, typical, f"at most {WANTED_DISTANCE:.2f}")
-            if distance > WANTED_DISTANCE:
-                values, times = zip(*Counter(values(found)).most_common(2))
-                warnings.append(f"WARNING: UNEVEN: {name} of the {kind} is {distance:.2f} away from the training distribution; most often {values[0]} ({times[0]} of {count}).")
+            if distance > max(WANTED_DISTANCE, 1.5 * typical):          # few seeds are uneven by chance
+                (value, times), = Counter(values(found)).most_common(1)
+                uneven.append(f"{name} {distance:.2f}, most often {'unread' if value is None else value} ({times} of {count})")
+        if uneven:
+            warnings.append(f"WARNING: UNEVEN: {kind} are far from the training distribution in {'; '.join(uneven)}.")
 
     pixels = training_pixels(collection, size, rows)
     if pixels is None:

@@ -16,8 +16,7 @@ import copy
 import hashlib
 import json
 import math
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ from torch import nn
 
 import checkpoint
 from cli import UserError, run, write_text
-from settings import PRESETS, ModelConfig, base_and_doublings
+from settings import LARGEST_OWN_VOCABULARY, PRESETS, ModelConfig, base_and_doublings
 from tokenizer import END, PAD, START, Tokenizer
 
 FORMAT = 1                                                              # of the extra state in best_model.pt
@@ -473,3 +472,72 @@ def read_extra_state(tensor):
     if state.get("format") != FORMAT:
         raise UserError(f"checkpoint format {state.get('format')}, this program reads {FORMAT}")
     return state
+
+
+# ---------------------------------------------------------------- the command
+
+PARTS = {"image_encoder": "picture -> code", "image_decoder": "code -> picture", "text_encoder": "caption -> vector of the code's length, for InfoNCE",
+         "text_decoder": "code and words so far -> next word", "sampler": "seed space N(0, I) <-> code: a frame (buffers) and a flow"}
+
+
+def parameter_counts(model):
+    """-> {part: number of parameters}, in the order of the model's parts."""
+    return {name: sum(weight.numel() for weight in getattr(model, name).parameters()) for name in PARTS}
+
+
+def specs():
+    """The text of MODEL_SPECS.md, computed from models built on the spot."""
+    lines = ["# Model specifications", "", "Written by `python model_architecture.py --write-specs`; a test fails when it is stale.", ""]
+    for preset in ("full", "small"):
+        config = preset_config(preset)
+        model = MultimodalModel(config)
+        counts = parameter_counts(model)
+        base, widths = feature_widths(config)
+        lines += [f"## Preset `{preset}`", "",
+                  f"Pictures {config.image_size} x {config.image_size}, {'RGB' if config.channels == 3 else 'grey'}; latent {config.latent_dim:,}; "
+                  f"captions up to {config.max_caption_length} tokens; vocabulary "
+                  + (f"{config.vocab_size:,}." if PRESETS[preset].get("vocab_size", 8000) else f"as large as the collection fills, {config.vocab_size:,} at most (counted here)."), "",
+                  f"Feature maps, from {config.image_size // config.patch} to {base} pixels a side: {', '.join(map(str, widths))} channels, then {config.neck} where they meet the latent. "
+                  f"Caption transformers: width {config.text_width}, {config.text_layers} layers, {config.text_heads} heads.", "",
+                  "| part | what | parameters |", "|---|---|---:|",
+                  *(f"| `{name}` | {PARTS[name]} | {count:,} |" for name, count in counts.items()), f"| **total** | | **{sum(counts.values()):,}** |", ""]
+    lines += ["## Every setting", "", "| flag | full | small | what |", "|---|---|---|---|"]
+    for field in fields(ModelConfig):
+        value = PRESETS["small"].get(field.name, field.default)
+        lines.append(f"| `--{field.name.replace('_', '-')}` | {field.default} | {'small' if field.name == 'preset' else value} | {field.metadata['note']} |")
+    return "\n".join(lines) + "\n"
+
+
+def preset_config(name):
+    """Preset name -> ModelConfig; where the vocabulary is sized by the collection, with its largest size."""
+    config = ModelConfig(preset=name, **PRESETS[name])
+    return config if config.vocab_size else replace(config, vocab_size=LARGEST_OWN_VOCABULARY)
+
+
+def main(config, options):
+    if options.write_specs:
+        write_text("MODEL_SPECS.md", specs())
+        print("wrote MODEL_SPECS.md")
+        return
+    if not config.vocab_size:
+        config = replace(config, vocab_size=LARGEST_OWN_VOCABULARY)
+    model = MultimodalModel(config).eval()
+    images = torch.rand(4, 3, config.image_size, config.image_size) * 2 - 1
+    tokens = torch.randint(4, config.vocab_size, (4, config.max_caption_length))
+    with torch.no_grad():
+        z, image, logits = model(images, tokens)
+    expected = {"Latent": (z, (4, config.latent_dim)), "Image recon": (image, tuple(images.shape)),
+                "Caption logits": (logits, (4, config.max_caption_length, config.vocab_size))}
+    print(f"✓ Input: {tuple(images.shape)}")
+    wrong = [name for name, (tensor, shape) in expected.items() if tuple(tensor.shape) != shape]
+    for name, (tensor, _) in expected.items():
+        print(f"{'✗' if name in wrong else '✓'} {name}: {tuple(tensor.shape)}")
+    print("✓ All shapes correct ✅" if not wrong else f"✗ wrong: {', '.join(wrong)}")
+    for name, count in (counts := parameter_counts(model)).items():
+        print(f"  {name:<14} {count:>12,}   {PARTS[name]}")
+    print(f"  {'total':<14} {sum(counts.values()):>12,}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    run(main, *CONFIGS)

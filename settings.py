@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cli import option
 
 STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture", "builtin")
+LARGEST_OWN_VOCABULARY = 2000                                           # of a preset whose vocabulary the collection sizes
 NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
 PRESET_NAMES = ("small", "full")
 

@@ -33,7 +33,7 @@ import health
 from cli import UserError, progress, run, write_text
 from model_architecture import MultimodalModel, latents, pick_device, stream, to_pil, to_tensor
 from records import Collection, read_json
-from settings import ModelConfig, TrainConfig
+from settings import LARGEST_OWN_VOCABULARY
 from tokenizer import PAD, Tokenizer
 
 PARTS = ("reconstruction", "caption", "contrastive")
@@ -91,7 +91,7 @@ def create_data_loaders(model_config, config, tokenizer=None):
         train, val = train[:config.max_samples], val[:max(2, config.max_samples // 10)]
     if len(train) < 2 or len(val) < 1:
         raise UserError(f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}")
-    tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train], model_config.vocab_size or 2000)
+    tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train], model_config.vocab_size or LARGEST_OWN_VOCABULARY)
     return tuple(PairLoader(pixels, [ids[row["id"]] for row in rows], [tokenizer.encode(row["caption"], model_config.max_caption_length) for row in rows],
                             config.batch_size, model_config.channels, config.seed, shuffle=rows is train) for rows in (train, val)), tokenizer
 

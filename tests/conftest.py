@@ -39,3 +39,51 @@ def tiny_blip2():
         return path
 
     return build
+
+
+def tiny_config(**changes):
+    """A real model that trains in seconds: 32 px grey, latent 32."""
+    from settings import ModelConfig
+    return ModelConfig(**{**dict(preset="small", image_size=32, channels=1, latent_dim=32, patch=2, width=16, max_width=32, neck=8, vocab_size=320,
+                                 max_caption_length=48, text_width=32, text_layers=2, text_heads=2, flow_dims=8, flow_width=32), **changes})
+
+
+CAPTIONS = ["An engraving of a ship.", "An engraving of two ships by the sea.", "An engraving showing a castle.", "An engraving depicting an elephant.",
+            "An engraving of a tent, in stipple.", "An engraving of three trees.", "An engraving showing a large bridge.", "An engraving of a windmill at night."]
+
+
+@pytest.fixture
+def tiny_model():
+    """An untrained tiny model whose last layers are not zero, so that outputs depend on what they should."""
+    import torch
+    from model_architecture import MultimodalModel
+    from tokenizer import Tokenizer
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = MultimodalModel(tiny_config(), Tokenizer.train(CAPTIONS, 320)).eval()
+        torch.nn.init.normal_(model.image_decoder.layers[-1].weight, std=0.2)
+        torch.nn.init.normal_(model.sampler.flow.outward.weight, std=0.02)
+    return model
+
+
+@pytest.fixture(scope="session")
+def builtin_data(tmp_path_factory):
+    """A data folder with forty prepared and captioned built-in pictures of 32 px -> its path."""
+    import caption_generation
+    import dataset_preparation
+    from settings import CaptionConfig, PrepareConfig
+    data = tmp_path_factory.mktemp("builtin") / "data"
+    dataset_preparation.main(PrepareConfig(source="builtin", preset="small", image_size=32, max_samples=40, smallest=16, workers=1, data=str(data)))
+    caption_generation.main(CaptionConfig(style="builtin", data=str(data)))
+    return data
+
+
+@pytest.fixture(scope="session")
+def tiny_run(builtin_data, tmp_path_factory):
+    """A finished training run of the tiny model on builtin_data -> its checkpoint folder."""
+    import training_loop
+    from settings import TrainConfig
+    folder = tmp_path_factory.mktemp("run") / "checkpoints"
+    training_loop.main(tiny_config(vocab_size=0), TrainConfig(style="builtin", preset="small", num_epochs=2, batch_size=8, sampler_steps=40, checkpoint_every=1,
+                                                              data=str(builtin_data), checkpoints=str(folder), device="cpu"))
+    return folder

@@ -1,0 +1,81 @@
+"""Data flows one way: through files between scripts, through this import table between modules."""
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAY_IMPORT = {
+    "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes",
+    "model_architecture": "checkpoint cli settings tokenizer",
+    "dataset_preparation": "cli records scenes settings", "caption_generation": "cli records settings",
+    "training_loop": "checkpoint cli health model_architecture records settings tokenizer",
+    "inference": "cli health model_architecture settings",
+    "evaluation": "checkpoint cli health inference judge records scenes settings",
+    "gradio_demo": "cli health inference settings",
+}
+HOME = {"kaggle": "dataset_preparation", "kagglehub": "dataset_preparation", "tokenizers": "tokenizer", "transformers": "caption_generation evaluation",
+        "gradio": "gradio_demo"}
+FILES = {path.stem: ast.parse(path.read_text("utf-8")) for path in ROOT.glob("*.py")}
+SCRIPTS = ["dataset_preparation", "caption_generation", "model_architecture", "training_loop", "inference", "gradio_demo", "evaluation"]
+
+
+def imported(tree):
+    """First part of every module named in the file, inside functions too; "*" for a star import."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "").split(".")[0], *(alias.name for alias in node.names if alias.name == "*"))
+
+
+def test_data_flows_one_way():
+    assert FILES.keys() <= MAY_IMPORT.keys(), f"not in the table: {sorted(FILES.keys() - MAY_IMPORT.keys())}"
+    for name, tree in FILES.items():
+        found = set(imported(tree))
+        wrong = found & ((MAY_IMPORT.keys() | {"*"}) - set(MAY_IMPORT[name].split()))
+        wrong |= {library for library in found & HOME.keys() if name not in HOME[library].split()}
+        assert not wrong, f"{name}.py must not import {sorted(wrong)}"
+
+
+def test_importing_a_file_does_nothing():
+    quiet = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)
+    for name, tree in FILES.items():
+        loud = [node for node in tree.body[1:] if not isinstance(node, quiet)]               # body[0] is the docstring
+        assert all(ast.unparse(node).startswith("if __name__ == '__main__'") for node in loud), f"{name}.py acts at import"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_shows_examples_before_any_heavy_import(script):
+    """torch alone takes three seconds to import; a user who asks for help should not wait for it."""
+    shown = subprocess.run([sys.executable, "-X", "importtime", f"{script}.py", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr[-500:]
+    assert f"python {script}.py" in shown.stdout
+    loaded = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines() if line.startswith("import time")}
+    assert not loaded & {"torch", "transformers", "gradio", "sklearn", "kaggle", "kagglehub"}, script
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_wrong_flag_ends_in_one_sentence_with_the_nearest_right_one(script):
+    wrong = subprocess.run([sys.executable, f"{script}.py", "--devise", "cpu"], cwd=ROOT, capture_output=True, text=True)
+    assert wrong.returncode == 2 and "--devise" in wrong.stderr and "Traceback" not in wrong.stderr
+    assert len(wrong.stderr.strip().splitlines()) == 1, wrong.stderr
+
+
+def test_nothing_can_execute_code_by_being_loaded():
+    """A checkpoint from a stranger is data: no unsafe pickle switch, no pickle reader, no blind unpacking anywhere in the tree."""
+    for path in [*ROOT.glob("*.py"), *ROOT.glob("benchmarks/*.py")]:
+        text = path.read_text("utf-8")
+        for danger in ("weights_only=False", "weights_only = False", "pickle.load", "import pickle", "extractall(", "trust_remote_code=True", "eval("):
+            assert danger not in text.replace(".eval()", ""), f"{path.name} holds {danger}"
+
+
+def test_every_requirement_is_used():
+    used = {name for tree in FILES.values() for name in imported(tree)} | {"tensorboard", "six"}    # six is kaggle's undeclared need
+    names = {"pillow": "PIL", "scikit-learn": "sklearn"}
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        name = line.split(">")[0].split("=")[0].strip()
+        assert names.get(name, name) in used, f"{name} is required and never imported"

@@ -1,0 +1,242 @@
+"""The model keeps its word: every part learns, both outputs read z and only z, and nothing depends on the neighbours in a batch."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import model_architecture
+from cli import UserError
+from conftest import CAPTIONS, tiny_config
+from model_architecture import MultimodalModel, latents, parameter_counts, stream, to_pixels, to_tensor
+from settings import ModelConfig
+from tokenizer import END, PAD, START, Tokenizer
+
+ROOT = Path(__file__).parents[1]
+
+
+def pictures(count, seed=0, config=tiny_config()):
+    return torch.rand(count, config.channels, config.image_size, config.image_size, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def test_every_parameter_receives_a_gradient(tiny_model):
+    """The first public attempt left 12.6 million transformer parameters without one, and generated with them untrained."""
+    from training_loop import MultimodalLoss
+    images, tokens = pictures(4), torch.tensor([tiny_model.tokenizer.encode(caption, 48)[:8] for caption in CAPTIONS[:4]])
+    code, drawn, logits = tiny_model.autoencode(images, tokens, torch.randn(4, 32))
+    MultimodalLoss()(drawn, images, logits, tokens, code, tiny_model.text_encoder(tokens))["total"].backward()
+    silent = [name for name, weight in tiny_model.named_parameters() if not name.startswith("sampler.") and (weight.grad is None or not weight.grad.any())]
+    assert not silent
+    tiny_model.sampler.flow_loss(torch.randn(16, 8), torch.Generator()).backward()
+    assert all(weight.grad is not None and weight.grad.any() for weight in tiny_model.sampler.parameters())
+
+
+def test_caption_logits_depend_on_the_latent_at_every_position(tiny_model):
+    """A decoder that forgets z still scores well on formulaic captions, so accuracy cannot catch it: move z, watch every position."""
+    tokens = torch.randint(4, 260, (1, 12))
+    here, there = (tiny_model.text_decoder(torch.randn(1, 32), tokens)[..., 4:260] for _ in range(2))      # (1, T, V)
+    blind = torch.isclose(here, there, atol=1e-6).all(dim=-1)           # (1, T)
+    assert not blind.any(), f"positions that ignore the latent: {blind[0].nonzero().flatten().tolist()}"
+
+
+def test_caption_logits_use_every_past_token_and_no_future_one(tiny_model):
+    tokens, code = torch.randint(4, 260, (1, 10)), torch.randn(1, 32)
+    before = tiny_model.text_decoder(code, tokens)[..., 4:260]
+    for position in range(10):
+        changed = tokens.clone()
+        changed[0, position] = 4 if tokens[0, position] != 4 else 5
+        moved = (tiny_model.text_decoder(code, changed)[..., 4:260] - before).abs().amax(-1)[0] > 1e-6       # (T,)
+        assert moved.tolist() == [False] * position + [True] * (10 - position)
+
+
+def test_word_by_word_decoding_matches_teacher_forcing(tiny_model):
+    tokens, code = torch.randint(4, 260, (3, 10)), torch.randn(3, 32)
+    whole = tiny_model.text_decoder(code, tokens)
+    caches = [[] for _ in tiny_model.text_decoder.blocks]
+    steps = torch.cat([tiny_model.text_decoder(code, tokens[:, t:t + 1], caches, t) for t in range(10)], 1)
+    assert torch.allclose(whole[..., 4:260], steps[..., 4:260], atol=1e-5)
+
+
+def test_captions_with_and_without_cache_are_equal(tiny_model):
+    z = torch.randn(6, 32)
+    assert tiny_model.decode_tokens(z) == tiny_model.decode_tokens(z, use_cache=False)
+
+
+def test_pixels_survive_the_round_trip():
+    """One range, converted in one place: the first public attempt trained on [0, 1] and drew from [-1, 1]."""
+    values = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    assert (to_pixels(to_tensor(values))[..., 0] == values).all()
+    assert to_tensor(values).min() == -1 and to_tensor(values).max() == 1
+
+
+def test_decoder_output_covers_the_target_range_and_stays_in_it(tiny_model):
+    images = tiny_model.decode_image(torch.randn(64, 32) * 3)
+    assert images.shape == (64, 3, 32, 32) and images.min() == -1 and images.max() == 1
+
+
+def test_same_latent_same_pair_alone_or_in_a_batch(tiny_model):
+    z = latents(range(7), 32)
+    together, words = tiny_model.decode_image(z), tiny_model.decode_text(z)
+    for i in range(7):
+        assert (to_pixels(tiny_model.decode_image(z[i:i + 1])).astype(int) - to_pixels(together[i:i + 1])).__abs__().max() <= 1
+        assert tiny_model.decode_text(z[i:i + 1]) == words[i:i + 1]
+
+
+def test_the_caption_is_unchanged_when_the_picture_decoder_is_destroyed(tiny_model):
+    """Not picture -> caption in disguise: each output needs z alone."""
+    z = latents([1, 2], 32)
+    caption = tiny_model.decode_text(z)
+    with torch.no_grad():
+        for part in (tiny_model.image_decoder, tiny_model.image_encoder):
+            for weight in part.parameters():
+                weight.fill_(float("nan"))
+    assert tiny_model.decode_text(z) == caption
+
+
+def test_the_picture_is_unchanged_when_the_caption_decoder_is_destroyed(tiny_model):
+    z = latents([1, 2], 32)
+    image = tiny_model.decode_image(z)
+    with torch.no_grad():
+        for part in (tiny_model.text_decoder, tiny_model.text_encoder):
+            for weight in part.parameters():
+                weight.fill_(float("nan"))
+    assert torch.equal(tiny_model.decode_image(z), image)
+
+
+def test_encode_is_the_same_for_equal_pixels_and_in_the_space_of_seeds(tiny_model):
+    images = pictures(3)
+    z = tiny_model.encode(images)
+    assert z.shape == (3, 32) and torch.allclose(tiny_model.encode(images[1:2]), z[1:2], atol=1e-4)
+    assert torch.equal(tiny_model.encode(images), z)
+
+
+def test_the_map_between_seeds_and_codes_is_a_bijection(tiny_model):
+    tiny_model.sampler.set_frame(torch.randn(200, 32) @ torch.randn(32, 32))
+    z = torch.randn(16, 32)
+    assert torch.allclose(tiny_model.sampler.to_latent(tiny_model.sampler.to_code(z)), z, atol=1e-3)
+
+
+def test_an_unfitted_sampler_is_the_identity():
+    z = torch.randn(4, 32)
+    assert torch.allclose(MultimodalModel(tiny_config()).sampler.to_code(z), z, atol=1e-6)
+
+
+def test_sampled_codes_look_like_training_codes(tiny_model):
+    """The first public attempt sampled 39 times outside its latents. Two clusters, fitted: samples fall into both and nowhere else."""
+    sampler, generator = tiny_model.sampler, torch.Generator().manual_seed(0)
+    codes = torch.randn(400, 32, generator=generator) * 0.1
+    codes[:, 3] += torch.where(torch.arange(400) % 2 == 0, 4.0, -4.0)
+    leading = sampler.set_frame(codes)
+    optimizer = torch.optim.AdamW(sampler.flow.parameters(), lr=3e-3)
+    for _ in range(400):
+        optimizer.zero_grad()
+        sampler.flow_loss(leading[torch.randint(400, (256,), generator=generator)], generator).backward()
+        optimizer.step()
+    side = sampler.to_code(latents(range(500), 32))[:, 3]
+    assert 0.35 < (side > 0).float().mean() < 0.65
+    assert (side.abs() - 4).abs().lt(2).float().mean() > 0.85, "seeds land between the clusters"
+
+
+def test_a_turned_frame_keeps_the_flow_nearly_right(tiny_model):
+    """Between epochs the principal directions swap and flip; the flow fitted before must not become nonsense."""
+    codes = torch.randn(300, 32) @ torch.diag(torch.linspace(3, 0.2, 32))
+    before = tiny_model.sampler.set_frame(codes)
+    after = tiny_model.sampler.set_frame(codes * torch.linspace(1, 1.2, 32), before)
+    assert F.cosine_similarity(before.flatten(), after.flatten(), dim=0) > 0.95
+
+
+def test_seeds_have_generators_of_their_own():
+    torch.manual_seed(1)
+    first = latents([5, 6], 16)
+    torch.manual_seed(2)
+    torch.rand(100)
+    assert torch.equal(latents([6, 5], 16), first.flip(0))
+    assert not torch.equal(torch.randn(16, generator=stream(5, "words")), first[0])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 3.7, True, "7", None, float("nan")])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(UserError, match="a seed is an integer"):
+        latents([seed], 16)
+
+
+def test_captions_end_within_the_limit_and_unused_words_are_never_chosen(tiny_model):
+    used = len(tiny_model.tokenizer)
+    for ids in tiny_model.decode_tokens(torch.randn(32, 32), temperature=3.0, generators=[stream(i, "words") for i in range(32)]):
+        assert len(ids) <= tiny_model.config.max_caption_length and max(ids) < used and PAD not in ids and START not in ids[1:]
+
+
+def test_near_ties_go_to_the_lower_id(tiny_model):
+    with torch.no_grad():
+        tiny_model.text_decoder.tokens.weight.zero_()
+        tiny_model.text_decoder.bias.zero_()
+        tiny_model.text_decoder.bias[50] = 1.0
+        tiny_model.text_decoder.bias[70] = 1.0 + 1e-5
+    assert set(tiny_model.decode_tokens(torch.randn(1, 32))[0][1:]) == {50}
+
+
+def test_a_state_dict_restores_the_model_and_refuses_another_preset(tiny_model, tmp_path):
+    torch.save(tiny_model.state_dict(), tmp_path / "model.pt")
+    twin = MultimodalModel(tiny_model.config).eval()
+    twin.load_state_dict(torch.load(tmp_path / "model.pt"))
+    z = latents([3], 32)
+    assert twin.decode_text(z) == tiny_model.decode_text(z) and torch.equal(twin.decode_image(z), tiny_model.decode_image(z))
+    with pytest.raises(UserError, match="from_checkpoint"):
+        MultimodalModel(tiny_config(width=8)).load_state_dict(torch.load(tmp_path / "model.pt"))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut"])
+def test_a_damaged_checkpoint_is_named_not_loaded(tmp_path, content):
+    path = tmp_path / "best_model.pt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="best_model.pt"):
+        MultimodalModel.from_checkpoint(path)
+
+
+def test_a_hostile_checkpoint_executes_nothing(tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "owned",))
+    torch.save({"weights": Hostile()}, tmp_path / "best_model.pt")
+    with pytest.raises(UserError):
+        MultimodalModel.from_checkpoint(tmp_path / "best_model.pt")
+    assert not (tmp_path / "owned").exists()
+
+
+def test_full_preset_has_45_to_55_million_parameters_and_every_listed_size():
+    with torch.device("meta"):
+        counts = {name: sum(weight.numel() for weight in part.parameters()) for name, part in (
+            ("encoder", model_architecture.ImageEncoder(ModelConfig())), ("decoder", model_architecture.ImageDecoder(ModelConfig())),
+            ("text encoder", model_architecture.TextEncoder(ModelConfig())), ("text decoder", model_architecture.TextDecoder(ModelConfig())),
+            ("sampler", model_architecture.Sampler(ModelConfig())))}
+    assert 45e6 <= sum(counts.values()) <= 55e6, counts
+
+
+@pytest.mark.parametrize("size", [64, 96, 128, 224])
+def test_decoder_depth_follows_from_the_size(size):
+    model = MultimodalModel(tiny_config(image_size=size, channels=3))
+    z, image, logits = model(torch.zeros(2, 3, size, size), torch.ones(2, 5, dtype=torch.int64))
+    assert z.shape == (2, 32) and image.shape == (2, 3, size, size) and logits.shape == (2, 5, 320)
+
+
+def test_model_specs_are_current():
+    assert (ROOT / "MODEL_SPECS.md").read_text("utf-8") == model_architecture.specs(), "stale: run python model_architecture.py --write-specs"
+
+
+def test_tokenizer_brings_every_caption_back():
+    """The first public attempt built its vocabulary from raw words and encoded stripped ones: some entries could never be reached."""
+    tokenizer = Tokenizer.train(CAPTIONS, 400)
+    for text in [*CAPTIONS, "Größe, 版画 \U0001F600", "<end> spelled out <pad>", "a\u2028b\tc", "def f(x):\n    return x", "SELECT * FROM t;", ""]:
+        ids = tokenizer.encode(text, 200)
+        assert tokenizer.decode(ids) == text and ids[0] == START and ids[-1] == END and not set(ids[1:-1]) & {0, 1, 2, 3}
+    assert len(tokenizer.encode("x" * 500, 48)) == 48
+
+
+def test_every_vocabulary_entry_can_be_reached():
+    tokenizer = Tokenizer.train(CAPTIONS, 400)
+    reached = {id for caption in CAPTIONS for id in tokenizer.encode(caption, 100)}
+    for id in range(260, len(tokenizer)):
+        text = tokenizer.library.decode([id])
+        assert id in tokenizer.library.encode(text, add_special_tokens=False).ids or id in reached or any(
+            id in tokenizer.library.encode(caption[:cut], add_special_tokens=False).ids for caption in CAPTIONS for cut in range(1, len(caption))), text

@@ -1,0 +1,216 @@
+"""Training does what it prints: losses with known answers, exact resume, nothing lost, nothing hidden."""
+import json
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import checkpoint
+import health
+import training_loop
+from cli import UserError
+from conftest import CAPTIONS, tiny_config
+from model_architecture import MultimodalModel
+from settings import TrainConfig
+from tokenizer import Tokenizer
+from training_loop import MultimodalLoss, MultimodalTrainer, PairLoader, create_data_loaders, info_nce, orthogonalise
+
+
+def config(**changes):
+    return TrainConfig(**{**dict(style="builtin", preset="small", num_epochs=3, batch_size=8, sampler_steps=20, checkpoint_every=2, device="cpu"), **changes})
+
+
+def trainer(data, folder, **changes):
+    settings = config(data=str(data), checkpoints=str(folder), **changes)
+    (train, val), tokenizer = create_data_loaders(tiny_config(vocab_size=0), settings)
+    torch.manual_seed(0)
+    return MultimodalTrainer(MultimodalModel(tiny_config(vocab_size=len(tokenizer)), tokenizer), train, val, settings)
+
+
+def test_contrast_is_log_batch_when_nothing_is_known():
+    assert info_nce(torch.ones(16, 8), torch.ones(16, 8)) == pytest.approx(math.log(16), abs=1e-4)
+
+
+def test_contrast_falls_only_for_true_pairs():
+    """The first public attempt contrasted z with itself: its loss was nil at birth and taught nothing."""
+    images, captions = torch.eye(16), torch.eye(16)
+    assert info_nce(images, captions) < 0.01
+    assert info_nce(images, captions.roll(1, 0)) > math.log(16)
+
+
+def test_the_total_is_the_weighted_sum_of_its_parts():
+    torch.manual_seed(0)
+    images, target, logits, tokens = torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8), torch.randn(4, 6, 20), torch.randint(4, 20, (4, 6))
+    losses = MultimodalLoss(1.0, 2.0, 0.5)(images, target, logits, tokens, torch.randn(4, 8), torch.randn(4, 8))
+    assert float(losses["total"]) == pytest.approx(float(losses["reconstruction"] + 2 * losses["caption"] + 0.5 * losses["contrastive"]), abs=1e-4)
+    weighted = MultimodalLoss(3.0, 0.0, 0.0)(images, target, logits, tokens, torch.randn(4, 8), torch.randn(4, 8))
+    assert float(weighted["total"]) == pytest.approx(3 * float(losses["reconstruction"]), abs=1e-4)
+
+
+def test_padding_costs_nothing():
+    logits, tokens = torch.randn(2, 8, 20), torch.randint(4, 20, (2, 8))
+    tokens[:, 5:] = 0
+    common = (torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)), (torch.randn(2, 8), torch.randn(2, 8))
+    whole = MultimodalLoss()(*common[0], logits, tokens, *common[1])["caption"]
+    cut = MultimodalLoss()(*common[0], logits[:, :5], tokens[:, :5], *common[1])["caption"]
+    assert float(whole) == pytest.approx(float(cut), abs=1e-5)
+
+
+def test_orthogonalised_steps_move_every_direction_alike():
+    matrix = torch.randn(40, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * torch.logspace(0, -1, 40).view(40, 1, 1, 1)
+    strengths = torch.linalg.svdvals(orthogonalise(matrix).flatten(1))
+    assert strengths.min() > 0.5 and strengths.max() < 1.3
+
+
+def test_overfits_eight_pairs(tmp_path):
+    """The one that says the idea works: eight pairs, and each picture's own latent gives back picture and caption."""
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(1)
+    pixels = (torch.rand(8, 8, 8, generator=generator) > 0.5).repeat_interleave(4, 1).repeat_interleave(4, 2).numpy().astype(np.uint8) * 255
+    tokenizer = Tokenizer.train(CAPTIONS, 320)
+    loader = PairLoader(pixels, range(8), [tokenizer.encode(caption, 48) for caption in CAPTIONS], 8, 1, shuffle=True)
+    model = MultimodalModel(tiny_config(code_noise=0.1), tokenizer)
+    run = MultimodalTrainer(model, loader, loader, config(learning_rate=5e-3, checkpoints=str(tmp_path)))
+    for step in range(250):
+        run.step(*loader.batch(np.arange(8))[:2], step, 250)
+    model.eval()
+    images, tokens, _ = loader.batch(np.arange(8))
+    run.fit_sampler(run.encode(loader), 1, 0)
+    z = model.encode(images)
+    assert model.decode_text(z) == CAPTIONS
+    assert (model.decode_image(z)[:, :1] - images).abs().mean() < 0.1
+
+
+def test_resumed_training_equals_uninterrupted(builtin_data, tmp_path):
+    whole = trainer(builtin_data, tmp_path / "whole")
+    whole.fit()
+    first = trainer(builtin_data, tmp_path / "parts")
+    with training_loop.Log(tmp_path / "log") as log:
+        first.one_epoch(log)
+    second = trainer(builtin_data, tmp_path / "parts")
+    assert second.load_checkpoint()
+    second.fit()
+    for name in ("best_model.pt", "last.pt"):
+        one, other = (checkpoint.load(tmp_path / run / name) for run in ("whole", "parts"))
+        one, other = one.get("model", one), other.get("model", other)
+        different = [key for key in one if not torch.equal(one[key], other[key])]
+        assert not different, (name, different)
+    ours, theirs = (json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("whole", "parts"))
+    timeless = [{key: value for key, value in row.items() if key != "images_per_second"} for row in ours]
+    assert timeless == [{key: value for key, value in row.items() if key != "images_per_second"} for row in theirs]
+
+
+def test_a_finished_run_writes_every_file_of_the_contract(tiny_run):
+    names = {path.name for path in tiny_run.iterdir()}
+    assert {"best_model.pt", "last.pt", "checkpoint_epoch_001.pt", "checkpoint_epoch_002.pt", "metrics.json", "training.log", "tensorboard"} <= names
+    latest = json.load(open(tiny_run / "metrics.json"))[-1]
+    assert {"epoch", "train_loss", "val_loss", "train_reconstruction", "val_reconstruction", "train_caption", "val_caption", "train_contrastive", "val_contrastive",
+            "learning_rate", "grad_norm", "latent_mean", "latent_std", "latent_norm", "images_per_second", "best"} <= latest.keys()
+    assert latest["epoch"] == 2
+    assert not list(tiny_run.glob("*.partial"))
+
+
+def test_the_printed_total_is_the_weighted_sum(tiny_run):
+    """The first public attempt's status page printed 2.1234 above parts that sum to 11.893."""
+    log = (tiny_run / "training.log").read_text("utf-8")
+    for block in re.findall(r"Epoch \d+/2.*?Val Loss", log, re.DOTALL):
+        total, reconstruction, caption, contrastive = map(float, re.findall(r": ([\d.]+)", block)[:4])
+        assert total == pytest.approx(reconstruction + 2 * caption + 0.5 * contrastive, abs=1e-3)
+    assert "→ Saved to:" in log and "✅ BEST MODEL" in log
+
+
+def test_every_checkpoint_can_be_sampled(tiny_run):
+    from inference import MultimodalGenerator
+    for name in ("best_model.pt", "checkpoint_epoch_001.pt"):
+        image, caption = MultimodalGenerator(tiny_run / name, device="cpu").generate(7)
+        assert image.size == (32, 32) and isinstance(caption, str)
+
+
+def test_another_model_or_style_changes_nothing_and_says_what_to_do(builtin_data, tiny_run, tmp_path):
+    before = (tiny_run / "last.pt").read_bytes()
+    other = config(data=str(builtin_data), checkpoints=str(tiny_run), num_epochs=2)
+    with pytest.raises(UserError, match="--fresh"):
+        training_loop.main(tiny_config(vocab_size=0, width=8), other)
+    assert (tiny_run / "last.pt").read_bytes() == before
+
+
+def test_fresh_moves_the_old_run_away(builtin_data, tmp_path):
+    settings = config(data=str(builtin_data), checkpoints=str(tmp_path), num_epochs=1)
+    training_loop.main(tiny_config(vocab_size=0), settings)
+    old = (tmp_path / "best_model.pt").read_bytes()
+    training_loop.main(tiny_config(vocab_size=0), replace(settings, fresh=True, seed=1))
+    assert (tmp_path / "previous" / "best_model.pt").read_bytes() == old != (tmp_path / "best_model.pt").read_bytes()
+
+
+def test_a_larger_number_of_epochs_trains_on(builtin_data, tmp_path):
+    settings = config(data=str(builtin_data), checkpoints=str(tmp_path), num_epochs=1)
+    training_loop.main(tiny_config(vocab_size=0), settings)
+    training_loop.main(tiny_config(vocab_size=0), replace(settings, num_epochs=2))
+    assert [row["epoch"] for row in json.load(open(tmp_path / "metrics.json"))] == [1, 2]
+
+
+def test_early_stopping_waits_for_patience(builtin_data, tmp_path):
+    run = trainer(builtin_data, tmp_path, num_epochs=50, patience=3)
+    run.metrics = [{"epoch": epoch, "best": epoch <= 2} for epoch in range(1, 5)]
+    assert not run.stalled()
+    run.metrics.append({"epoch": 5, "best": False})
+    assert run.stalled()
+
+
+def test_a_loss_that_is_no_number_stops_before_the_update(builtin_data, tmp_path):
+    run = trainer(builtin_data, tmp_path)
+    images, tokens, _ = run.train.batch(np.arange(4))
+    before = {key: value.clone() for key, value in run.model.state_dict().items()}
+    with pytest.raises(UserError, match="no longer a number") as stop:
+        run.step(images * float("nan"), tokens, 0, 10)
+    assert stop.value.code == 1
+    assert all(torch.equal(before[key], value) for key, value in run.model.state_dict().items())
+
+
+def test_missing_stages_name_the_script_to_run(tmp_path, builtin_data):
+    with pytest.raises(UserError, match="caption_generation.py --style builtin"):
+        create_data_loaders(tiny_config(), config(data=str(tmp_path)))
+    with pytest.raises(UserError, match="not prepared at 64 px.*dataset_preparation.py --source builtin --preset small --image-size 64"):
+        create_data_loaders(tiny_config(image_size=64), config(data=str(builtin_data)))
+
+
+def test_batches_hold_every_row_once_in_an_order_of_seed_and_epoch(builtin_data, tmp_path):
+    run = trainer(builtin_data, tmp_path)
+    orders = []
+    for epoch in (0, 1, 0):
+        run.train.epoch = epoch
+        orders.append(torch.cat([rows for _, _, rows in run.train]).tolist())
+    assert sorted(orders[0]) == list(range(len(run.train.rows))) and orders[0] == orders[2] != orders[1]
+
+
+def test_check_looks_at_one_batch_and_says_so(builtin_data, tmp_path, capsys):
+    assert training_loop.main(tiny_config(vocab_size=0), config(data=str(builtin_data), checkpoints=str(tmp_path), check=True)) == 0
+    shown = capsys.readouterr().out
+    assert "every parameter has a gradient" in shown and "An engraving" in shown and not list(tmp_path.iterdir())
+
+
+def test_latent_dim_and_caption_length_are_the_user_s(builtin_data, tmp_path):
+    from inference import MultimodalGenerator
+    training_loop.main(tiny_config(vocab_size=0, latent_dim=16, max_caption_length=20), config(data=str(builtin_data), checkpoints=str(tmp_path), num_epochs=1))
+    model = MultimodalGenerator(tmp_path / "best_model.pt", device="cpu").model
+    assert (model.config.latent_dim, model.config.max_caption_length) == (16, 20)
+
+
+def test_two_sample_check_tells_a_gaussian_from_what_is_none():
+    """Where 35 of 1,024 directions matter, a test of all of them has no power: it is made where the decoders look."""
+    random = np.random.default_rng(0)
+    assert health.two_sample_auc(random.standard_normal((400, 10))) < health.GATE
+    assert health.two_sample_auc(random.standard_normal((400, 10)) * 0.5) > 0.9
+    clusters = random.choice([-1, 1], (400, 10)) + 0.2 * random.standard_normal((400, 10))
+    assert health.two_sample_auc(clusters) > 0.9
+
+
+def test_sensitive_directions_are_those_that_the_outputs_read():
+    reading = torch.zeros(20, 5)
+    reading[3, 0], reading[7, 1] = 1.0, 2.0
+    directions = health.sensitive_directions(lambda z: torch.tanh(z @ reading), 20, torch.Generator().manual_seed(0))
+    assert directions.shape[1] == 2
+    assert torch.linalg.norm(directions[[3, 7]]) == pytest.approx(math.sqrt(2), abs=1e-4)
