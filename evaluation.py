@@ -171,7 +171,9 @@ def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, war
     captions, count, size = [caption for _, caption in pairs], len(pairs), pairs[0][0].width
     level = level_of([row["caption"] for row in rows])
     names = LEVELS[level]
-    trained = [scenes.parse(row["caption"]) for row in rows] or scenes.collection(6000, level)
+    read = [scenes.parse(row["caption"]) for row in rows]
+    trained = [{**scenes.CONSTANT, **{name: one[name] for name in names}} for one in read if all(one[name] is not None for name in names)]
+    trained = trained or scenes.collection(6000, level)
     told, seen = [scenes.parse(caption) for caption in captions], judge.see(grey([image for image, _ in pairs]))
     notes.append(f"Level {level}: {', '.join(names)}. A pair agrees strictly when each is told, seen and equal.")
 
@@ -195,7 +197,8 @@ def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, war
     numbers["picture_to_caption"] = number("caption written for a held-out picture is true, strict", agreement(facts, written, names)["strict"],
                                            shuffled(facts, written, names)["strict"], agreement(facts, own, names)["strict"])
 
-    sample = [trained[i] for i in scenes.stream(0, "evaluation").choice(len(trained), count, replace=count > len(trained))]
+    pool = trained if len(trained) >= count else scenes.collection(6000, level)              # a small training set would repeat itself
+    sample = [pool[i] for i in scenes.stream(0, "evaluation").choice(len(pool), count, replace=count > len(pool))]
     most = distinct(sample, names)
     for kind, found in (("pictures", seen), ("captions", told)):
         ratio = distinct(found, names) / most
@@ -219,11 +222,15 @@ def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, war
     if pixels is None:
         notes.append(f"Memorisation was not measured: {collection.pixels(size).as_posix()} is not here.")
     else:
+        # trained combinations, drawn afresh: held-out ones lie farther from training, and every honest picture would look copied
+        known = [trained[i] for i in scenes.stream(0, "memorisation").choice(len(trained), count)]
+        fresh = draw_all(known, FIRST_RENDER + 1_000_000, "fresh renders", size).numpy()
         features = judge.features(pixels)
-        near = np.quantile(nearest(judge.features(rebuilt), features), .01)
-        share = lambda pictures: float((nearest(judge.features(pictures), features) < near).mean())
-        numbers["memorised"] = number("pictures nearer to a training picture than the nearest hundredth of held-out reconstructions",
-                                      share(grey([image for image, _ in pairs])), None, {"reconstructions": .01, "real pairs": share(renders)})
+        distance = lambda pictures: nearest(judge.features(pictures), features)
+        near = np.quantile(distance(grey(generator.reconstruct([Image.fromarray(one) for one in fresh]))), .01)
+        share = lambda pictures: float((distance(pictures) < near).mean())
+        numbers["memorised"] = number("pictures nearer to a training picture than the nearest hundredth of fresh renders, reconstructed",
+                                      share(grey([image for image, _ in pairs])), None, {"reconstructions": .01, "real pairs": share(fresh)})
     return [{"caption": caption, "verdict": [(name, seen_one[name], told_one[name]) for name in names]} for caption, seen_one, told_one in zip(captions[:EXAMPLES], seen, told)]
 
 

@@ -153,7 +153,7 @@ def build_page(source):
             go = gr.Button("Generate", variant="primary", elem_id="generate", min_width=120, scale=1)
         with gr.Column(elem_id="plate"):
             picture = gr.Image(label="Picture", show_label=False, format="png", type="pil", interactive=False, buttons=["download", "fullscreen"], elem_id="picture")
-            caption = gr.Textbox(label="Caption", interactive=False, lines=1, max_lines=12, buttons=["copy"], elem_id="caption")
+            caption = gr.Textbox(label="Caption", interactive=False, lines=1, max_lines=12, buttons=[], elem_id="caption")
             shown = gr.Number(label="seed", interactive=False, elem_id="shown")
         with gr.Row(elem_id="sheet-controls"):
             gr.Markdown("## A sheet of neighbours\n\nConsecutive seeds, beginning with the one above. Click a picture to bring it up.", elem_id="sheet-title")
@@ -167,20 +167,20 @@ def build_page(source):
 
         one_at_a_time = dict(concurrency_id="model", concurrency_limit=1, show_progress="minimal")
         draw = dict(fn=generate, inputs=seed, outputs=[picture, caption, shown], show_progress_on=picture, **one_at_a_time)
-        after = dict(fn=surroundings, inputs=[shown, caption], outputs=[picture, notice, warning, colophon], js=KEEP_LINK, queue=False,
-                     show_progress="hidden", api_visibility="private")
+        private = dict(queue=False, show_progress="hidden", api_visibility="private")
+        after = dict(fn=surroundings, inputs=[shown, caption], outputs=[picture, notice, warning, colophon], js=KEEP_LINK, **private)
         page.load(opened, None, [seed, picture, caption, shown, notice, warning, colophon], js=DIGITS, api_visibility="private", **one_at_a_time)
         gr.on([go.click, seed.submit], **draw, api_name="generate").then(**after)
-        lucky.click(lambda: str(get_random_seed()), None, seed, queue=False, show_progress="hidden", api_visibility="private").then(**draw, api_visibility="private").then(**after)
+        lucky.click(lambda: str(get_random_seed()), None, seed, **private).then(**draw, api_visibility="private").then(**after)
         gr.on([many.click, count.submit], batch, [seed, count], [sheet, first], api_name="batch", **one_at_a_time).then(**after)
-        sheet.select(picked, first, seed, queue=False, show_progress="hidden", api_visibility="private").then(**draw, api_visibility="private").then(**after)
+        sheet.select(picked, first, seed, **private).then(**draw, api_visibility="private").then(**after)
     return page.queue(max_size=32, default_concurrency_limit=1, api_open=False)
 
 
 def serve(page, host="127.0.0.1", port=7860, share=False, blocked=()):
     """Puts the page on its port and returns; page.close() ends it. blocked: paths never served. UserError where the port is taken."""
     gr = import_gradio()
-    ours = {"127.0.0.1", "localhost", *os.environ.get("NO_PROXY", "").split(",")} - {""}
+    ours = {"127.0.0.1", "localhost", *(os.environ.get("NO_PROXY", "") + "," + os.environ.get("no_proxy", "")).split(",")} - {""}
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(sorted(ours))               # launch() asks its own server whether it is up
     try:
         page.launch(server_name=host, server_port=port, share=share, quiet=True, prevent_thread_lock=True, show_error=True, max_file_size="5mb", allowed_paths=[],
@@ -223,7 +223,8 @@ STYLE = """
 }
 .dark { --paper: #161412; --ink: #ece6da; --faded: #a59d90; --rule: #453f37; --plate: #fff; --alarm: #f0978d; }
 body, gradio-app { background: var(--paper) !important; }
-.gradio-container { max-width: 62rem !important; margin: 0 auto !important; color: var(--ink); font-size: 17px; }
+.gradio-container { width: 100% !important; min-width: 0 !important; max-width: 62rem !important; margin: 0 auto !important; color: var(--ink); font-size: 17px; }
+.gradio-container > .app { padding: 0 !important; }
 .gradio-container main { padding: 3rem 1.5rem 2rem !important; }
 .gradio-container .prose { color: var(--ink); font-size: 1.05rem; line-height: 1.55; }
 .gradio-container :focus-visible { outline: 2px solid var(--ink) !important; outline-offset: 3px; }
@@ -232,9 +233,11 @@ body, gradio-app { background: var(--paper) !important; }
 #masthead h1 { font-size: clamp(1.9rem, 5.4vw, 3.1rem); font-weight: 400; letter-spacing: -.01em; line-height: 1.12; margin: 0 0 .7rem; text-wrap: balance; }
 #masthead p { font-style: italic; color: var(--faded); margin: 0 auto; max-width: 36em; text-wrap: balance; }
 
-#health { border: 1px solid var(--alarm) !important; border-left-width: 6px !important; padding: .8rem 1.1rem !important; }
+#health { border: 1px solid var(--alarm) !important; box-shadow: inset 5px 0 var(--alarm) !important; padding: .8rem 1.1rem .8rem 1.4rem !important; }
 #health, #health * { color: var(--alarm) !important; }
-#notice { border: 1px solid var(--ink) !important; outline: 1px solid var(--rule); outline-offset: 4px; padding: 1.5rem 1.8rem !important; max-width: 42rem; margin: .5rem auto; width: 100%; }
+#notice { border: 1px solid var(--ink) !important; outline: 1px solid var(--rule); outline-offset: 4px; padding: 1.5rem 1.8rem !important;
+    max-width: 42rem; margin: .5rem auto; width: 100%; box-sizing: border-box; }
+#notice, #health { overflow-wrap: anywhere; }
 #notice h2 { font-weight: 400; font-size: 1.6rem; margin: 0 0 .6rem; }
 #notice pre { border: 0; border-left: 3px double var(--ink); background: transparent; padding: .2rem 1rem; margin: .6rem 0; overflow-x: auto; }
 #notice code { background: transparent; color: var(--ink); border: 0; font-size: .92rem; }
@@ -258,14 +261,12 @@ body, gradio-app { background: var(--paper) !important; }
     width: 100%; min-height: 12rem; overflow: visible; box-sizing: border-box; }
 #picture .image-container button, #picture .image-frame { width: 100%; height: auto; border-radius: 0; }
 #picture img { width: 100%; height: auto; border-radius: 0; object-fit: contain; }
-#picture .icon-button-wrapper { background: var(--plate); border: 0; top: .35rem; right: .35rem; }
-#picture .icon-button-wrapper, #caption .icon-button-wrapper { opacity: 0; transition: opacity .15s; }
-:is(#picture, #caption):is(:hover, :focus-within) .icon-button-wrapper { opacity: 1; }
-@media (hover: none) { :is(#picture, #caption) .icon-button-wrapper { opacity: 1; } }
+#picture .icon-button-wrapper { background: var(--plate); border: 0; top: .35rem; right: .35rem; opacity: 0; transition: opacity .15s; }
+#picture:is(:hover, :focus-within) .icon-button-wrapper { opacity: 1; }
+@media (hover: none) { #picture .icon-button-wrapper { opacity: 1; } }
 #picture .icon-button-wrapper button, #picture .icon-button-wrapper a { color: #191612; }
 #plate > .form { width: 100%; flex-direction: column; align-items: center; }
-#caption { margin-top: 1.5rem; width: 100%; overflow: visible; padding: 0 2.2rem; box-sizing: border-box; }
-#caption .icon-button-wrapper { right: 0; top: 0; background: transparent; border: 0; }
+#caption { margin-top: 1.5rem; width: 100%; overflow: visible; }
 #caption label > span, #sheet > label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 #caption textarea { font-family: inherit; font-size: 1.28rem; font-style: italic; line-height: 1.45; text-align: center; border: 0; padding: 0; color: var(--ink);
     -webkit-text-fill-color: var(--ink); opacity: 1; resize: none; field-sizing: content; width: 100%; cursor: text; }
@@ -281,9 +282,12 @@ body, gradio-app { background: var(--paper) !important; }
 #sheet-title p { margin: 0; color: var(--faded); font-style: italic; }
 #sheet { border: 0; overflow: visible; min-height: 0 !important; }
 #sheet .grid-wrap { overflow: visible; height: auto !important; max-height: none; padding: 0; }
-#sheet .grid-container { grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); grid-template-rows: none; grid-auto-rows: auto; gap: 2rem 1.5rem; align-items: start; }
-#sheet .thumbnail-item { aspect-ratio: auto; height: auto; background: transparent; border: 0; box-shadow: none; overflow: visible; border-radius: 0; text-align: center; }
-#sheet .thumbnail-item img { height: auto; aspect-ratio: 1; border: 1px solid var(--ink); background: var(--plate); padding: .5rem; border-radius: 0; box-sizing: border-box; }
+#sheet .grid-container { grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); grid-template-rows: none; grid-auto-rows: auto;
+    gap: 2rem 1.5rem; align-items: start; }
+#sheet .thumbnail-item { aspect-ratio: auto; height: auto; background: transparent; border: 0; box-shadow: none; overflow: visible; border-radius: 0;
+    text-align: center; }
+#sheet .thumbnail-item img { height: auto; aspect-ratio: 1; border: 1px solid var(--ink); background: var(--plate); padding: .5rem; border-radius: 0;
+    box-sizing: border-box; }
 #sheet .thumbnail-item:hover { filter: none; }
 #sheet .thumbnail-item:hover img, #sheet .thumbnail-item.selected img { box-shadow: 0 0 0 1px var(--ink); }
 #sheet .caption-label { position: static; opacity: 1 !important; display: block; max-width: none; white-space: pre-line; text-overflow: clip; overflow: visible; border: 0; background: transparent;
@@ -295,14 +299,16 @@ body, gradio-app { background: var(--paper) !important; }
 #colophon .prose, #colophon p { color: var(--faded); font-size: .95rem; }
 footer .divider, footer img { display: none; }
 footer, footer * { color: var(--faded) !important; font-family: inherit; }
-.toast-body { font-family: Georgia, 'Times New Roman', Times, serif; border: 1px solid var(--ink) !important; background: var(--paper) !important; border-radius: 0 !important; box-shadow: none !important; }
+.toast-body { font-family: Georgia, 'Times New Roman', Times, serif; border: 1px solid var(--ink) !important; background: var(--paper) !important;
+    border-radius: 0 !important; box-shadow: none !important; }
 .toast-body, .toast-body * { color: var(--ink) !important; }
 @media (max-width: 640px) {
-    .gradio-container { padding: 0 !important; }
     .gradio-container main { padding: 2rem 1.4rem 1.5rem !important; }
     #controls > .form { flex: 1 1 100% !important; }
     #sheet-controls > .form { flex: 1 1 8rem !important; min-width: 8rem !important; }
     #sheet-title { flex: 1 1 100%; }
+    #notice { padding: 1.2rem 1.2rem !important; }
+    #notice code { font-size: .78rem; }
     #sheet .caption-label { font-size: .9rem; }
     #sheet .grid-container { grid-template-columns: 1fr 1fr; gap: 1.5rem 1rem; }
 }

@@ -215,7 +215,7 @@ class MultimodalTrainer:
                 group["lr"] = self.learning_rate(step, steps)
         losses["total"].backward()
         norm = nn.utils.clip_grad_norm_(trained(self.model), self.config.max_grad_norm)
-        values = {part: float(value) for part, value in losses.items()}
+        values = {part: float(value.detach()) for part, value in losses.items()}
         if not (math.isfinite(values["total"]) and math.isfinite(norm)):
             raise UserError(f"the loss is no longer a number at step {step} ({', '.join(f'{part} {value:.4g}' for part, value in values.items())}, "
                             f"gradient norm {float(norm):.4g}); the weights before this step are kept in {self.folder / 'last.pt'}: "
@@ -461,10 +461,11 @@ def check_batch(trainer):
         print(f"caption {[id for id in row if id != PAD]}\n     -> {model.tokenizer.decode(row)!r}")
     losses, _ = trainer.losses(images.to(trainer.device), tokens.to(trainer.device), trainer.noise(len(images), 0))
     losses["total"].backward()
+    losses = {part: float(value.detach()) for part, value in losses.items()}
     expected = {"caption": math.log(len(model.tokenizer)), "contrastive": math.log(len(images))}
     for part, value in losses.items():
-        print(f"{part} {float(value):.4f}" + (f" (knowing nothing: {expected[part]:.2f})" if part in expected else ""))
-        if not math.isfinite(float(value)):
+        print(f"{part} {value:.4f}" + (f" (knowing nothing: {expected[part]:.2f})" if part in expected else ""))
+        if not math.isfinite(value):
             problems.append(f"{part} is not finite")
     silent = [name for name, weight in model.named_parameters() if not name.startswith("sampler.") and (weight.grad is None or not weight.grad.any())]
     print("every parameter has a gradient" if not silent else f"no gradient: {', '.join(silent)}")

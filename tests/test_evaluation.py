@@ -123,19 +123,38 @@ def test_same_generator_same_report(tmp_path):
     assert {name: row for name, row in one.items() if name != "seconds_per_pair"} == {name: row for name, row in other.items() if name != "seconds_per_pair"}
 
 
-def test_memorised_pictures_are_counted(tmp_path):
-    """A generator that copies its training pictures is as near to them as can be; held-out renders are not."""
-    pairs = Perfect().generate_batch(range(10**9, 10**9 + 100))
-    collection = Collection("builtin", tmp_path / "data")
+def prepared(data, pairs):
+    """What preparing and captioning would leave of these pairs: nine tenths of them training."""
+    collection = Collection("builtin", data)
     rows = [{"id": f"{i:016x}", "caption": caption} for i, (_, caption) in enumerate(pairs)]
-    write_jsonl(collection.train, rows[:90])
-    write_jsonl(collection.val, rows[90:])
+    write_jsonl(collection.train, rows[:len(rows) * 9 // 10])
+    write_jsonl(collection.val, rows[len(rows) * 9 // 10:])
     collection.processed.mkdir(parents=True)
     collection.pixels_ids(16).write_text(json.dumps({"ids": [row["id"] for row in rows]}))
     np.save(collection.pixels(16), np.stack([np.asarray(image.convert("L")) for image, _ in pairs]))
+
+
+def test_memorised_pictures_are_counted(tmp_path):
+    """A generator that copies its training pictures is as near to them as can be; fresh renders are not."""
+    prepared(tmp_path / "data", Perfect().generate_batch(range(10**9, 10**9 + 100)))
     copied, _ = evaluate(Perfect(), config(tmp_path, 100), BarcodeJudge())
     fresh, _ = evaluate(Perfect(), config(tmp_path, 100, first_seed=5000), BarcodeJudge())
-    assert value(copied, "memorised") == pytest.approx(.9) and value(fresh, "memorised") < .1      # ten of the hundred are validation
+    assert .9 <= value(copied, "memorised") < .95 and value(fresh, "memorised") < .1       # ten of the hundred are validation
+
+
+def test_lower_levels_are_judged_by_what_they_tell(tmp_path):
+    class Level2(Perfect):
+        facts = scenes.collection(3000, level=2, seed=5)
+
+        def generate_batch(self, seeds):
+            return [(barcode(self.facts[seed % 3000], seed), scenes.tell(self.facts[seed % 3000], seed, 2)) for seed in seeds]
+
+        def caption(self, images):
+            return [scenes.tell(facts, 1, 2) for facts in BarcodeJudge().see([np.asarray(image) for image in images])]
+    prepared(tmp_path / "data", Level2().generate_batch(range(3000)))
+    report, _ = evaluate(Level2(), config(tmp_path, 500), BarcodeJudge())          # 200 seeds are uneven by .1 too often
+    assert value(report, "joint_strict") == value(report, "picture_to_caption") == 1 and value(report, "memorised") < .1
+    assert "joint_size" in report["numbers"] and "joint_sky" not in report["numbers"] and not report["warnings"], report["warnings"]
 
 
 def test_broken_captions_are_counted_and_wrong(tmp_path):
