@@ -46,8 +46,9 @@ def two_sample_auc(encoded, groups=None, seed=0):
     return max(roc_auc_score(y, cross_val_predict(judge, features, y, cv=split, method="predict_proba")[:, 1]) for judge in judges)
 
 
-def check(model, z, tokens, seed=0):
-    """-> dict: is the model's latent healthy? z (N, D): encoded held-out pictures; tokens (M, T): some of their captions.
+def check(model, z, tokens, groups=None, seed=0):
+    """-> dict: is the model's latent healthy? z (N, D): encoded held-out pictures; tokens (M, T): some of their captions;
+    groups (N,): which picture a row is a view of, where there are several views.
     "passed" is False where the classifier in the sensitive directions exceeds GATE, or an output ignores z."""
     generator = torch.Generator().manual_seed(seed)
     tokens = tokens[:1].expand(32, -1)
@@ -67,10 +68,10 @@ def check(model, z, tokens, seed=0):
         draws = torch.randn(32, latent_dim, generator=generator)
         caption_spread = float(words(draws).std(0).amax())
         picture_spread = float(pictures(draws).std(0).mean())
-    auc = two_sample_auc(read, seed=seed)
+    auc = two_sample_auc(read, groups, seed)
     return {
-        "rows": len(z), "low_power": len(z) < POWER_ROWS, "directions": directions.shape[1],
-        "auc": round(auc, 3), "auc_all": round(two_sample_auc(z.numpy(), seed=seed), 3),
+        "rows": len(z) if groups is None else len(set(groups)), "low_power": (len(z) if groups is None else len(set(groups))) < POWER_ROWS, "directions": directions.shape[1],
+        "auc": round(auc, 3), "auc_all": round(two_sample_auc(z.numpy(), groups, seed), 3),
         "mean": round(float(z.mean()), 4), "std": round(float(z.std()), 4), "norm": round(float(z.norm(dim=1).mean()), 2),
         "read_mean": round(float(np.abs(read.mean(0)).max()), 3), "read_std_min": round(float(read.std(0).min()), 3), "read_std_max": round(float(read.std(0).max()), 3),
         "caption_spread": round(caption_spread, 4), "picture_spread": round(picture_spread, 4),
@@ -82,7 +83,7 @@ def sentence(health):
     """The check in words, for scripts and page."""
     numbers = (f"two-sample AUC {health['auc']:.2f} in the {health['directions']} directions that the decoders read "
                f"(gate {GATE}; .50 is ideal), norm {health['norm']:.1f}")
-    power = f"; only {health['rows']} held-out rows, so the test is weak" if health["low_power"] else ""
+    power = f"; only {health['rows']} held-out pictures, so the test is weak" if health["low_power"] else ""
     if health["passed"]:
         return f"latent healthy: {numbers}{power}"
     blind = "the caption ignores z; " * (health["caption_spread"] <= .05) + "the picture ignores z; " * (health["picture_spread"] <= .02)

@@ -155,7 +155,8 @@ def main(config):
                 bar.update()
     write_text(out / "pairs.json", json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     with whole_file(out / "sheet.png") as partial:
-        contact_sheet(shown, seeds).save(partial, "PNG")
+        sheet = contact_sheet(shown, seeds)
+        (sheet.convert("L") if generator.model.config.channels == 1 else sheet).save(partial, "PNG", optimize=True)
     print(f"{len(rows):,} pairs in {time.perf_counter() - begin:.1f} s: {out.as_posix()}/, contact sheet {out.as_posix()}/sheet.png; "
           f"next: python gradio_demo.py --checkpoint {config.checkpoint}")
     if generator.health and not generator.health["passed"]:

@@ -105,7 +105,7 @@ class ImageEncoder(nn.Module):
         self.patch = config.patch
         layers = [nn.Conv2d(config.channels * config.patch**2, widths[0], 3, padding=1), ChannelNorm(widths[0]), nn.SiLU()]
         for narrow, wide in zip(widths, widths[1:]):
-            layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1), ChannelNorm(wide), nn.SiLU()]
+            layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), ChannelNorm(wide), nn.SiLU()]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], config.neck, 1))
         self.to_code = nn.Linear(config.neck * base**2, config.latent_dim)
 
@@ -278,8 +278,8 @@ class Sampler(nn.Module):
 
     @torch.no_grad()
     def set_frame(self, codes, previous=None):
-        """Mean and principal directions of the noisy codes. codes: (N, D) without noise. previous: (N, k), what this returned
-        for the same rows before; the new leading directions are then turned to agree with it as well as they can (orthogonal
+        """Mean and principal directions of the noisy codes. codes: (N, D) without noise. previous: (M, k), what this returned
+        for the first M rows before; the new leading directions are then turned to agree with it as well as they can (orthogonal
         Procrustes), so that the flow fitted before remains nearly right. -> leading whitened coordinates (N, k)."""
         codes = codes.double().cpu()
         mean = codes.mean(0)
@@ -290,7 +290,7 @@ class Sampler(nn.Module):
         turn = torch.eye(len(mean), dtype=torch.float64)
         leading = (codes - mean) @ directions[:, :self.dims] / scale[:self.dims]            # (N, k)
         if previous is not None:
-            u, _, vh = torch.linalg.svd(leading.T @ previous.double())
+            u, _, vh = torch.linalg.svd(leading[:len(previous)].T @ previous.double())
             turn[:self.dims, :self.dims] = u @ vh
             leading = leading @ (u @ vh)
         self.mean.copy_(mean)
@@ -510,7 +510,7 @@ def specs():
 
 def preset_config(name):
     """Preset name -> ModelConfig; where the vocabulary is sized by the collection, with its largest size."""
-    config = ModelConfig(preset=name, **PRESETS[name])
+    config = ModelConfig(preset=name, **{field.name: PRESETS[name][field.name] for field in fields(ModelConfig) if field.name in PRESETS[name]})
     return config if config.vocab_size else replace(config, vocab_size=LARGEST_OWN_VOCABULARY)
 
 

@@ -237,7 +237,7 @@ def church(rng):
 
 
 def windmill(rng):
-    turn = np.radians(45 + rng.uniform(-12, 12))
+    turn = np.radians(45 + rng.uniform(-5, 5))
     parts = [Part(poly((-20, 0), (-12, 60), (12, 60), (20, 0)), .32, round=.48, curve=.7),
              Part(bent((-14, 58), (-12, 67), (0, 76), (12, 67), (14, 58)), .62, round=.4), Part(arch(0, 12, 5, 17), 1, ink=.6),
              *[Part(box(-2.5, y, 2.5, y + 7), 1, ink=.6) for y in (28, 43)[:rng.integers(1, 3)]]]
@@ -550,7 +550,7 @@ def draw(facts, seed, size=128):
     """
     rng = stream(seed, "picture")
     plate = Plate(size, facts["light"], facts["technique"])
-    horizon = .66 + rng.uniform(-.02, .02)
+    horizon = .66 + rng.uniform(-.008, .008)
     sky(plate, facts["sky"], horizon, rng)
     ground(plate, facts["place"], horizon, rng)
 
@@ -558,8 +558,8 @@ def draw(facts, seed, size=128):
     corners = np.concatenate([part.points for part in parts])
     (left, _), (right, top) = corners.min(0), corners.max(0)
     wide, high, stands = LAYOUT[facts["size"], facts["count"]]
-    scale = min(wide / (right - left), high / top) * rng.uniform(.95, 1.05)
-    stands = np.array(stands) + rng.uniform(-.025, .025, 2) + rng.uniform(-.008, .008, (len(stands), 2))
+    scale = min(wide / (right - left), high / top) * rng.uniform(.985, 1.015)
+    stands = np.array(stands) + rng.uniform(-.008, .008, 2) + rng.uniform(-.004, .004, (len(stands), 2))
     stands -= ((left + right) / 2 * scale, 0)
 
     lean = np.array([(1, 0), (plate.away * .75, .16)]) * (scale, -scale)              # a shadow falls away from the light, and back

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cli import option
 
 STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture", "builtin")
+PICTURES_SHOWN = 43_200                                                  # in training, where --num-epochs is 0: eight epochs of the built-in collection
 LARGEST_OWN_VOCABULARY = 2000                                           # of a preset whose vocabulary the collection sizes
 NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
 PRESET_NAMES = ("small", "full")
@@ -127,12 +128,13 @@ class TrainConfig:
     preset: str = preset_option()
     device: str = option("auto", "where to train", choices=("auto", "cuda", "mps", "cpu"))
     precision: str = option("auto", "auto: bf16 on a GPU that has it, else fp32", choices=("auto", "bf16", "fp32"))
-    num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on")
+    num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on; 0: as many as show 43,200 pictures (small preset)")
     batch_size: int = option(64, "pairs per step, and candidates per pair in the contrast loss")
     learning_rate: float = option(1e-3, "peak, reached after the warm-up; falls to zero over the last half")
     weight_decay: float = option(0.02, "decay of AdamW and Muon, per step and unit of learning rate")
     max_grad_norm: float = option(1.0, "gradients longer than this are shortened to it")
     reconstruction_weight: float = option(1.0, "weight of L1 + MSE between picture and reconstruction")
+    shape_weight: float = option(2.0, "weight of the same on pictures averaged over 4 x 4 pixels: forms rather than lines")
     caption_weight: float = option(2.0, "weight of the caption's cross-entropy, nats per token")
     contrastive_weight: float = option(0.5, "weight of InfoNCE between picture and caption")
     temperature: float = option(0.07, "of InfoNCE")
@@ -141,7 +143,7 @@ class TrainConfig:
     checkpoints: str = option("checkpoints", "folder of the run")
     fresh: bool = option(False, "begin anew; the old run moves to CHECKPOINTS/previous/")
     max_samples: int = option(0, "train on so many pictures; 0: all")
-    sampler_steps: int = option(2000, "steps of the final fit of the sampler; each epoch makes a tenth of them")
+    sampler_steps: int = option(2000, "steps of the final fit of the sampler; each epoch makes a fortieth of them")
     seed: int = option(0, "of initial values, order and noise")
     check: bool = option(False, "look at one batch, losses and gradients, then exit 0 (all well) or 1")
     data: str = data_option()
@@ -149,10 +151,10 @@ class TrainConfig:
     def __post_init__(self):
         if self.batch_size < 2:
             raise ValueError(f"--batch-size must be at least 2 (contrast needs a wrong answer), got {self.batch_size}")
-        for name in ("num_epochs", "learning_rate", "max_grad_norm", "temperature", "patience", "checkpoint_every", "sampler_steps"):
+        for name in ("learning_rate", "max_grad_norm", "temperature", "patience", "checkpoint_every", "sampler_steps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
-        for name in ("weight_decay", "reconstruction_weight", "caption_weight", "contrastive_weight", "max_samples", "seed"):
+        for name in ("weight_decay", "reconstruction_weight", "shape_weight", "caption_weight", "contrastive_weight", "num_epochs", "max_samples", "seed"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"--{name.replace('_', '-')} must be 0 or more, got {getattr(self, name)}")
 
@@ -208,8 +210,8 @@ class DemoConfig:
 
 PRESETS = {
     "full": {},
-    "small": dict(image_size=128, channels=1, patch=4, width=48, max_width=192, neck=32, vocab_size=0, text_width=128, text_layers=2,
-                  text_heads=4, flow_dims=64, flow_width=512),
+    "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
+                  text_heads=4, flow_dims=32, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=2500),
 }
 
 

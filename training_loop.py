@@ -33,10 +33,11 @@ import health
 from cli import UserError, progress, run, write_text
 from model_architecture import MultimodalModel, latents, pick_device, stream, to_pil, to_tensor
 from records import Collection, read_json
-from settings import LARGEST_OWN_VOCABULARY
+from settings import LARGEST_OWN_VOCABULARY, PICTURES_SHOWN
 from tokenizer import PAD, Tokenizer
 
-PARTS = ("reconstruction", "caption", "contrastive")
+
+SMALL = 2000                                                            # training pictures below which views make up for number
 
 
 # ---------------------------------------------------------------- data
@@ -96,6 +97,16 @@ def create_data_loaders(model_config, config, tokenizer=None):
                             config.batch_size, model_config.channels, config.seed, shuffle=rows is train) for rows in (train, val)), tokenizer
 
 
+def jiggle(images, generator, zoom=0.15):
+    """Each picture zoomed in by up to `zoom` and moved within its old frame: (B, C, S, S) -> the same shape. What a caption says
+    stays true; nothing is mirrored, since captions say left and right."""
+    scale = 1 - zoom * torch.rand(len(images), generator=generator)     # (B,)
+    shift = (torch.rand(len(images), 2, generator=generator) * 2 - 1) * (1 - scale)[:, None]
+    theta = torch.zeros(len(images), 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale, scale, shift
+    return F.grid_sample(images, F.affine_grid(theta, images.shape, align_corners=False).to(images), padding_mode="border", align_corners=False)
+
+
 # ---------------------------------------------------------------- losses
 
 def info_nce(image_features, caption_features, temperature=0.07):
@@ -114,24 +125,30 @@ def info_nce(image_features, caption_features, temperature=0.07):
 
 
 class MultimodalLoss(nn.Module):
-    """The weighted sum of three losses: L1 + MSE of the picture, cross-entropy of the caption in nats per token, InfoNCE
-    between the picture's code and the caption's embedding."""
+    """The weighted sum of L1 + MSE of the picture, cross-entropy of the caption in nats per token, InfoNCE between the picture's
+    code and the caption's embedding; and, where shape_weight is not 0, L1 + MSE of the picture averaged over 4 x 4 pixels:
+    without it a small network learns the background's lines first and leaves the subject a blur."""
 
-    def __init__(self, reconstruction_weight=1.0, caption_weight=2.0, contrastive_weight=0.5, temperature=0.07):
+    def __init__(self, reconstruction_weight=1.0, caption_weight=2.0, contrastive_weight=0.5, temperature=0.07, shape_weight=0.0):
         super().__init__()
-        self.weights = dict(zip(PARTS, (reconstruction_weight, caption_weight, contrastive_weight)))
+        self.weights = {"reconstruction": reconstruction_weight, "caption": caption_weight, "contrastive": contrastive_weight}
+        if shape_weight:
+            self.weights["shape"] = shape_weight
         self.temperature = temperature
 
     def forward(self, images, target, logits, tokens, code, caption_features):
         """images, target (B, C, S, S); logits (B, T, V), where [:, t] predict tokens[:, t + 1]; tokens (B, T); code,
-        caption_features (B, D) -> {"total", "reconstruction", "caption", "contrastive"}, scalars."""
+        caption_features (B, D) -> {"total", "reconstruction", "caption", "contrastive", perhaps "shape"}, scalars."""
         difference = images.float() - target
+        distance = lambda difference: difference.abs().mean() + difference.square().mean()
         losses = {
-            "reconstruction": difference.abs().mean() + difference.square().mean(),
+            "reconstruction": distance(difference),
             "caption": F.cross_entropy(logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD),
             "contrastive": info_nce(code.float(), caption_features.float(), self.temperature),
         }
-        return {"total": sum(self.weights[part] * losses[part] for part in PARTS), **losses}
+        if "shape" in self.weights:
+            losses["shape"] = distance(F.avg_pool2d(difference, 4))
+        return {"total": sum(weight * losses[part] for part, weight in self.weights.items()), **losses}
 
 
 # ---------------------------------------------------------------- the optimiser
@@ -184,9 +201,11 @@ class MultimodalTrainer:
         self.model, self.train, self.val, self.config = model.to(device), train, val, config
         self.device, self.precision = torch.device(device), precision
         self.folder = Path(config.checkpoints)
-        self.loss = MultimodalLoss(config.reconstruction_weight, config.caption_weight, config.contrastive_weight, config.temperature)
+        self.loss = MultimodalLoss(config.reconstruction_weight, config.caption_weight, config.contrastive_weight,
+                                   config.temperature, config.shape_weight)
         self.optimizers = make_optimizers(model, config)
         self.flow_optimizer = torch.optim.AdamW(model.sampler.flow.parameters(), lr=1e-3, betas=(0.9, 0.99))
+        self.small = len(train.rows) < SMALL                            # then pictures are jiggled, and encoded in several views
         self.leading = None                                             # (N, k) flow coordinates of the training rows
         self.metrics = []
         self.writer = None
@@ -230,11 +249,13 @@ class MultimodalTrainer:
         """-> (mean losses, mean gradient norm, images per second, codes (N, D) as met during the epoch)."""
         self.model.train()
         self.train.epoch = epoch
-        sums, norms, seen, begin = dict.fromkeys(("total", *PARTS), 0.0), 0.0, 0, time.perf_counter()
+        sums, norms, seen, begin = dict.fromkeys(("total", *self.loss.weights), 0.0), 0.0, 0, time.perf_counter()
         codes = torch.zeros(len(self.train.rows), self.model.config.latent_dim)
         met = torch.zeros(len(self.train.rows), dtype=torch.bool)
         with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=len(self.train.rows)) as bar:
             for index, (images, tokens, rows) in enumerate(self.train):
+                if self.small:
+                    images = jiggle(images, stream(f"{self.config.seed} {epoch} {index}", "jiggle"))
                 values, norm, code = self.step(images.to(self.device), tokens.to(self.device), epoch * len(self.train) + index,
                                                self.config.num_epochs * len(self.train))
                 codes[rows], met[rows] = code.float().cpu(), True
@@ -249,7 +270,7 @@ class MultimodalTrainer:
     def validate(self):
         """Mean losses over the validation split, with the same noise every time."""
         self.model.eval()
-        sums, seen = dict.fromkeys(("total", *PARTS), 0.0), 0
+        sums, seen = dict.fromkeys(("total", *self.loss.weights), 0.0), 0
         for index, (images, tokens, rows) in enumerate(self.val):
             losses, _ = self.losses(images.to(self.device), tokens.to(self.device), self.noise(len(images), f"val {index}"))
             for part in sums:
@@ -261,14 +282,13 @@ class MultimodalTrainer:
         """Fit the map between seeds and codes (N, D). Warm: the frame is turned to agree with the last one."""
         sampler = self.model.sampler
         sampler.train()
-        keep = self.leading if self.leading is not None and len(self.leading) == len(codes) else None
-        self.leading = sampler.set_frame(codes, keep)
+        self.leading = sampler.set_frame(codes, self.leading)
         leading = self.leading.to(self.device)
         generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
         for step in progress(range(steps), label="fitting the sampler", unit="step") if final else range(steps):
             for group in self.flow_optimizer.param_groups:
-                group["lr"] = learning_rate * min(1, (step + 1) / 20) * ((1 - step / steps) if final else 1)
-            rows = torch.randint(len(leading), (512,), generator=generator)
+                group["lr"] = learning_rate * min(1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1)
+            rows = torch.randint(len(leading), (256,), generator=generator)
             loss = sampler.flow_loss(leading[rows.to(self.device)], generator)
             self.flow_optimizer.zero_grad()
             loss.backward()
@@ -297,18 +317,18 @@ class MultimodalTrainer:
         best = val["total"] < min((row["val_loss"] for row in self.metrics), default=math.inf)
         if not met.all():
             codes = self.encode(self.train)
-        self.fit_sampler(codes, max(1, self.config.sampler_steps // 20), epoch)
+        self.fit_sampler(codes, max(1, self.config.sampler_steps // 40), epoch)
         code_norm = codes.norm(dim=1)
         z = self.model.sampler.to_latent(self.encode(self.val, noisy=True).to(self.device)).cpu()
         self.metrics.append({
             "epoch": epoch + 1, "train_loss": train["total"], "val_loss": val["total"],
-            **{f"train_{part}": train[part] for part in PARTS}, **{f"val_{part}": val[part] for part in PARTS},
+            **{f"train_{part}": train[part] for part in self.loss.weights}, **{f"val_{part}": val[part] for part in self.loss.weights},
             "learning_rate": self.optimizers[0].param_groups[0]["lr"], "grad_norm": norm,
             "latent_mean": float(z.mean()), "latent_std": float(z.std()), "latent_norm": float(z.norm(dim=1).mean()),
             "images_per_second": speed, "best": best})
         log(f"Epoch {epoch + 1}/{self.config.num_epochs}" + " ✅ BEST MODEL" * best)
         log(f"  Train Loss: {train['total']:.4f}")
-        for part in PARTS:
+        for part in self.loss.weights:
             log(f"    - {part.capitalize()}: {train[part]:.4f}")
         log(f"  Val Loss: {val['total']:.4f}")
         if best:
@@ -321,10 +341,16 @@ class MultimodalTrainer:
         write_text(self.folder / "metrics.json", json.dumps(self.metrics, indent=1) + "\n")
 
     @torch.no_grad()
-    def encode(self, loader, noisy=False):
-        """Codes (N, D) of a loader's pictures in the order of its rows, with the training noise or without."""
+    def encode(self, loader, noisy=False, views=1):
+        """Codes (views N, D) of a loader's pictures in the order of its rows, with the training noise or without; the views
+        after the first are jiggled."""
         self.model.eval()
-        codes = [self.model.image_encoder(loader.batch(part.numpy())[0].to(self.device)).float().cpu() for part in torch.arange(len(loader.rows)).split(128)]
+        codes = []
+        for view in range(views):
+            for part in torch.arange(len(loader.rows)).split(128):
+                images = loader.batch(part.numpy())[0]
+                images = jiggle(images, stream(f"{view} {int(part[0])}", "view")) if view else images
+                codes.append(self.model.image_encoder(images.to(self.device)).float().cpu())
         codes = torch.cat(codes)
         return codes + self.model.config.code_noise * self.noise(len(codes), "encode").cpu() if noisy else codes
 
@@ -335,14 +361,11 @@ class MultimodalTrainer:
         if self.model.meta.get("health"):                               # a finished run, run again
             log(health.sentence(self.model.meta["health"]))
             return self.model.meta["health"]
-        self.leading = None
-        self.flow_optimizer = torch.optim.AdamW(self.model.sampler.flow.parameters(), lr=1e-3, betas=(0.9, 0.99))
-        codes = self.encode(self.train)
-        nn.init.zeros_(self.model.sampler.flow.outward.weight)
-        self.fit_sampler(codes, self.config.sampler_steps, 0, 2e-3, final=True)
+        self.fit_sampler(self.encode(self.train, views=max(1, SMALL // len(self.train.rows))), self.config.sampler_steps, 0, 2e-3, final=True)
         tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
-        z = self.model.sampler.to_latent(self.encode(self.val, noisy=True).to(self.device)).cpu()
-        self.model.meta["health"] = health.check(self.model, z, tokens, self.config.seed)
+        views = max(1, health.POWER_ROWS // len(self.val.rows))
+        z = self.model.sampler.to_latent(self.encode(self.val, noisy=True, views=views).to(self.device)).cpu()
+        self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(self.val.rows)), views), self.config.seed)
         self.save_model("best_model.pt", self.model.meta["epoch"])
         log(health.sentence(self.model.meta["health"]))
         return self.model.meta["health"]
@@ -359,7 +382,7 @@ class MultimodalTrainer:
             self.writer.add_image("pictures/real", grid(self.model.outward(images)), epoch)
             self.writer.add_text("captions/real", "  \n".join(self.model.tokenizer.decode(self.val.tokens[i]) for i in part), epoch)
         row = self.metrics[-1]
-        for part in PARTS:
+        for part in self.loss.weights:
             self.writer.add_scalars(f"losses/{part}", {"train": row[f"train_{part}"], "val": row[f"val_{part}"]}, epoch)
         self.writer.add_scalars("losses/total", {"train": row["train_loss"], "val": row["val_loss"]}, epoch)
         for name in ("learning_rate", "grad_norm", "latent_mean", "latent_std", "latent_norm", "images_per_second"):
@@ -411,12 +434,12 @@ def trained(model):
 
 
 def make_optimizers(model, config):
-    """Muon for matrices of moderate size, AdamW for the rest: embeddings, norms, biases, and the large linear maps, whose
-    orthogonalisation would cost more than it saves."""
+    """Muon for the convolutions and the transformers' matrices, AdamW for the rest: embeddings, norms, biases, and the linear maps
+    from and to the latent, whose orthogonalisation would cost more than it saves."""
     muon, adam = [], []
     for name, weight in model.named_parameters():
         if not name.startswith("sampler."):
-            matrix = weight.ndim >= 2 and not name.endswith(("tokens.weight", "positions")) and min(weight.shape[0], weight[0].numel()) <= 512
+            matrix = weight.ndim == 4 or weight.ndim == 2 and ".block" in name
             (muon if matrix else adam).append(weight)
     return [torch.optim.AdamW(adam, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay),
             Muon(muon, lr=config.learning_rate, weight_decay=config.weight_decay)]
@@ -502,6 +525,8 @@ def main(model_config, config):
     precision = config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     folder = Path(config.checkpoints)
     (train, val), tokenizer = create_data_loaders(model_config, config)
+    if not config.num_epochs:
+        config = replace(config, num_epochs=max(1, round(PICTURES_SHOWN / len(train.rows))))
     if not model_config.vocab_size:
         model_config = replace(model_config, vocab_size=len(tokenizer))
     torch.manual_seed(config.seed)                                      # initial values
@@ -513,7 +538,7 @@ def main(model_config, config):
     resumed = trainer.load_checkpoint()
     print(f"{config.style}: {len(train.rows):,} training and {len(val.rows):,} validation pairs, {model_config.preset} preset, {model_config.image_size} px, "
           f"{sum(weight.numel() for weight in trainer.model.parameters()) / 1e6:.1f} M parameters, {device}, {precision}, "
-          f"batch {config.batch_size}, learning rate {config.learning_rate:g}")
+          f"batch {config.batch_size}, learning rate {config.learning_rate:g}, {config.num_epochs} epochs")
     if resumed:
         print(f"resuming after epoch {len(trainer.metrics)} of {config.num_epochs}")
     if model_config.preset == "full" and device.type == "cpu":

@@ -50,6 +50,23 @@ def test_the_total_is_the_weighted_sum_of_its_parts():
     assert float(weighted["total"]) == pytest.approx(3 * float(losses["reconstruction"]), abs=1e-4)
 
 
+def test_shape_looks_at_forms_and_not_at_lines():
+    lines = torch.ones(1, 1, 16, 16)
+    lines[..., ::2, :] = -1                                             # fine hatching, grey on the whole
+    blank, common = torch.zeros(1, 1, 16, 16), (torch.zeros(1, 3, 5), torch.ones(1, 3, dtype=torch.int64), torch.ones(1, 4), torch.ones(1, 4))
+    losses = MultimodalLoss(shape_weight=1.0)(lines, blank, *common)
+    assert losses["shape"] < 1e-6 and losses["reconstruction"] == 2
+    assert MultimodalLoss(shape_weight=1.0)(blank + 0.5, blank, *common)["shape"] == pytest.approx(0.75)
+
+
+def test_jiggled_pictures_stay_upright_and_unmirrored():
+    images = torch.zeros(64, 1, 32, 32)
+    images[..., :16, :16] = 1                                           # the upper left quarter
+    moved = training_loop.jiggle(images, torch.Generator().manual_seed(0))
+    assert moved.shape == images.shape and not torch.equal(moved, images)
+    assert (moved[:, 0, 2, 2] == 1).all() and (moved[:, 0, -3, -3] == 0).all() and (moved[:, 0, 2, -3] == 0).all()
+
+
 def test_padding_costs_nothing():
     logits, tokens = torch.randn(2, 8, 20), torch.randint(4, 20, (2, 8))
     tokens[:, 5:] = 0
@@ -117,8 +134,8 @@ def test_the_printed_total_is_the_weighted_sum(tiny_run):
     """The first public attempt's status page printed 2.1234 above parts that sum to 11.893."""
     log = (tiny_run / "training.log").read_text("utf-8")
     for block in re.findall(r"Epoch \d+/2.*?Val Loss", log, re.DOTALL):
-        total, reconstruction, caption, contrastive = map(float, re.findall(r": ([\d.]+)", block)[:4])
-        assert total == pytest.approx(reconstruction + 2 * caption + 0.5 * contrastive, abs=1e-3)
+        total, reconstruction, caption, contrastive, shape = map(float, re.findall(r": ([\d.]+)", block)[:5])
+        assert total == pytest.approx(reconstruction + 2 * caption + 0.5 * contrastive + 2 * shape, abs=1e-3)
     assert "→ Saved to:" in log and "✅ BEST MODEL" in log
 
 
