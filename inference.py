@@ -150,9 +150,9 @@ def main(config):
                 rows.append(save_pair(out, seed, image, caption, generator))
                 if len(shown) < 100:
                     shown.append((image, caption))
-                if len(seeds) <= 20:
-                    bar.write(f"{seed:>10}  {caption}")
                 bar.update()
+    for row in rows[:20]:
+        print(f"{row['seed']:>10}  {row['caption']}")
     write_text(out / "pairs.json", json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     with whole_file(out / "sheet.png") as partial:
         sheet = contact_sheet(shown, seeds)
