@@ -10,11 +10,11 @@ RUN := $(BIN)/python
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make demo PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --progress-bar on -r requirements.txt
+	$(BIN)/pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 .venv/installed-tests: .venv/installed tests/requirements.txt
-	$(BIN)/pip install --quiet -r tests/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
 demo: .venv/installed
@@ -31,7 +31,7 @@ test-long: .venv/installed-tests
 	LONG=1 $(RUN) -m pytest -q --durations=10 --ignore=tests/browser tests
 
 test-browser: .venv/installed-tests
-	$(BIN)/pip install --quiet -r tests/browser/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
 	$(RUN) -m pytest -q tests/browser
 
 specs: .venv/installed

@@ -22,6 +22,7 @@ import json
 import secrets
 import textwrap
 import time
+import unicodedata
 from pathlib import Path
 
 import torch
@@ -110,7 +111,8 @@ def with_caption(image, caption, width, title=""):
     font = ImageFont.load_default(size=max(11, width // 20))
     line = font.size + 4
     columns = max(10, int(width / (font.size * 0.52)))
-    lines = ([title] if title else []) + textwrap.wrap(caption, columns)[:5]
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", caption) if not unicodedata.combining(letter))    # the font has no accents
+    lines = ([title] if title else []) + textwrap.wrap(plain, columns)[:5]
     image = image.convert("RGB").resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS if width < image.width else Image.Resampling.BICUBIC)
     paper = Image.new("RGB", (width, image.height + 6 * line + 12), "white")
     paper.paste(image, (0, 0))

@@ -278,13 +278,16 @@ class MultimodalTrainer:
             seen += len(rows)
         return {part: value / seen for part, value in sums.items()}
 
-    def fit_sampler(self, codes, steps, epoch, learning_rate=1e-3, final=False):
-        """Fit the map between seeds and codes (N, D). Warm: the frame is turned to agree with the last one."""
-        sampler = self.model.sampler
+    def fit_sampler(self, codes, steps, epoch, learning_rate=1e-3, held_out=None):
+        """Fit the map between seeds and codes (N, D). The frame is turned to agree with the last one, so the flow starts warm.
+        held_out: codes (M, D) that the flow is not fitted to; it is then fitted to the end, and of all its states the one kept
+        is that which describes them best, since a flow that learns a few hundred codes by heart leaves no room between them."""
+        sampler, final = self.model.sampler, held_out is not None
         sampler.train()
         self.leading = sampler.set_frame(codes, self.leading)
         leading = self.leading.to(self.device)
         generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
+        best, kept = math.inf, None
         for step in progress(range(steps), label="fitting the sampler", unit="step") if final else range(steps):
             for group in self.flow_optimizer.param_groups:
                 group["lr"] = learning_rate * min(1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1)
@@ -294,6 +297,14 @@ class MultimodalTrainer:
             loss.backward()
             nn.utils.clip_grad_norm_(sampler.flow.parameters(), 1.0)
             self.flow_optimizer.step()
+            if final and (step + 1) % max(1, steps // 20) == 0:
+                unseen = ((held_out.to(self.device) - sampler.mean) @ sampler.frame_inverse[:sampler.dims].T).repeat(max(1, 2000 // len(held_out)), 1)
+                with torch.no_grad():
+                    loss = float(sampler.flow_loss(unseen, stream(self.config.seed, "unseen codes")))
+                if loss < best:
+                    best, kept = loss, {key: value.clone() for key, value in sampler.flow.state_dict().items()}
+        if final:
+            sampler.flow.load_state_dict(kept)
         sampler.eval()
 
     def fit(self):
@@ -361,7 +372,7 @@ class MultimodalTrainer:
         if self.model.meta.get("health"):                               # a finished run, run again
             log(health.sentence(self.model.meta["health"]))
             return self.model.meta["health"]
-        self.fit_sampler(self.encode(self.train, views=max(1, SMALL // len(self.train.rows))), self.config.sampler_steps, 0, 2e-3, final=True)
+        self.fit_sampler(self.encode(self.train, views=max(1, SMALL // len(self.train.rows))), self.config.sampler_steps, 0, 2e-3, held_out=self.encode(self.val))
         tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
         views = max(1, health.POWER_ROWS // len(self.val.rows))
         z = self.model.sampler.to_latent(self.encode(self.val, noisy=True, views=views).to(self.device)).cpu()
