@@ -129,7 +129,7 @@ def test_sampled_codes_look_like_training_codes(tiny_model):
     codes[:, 3] += torch.where(torch.arange(400) % 2 == 0, 4.0, -4.0)
     leading = sampler.set_frame(codes)
     optimizer = torch.optim.AdamW(sampler.flow.parameters(), lr=3e-3)
-    for _ in range(400):
+    for _ in range(800):
         optimizer.zero_grad()
         sampler.flow_loss(leading[torch.randint(400, (256,), generator=generator)], generator).backward()
         optimizer.step()
