@@ -37,7 +37,7 @@ from cli import progress, run, write_text
 from inference import MultimodalGenerator
 from judge import CLEAN, draw_all, load_judge
 from records import Collection, read_json
-from scenes import ATTRIBUTES, LEVELS
+from scenes import LEVELS
 
 FIRST_RENDER = 3_000_000                                                # seed of the renders made here; neither collection nor judge has them
 WANTED_SPREAD, WANTED_DISTANCE = .85, .10

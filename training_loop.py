@@ -20,7 +20,7 @@ import json
 import math
 import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ from torch import nn
 import checkpoint
 import health
 from cli import UserError, progress, run, write_text
-from model_architecture import MultimodalModel, latents, pick_device, stream, to_pil, to_tensor
+from model_architecture import MultimodalModel, latents, pick_device, stream, to_tensor
 from records import Collection, read_json
 from settings import LARGEST_OWN_VOCABULARY, PICTURES_SHOWN
 from tokenizer import PAD, Tokenizer
@@ -329,7 +329,6 @@ class MultimodalTrainer:
         if not met.all():
             codes = self.encode(self.train)
         self.fit_sampler(codes, max(1, self.config.sampler_steps // 40), epoch)
-        code_norm = codes.norm(dim=1)
         z = self.model.sampler.to_latent(self.encode(self.val, noisy=True).to(self.device)).cpu()
         self.metrics.append({
             "epoch": epoch + 1, "train_loss": train["total"], "val_loss": val["total"],

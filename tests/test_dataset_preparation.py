@@ -1,5 +1,4 @@
 """Promises of dataset_preparation.py: every readable picture comes out right, every other one is counted, nothing is done twice."""
-import json
 import os
 import signal
 import subprocess

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 import model_architecture
 from cli import UserError
 from conftest import CAPTIONS, tiny_config
-from model_architecture import MultimodalModel, latents, parameter_counts, stream, to_pixels, to_tensor
+from model_architecture import MultimodalModel, latents, stream, to_pixels, to_tensor
 from settings import ModelConfig
 from tokenizer import END, PAD, START, Tokenizer
 
