@@ -40,6 +40,7 @@ specs: .venv/installed
 samples: .venv/installed
 	$(RUN) inference.py --seeds 0-9 --out samples
 
-clean:                                                 # keeps data/raw and checkpoints
-	rm -rf .venv outputs data/processed data/metadata data/captions
+clean:                                                 # keeps data/raw, checkpoints, and captions that a captioner took hours to write
+	rm -rf .venv outputs data/processed data/metadata
+	if [ -d data/captions ]; then find data/captions -type f ! -name '*_generated.jsonl' -delete; fi
 	find . -name __pycache__ -prune -exec rm -rf {} +
