@@ -1,6 +1,6 @@
 """Prepare a collection: every readable picture once, at one size, with a record.
 
-Reads   Kaggle, a folder of pictures, or the built-in engravings   --source kaggle | PATH | builtin
+Reads   Kaggle, folders of pictures, or the built-in engravings    --source kaggle | PATH[,PATH] | builtin
 Writes  data/raw/<style>/                                          the originals: links to them, or the built-in drawings
         data/processed/<style>/resized/<id>.png                    the prepared pictures and nothing else
         data/processed/<style>/pixels_<size>.npy                   the same as one uint8 array, for training
@@ -10,7 +10,9 @@ Writes  data/raw/<style>/                                          the originals
     python dataset_preparation.py --source builtin --preset small      # 6,000 drawn engravings at 128 px, no network
     python dataset_preparation.py --source ~/prints --style engraving  # your own pictures, at any depth, any of
                                                                        # jpg jpeg png webp tif tiff bmp gif
-    python dataset_preparation.py --source ~/prints --style all        # pictures of every style together
+    python dataset_preparation.py --source ~/prints --style all        # pictures of every style together, each row with its own
+    python dataset_preparation.py --source ~/prints,~/more             # several folders, one collection; a folder whose
+                                                                       # name holds a comma is named alone
 
 Captions come along from metadata.jsonl (file_name and caption, text or title) or from a .txt file with the picture's name.
 A picture's style is what its row in metadata.jsonl says, else the class folder it lies in (drawings, engraving, …).
@@ -336,6 +338,29 @@ def caption_of(folder, path, row, listing):
     return " ".join(text.split())
 
 
+def folders_of(text):
+    """--source -> folders in their order, each once: one folder, or several with commas between. UserError names what is no folder."""
+    names = [text] if Path(text).expanduser().is_dir() else [name.strip() for name in text.split(",") if name.strip()] or [text]
+    folders = [Path(name).expanduser() for name in names]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"--source {folder} is no folder; name one with pictures: python dataset_preparation.py --source PATH, or use --source builtin")
+    return list(dict.fromkeys(folder.resolve() for folder in folders))
+
+
+def survey_all(folders, style, data):
+    """{folder: name of the source} -> (root, originals, other, lost): the folder that holds them all, and what survey finds in each,
+    in their order, with paths from the root on; originals know their source."""
+    root, originals, other, lost = Path(os.path.commonpath(folders)), [], Counter(), []
+    for folder, source in folders.items():
+        found, strange, gone = survey(folder, style, data)
+        from_root = lambda row: {**row, "path": posixpath.normpath(posixpath.join(folder.relative_to(root).as_posix(), row["path"]))}
+        originals += [{**from_root(row), "source": source} for row in found]
+        lost += map(from_root, gone)
+        other += strange
+    return root, originals, other, lost
+
+
 def survey(folder, style, data):
     """Folder -> (originals, other, lost), in the order of path.
 
@@ -446,7 +471,7 @@ def look_alikes(looks):
     return first
 
 
-def to_records(kept, source, earlier):
+def to_records(kept, earlier):
     """Kept rows -> records. A caption and a split of an earlier run stay, unless the source's own caption has changed since."""
     ids = [row["id"] for row in kept]
     groups = [old["group"] for old in earlier.values()] if list(earlier) == ids else [ids[first] for first in look_alikes([row["look"] for row in kept])]
@@ -456,7 +481,7 @@ def to_records(kept, source, earlier):
         given = row["caption"]
         changed = given and given != old.get("given", given)
         record = {"id": row["id"], "filename": row["filename"], "width": row["width"], "height": row["height"], "sha256": row["sha256"],
-                  "style": row["style"], "source": source, "original": row["path"], "group": group, "grey": row["grey"],
+                  "style": row["style"], "source": row["source"], "original": row["path"], "group": group, "grey": row["grey"],
                   "given": given, "caption": given if changed else old.get("caption") or given}
         records.append(record | {key: old[key] for key in ("split", "captioner") if key in old and not (changed and key == "captioner")})
     return records
@@ -496,7 +521,7 @@ def write_changed(path, text):
 def link_originals(records, folder, collection):
     """data/raw/<style>/<id>.<suffix>: a link to each original, or a copy where links are refused (Windows); the user's folder is
     only read. links.json beside resized/ remembers the names, so that nothing else is ever removed."""
-    if folder == collection.raw.resolve() or collection.raw.resolve() in folder.parents:
+    if any(collection.raw.resolve() in (folder / record["original"]).parents for record in records):        # a source lies there already
         return
     listed = collection.processed / "links.json"
     wanted = {record["id"] + posixpath.splitext(record["original"])[1].lower(): f"{folder.as_posix()}/{record['original']}" for record in records}
@@ -550,20 +575,17 @@ def main(config):
             raise UserError(f"the Kaggle collection has no style {config.style}; choose --style {', '.join(CLASSES.values())} or all, or name a folder: "
                             f"python dataset_preparation.py --style {config.style} --source PATH")
         folder, source = fetch_kaggle(config.data)
-    else:
-        folder = Path(config.source).expanduser()
-        if not folder.is_dir():
-            raise UserError(f"--source {config.source} is no folder; name one with pictures: python dataset_preparation.py --source PATH, or use --source builtin")
-        source = folder.resolve().as_posix()
-    folder = folder.resolve()
+    sources = {folder.resolve(): source} if config.source in ("builtin", "kaggle") else {folder: folder.as_posix() for folder in folders_of(config.source)}
+    source = ", ".join(sources.values())
+    where = ", ".join(map(str, sources))
 
-    originals, other, lost = survey(folder, config.style, Path(config.data).resolve())
+    folder, originals, other, lost = survey_all(sources, config.style, Path(config.data).resolve())
     found = len(originals) + other.total() + len(lost)
     if not found:
-        raise UserError(f"{folder} holds no pictures ({' '.join(sorted(suffix[1:] for suffix in SUFFIXES))}); name another folder: "
+        raise UserError(f"{where} holds no pictures ({' '.join(sorted(suffix[1:] for suffix in SUFFIXES))}); name another folder: "
                         "python dataset_preparation.py --source PATH")
     if not originals and other:
-        raise UserError(f"none of the {found:,} pictures in {folder} is of style {config.style}, they are of {', '.join(sorted(other))}: choose "
+        raise UserError(f"none of the {found:,} pictures in {where} is of style {config.style}, they are of {', '.join(sorted(other))}: choose "
                         f"one of these, python dataset_preparation.py --source {config.source} --style {other.most_common(1)[0][0]}")
     beyond = max(0, len(originals) - config.max_samples) if config.max_samples else 0
     if beyond:                                              # a fair sample, and one that only grows with --max-samples
@@ -578,11 +600,11 @@ def main(config):
               "rejected": len(rejected), "duplicates": len(duplicates), "other_style": other.total(), "beyond_max_samples": beyond}
     if not kept:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in Counter(row["reason"] for row in rejected).most_common())
-        raise UserError(f"none of the {found:,} pictures in {folder} can be used ({reasons}); name another folder: "
+        raise UserError(f"none of the {found:,} pictures in {where} can be used ({reasons}); name another folder: "
                         "python dataset_preparation.py --source PATH", code=1)
 
     earlier = read_json(collection.metadata) if collection.metadata.exists() else []
-    records = to_records(kept, source, {row["id"]: row for row in earlier})
+    records = to_records(kept, {row["id"]: row for row in earlier})
     report |= {"grey": sum(record["grey"] for record in records), "with_caption": sum(bool(record["caption"]) for record in records),
                "look_alikes": len(records) - len({record["group"] for record in records}), **tally(records, rejected),
                "other_styles": dict(other.most_common()), "rejected_files": rejected, "duplicate_files": duplicates}
@@ -593,7 +615,7 @@ def main(config):
     link_originals(records, folder, collection)
     sweep(records, collection, config.image_size)
 
-    before = sorted({row["source"] for row in earlier} - {source})
+    before = sorted({row["source"] for row in earlier} - set(sources.values()))
     if before:
         print(f"the collection {config.style} came from {', '.join(before)} before ({len(earlier):,} pictures) and is replaced")
     print(f"{config.style}, {config.image_size} px, from {source} ({time.monotonic() - start:.1f} s)")

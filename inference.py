@@ -1,12 +1,18 @@
-"""A seed in, a picture and the caption that belongs to it out.
+"""A seed in, a picture and the caption that belongs to it out; and all that can be done with the latent between them.
 
 Reads   checkpoints/best_model.pt
 Writes  outputs/   000042.png (seed and caption inside as PNG text), 000042.json, sheet.png, pairs.json
 
-    python inference.py                                # seeds 0 to 9
-    python inference.py --seeds 7
+    python inference.py                                                 # seeds 0 to 9
     python inference.py --seeds 1,5,100-119 --out outputs/more
-    python inference.py --checkpoint checkpoints/checkpoint_epoch_005.pt --temperature 0.7
+    python inference.py --prompt "two small ships under a stormy sky" --seeds 7
+    python inference.py --style stipple --seeds 0-4                     # a wrong name lists the model's styles
+    python inference.py --interpolate 8 --seeds 3,9                     # from pair 3 to pair 9 in eight steps
+    python inference.py --image plate.png                               # its caption, and the model's own drawing of it
+    python inference.py --image plate.png --strength .3 --seeds 0-4     # variations
+    python inference.py --image plate.png --style stipple               # the same scene in another style
+    python inference.py --find data/processed/builtin/resized --prompt "an elephant in the forest"
+    python inference.py --find data/captions/builtin_val.jsonl --image plate.png
 
 The same seed gives the same pair, alone or among others, here, on the page and in Python:
 
@@ -23,14 +29,18 @@ import secrets
 import textwrap
 import time
 import unicodedata
+import warnings
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
 
-from cli import progress, run, whole_file, write_text
-from model_architecture import MultimodalModel, latents, pick_device, stream, to_pil, to_tensor
-from settings import LAST_SEED, seed_list
+from cli import UserError, progress, run, whole_file, write_text
+from model_architecture import MultimodalModel, latents, pick_device, stream, to_pil, to_tensor, words
+from settings import GUIDANCE, LAST_SEED, LONGEST_PROMPT, seed_list
+
+FORMATS = ("JPEG", "PNG", "WEBP")                                       # of pictures that people bring
 
 
 def get_random_seed():
@@ -57,29 +67,68 @@ class MultimodalGenerator:
     def __call__(self, seed):
         return self.generate(seed)
 
-    def generate(self, seed):
-        """Seed, an integer 0 … 2**32 - 1 -> (PIL RGB image, caption)."""
-        return self.generate_batch([seed])[0]
+    def generate(self, seed, prompt=None, style=None, guidance=GUIDANCE):
+        """Seed, an integer 0 … 2**32 - 1 -> (PIL RGB image, caption); of a prompt and in a style where they are given."""
+        return self.generate_batch([seed], prompt, style, guidance)[0]
 
-    def generate_batch(self, seeds):
-        """Seeds -> list of (PIL RGB image, caption), pair i from seeds[i] alone."""
+    def generate_batch(self, seeds, prompt=None, style=None, guidance=GUIDANCE):
+        """Seeds -> list of (PIL RGB image, caption), pair i from seeds[i] alone. prompt: what the pairs should show, one string or
+        one per seed; style: one of self.styles; guidance: how literally a prompt is taken, 1 … 3."""
         if not len(seeds):
             return []
         z = latents(seeds, self.model.config.latent_dim)
-        words = [stream(int(seed), "words") for seed in seeds]
-        return list(zip(to_pil(self.model.decode_image(z)), self.model.decode_text(z, self.temperature, words)))
+        if prompt is not None or style is not None:
+            prompts = [prompt] * len(z) if isinstance(prompt, str) else prompt
+            for one in prompts or []:
+                check_prompt(one)
+            z = self.model.imagine(z, prompts, style and [style] * len(z), guidance)
+        return self.decode(z, seeds)
+
+    def decode(self, z, seeds=None):
+        """z (B, D) -> list of B pairs. seeds: of the words that a temperature draws; None: 0, 1, 2 …"""
+        chance = [stream(int(seed), "words") for seed in (range(len(z)) if seeds is None else seeds)]
+        return list(zip(to_pil(self.model.decode_image(z)), self.model.decode_text(z, self.temperature, chance)))
 
     def generate_with_metadata(self, seed):
         """Seed -> dict of seed, image, caption, style and checkpoint."""
         image, caption = self.generate(seed)
         return {"seed": int(seed), "image": image, "caption": caption, "style": self.style, "checkpoint": str(self.checkpoint)}
 
+    @property
+    def dimensions(self):
+        """Length of the latent."""
+        return self.model.config.latent_dim
+
+    @property
+    def styles(self):
+        """What `style` may be: the styles of the training collection; of the built-in one, its techniques."""
+        return self.model.meta.get("styles", [])
+
+    def unknown_words(self, prompt):
+        """The words of a prompt that no training caption had, in alphabetical order: the model cannot know what they mean."""
+        return sorted(words(prompt) - set(self.model.meta.get("words", [])))
+
+    def interpolate(self, first, last, steps=8):
+        """Two seeds -> `steps` pairs from one to the other, picture and caption changing together."""
+        return self.decode(self.model.walk(latents([first, last], self.model.config.latent_dim), steps))
+
+    def vary(self, image, seeds, strength=.3):
+        """PIL image -> one pair per seed, around the image: strength 0 is its reconstruction, 1 has nothing left of it."""
+        noise = latents(seeds, self.model.config.latent_dim)
+        return self.decode(self.model.vary(self.encode([image]).expand(len(noise), -1), noise, strength), seeds)
+
+    def restyle(self, images, style, strength=1.0):
+        """PIL images -> pairs, the same scenes in another of self.styles; strength 0 changes nothing, 1 goes all the way."""
+        return [pair for z in self.encode(images).split(32) for pair in self.decode(self.model.restyle(z, [style] * len(z), strength))]
+
     def encode(self, images):
         """PIL images -> z (B, D); letter-boxed on white to the model's size as in preparation."""
+        return torch.cat([self.model.encode(part) for part in self.tensors(images).split(32)])
+
+    def tensors(self, images):
         size = self.model.config.image_size
         squares = [ImageOps.pad(image.convert("RGB"), (size, size), Image.Resampling.LANCZOS, color="white") for image in images]
-        return torch.cat([self.model.encode(to_tensor(torch.stack([torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8).view(size, size, 3)
-                                                                   for square in squares[i:i + 32]]))) for i in range(0, len(squares), 32)])
+        return to_tensor(torch.stack([torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8).view(size, size, 3) for square in squares]))
 
     def reconstruct(self, images):
         """PIL images -> the model's reconstructions, PIL RGB."""
@@ -89,20 +138,49 @@ class MultimodalGenerator:
         """PIL images -> captions."""
         return [caption for z in self.encode(images).split(32) for caption in self.model.decode_text(z)]
 
+    @torch.no_grad()
+    def similarity(self, images, captions):
+        """N PIL images, M captions -> cosine (N, M) between what the contrastive loss compares, float32."""
+        model = self.model
+        pictures = torch.cat([model.image_encoder(model.inward(part.to(model.device))) for part in self.tensors(images).split(32)])
+        texts = torch.cat([model.features_of(captions[i:i + 128]) for i in range(0, len(captions), 128)])
+        return (F.normalize(pictures, dim=1) @ F.normalize(texts, dim=1).T).cpu()
+
+
+def check_prompt(prompt):
+    """UserError for a prompt that says nothing or too much."""
+    if not words(prompt):
+        raise UserError("the prompt has no words; write what the picture should show, such as --prompt \"a ship under a stormy sky\"")
+    if len(prompt) > LONGEST_PROMPT:
+        raise UserError(f"the prompt has {len(prompt):,} characters, at most {LONGEST_PROMPT} are read; shorten it")
+
+
+def open_picture(path):
+    """Picture file -> PIL RGB image, upright, on white where it is transparent. UserError for anything that is not a picture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                image = ImageOps.exif_transpose(image).convert("RGBA")
+                return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}") from None
+    except Exception as error:                                          # Pillow's readers raise nearly anything on damaged bytes
+        raise UserError(f"{path} cannot be read as a picture ({', '.join(FORMATS)}): {str(error).splitlines()[0] if str(error) else type(error).__name__}") from error
+
 
 # ---------------------------------------------------------------- files
 
-def save_pair(folder, seed, image, caption, generator):
-    """FOLDER/000042.png with seed and caption inside, and 000042.json beside it -> the JSON's dict."""
-    facts = {"seed": int(seed), "caption": caption, "style": generator.style, "checkpoint": generator.checkpoint.as_posix(), "picture": f"{seed:06d}.png"}
+def save_pair(folder, name, image, facts, grey=False):
+    """FOLDER/NAME.png with the facts (a dict of plain values) inside as PNG text, and NAME.json beside it -> the JSON's dict."""
+    facts = {**facts, "picture": f"{name}.png"}
     text = PngImagePlugin.PngInfo()
-    for key in ("seed", "caption", "style", "checkpoint"):
-        text.add_itxt(key, str(facts[key]))
-    if generator.model.config.channels == 1:
-        image = image.convert("L")
+    for key, value in facts.items():
+        text.add_itxt(key, str(value))
     with whole_file(folder / facts["picture"]) as partial:
-        image.save(partial, "PNG", pnginfo=text, compress_level=6)
-    write_text(folder / f"{seed:06d}.json", json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+        (image.convert("L") if grey else image).save(partial, "PNG", pnginfo=text, compress_level=6)
+    write_text(folder / f"{name}.json", json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
     return facts
 
 
@@ -120,9 +198,9 @@ def with_caption(image, caption, width, title=""):
     return paper
 
 
-def contact_sheet(pairs, seeds, columns=5, width=256):
-    """Pairs (image, caption) -> one PIL image, each with its seed and caption below."""
-    cells = [with_caption(image, caption, width, f"seed {seed}") for (image, caption), seed in zip(pairs, seeds)]
+def contact_sheet(pairs, titles, columns=5, width=256):
+    """Pairs (image, caption) -> one PIL image, each with its title and caption below; a number is the title of a seed."""
+    cells = [with_caption(image, caption, width, title if isinstance(title, str) else f"seed {title}") for (image, caption), title in zip(pairs, titles)]
     gap, (w, h) = 16, cells[0].size
     columns = min(columns, len(cells))
     sheet = Image.new("RGB", (columns * (w + gap) + gap, -(-len(cells) // columns) * (h + gap) + gap), "white")
@@ -141,24 +219,77 @@ def save_visualization(image, caption, path):
         with_caption(image, caption, max(256, image.width)).save(partial, "PNG")
 
 
+# ---------------------------------------------------------------- the command
+
+def asked_for(generator, config):
+    """InferenceConfig -> how many pairs, and a generator of (file name, title, further facts, (image, caption))."""
+    seeds = seed_list(config.seeds)
+    if config.image:
+        picture, stem = open_picture(config.image), Path(config.image).stem
+        if config.style:
+            strength = 1.0 if config.strength is None else config.strength
+            return 1, ((f"{stem}_{config.style}", config.style, {"image": config.image, "style": config.style, "strength": strength}, pair)
+                       for pair in generator.restyle([picture], config.style, strength))
+        if config.strength is None:
+            return 1, ((f"{stem}_drawn", "drawn by the model", {"image": config.image}, pair) for pair in generator.decode(generator.encode([picture])))
+        return len(seeds), ((f"{stem}_{seed:06d}", seed, {"seed": seed, "image": config.image, "strength": config.strength}, pair)
+                            for seed, pair in zip(seeds, generator.vary(picture, seeds, config.strength)))
+    if config.interpolate:
+        ways = list(zip(seeds, seeds[1:]))
+        return len(ways) * config.interpolate, ((f"{first:06d}_{last:06d}_{step:02d}", f"{first} to {last}, step {step}", {"from": first, "to": last, "step": step}, pair)
+                                                for first, last in ways for step, pair in enumerate(generator.interpolate(first, last, config.interpolate)))
+    wish = {key: value for key in ("prompt", "style") if (value := getattr(config, key)) is not None}
+    parts = (seeds[start:start + config.batch_size] for start in range(0, len(seeds), config.batch_size))
+    return len(seeds), ((f"{seed:06d}", seed, {"seed": seed, **wish}, pair)
+                        for part in parts for seed, pair in zip(part, generator.generate_batch(part, config.prompt, config.style, config.guidance)))
+
+
+def find(generator, config):
+    """--find: prints what fits best, and writes the pictures found as one sheet."""
+    where = Path(config.find)
+    if config.image:
+        try:
+            captions = sorted({json.loads(line)["caption"] for line in where.read_text("utf-8").splitlines() if line.strip()})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{where} is no file of captions, one JSON object a line ({type(error).__name__}); try data/captions/builtin_val.jsonl") from error
+        cosine = generator.similarity([open_picture(config.image)], captions)[0]
+        for i in cosine.argsort(descending=True, stable=True)[:10].tolist():
+            print(f"{cosine[i]:6.3f}  {captions[i]}")
+        return
+    check_prompt(config.prompt)
+    files = sorted(path for path in where.glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
+    if not files:
+        raise UserError(f"{where} holds no pictures; name a folder such as data/processed/builtin/resized")
+    cosine = torch.cat([generator.similarity([open_picture(path) for path in files[i:i + 32]], [config.prompt])[:, 0]
+                        for i in progress(range(0, len(files), 32), label="looking", unit="batch")])
+    best = cosine.argsort(descending=True, stable=True)[:10].tolist()
+    for i in best:
+        print(f"{cosine[i]:6.3f}  {files[i].as_posix()}")
+    with whole_file(Path(config.out) / "found.png") as partial:
+        contact_sheet([(open_picture(files[i]), files[i].name) for i in best], [f"{cosine[i]:.3f}" for i in best]).save(partial, "PNG", optimize=True)
+    print(f"the best as one picture: {(Path(config.out) / 'found.png').as_posix()}")
+
+
 def main(config):
     generator = MultimodalGenerator(config.checkpoint, config.device, config.temperature)
-    out, seeds, rows, shown = Path(config.out), seed_list(config.seeds), [], []
-    begin = time.perf_counter()
-    with progress(label="pairs", total=len(seeds), unit="pair") as bar:
-        for start in range(0, len(seeds), config.batch_size):
-            part = seeds[start:start + config.batch_size]
-            for seed, (image, caption) in zip(part, generator.generate_batch(part)):
-                rows.append(save_pair(out, seed, image, caption, generator))
-                if len(shown) < 100:
-                    shown.append((image, caption))
-                bar.update()
-    for row in rows[:20]:
-        print(f"{row['seed']:>10}  {row['caption']}")
+    if config.prompt and (unknown := generator.unknown_words(config.prompt)):
+        print(f"WARNING: no training caption had {'this word' if len(unknown) == 1 else 'these words'}, so the model cannot know what is meant: {', '.join(unknown)}")
+    if config.find:
+        return find(generator, config)
+    out, rows, shown, titles = Path(config.out), [], [], []
+    begin, grey = time.perf_counter(), generator.model.config.channels == 1
+    count, pairs = asked_for(generator, config)
+    for name, title, facts, (image, caption) in progress(pairs, label="pairs", total=count, unit="pair"):
+        rows.append(save_pair(out, name, image, {"caption": caption, "style": generator.style, "checkpoint": generator.checkpoint.as_posix(), **facts}, grey))
+        if len(shown) < 100:
+            shown.append((image, caption))
+            titles.append(title)
+    for row, title in zip(rows[:20], titles):
+        print(f"{title:>10}  {row['caption']}")
     write_text(out / "pairs.json", json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
     with whole_file(out / "sheet.png") as partial:
-        sheet = contact_sheet(shown, seeds)
-        (sheet.convert("L") if generator.model.config.channels == 1 else sheet).save(partial, "PNG", optimize=True)
+        sheet = contact_sheet(shown, titles)
+        (sheet.convert("L") if grey else sheet).save(partial, "PNG", optimize=True)
     print(f"{len(rows):,} pairs in {time.perf_counter() - begin:.1f} s: {out.as_posix()}/, contact sheet {out.as_posix()}/sheet.png; "
           f"next: python gradio_demo.py --checkpoint {config.checkpoint}")
     if generator.health and not generator.health["passed"]:

@@ -5,17 +5,17 @@
     python model_architecture.py --write-specs         # writes MODEL_SPECS.md
 
 Conventions: pictures are float (B, 3, S, S) in [-1, 1]; z is (B, D) standard normal; tokens are int64 (B, T) beginning with
-START. Inside, the decoders read a `code` (B, D); the sampler is the map between z and code (class Sampler).
+START. Inside, the decoders read a `code` (B, D); the sampler is the map between z and code (sampler.py).
 """
 if __name__ == "__main__":                                              # --help answers before torch loads
     from cli import parse
     from settings import PRESETS, ModelConfig, SpecsConfig
     CONFIGS = parse(ModelConfig, SpecsConfig, description=__doc__, presets=PRESETS)
 
-import copy
 import hashlib
 import json
 import math
+import re
 from dataclasses import asdict, fields, replace
 
 import numpy as np
@@ -26,7 +26,8 @@ from torch import nn
 
 import checkpoint
 from cli import UserError, run, write_text
-from settings import LARGEST_OWN_VOCABULARY, PRESETS, ModelConfig, base_and_doublings
+from sampler import Sampler
+from settings import GUIDANCE, LARGEST_OWN_VOCABULARY, PRESETS, ModelConfig, base_and_doublings
 from tokenizer import END, PAD, START, Tokenizer
 
 FORMAT = 1                                                              # of the extra state in best_model.pt
@@ -74,6 +75,11 @@ def latents(seeds, latent_dim):
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
             raise UserError(f"a seed is an integer from 0 to {2**32 - 1}, got {seed!r}")
     return torch.stack([torch.randn(latent_dim, generator=stream(int(seed), "latent")) for seed in seeds])
+
+
+def words(text):
+    """The words of a caption or prompt, lower case, as a set."""
+    return set(re.findall(r"[^\W_]+", text.lower()))
 
 
 # ---------------------------------------------------------------- pictures
@@ -210,106 +216,6 @@ class TextEncoder(nn.Module):
         return self.out((x * real[..., None]).sum(1) / real.sum(1, keepdim=True))          # (B, D)
 
 
-# ---------------------------------------------------------------- the seed space
-
-class VelocityField(nn.Module):
-    """v(y, t): (B, k), (B,) -> (B, k), a residual MLP. Its last layer starts at zero, so an unfitted flow is the identity."""
-
-    def __init__(self, dims, width, depth=3):
-        super().__init__()
-        self.register_buffer("frequencies", math.pi * 2.0 ** torch.arange(0, 6, 0.5), persistent=False)
-        self.inward = nn.Linear(dims, width)
-        self.time = nn.Linear(2 * len(self.frequencies), width)
-        self.blocks = nn.ModuleList(nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width)) for _ in range(depth))
-        self.outward = nn.Linear(width, dims)
-
-    def forward(self, y, t):
-        angles = t[:, None] * self.frequencies                          # (B, F)
-        time = self.time(torch.cat([angles.sin(), angles.cos()], -1))   # (B, W)
-        x = self.inward(y)                                              # (B, W)
-        for block in self.blocks:
-            x = x + block(x + time)
-        return self.outward(F.silu(x))                                  # (B, k)
-
-
-class Sampler(nn.Module):
-    """The map between seeds z ~ N(0, I) and codes as the decoders met them in training, both (B, D).
-
-        y = flow(z[:, :k]), z[:, k:]          code = mean + frame y
-
-    The columns of `frame` are the principal directions of the noisy training codes times their standard deviation. In the
-    k leading ones the codes are far from Gaussian, and a flow carries one into the other; in the others the training noise
-    dominates, which is Gaussian by construction. It is fitted after the autoencoder, to its codes (ex-post density
-    estimation: Ghosh et al. 2020, arXiv:1903.12436); the flow by flow matching (Lipman et al. 2023, arXiv:2210.02747).
-    It runs in float64 on the CPU, whatever the model's device, so that a seed's code does not depend on batch or device.
-    """
-    STEPS = 12                                                          # Runge-Kutta 4 steps from noise to code
-
-    def __init__(self, config):
-        super().__init__()
-        self.dims = min(config.flow_dims, config.latent_dim)
-        self.noise = config.code_noise
-        self.register_buffer("mean", torch.zeros(config.latent_dim))
-        self.register_buffer("frame", torch.eye(config.latent_dim))
-        self.register_buffer("frame_inverse", torch.eye(config.latent_dim))
-        self.flow = VelocityField(self.dims, config.flow_width)
-
-    def to_code(self, z):
-        y = torch.cat([self.integrate(z[:, :self.dims], 0, 1), z[:, self.dims:]], -1)      # (B, D)
-        return self.mean + y.to(self.mean) @ self.frame.T
-
-    def to_latent(self, code):
-        y = (code - self.mean) @ self.frame_inverse.T                   # (B, D)
-        return torch.cat([self.integrate(y[:, :self.dims], 1, 0), y[:, self.dims:]], -1)
-
-    def integrate(self, y, begin, end):
-        """Solve dy/dt = v(y, t) from t = begin to end with classical Runge-Kutta. y (B, k) -> (B, k), same device and dtype."""
-        flow = copy.deepcopy(self.flow).double().cpu().requires_grad_(False)
-        x, h = y.double().cpu(), (end - begin) / self.STEPS
-        velocity = lambda x, t: flow(x, torch.full((len(x),), t, dtype=torch.float64))
-        for step in range(self.STEPS):
-            t = begin + step * h
-            k1 = velocity(x, t)
-            k2 = velocity(x + h / 2 * k1, t + h / 2)
-            k3 = velocity(x + h / 2 * k2, t + h / 2)
-            k4 = velocity(x + h * k3, t + h)
-            x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-        return x.to(y)
-
-    @torch.no_grad()
-    def set_frame(self, codes, previous=None):
-        """Mean and principal directions of the noisy codes. codes: (N, D) without noise. previous: (M, k), what this returned
-        for the first M rows before; the new leading directions are then turned to agree with it as well as they can (orthogonal
-        Procrustes), so that the flow fitted before remains nearly right. -> leading whitened coordinates (N, k)."""
-        codes = codes.double().cpu()
-        mean = codes.mean(0)
-        variance, directions = torch.linalg.eigh((codes - mean).T @ (codes - mean) / len(codes))
-        order = variance.argsort(descending=True)
-        scale = (variance[order].clamp(min=0) + self.noise**2).clamp(min=1e-6).sqrt()      # (D,)
-        directions = directions[:, order]                               # (D, D), columns
-        turn = torch.eye(len(mean), dtype=torch.float64)
-        leading = (codes - mean) @ directions[:, :self.dims] / scale[:self.dims]            # (N, k)
-        if previous is not None:
-            u, _, vh = torch.linalg.svd(leading[:len(previous)].T @ previous.double())
-            turn[:self.dims, :self.dims] = u @ vh
-            leading = leading @ (u @ vh)
-        self.mean.copy_(mean)
-        self.frame.copy_(directions * scale @ turn)
-        self.frame_inverse.copy_(turn.T @ (directions / scale).T)
-        return leading.float()
-
-    def flow_loss(self, leading, generator):
-        """Flow-matching loss of a batch of leading coordinates (B, k), noised afresh: mean squared error of the velocity."""
-        device = leading.device
-        rows = self.frame_inverse[:self.dims]                           # (k, D)
-        noise = torch.randn(len(leading), rows.shape[1], generator=generator).to(device)
-        data = leading + self.noise * noise @ rows.T                    # (B, k), variance 1
-        start = torch.randn(data.shape, generator=generator).to(device)
-        t = torch.rand(len(data), generator=generator).to(device)       # (B,)
-        y = torch.lerp(start, data, t[:, None])
-        return F.mse_loss(self.flow(y, t), data - start)
-
-
 # ---------------------------------------------------------------- the whole
 
 class MultimodalModel(nn.Module):
@@ -342,7 +248,7 @@ class MultimodalModel(nn.Module):
                 nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02)
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module.bias is not None:
                 nn.init.zeros_(module.bias)
         for module in (self.text_decoder, self.text_encoder):
             nn.init.normal_(module.positions, std=0.02)
@@ -393,6 +299,54 @@ class MultimodalModel(nn.Module):
         noise = torch.stack([torch.randn(self.config.latent_dim, generator=stream(hashlib.sha256(one.tobytes()).hexdigest(), "code")) for one in pixels])
         code = self.image_encoder(to_tensor(pixels).to(self.device)) + self.config.code_noise * noise.to(self.device)
         return self.sampler.to_latent(code)
+
+    def caption_features(self, tokens):
+        """Captions as tokens (B, T) -> what the sampler knows them by, (B, D) of root mean square 1."""
+        return F.rms_norm(self.text_encoder(tokens).float(), (self.config.latent_dim,))
+
+    def features_of(self, captions):
+        """B strings -> caption_features (B, D)."""
+        ids = [torch.tensor(self.tokenizer.encode(caption, self.config.max_caption_length)) for caption in captions]
+        return self.caption_features(nn.utils.rnn.pad_sequence(ids, True, PAD).to(self.device))
+
+    @torch.no_grad()
+    def imagine(self, z, prompts=None, styles=None, guidance=GUIDANCE, strength=1.0):
+        """z (B, D) -> the z (B, D) of what that seed gives when captions or styles are wanted. prompts: B strings or None; styles: B
+        names of self.meta["styles"] or None; guidance: above 0, the larger the more literal and the less varied."""
+        code = self.code(z)
+        if prompts is not None:
+            code = self.sampler.draw(z.float().to(self.device), self.features_of(prompts), guidance)
+            code = self.code(self.sampler.typical(self.sampler.to_latent(code)))
+        if styles is not None:
+            code = self.sampler.restyle(code, self.style_numbers(styles), strength)
+        return self.sampler.to_latent(code)
+
+    @torch.no_grad()
+    def restyle(self, z, styles, strength=1.0):
+        """z (B, D) -> z of the same pair in another style: B names; strength 0 changes nothing, 1 goes all the way."""
+        return self.imagine(z, styles=styles, strength=strength)
+
+    @torch.no_grad()
+    def vary(self, z, noise, strength):
+        """z (B, D) -> z of neighbours: towards standard normal noise (B, D) by `strength`, 0 (the same) to 1 (another seed)."""
+        angle = math.pi / 2 * strength
+        w = self.sampler.to_smooth(self.code(z))
+        return self.sampler.to_latent(self.sampler.from_smooth(math.cos(angle) * w + math.sin(angle) * noise.to(w)))
+
+    @torch.no_grad()
+    def walk(self, z, steps):
+        """Two z (2, D) -> `steps` z (steps, D) on the great circle from one to the other; the first and the last are the two."""
+        a, b = self.sampler.to_smooth(self.code(z)).double()
+        angle = torch.acos((F.normalize(a, dim=0) @ F.normalize(b, dim=0)).clamp(-1, 1)).clamp(min=1e-6)
+        t = torch.linspace(0, 1, steps, dtype=torch.float64, device=a.device)[:, None]
+        between = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+        return torch.cat([z[:1].to(between.device), self.sampler.to_latent(self.sampler.from_smooth(between[1:-1].float())), z[1:].to(between.device)]).float()
+
+    def style_numbers(self, names):
+        known = self.meta.get("styles", [])
+        if wrong := [name for name in names if name not in known]:
+            raise UserError(f"{wrong[0]!r} is no style of this model; it knows {', '.join(known) or 'none'}")
+        return torch.tensor([known.index(name) for name in names])
 
     @torch.no_grad()
     def decode_image(self, z):
@@ -477,7 +431,7 @@ def read_extra_state(tensor):
 # ---------------------------------------------------------------- the command
 
 PARTS = {"image_encoder": "picture -> code", "image_decoder": "code -> picture", "text_encoder": "caption -> vector of the code's length, for InfoNCE",
-         "text_decoder": "code and words so far -> next word", "sampler": "seed space N(0, I) <-> code: a frame (buffers) and a flow"}
+         "text_decoder": "code and words so far -> next word", "sampler": "seed space N(0, I) <-> code: a frame, clusters and style means (buffers), and a flow"}
 
 
 def parameter_counts(model):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cli import option
 
 STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture", "builtin")
-PICTURES_SHOWN = 43_200                                                  # in training, where --num-epochs is 0: eight epochs of the built-in collection
+PICTURES_SHOWN = 37_800                                                  # in training, where --num-epochs is 0: seven epochs of the built-in collection
 LARGEST_OWN_VOCABULARY = 2000                                           # of a preset whose vocabulary the collection sizes
 NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
 PRESET_NAMES = ("small", "full")
@@ -43,8 +43,8 @@ def base_and_doublings(size):
 
 @dataclass(frozen=True)
 class PrepareConfig:
-    source: str = option("kaggle", "kaggle, builtin, or a folder of pictures")
-    style: str = option("engraving", "name of the collection; where a folder's rows carry a style, only those of this style are taken")
+    source: str = option("kaggle", "kaggle, builtin, or a folder of pictures; several with commas between")
+    style: str = option("engraving", "name of the collection; where a folder's rows carry a style, only those of this style are taken; all: every style together")
     preset: str = preset_option()
     image_size: int = option(512, "side of the prepared pictures in pixels, or imagenet, clip, sd, sd_xl", kind=image_size)
     max_samples: int = option(0, "take only so many pictures; 0: all, and 6,000 of the built-in collection")
@@ -102,6 +102,8 @@ class ModelConfig:
     text_heads: int = option(8, "attention heads of the caption transformers")
     flow_dims: int = option(128, "leading directions of the code that the flow models; the others are Gaussian")
     flow_width: int = option(1024, "hidden width of the flow")
+    flow_clusters: int = option(512, "most clusters of codes that the sampler tells apart; a small collection fills fewer")
+    styles: int = option(16, "most styles that the sampler tells apart")
 
     def __post_init__(self):
         base_and_doublings(self.image_size)
@@ -160,6 +162,8 @@ class TrainConfig:
 
 
 LAST_SEED = 2**32 - 1
+GUIDANCE = 2.5                                                          # of prompts; more is more literal, until pictures break
+LONGEST_PROMPT = 500                                                    # characters
 
 
 def seed_list(text):
@@ -183,12 +187,35 @@ class InferenceConfig:
     seeds: str = option("0-9", "which seeds: 7, 0-9 or 1,5")
     checkpoint: str = option("checkpoints/best_model.pt", "the model")
     out: str = option("outputs", "folder of the pairs")
+    prompt: str | None = option(None, "what the pairs should show, in words; each seed gives another answer")
+    style: str | None = option(None, "one of the model's styles, for seeds, a prompt or --image; a wrong name lists them")
+    guidance: float = option(GUIDANCE, "how literally a prompt is taken, 0 (not at all) to 5")
+    image: str | None = option(None, "a picture file: alone, to caption and redraw it; with --strength, to vary it; with --style, to restyle it")
+    strength: float | None = option(None, "of variations and of another style, 0 (nothing changes) to 1")
+    interpolate: int = option(0, "so many pairs from each of --seeds to the next", kind=int)
+    find: str | None = option(None, "with --prompt: a folder whose best-fitting pictures to list; with --image: a .jsonl file whose best captions to list")
     temperature: float = option(0.0, "0: each seed's likeliest caption; above: drawn, more varied")
     batch_size: int = option(32, "pairs made at once; changes speed only")
     device: str = option("auto", "where to run", choices=("auto", "cuda", "mps", "cpu"))
 
     def __post_init__(self):
-        seed_list(self.seeds)
+        seeds = seed_list(self.seeds)
+        if self.prompt is not None and not self.prompt.strip():
+            raise ValueError("--prompt is empty; write what the picture should show, such as --prompt \"a ship under a stormy sky\"")
+        if self.prompt is not None and len(self.prompt) > LONGEST_PROMPT:
+            raise ValueError(f"--prompt has {len(self.prompt):,} characters, at most {LONGEST_PROMPT} are read; shorten it")
+        if not 0 <= self.guidance <= 5:
+            raise ValueError(f"--guidance goes from 0 to 5, got {self.guidance}")
+        if self.strength is not None and not 0 <= self.strength <= 1:
+            raise ValueError(f"--strength goes from 0 to 1, got {self.strength}")
+        if self.strength is not None and not self.image:
+            raise ValueError("--strength needs a picture: --image FILE")
+        if self.interpolate and (self.interpolate < 2 or len(seeds) < 2):
+            raise ValueError("--interpolate needs at least 2 steps and 2 seeds, such as --interpolate 8 --seeds 3,9")
+        if sum(map(bool, (self.image, self.interpolate, self.prompt is not None and not self.find))) > 1:
+            raise ValueError("--image, --interpolate and --prompt are three different things; use one of them")
+        if self.find and bool(self.image) == (self.prompt is not None):
+            raise ValueError("--find needs either --prompt (then FIND is a folder of pictures) or --image (then FIND is a .jsonl file of captions)")
         if not 0 <= self.temperature <= 5:
             raise ValueError(f"--temperature goes from 0 to 5, got {self.temperature}")
         if self.batch_size < 1:
@@ -211,7 +238,7 @@ class DemoConfig:
 PRESETS = {
     "full": {},
     "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
-                  text_heads=4, flow_dims=32, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=2000),
+                  text_heads=4, flow_dims=32, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=5000),
 }
 
 
@@ -221,6 +248,8 @@ class EvaluateConfig:
     judge: str = option("checkpoints/judge.pt", "the picture judge of the built-in collection; taught and written where it is missing")
     seeds: int = option(500, "how many pairs to judge")
     first_seed: int = option(1_000_000_000, "the first seed; far from those that other scripts show")
+    realism: str = option("checkpoints/realism.pt", "the judges of any other collection; the same")
+    compare: str | None = option(None, "report.json of another run: also print what moved since")
     out: str = option("outputs/report", "folder of report.json and index.html")
     device: str = option("auto", "where the model runs", choices=("auto", "cuda", "mps", "cpu"))
     data: str = data_option()
@@ -230,3 +259,33 @@ class EvaluateConfig:
             raise ValueError(f"--seeds must be at least 2 (the floor needs a wrong pair), got {self.seeds}")
         if not 0 <= self.first_seed <= LAST_SEED + 1 - self.seeds:
             raise ValueError(f"--first-seed and the {self.seeds} seeds from it on must lie in 0 to {LAST_SEED}, got {self.first_seed}")
+
+
+@dataclass(frozen=True)
+class RealismConfig:
+    style: str = style_option()
+    realism: str = option("checkpoints/realism.pt", "the judges of realism; taught and written where they are missing or the collection has changed")
+    data: str = data_option()
+
+
+COHERENCE_PLANS = ("demo", "levels", "half-hour", "two-hours")
+
+
+@dataclass(frozen=True)
+class CoherenceConfig:
+    only: str = option(",".join(COHERENCE_PLANS), "which rows, with commas between")
+    judge: str = option("checkpoints/judge.pt", "the picture judge; taught and written where it is missing")
+
+    def __post_init__(self):
+        if wrong := [plan for plan in self.only.split(",") if plan not in COHERENCE_PLANS]:
+            raise ValueError(f"--only knows {', '.join(COHERENCE_PLANS)}, not {wrong[0]!r}")
+
+
+@dataclass(frozen=True)
+class SamplersConfig:
+    checkpoints: str = option("checkpoints/best_model.pt", "models on whose codes the samplers are fitted, with commas between")
+    judge: str = option("checkpoints/judge.pt", "the picture judge; taught and written where it is missing")
+    seeds: int = option(500, "how many pairs to judge")
+    steps: int = option(2000, "of 256 rows each, for every sampler with a network")
+    out: str = option("outputs/samplers.json", "the results")
+    data: str = data_option()

@@ -30,13 +30,16 @@ from torch import nn
 
 import checkpoint
 import health
+import scenes
 from cli import UserError, progress, run, write_text
-from model_architecture import MultimodalModel, latents, pick_device, stream, to_tensor
+from model_architecture import MultimodalModel, latents, pick_device, stream, to_tensor, words
 from records import Collection, read_json
+from sampler import ROWS_PER_CLUSTER
 from settings import LARGEST_OWN_VOCABULARY, PICTURES_SHOWN
 from tokenizer import PAD, Tokenizer
 
 
+PROMPTS = 4                                                             # versions of each caption that the sampler learns to answer
 SMALL = 2000                                                            # training pictures below which views make up for number
 
 
@@ -49,8 +52,9 @@ class PairLoader:
     function of seed and epoch alone, so a resumed run sees the batches that the uninterrupted one would have seen.
     """
 
-    def __init__(self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False):
+    def __init__(self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False, styles=None):
         self.pixels, self.rows, self.tokens = pixels, np.asarray(rows), tokens
+        self.styles = styles or [""] * len(rows)                        # the name of each row's style
         self.batch_size, self.channels, self.seed, self.shuffle, self.epoch = batch_size, channels, seed, shuffle, 0
 
     def __len__(self):
@@ -94,7 +98,20 @@ def create_data_loaders(model_config, config, tokenizer=None):
         raise UserError(f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}")
     tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train], model_config.vocab_size or LARGEST_OWN_VOCABULARY)
     return tuple(PairLoader(pixels, [ids[row["id"]] for row in rows], [tokenizer.encode(row["caption"], model_config.max_caption_length) for row in rows],
-                            config.batch_size, model_config.channels, config.seed, shuffle=rows is train) for rows in (train, val)), tokenizer
+                            config.batch_size, model_config.channels, config.seed, rows is train, [style_of(row) for row in rows]) for rows in (train, val)), tokenizer
+
+
+def style_of(row):
+    """What --style asks for afterwards: the row's own style; in the built-in collection, all engravings, the technique."""
+    return scenes.parse(row["caption"])["technique"] or row["style"] if row["style"] == "builtin" else row["style"]
+
+
+def partial(caption, generator):
+    """A caption with some runs of words left out, as people write prompts."""
+    told = caption.split()
+    switch = torch.rand(len(told), generator=generator) < .25           # runs of four words on average, kept and left out in turn
+    kept = [word for word, gone in zip(told, switch.cumsum(0) % 2 == int(torch.randint(2, (1,), generator=generator))) if not gone]
+    return " ".join(kept or told)
 
 
 def jiggle(images, generator, zoom=0.15):
@@ -207,6 +224,11 @@ class MultimodalTrainer:
         self.flow_optimizer = torch.optim.AdamW(model.sampler.flow.parameters(), lr=1e-3, betas=(0.9, 0.99))
         self.small = len(train.rows) < SMALL                            # then pictures are jiggled, and encoded in several views
         self.leading = None                                             # (N, k) flow coordinates of the training rows
+        names = sorted(set(train.styles))
+        if len(names) > model.config.styles:
+            raise UserError(f"{config.style} has {len(names)} styles, the model tells {model.config.styles} apart; use --styles {len(names)}")
+        self.styles = torch.tensor([names.index(style) for style in train.styles])          # (N,)
+        model.meta.update(style=config.style, styles=names, words=sorted(set().union(*(words(model.tokenizer.decode(ids)) for ids in train.tokens))))
         self.metrics = []
         self.writer = None
 
@@ -279,33 +301,45 @@ class MultimodalTrainer:
         return {part: value / seen for part, value in sums.items()}
 
     def fit_sampler(self, codes, steps, epoch, learning_rate=1e-3, held_out=None):
-        """Fit the map between seeds and codes (N, D). The frame is turned to agree with the last one, so the flow starts warm.
+        """Fit the map between seeds and codes (views N, D). The frame is turned to agree with the last one, so the flow starts warm.
         held_out: codes (M, D) that the flow is not fitted to; it is then fitted to the end, and of all its states the one kept
         is that which describes them best, since a flow that learns a few hundred codes by heart leaves no room between them."""
         sampler, final = self.model.sampler, held_out is not None
-        sampler.train()
-        self.leading = sampler.set_frame(codes, self.leading)
-        leading = self.leading.to(self.device)
         generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
+        torch.manual_seed(generator.initial_seed())                     # the dropout's random numbers, the same after a resume
+        self.leading = sampler.set_frame(codes, self.leading)
+        sampler.set_clusters(self.leading, len(self.train.rows) // ROWS_PER_CLUSTER, self.config.seed)
+        sampler.set_styles(self.leading, self.styles.repeat(len(codes) // len(self.styles)), generator)
+        leading, captions = self.leading.to(self.device), self.encode_captions(self.train, PROMPTS if final else 1)
         best, kept = math.inf, None
         for step in progress(range(steps), label="fitting the sampler", unit="step") if final else range(steps):
             for group in self.flow_optimizer.param_groups:
                 group["lr"] = learning_rate * min(1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1)
-            rows = torch.randint(len(leading), (256,), generator=generator)
-            loss = sampler.flow_loss(leading[rows.to(self.device)], generator)
+            rows = torch.randint(len(leading), (256,), generator=generator).to(self.device)
+            sampler.train()
+            version = torch.randint(len(captions), (len(rows),), generator=generator).to(self.device)
+            loss = sampler.flow_loss(leading[rows], generator, captions[version, rows % captions.shape[1]])
             self.flow_optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(sampler.flow.parameters(), 1.0)
             self.flow_optimizer.step()
+            sampler.eval()
             if final and (step + 1) % max(1, steps // 20) == 0:
-                unseen = ((held_out.to(self.device) - sampler.mean) @ sampler.frame_inverse[:sampler.dims].T).repeat(max(1, 2000 // len(held_out)), 1)
+                unseen = sampler.to_frame(held_out.to(self.device))[:, :sampler.dims].repeat(max(1, 2000 // len(held_out)), 1)
                 with torch.no_grad():
                     loss = float(sampler.flow_loss(unseen, stream(self.config.seed, "unseen codes")))
                 if loss < best:
                     best, kept = loss, {key: value.clone() for key, value in sampler.flow.state_dict().items()}
         if final:
             sampler.flow.load_state_dict(kept)
-        sampler.eval()
+
+    @torch.no_grad()
+    def encode_captions(self, loader, versions=1):
+        """Features (versions, N, D) of a loader's captions in the order of its rows: as they are, then with words left out."""
+        self.model.eval()
+        captions, generator = [self.model.tokenizer.decode(ids) for ids in loader.tokens], stream(self.config.seed, "prompts")
+        written = [captions, *([partial(caption, generator) for caption in captions] for _ in range(versions - 1))]
+        return torch.stack([torch.cat([self.model.features_of(texts[i:i + 128]) for i in range(0, len(texts), 128)]) for texts in written])
 
     def fit(self):
         """Train until num_epochs or until validation stalls, then fit the sampler of the best model to the end and check its

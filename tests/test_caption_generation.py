@@ -88,6 +88,21 @@ def test_existing_captions_are_dealt_exactly_and_written_back(tmp_path, capsys):
     assert "848 pairs, 763 to train and 85 to validate" in capsys.readouterr().out
 
 
+def test_pairs_of_all_styles_keep_their_own_and_read_in_its_words(tmp_path, blip2):
+    """Captions that came along, and those a captioner writes for the last two."""
+    collection = prepared(tmp_path, 12, style="all", pictures=True)
+    styles = {"engraving": "An engraving of ", "drawings": "A drawing of ", "painting": "A painting of ", "sculpture": "A sculpture of ",
+              "iconography": "An icon of ", "all": "A picture of "}
+    rows = [{**row, "style": style, "caption": f"castle {number}" if number < 10 else ""}
+            for number, (row, style) in enumerate(zip(collection.read_metadata(), [*styles] * 2))]
+    collection.write_metadata(rows)
+    run_main(tmp_path, style="all", captioner=blip2, max_new_tokens=8)
+    train, val = collection.read_captions()
+    assert collection.train.name == "all_train.jsonl" and {row["style"] for row in train + val} == {*styles}
+    assert {row["id"]: row["style"] for row in train + val}.items() <= {row["id"]: row["style"] for row in rows}.items()
+    assert all(row["caption"].startswith(styles[row["style"]]) for row in train + val) and len(train + val) > 10
+
+
 def test_running_again_rewrites_nothing(tmp_path):
     collection = prepared(tmp_path, 20)
     run_main(tmp_path)

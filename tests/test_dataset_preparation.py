@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,59 @@ def test_only_pictures_of_the_style_are_taken(folder, tmp_path):
     assert {row["original"]: row["style"] for row in rows}["Drawings/d.png"] == "drawings" and len(rows) == 7
 
 
+def test_all_styles_together_keep_their_own(tmp_path):
+    """Said by the rows of one folder, by the names of folders in the other; what says nothing is of the collection as a whole."""
+    art, more = tmp_path / "art", tmp_path / "more"
+    for number, path in enumerate((art / "a.png", art / "b.png", art / "c.png", more / "Paintings" / "d.png", more / "engraving" / "e.png", more / "f.png")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(number).save(path)
+    (art / "metadata.jsonl").write_text("".join(f'{{"file_name": "{name}.png", "style": "{style}", "caption": "a castle"}}\n'
+                                                for name, style in (("a", "engraving"), ("b", "Sculpture"), ("c", "watercolour"))))
+    collection, rows, report = run_main(f"{art},{more}", tmp_path, style="all")
+    assert {row["original"]: row["style"] for row in rows} == {
+        "art/a.png": "engraving", "art/b.png": "sculpture", "art/c.png": "watercolour",
+        "more/Paintings/d.png": "painting", "more/engraving/e.png": "engraving", "more/f.png": "all"}
+    assert collection.metadata.name == "all_metadata.json" and len(os.listdir(collection.resized)) == 6 and not report["other_style"]
+
+
+# Several folders
+
+def test_several_folders_become_one_collection_without_duplicates(folder, tmp_path, capsys):
+    more = tmp_path / "more"
+    more.mkdir()
+    picture(60).save(more / "a.png")                                        # another picture of the same name
+    (more / "copy.webp").write_bytes((folder / "c.webp").read_bytes())
+    (more / "metadata.jsonl").write_text('{"file_name": "a.png", "caption": "A bridge"}\n{"file_name": "copy.webp", "caption": "A mill"}\n')
+    collection, alone, _ = run_main(folder, tmp_path)
+    _, rows, report = run_main(f"{folder}, {more}", tmp_path)
+    assert (len(rows), report["found"], report["duplicates"]) == (7, 8, 1) and report["duplicate_files"][0]["path"] == "more/copy.webp"
+    assert {row["original"]: row["caption"] for row in rows if row["original"].split("/")[-1] in ("a.png", "c.webp")} == {
+        "prints/a.png": "A castle", "more/a.png": "A bridge", "prints/c.webp": "A mill"}
+    assert {row["id"] for row in alone} < {row["id"] for row in rows}
+    assert {row["source"] for row in rows} == {folder.as_posix(), more.as_posix()} and report["source"] == f"{folder.as_posix()}, {more.as_posix()}"
+    assert all((collection.raw / (row["id"] + Path(row["original"]).suffix.lower())).read_bytes() == (tmp_path / row["original"]).read_bytes() for row in rows)
+    assert "is replaced" not in capsys.readouterr().out
+    before = snapshot(tmp_path / "data")
+    run_main(f"{folder},{more}", tmp_path)
+    assert snapshot(tmp_path / "data") == before
+
+
+def test_a_comma_in_a_folder_s_name_is_no_separator(folder, tmp_path):
+    folder.rename(tmp_path / "prints, old and new")
+    _, rows, report = run_main(tmp_path / "prints, old and new", tmp_path)
+    assert len(rows) == 6 and report["source"] == (tmp_path / "prints, old and new").as_posix()
+
+
+def test_originals_that_lie_in_raw_stay_when_another_folder_joins(folder, tmp_path):
+    collection, _, _ = run_main(folder, tmp_path)
+    there = sorted(os.listdir(collection.raw))
+    (tmp_path / "more").mkdir()
+    picture(61).save(tmp_path / "more" / "x.png")
+    for _ in range(2):
+        _, rows, _ = run_main(f"{collection.raw},{tmp_path / 'more'}", tmp_path)
+        assert len(rows) == 7 and sorted(os.listdir(collection.raw)) == there
+
+
 def test_max_samples_takes_a_sample_that_only_grows(folder, tmp_path):
     _, few, report = run_main(folder, tmp_path, max_samples=2)
     _, more, _ = run_main(folder, tmp_path, max_samples=4)
@@ -337,10 +391,10 @@ def test_ctrl_c_ends_workers_too_and_in_one_sentence(tmp_path):
 
 # The user's mistakes
 
-@pytest.mark.parametrize("source, sentence", [("nowhere", "is no folder"), ("empty", "holds no pictures")])
+@pytest.mark.parametrize("source, sentence", [("nowhere", "is no folder"), ("empty", "holds no pictures"), ("empty,nowhere", "is no folder")])
 def test_missing_and_empty_folders_are_named(tmp_path, source, sentence):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=f"{source}.*{sentence}.*python dataset_preparation.py --source PATH") as caught:
+    with pytest.raises(UserError, match=f"{source.split(',')[-1]}.*{sentence}.*python dataset_preparation.py --source PATH") as caught:
         run_main(tmp_path / source, tmp_path)
     assert caught.value.code == 2 and not (tmp_path / "data").exists()
 
@@ -441,3 +495,9 @@ def test_real_engravings_give_the_true_counts(tmp_path):
     assert (report["found"], report["other_style"], report["rejected"], report["duplicates"], len(rows)) == (1034, 186, 0, 0, 848)
     assert len(os.listdir(collection.resized)) == 848 and all(row["caption"] for row in rows)
     assert 150 < np.load(collection.pixels(SIZE)).mean() < 215                 # 161 within the plates, and white around them
+
+
+@pytest.mark.skipif("ENGRAVINGS" not in os.environ, reason="set ENGRAVINGS to the folder of real pictures")
+def test_real_pictures_of_all_styles_keep_theirs(tmp_path):
+    _, rows, report = run_main(os.environ["ENGRAVINGS"], tmp_path, style="all", workers=2)
+    assert Counter(row["style"] for row in rows) == {"engraving": 848, "drawings": 72, "sculpture": 61, "painting": 53} and not report["other_style"]

@@ -117,3 +117,91 @@ def test_sheets_and_visualisations_take_any_caption(generator, tmp_path):
     save_visualization(torch.zeros(1, 3, 32, 32), [hostile], tmp_path / "one.png")
     assert contact_sheet([(Image.new("RGB", (32, 32)), hostile), (Image.new("RGB", (32, 32)), "")], [1, 2]).width > 256
     assert Image.open(tmp_path / "one.png").width == 256
+
+
+def test_a_prompt_changes_the_pair_and_its_seed_still_counts(generator):
+    plain, ship, again, castle = generator(7), generator.generate(7, prompt="a ship by the sea"), generator.generate(7, prompt="a ship by the sea"), generator.generate(7, prompt="a castle")
+    assert difference(ship[0], again[0]) == 0 and difference(ship[0], castle[0]) > 0 and difference(ship[0], plain[0]) > 0
+    assert difference(ship[0], generator.generate(8, prompt="a ship by the sea")[0]) > 0
+    batch = generator.generate_batch([5, 7, 9], prompt="a ship by the sea")
+    assert difference(batch[1][0], ship[0]) <= 1 and batch[1][1] == ship[1]
+
+
+@pytest.mark.parametrize("prompt, sentence", [("", "no words"), (" … !", "no words"), ("ship " * 2000, "10,000 characters")])
+def test_a_prompt_that_says_nothing_or_too_much_is_refused(generator, prompt, sentence):
+    with pytest.raises(UserError, match=sentence):
+        generator.generate(7, prompt=prompt)
+
+
+def test_words_never_seen_are_named(generator, tiny_run, tmp_path, capsys):
+    assert generator.unknown_words("Two Zeppelins and a ship") == ["zeppelins"]
+    inference.main(InferenceConfig(seeds="3", prompt="a zeppelin", checkpoint=str(tiny_run / "best_model.pt"), out=str(tmp_path), device="cpu"))
+    assert "WARNING: no training caption had this word" in capsys.readouterr().out
+    assert json.loads((tmp_path / "000003.json").read_text("utf-8"))["prompt"] == "a zeppelin"
+
+
+def test_an_unknown_style_lists_the_known_ones(generator):
+    with pytest.raises(UserError, match="'oil' is no style of this model; it knows cross-hatching, line, stipple"):
+        generator.generate(7, style="oil")
+    assert generator.generate(7, style="stipple")[0].size == (32, 32)
+
+
+def test_a_walk_begins_and_ends_at_its_seeds_and_moves_between(generator):
+    pairs = generator.interpolate(3, 9, 5)
+    assert len(pairs) == 5 and difference(pairs[0][0], generator(3)[0]) <= 1 and difference(pairs[-1][0], generator(9)[0]) <= 1
+    assert pairs[0][1] == generator(3)[1] and pairs[-1][1] == generator(9)[1]
+    assert len({image.tobytes() for image, _ in pairs}) == 5
+
+
+def test_variations_leave_the_picture_as_slowly_as_asked(generator):
+    image = generator(5)[0]
+    rebuilt = np.asarray(generator.reconstruct([image])[0], dtype=float)
+    far = [np.abs(np.asarray(generator.vary(image, [1], strength)[0][0], dtype=float) - rebuilt).mean() for strength in (0, .3, 1.)]
+    assert far[0] <= 1 and far[0] < far[1] < far[2]
+    assert difference(generator.vary(image, [1, 2], .5)[1][0], generator.vary(image, [2], .5)[0][0]) <= 1
+
+
+def test_another_style_at_strength_0_is_the_reconstruction(generator):
+    image = generator(5)[0]
+    (same, _), = generator.restyle([image], "stipple", 0.)
+    assert difference(same, generator.reconstruct([image])[0]) <= 1
+
+
+def test_every_picture_file_is_one_or_an_error_says_so(tmp_path):
+    (tmp_path / "not.png").write_text("no picture")
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    for name, sentence in (("not.png", "cannot be read as a picture"), ("none.png", "there is no file")):
+        with pytest.raises(UserError, match=sentence):
+            inference.open_picture(tmp_path / name)
+    assert inference.open_picture(tmp_path / "clear.png").getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("flags, names", [
+    (dict(image="a.png"), {"a_drawn"}), (dict(image="a.png", style="line"), {"a_line"}), (dict(image="a.png", strength=.4, seeds="1,2"), {"a_000001", "a_000002"}),
+    (dict(interpolate=3, seeds="4,6"), {"000004_000006_00", "000004_000006_01", "000004_000006_02"}), (dict(style="line", seeds="4"), {"000004"})])
+def test_every_way_to_ask_writes_pairs(tiny_run, tmp_path, monkeypatch, flags, names):
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (40, 30), 99).save("a.png")
+    inference.main(InferenceConfig(checkpoint=str(tiny_run / "best_model.pt"), out="out", device="cpu", **flags))
+    assert {path.stem for path in Path("out").glob("*.png")} == names | {"sheet"}
+    assert all(json.loads(path.read_text("utf-8"))["caption"] is not None for path in Path("out").glob("0*.json"))
+
+
+def test_the_best_of_a_folder_and_of_a_list_are_found(tiny_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for seed, (image, caption) in enumerate(MultimodalGenerator(tiny_run / "best_model.pt", device="cpu").generate_batch(range(4))):
+        image.save(f"{seed}.png")
+    Path("captions.jsonl").write_text("".join(json.dumps({"caption": f"An engraving of {number} ships."}) + "\n" for number in ("two", "three")))
+    inference.main(InferenceConfig(find=".", prompt="a ship", checkpoint=str(tiny_run / "best_model.pt"), out="out", device="cpu"))
+    inference.main(InferenceConfig(find="captions.jsonl", image="1.png", checkpoint=str(tiny_run / "best_model.pt"), device="cpu"))
+    printed = capsys.readouterr().out
+    assert all(f"{seed}.png" in printed for seed in range(4)) and "An engraving of two ships." in printed and Path("out/found.png").exists()
+    with pytest.raises(UserError, match="holds no pictures"):
+        inference.main(InferenceConfig(find="out/none", prompt="a ship", checkpoint=str(tiny_run / "best_model.pt"), device="cpu"))
+
+
+@pytest.mark.parametrize("wrong", [dict(prompt=" "), dict(prompt="x" * 10_000), dict(guidance=9.), dict(strength=.5), dict(image="a", strength=2.), dict(interpolate=1, seeds="1,2"),
+                                   dict(interpolate=4, seeds="1"), dict(image="a", prompt="b"), dict(find="here")])
+def test_flags_that_contradict_are_refused(wrong):
+    with pytest.raises(ValueError, match="--"):
+        InferenceConfig(**wrong)

@@ -28,7 +28,7 @@ def test_every_parameter_receives_a_gradient(tiny_model):
     MultimodalLoss()(drawn, images, logits, tokens, code, tiny_model.text_encoder(tokens))["total"].backward()
     silent = [name for name, weight in tiny_model.named_parameters() if not name.startswith("sampler.") and (weight.grad is None or not weight.grad.any())]
     assert not silent
-    tiny_model.sampler.flow_loss(torch.randn(16, 8), torch.Generator()).backward()
+    tiny_model.sampler.flow_loss(torch.randn(64, 8), torch.Generator(), torch.randn(64, 32)).backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in tiny_model.sampler.parameters())
 
 

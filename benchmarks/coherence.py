@@ -1,0 +1,78 @@
+"""Strict coherence over minutes of training, over training seeds and over levels: trains, evaluates, appends to one results file.
+
+    python -m benchmarks.coherence                          # everything that is not yet in outputs/coherence/results.jsonl
+    python -m benchmarks.coherence --only demo              # three training seeds of what `make demo` trains
+    python -m benchmarks.coherence --only levels,half-hour
+    python -m benchmarks.coherence --only two-hours --judge checkpoints/judge.pt
+
+Each row is prepared, trained and evaluated by the scripts themselves, as a user would. Interrupted, it goes on where it stood. Minutes
+are the wall time of training alone; on a busy machine they say nothing, the other figures stay what they are.
+"""
+if __name__ == "__main__":                                              # --help answers at once
+    from cli import parse
+    from settings import CoherenceConfig
+    CONFIGS = parse(CoherenceConfig, description=__doc__)
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from cli import UserError, run, write_text
+
+PLANS = {                                                               # name -> rows of level, training seed, further flags of training_loop.py
+    "demo": [(5, 0, ""), (5, 1, ""), (5, 2, "")],
+    "levels": [(1, 0, ""), (2, 0, ""), (3, 0, ""), (4, 0, "")],
+    "half-hour": [(5, 0, "--num-epochs 36 --sampler-steps 20000")],
+    "two-hours": [(5, 0, "--num-epochs 150 --sampler-steps 60000")],
+}
+SHOWN = {"joint_strict": "strict", "joint_mean": "mean", "joint_subject": "subject", "caption_to_picture_seen": "caption to picture", "caption_to_picture_unseen": "unseen",
+         "picture_to_caption_seen": "picture to caption", "picture_to_caption_unseen": "unseen", "distinct_pictures": "distinct", "memorised": "memorised", "health_auc": "AUC"}
+
+
+def script(*words, may_say_no=False):
+    """Run a script of ours; its output goes by. UserError where it fails."""
+    done = subprocess.run([sys.executable, *words])
+    if done.returncode not in ((0, 1) if may_say_no else (0,)):
+        raise UserError(f"python {' '.join(words)} ended with {done.returncode}; mend that and run the same command again", code=done.returncode)
+
+
+def measure(plan, level, seed, flags, judge):
+    """One row -> its results, a dict."""
+    root = Path("outputs/coherence")
+    data, folder = root / f"data_{level}", root / f"{plan}_{level}_{seed}"
+    if not (data / "captions/builtin_train.jsonl").exists():
+        script("dataset_preparation.py", "--source", "builtin", "--preset", "small", "--level", str(level), "--data", str(data))
+        script("caption_generation.py", "--style", "builtin", "--data", str(data))
+    spent = folder / "minutes.json"
+    minutes, begin = json.loads(spent.read_text()) if spent.exists() else 0., time.perf_counter()
+    try:
+        script("training_loop.py", "--style", "builtin", "--preset", "small", "--seed", str(seed), "--data", str(data), "--checkpoints", str(folder), *flags.split(), may_say_no=True)
+    finally:
+        minutes += (time.perf_counter() - begin) / 60
+        write_text(spent, json.dumps(minutes))
+    script("evaluation.py", "--checkpoint", str(folder / "best_model.pt"), "--judge", judge, "--data", str(data), "--out", str(folder / "report"))
+    numbers = json.loads((folder / "report/report.json").read_text("utf-8"))["numbers"]
+    return {"plan": plan, "level": level, "seed": seed, "flags": flags, "minutes": round(minutes, 2), **{name: row["value"] for name, row in numbers.items()}}
+
+
+def table(rows):
+    head = ["plan", "level", "seed", "minutes", *SHOWN.values()]
+    cells = [[row["plan"], str(row["level"]), str(row["seed"]), f"{row['minutes']:.1f}", *(f"{row[name]:.3f}" if row.get(name) is not None else "-" for name in SHOWN)] for row in rows]
+    return "\n".join(["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *cells)])
+
+
+def main(config):
+    results = Path("outputs/coherence/results.jsonl")
+    rows = [json.loads(line) for line in results.read_text("utf-8").splitlines()] if results.exists() else []
+    for plan in config.only.split(","):
+        for level, seed, flags in PLANS[plan]:
+            if not any((row["plan"], row["level"], row["seed"], row["flags"]) == (plan, level, seed, flags) for row in rows):
+                rows.append(measure(plan, level, seed, flags, config.judge))
+                write_text(results, "".join(json.dumps(row) + "\n" for row in rows))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    run(main, *CONFIGS)

@@ -1,0 +1,190 @@
+"""Which sampler of the shared latent? Several, fitted to the codes of the same trained models, judged alike.
+
+    python training_loop.py --style builtin --preset small --contrastive-weight 0 --checkpoints outputs/no_infonce
+    python -m benchmarks.samplers --checkpoints checkpoints/best_model.pt,outputs/no_infonce/best_model.pt
+
+Writes outputs/samplers.json, which evaluation.py shows in its report. Every sampler gets the same codes and, where it has a network, the
+same network, batch and number of steps as the checkpoint's own configuration.
+"""
+if __name__ == "__main__":                                              # --help answers at once
+    from cli import parse
+    from settings import SamplersConfig
+    CONFIGS = parse(SamplersConfig, description=__doc__)
+
+import copy
+import json
+import math
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from cli import UserError, progress, run, write_text
+from health import two_sample_auc
+from judge import load_judge
+from measures import agreement, distinct, grey, level_of, training_rows
+from model_architecture import MultimodalModel, latents, stream, to_pil, to_tensor
+from records import Collection, read_json
+from sampler import ROWS_PER_CLUSTER, Sampler
+from scenes import LEVELS, parse
+
+BATCH, LEARNING_RATE, FIRST_SEED = 256, 2e-3, 1_000_000_000
+
+
+def codes_of(model, collection, rows):
+    """Rows of a collection -> codes (N, D) without noise."""
+    size = model.config.image_size
+    place = {id: i for i, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
+    pixels = np.load(collection.pixels(size), mmap_mode="r")[[place[row["id"]] for row in rows]]
+    with torch.no_grad():
+        return torch.cat([model.image_encoder(to_tensor(pixels[i:i + 128])) for i in range(0, len(pixels), 128)])
+
+
+def optimise(parameters, loss_of, steps, label):
+    """AdamW with the schedule that training_loop.py gives the sampler; loss_of(generator) -> scalar."""
+    optimizer, generator = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(.9, .99)), stream(0, "samplers")
+    torch.manual_seed(0)
+    for step in progress(range(steps), label=label, unit="step"):
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * min(1, (step + 1) / 20, 2 * (1 - step / steps))
+        loss = loss_of(generator)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.)
+        optimizer.step()
+
+
+class Gaussian:
+    """One Gaussian with the mean and covariance of the noisy codes."""
+    clusters, steps = 1, 0
+
+    def __init__(self, config, codes, steps):
+        self.frame = Sampler(config)
+        torch.nn.init.zeros_(self.frame.flow.outward.weight)
+        torch.nn.init.zeros_(self.frame.flow.outward.bias)
+        self.leading = self.frame.set_frame(codes)
+        self.frame.set_clusters(self.leading, min(self.clusters, len(codes) // ROWS_PER_CLUSTER) or 1)
+        self.fit(steps)
+        self.frame.eval()
+
+    def fit(self, steps):
+        pass
+
+    def codes(self, z):
+        return self.frame.to_code(z)
+
+    def latents(self, code):
+        return self.frame.to_latent(code)
+
+
+class Mixture(Gaussian):
+    """A mixture of Gaussians in the leading directions, full covariances; seeds choose the component as in Sampler."""
+
+    def fit(self, steps):
+        from sklearn.mixture import GaussianMixture
+        noisy = self.frame.noisy(self.leading, stream(0, "mixture"))
+        self.mixture = GaussianMixture(max(1, min(72, len(noisy) // 60)), reg_covar=1e-3, random_state=0).fit(noisy.double().numpy())
+        self.edges = torch.as_tensor(np.concatenate([[0.], self.mixture.weights_.cumsum()]))
+
+    def codes(self, z):
+        component = torch.searchsorted(self.edges, torch.special.ndtr(z[:, -1].double())).sub(1).clamp(0, len(self.edges) - 2)
+        roots = torch.linalg.cholesky(torch.as_tensor(self.mixture.covariances_))           # (K, k, k)
+        leading = torch.as_tensor(self.mixture.means_)[component] + (roots[component] @ z[:, :self.frame.dims, None].double())[..., 0]
+        return self.frame.from_frame(torch.cat([leading.float(), z[:, self.frame.dims:]], -1))
+
+    latents = None                                                      # a code belongs to every component a little
+
+
+class Flow(Gaussian):
+    """Flow matching, one continuous flow."""
+
+    def fit(self, steps):
+        flow = self.frame.flow
+        for module in flow.modules():
+            if isinstance(module, torch.nn.Linear):
+                torch.nn.init.normal_(module.weight, std=module.in_features ** -.5)
+        torch.nn.init.zeros_(flow.outward.weight)
+        self.frame.train()
+        optimise(list(flow.parameters()), self.loss, steps, type(self).__name__)
+
+    def rows(self, generator):
+        return self.leading[torch.randint(len(self.leading), (BATCH,), generator=generator)]
+
+    def loss(self, generator):
+        return self.frame.flow_loss(self.rows(generator), generator)
+
+
+class ClustersAndFlow(Flow):
+    """The program's own: clusters chosen by one coordinate of the seed, and within each a flow."""
+    clusters = 512
+
+
+class Diffusion(Flow):
+    """Noise prediction on a cosine schedule (Nichol and Dhariwal 2021, arXiv:2102.09672), sampled by DDIM (Song et al. 2021, arXiv:2010.02502)."""
+    STEPS = 100
+
+    def loss(self, generator):
+        data = self.frame.noisy(self.rows(generator), generator)
+        t, noise = torch.rand(BATCH, generator=generator), torch.randn(data.shape, generator=generator)
+        angle = (t * math.pi / 2)[:, None]
+        return F.mse_loss(self.predict(angle.cos() * data + angle.sin() * noise, t), noise)
+
+    def predict(self, y, t, flow=None):
+        flow = flow or self.frame.flow
+        return flow(y, t, flow.condition(torch.full((len(y),), -1)))
+
+    @torch.no_grad()
+    def codes(self, z):
+        flow = copy.deepcopy(self.frame.flow).double()
+        y, angles = z[:, :self.frame.dims].double(), torch.linspace(math.pi / 2 * .995, 0, self.STEPS + 1, dtype=torch.float64)
+        for now, after in zip(angles, angles[1:]):
+            noise = self.predict(y, torch.full((len(y),), float(now) * 2 / math.pi, dtype=torch.float64), flow)
+            y = after.cos() * (y - now.sin() * noise) / now.cos() + after.sin() * noise
+        return self.frame.from_frame(torch.cat([y.float(), z[:, self.frame.dims:]], -1))
+
+    latents = None                                                      # DDIM's inverse is only approximate
+
+
+def judge_codes(model, codes, judge, names):
+    pictures, captions, code = [], [], model.code
+    model.code = lambda codes: codes                                    # the decoders read codes here
+    try:
+        for part in codes.split(64):
+            pictures += to_pil(model.decode_image(part))
+            captions += model.decode_text(part)
+    finally:
+        model.code = code
+    seen, told = judge.see(grey(pictures)), [parse(caption) for caption in captions]
+    return agreement(seen, told, names), distinct(seen, names)
+
+
+def main(config):
+    judge, rows = load_judge(config.judge), []
+    for path in config.checkpoints.split(","):
+        model = MultimodalModel.from_checkpoint(path)
+        collection = Collection(model.meta.get("style", ""), config.data)
+        if collection.style != "builtin" or not training_rows(collection):
+            raise UserError(f"{path} was not trained on the built-in collection in {config.data}, which alone has exact judges")
+        train, val = collection.read_captions()
+        names = LEVELS[level_of([row["caption"] for row in train])]
+        codes, held_out = codes_of(model, collection, train), codes_of(model, collection, val)
+        held_out = held_out + model.config.code_noise * torch.randn(held_out.shape, generator=stream(0, "held out"))
+        z = latents(range(FIRST_SEED, FIRST_SEED + config.seeds), model.config.latent_dim)
+        for kind in (Gaussian, Mixture, Diffusion, Flow, ClustersAndFlow):
+            begin = time.perf_counter()
+            sampler = kind(model.config, codes, config.steps)
+            seconds = time.perf_counter() - begin
+            found, combinations = judge_codes(model, sampler.codes(z), judge, names)
+            auc = None
+            if sampler.latents:
+                back = sampler.latents(held_out)
+                auc = two_sample_auc(torch.cat([back[:, :sampler.frame.dims], back[:, -1:]], 1).numpy())
+            rows.append({"checkpoint": path, "sampler": kind.__name__, "strict": found["strict"], "mean": found["mean"], "distinct": combinations, "auc": auc and float(auc), "seconds": round(seconds, 1)})
+            print(f"{path}  {kind.__name__:<16} strict {found['strict']:.3f}  mean {found['mean']:.3f}  distinct {combinations}  AUC {'-' if auc is None else f'{auc:.3f}'}  {seconds:.0f} s", flush=True)
+    write_text(config.out, json.dumps({"seeds": config.seeds, "steps": config.steps, "rows": rows}, indent=1) + "\n")
+    print(f"{config.out}; python evaluation.py shows it in its report")
+
+
+if __name__ == "__main__":
+    run(main, *CONFIGS)

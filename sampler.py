@@ -1,0 +1,257 @@
+"""The map between seeds and codes: what makes the latent a space that can be sampled, prompted and walked through.
+
+    code = sampler.to_code(z)                       # z ~ N(0, I) -> a code as the decoders met them in training, both (B, D)
+    z = sampler.to_latent(code)                     # and back
+    code = sampler.draw(z, features, guidance)      # the code that z gives when a caption is wanted
+    code = sampler.restyle(code, styles, strength)  # the same, in another style
+
+It is fitted after the autoencoder, to its codes (ex-post density estimation: Ghosh et al. 2020, arXiv:1903.12436).
+"""
+import copy
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+NO_CLUSTER = -1
+ROWS_PER_CLUSTER = 8                                                    # pictures of the collection, at least, on average
+GUIDED_UNTIL = .5                                                       # of the flow's time: what is drawn is settled early; later, guidance only distorts
+LONGEST = 3.5                                                           # more than the mean that the norm of a prompt's leading coordinates may be
+TOLD_CLUSTER, TOLD_CAPTION = .65, .25                                   # shares of the fit's rows that know so much; the others know nothing
+
+
+class VelocityField(nn.Module):
+    """v(y, t | condition): (B, k), (B,), (B, W) -> (B, k), a residual MLP. Its last layer starts at zero, so an unfitted flow is
+    the identity. The dropout is what lets a flow that sees some thousand codes leave room between them."""
+
+    def __init__(self, dims, width, clusters, latent_dim, depth=3, dropout=.1):
+        super().__init__()
+        self.register_buffer("frequencies", math.pi * 2.0 ** torch.arange(0, 6, 0.5), persistent=False)
+        self.inward = nn.Linear(dims, width)
+        self.time = nn.Linear(2 * len(self.frequencies), width)
+        self.cluster = nn.Embedding(clusters, width)
+        self.caption = nn.Linear(latent_dim, width, bias=False)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.Dropout(dropout))
+                                    for _ in range(depth))
+        self.outward = nn.Linear(width, dims)
+
+    def condition(self, clusters, captions=None):
+        """clusters int (B,), NO_CLUSTER where unknown; captions (B, D), zeros where there is none -> (B, W)."""
+        known = self.cluster(clusters.clamp(min=0)) * (clusters != NO_CLUSTER)[:, None]
+        return known if captions is None else known + self.caption(captions)
+
+    def forward(self, y, t, condition):
+        angles = t[:, None] * self.frequencies                          # (B, F)
+        time = self.time(torch.cat([angles.sin(), angles.cos()], -1)) + condition          # (B, W)
+        x = self.inward(y)                                              # (B, W)
+        for block in self.blocks:
+            x = x + block(x + time)
+        return self.outward(F.silu(x))                                  # (B, k)
+
+
+class Sampler(nn.Module):
+    """The map between seeds z ~ N(0, I) and codes, both (B, D).
+
+        cluster, rest = split(z[:, -1])
+        y = flow(z[:, :k] | cluster), z[:, k:-1], rest          code = mean + frame y
+
+    The columns of `frame` are the principal directions of the noisy training codes times their standard deviation. In the
+    k leading ones the codes are far from Gaussian, a flow carries one into the other, fitted by flow matching (Lipman et al. 2023,
+    arXiv:2210.02747); in the others the training noise dominates, which is Gaussian by construction.
+
+    A continuous flow alone must stretch thin bridges between the clusters in which codes lie (two ships, a large church), and
+    a seed that falls on a bridge is drawn as the ghost of two subjects. So the leading coordinates are divided into clusters
+    (k-means), and the last coordinate of z, which the decoders hardly read, chooses: its distribution function is cut into one
+    interval a cluster, as wide as the cluster is frequent, and its place within the interval is a standard normal number again.
+    The map stays one to one and N(0, I) stays N(0, I).
+
+    The same network, told a caption instead of a cluster, answers prompts (classifier-free guidance: Ho and Salimans 2022,
+    arXiv:2207.12598), and told nothing it is continuous: what interpolations and variations walk through. Styles need no
+    flow: the codes of two styles differ by their means, and moving a code by that difference changes nothing else.
+
+    It runs in float64 on the CPU, whatever the model's device, so that a seed's code does not depend on batch or device.
+    """
+    STEPS = 12                                                          # Runge-Kutta 4 steps from noise to code
+
+    def __init__(self, config):
+        super().__init__()
+        self.dims = min(config.flow_dims, config.latent_dim - 1)
+        self.noise = config.code_noise
+        self.register_buffer("mean", torch.zeros(config.latent_dim))
+        self.register_buffer("frame", torch.eye(config.latent_dim))
+        self.register_buffer("frame_inverse", torch.eye(config.latent_dim))
+        self.register_buffer("centres", torch.zeros(config.flow_clusters, self.dims))
+        self.register_buffer("edges", torch.ones(config.flow_clusters + 1, dtype=torch.float64).scatter(0, torch.tensor(0), 0.))      # 0 … 1
+        self.register_buffer("style_means", torch.zeros(config.styles, self.dims, dtype=torch.float64))       # of the leading coordinates
+        self.register_buffer("style_scores", torch.zeros(config.styles, self.dims + 1, dtype=torch.float64))  # linear discriminant: weights and offset
+        self.flow = VelocityField(self.dims, config.flow_width, config.flow_clusters, config.latent_dim)
+
+    # -- seeds and codes
+
+    def to_code(self, z):
+        clusters, rest = self.split(z[:, -1])
+        leading = self.integrate(z[:, :self.dims], 0, 1, clusters)
+        return self.from_frame(torch.cat([leading, z[:, self.dims:-1], rest[:, None].to(z)], -1))
+
+    def to_latent(self, code):
+        y = self.to_frame(code)
+        clusters = self.nearest(y[:, :self.dims])
+        leading = self.integrate(y[:, :self.dims], 1, 0, clusters)
+        return torch.cat([leading, y[:, self.dims:-1], self.join(clusters, y[:, -1])[:, None].to(y)], -1)
+
+    def typical(self, z):
+        """z (B, D) whose leading part, where it is far longer than a normal draw is, is shortened: what guidance has pushed out of the
+        space that the decoders know comes back into it, in its own cluster and direction."""
+        leading = z[:, :self.dims]
+        longest = self.dims**.5 + LONGEST
+        return torch.cat([leading * (longest / leading.norm(dim=1, keepdim=True)).clamp(max=1), z[:, self.dims:]], -1)
+
+    def to_frame(self, code):
+        return (code - self.mean) @ self.frame_inverse.T                # (B, D)
+
+    def from_frame(self, y):
+        return self.mean + y.to(self.mean) @ self.frame.T               # (B, D)
+
+    def split(self, last):
+        """(B,) standard normal -> which cluster, int (B,), and the place within its interval, (B,) standard normal float64.
+        No gradient: a seed moved along this coordinate jumps."""
+        u = torch.special.ndtr(last.detach().double().cpu())
+        edges = self.edges.cpu()
+        clusters = torch.searchsorted(edges, u, right=True).sub(1).clamp(0, len(edges) - 2)
+        inside = (u - edges[clusters]) / (edges[clusters + 1] - edges[clusters])
+        return clusters, torch.special.ndtri(inside.clamp(1e-9, 1 - 1e-9))
+
+    def join(self, clusters, rest):
+        edges = self.edges.cpu()
+        inside = torch.special.ndtr(rest.detach().double().cpu())
+        return torch.special.ndtri(torch.lerp(edges[clusters], edges[clusters + 1], inside).clamp(1e-12, 1 - 1e-12))
+
+    def nearest(self, leading):
+        """(B, k) -> the cluster of each, int (B,) on the CPU."""
+        used = self.edges.diff() > 0
+        distance = torch.cdist(leading.detach().double().cpu(), self.centres.double().cpu(), compute_mode="donot_use_mm_for_euclid_dist")
+        return distance.masked_fill(~used.cpu(), torch.inf).argmin(1)
+
+    def integrate(self, y, begin, end, clusters=None, captions=None, guidance=1.0):
+        """Solve dy/dt = v(y, t | condition) from t = begin to end with classical Runge-Kutta. y (B, k) -> (B, k), same device and
+        dtype. guidance: 1 follows the condition as learnt, above exaggerates what it changes."""
+        flow = copy.deepcopy(self.flow).double().cpu().eval().requires_grad_(False)
+        x, steps = y.double().cpu(), max(1, round(self.STEPS * abs(end - begin)))
+        nothing = torch.full((len(x),), NO_CLUSTER)
+        condition = flow.condition(nothing if clusters is None else clusters, None if captions is None else captions.double().cpu())
+        free = flow.condition(nothing)
+
+        def velocity(x, t):
+            t = torch.full((len(x),), t, dtype=torch.float64)
+            v = flow(x, t, condition)
+            return v if guidance == 1 or t[0] > GUIDED_UNTIL else torch.lerp(flow(x, t, free), v, guidance)
+
+        h = (end - begin) / steps
+        for step in range(steps):
+            t = begin + step * h
+            k1 = velocity(x, t)
+            k2 = velocity(x + h / 2 * k1, t + h / 2)
+            k3 = velocity(x + h / 2 * k2, t + h / 2)
+            k4 = velocity(x + h * k3, t + h)
+            x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        return x.to(y)
+
+    # -- prompts and walks
+
+    def draw(self, z, captions, guidance):
+        """The code that z (B, D) gives when captions are wanted, (B, D) as MultimodalModel.caption_features makes them."""
+        return self.from_frame(torch.cat([self.integrate(z[:, :self.dims], 0, 1, None, captions, guidance), z[:, self.dims:]], -1))
+
+    def to_smooth(self, code):
+        """Code -> coordinates (B, D), standard normal too, in which a straight walk meets no jump: the flow that knows no cluster."""
+        y = self.to_frame(code)
+        return torch.cat([self.integrate(y[:, :self.dims], 1, 0), y[:, self.dims:]], -1)
+
+    def from_smooth(self, w):
+        return self.from_frame(torch.cat([self.integrate(w[:, :self.dims], 0, 1), w[:, self.dims:]], -1))
+
+    def style_chances(self, code):
+        """Code (B, D) -> probability of each style (B, styles), float64 on the CPU, by linear discriminant analysis."""
+        leading = self.to_frame(code)[:, :self.dims].double().cpu()
+        return (leading @ self.style_scores[:, :-1].T.cpu() + self.style_scores[:, -1].cpu()).softmax(-1)
+
+    def restyle(self, code, styles, strength=1.0):
+        """Code (B, D) moved from the mean of its own style towards that of another: styles int (B,); strength 0 changes nothing,
+        1 goes all the way."""
+        means = self.style_means.cpu()
+        y = self.to_frame(code)
+        move = strength * (means[styles] - self.style_chances(code) @ means)                # (B, k)
+        return self.from_frame(torch.cat([y[:, :self.dims] + move.to(y), y[:, self.dims:]], -1))
+
+    # -- fitting
+
+    @torch.no_grad()
+    def set_frame(self, codes, previous=None):
+        """Fit mean and frame to codes (N, D) without noise. previous: leading coordinates of the first rows from the last fit,
+        (M <= N, k); the new leading ones are turned to agree with them (orthogonal Procrustes), so that a flow fitted before stays
+        nearly right. -> leading whitened coordinates (N, k)."""
+        codes = codes.double().cpu()
+        mean = codes.mean(0)
+        variance, directions = torch.linalg.eigh((codes - mean).T @ (codes - mean) / len(codes))
+        order = variance.argsort(descending=True)
+        scale = (variance[order].clamp(min=0) + self.noise**2).clamp(min=1e-6).sqrt()      # (D,)
+        directions = directions[:, order]                               # (D, D), columns
+        turn = torch.eye(len(mean), dtype=torch.float64)
+        leading = (codes - mean) @ directions[:, :self.dims] / scale[:self.dims]            # (N, k)
+        if previous is not None:
+            u, _, vh = torch.linalg.svd(leading[:len(previous)].T @ previous.double())
+            turn[:self.dims, :self.dims] = u @ vh
+            leading = leading @ (u @ vh)
+        self.mean.copy_(mean)
+        self.frame.copy_(directions * scale @ turn)
+        self.frame_inverse.copy_(turn.T @ (directions / scale).T)
+        return leading.float()
+
+    @torch.no_grad()
+    def set_clusters(self, leading, count, seed=0):
+        """Divide leading coordinates (N, k) into at most `count` clusters by k-means, starting from those of the last fit where
+        it had as many."""
+        from sklearn.cluster import KMeans
+        count = max(1, min(len(self.centres), count))
+        before = self.centres[:count].cpu().numpy()
+        warm = int((self.edges.diff() > 0).sum()) == count > 1
+        found = KMeans(count, init=before if warm else "k-means++", n_init=1, random_state=seed).fit(leading.cpu().numpy())
+        self.centres.zero_()[:count] = torch.as_tensor(found.cluster_centers_)
+        frequency = np.bincount(found.labels_, minlength=count) + .5
+        self.edges.fill_(1)[:count] = torch.as_tensor(np.concatenate([[0], frequency.cumsum() / frequency.sum()])[:-1])
+
+    @torch.no_grad()
+    def set_styles(self, leading, styles, generator):
+        """Means and discriminant of the styles, int (N,), from leading coordinates (N, k); one that no row has is never chosen."""
+        y = self.noisy(leading, generator).double().cpu()
+        count = torch.bincount(styles, minlength=len(self.style_means))[:, None]            # (S, 1)
+        means = torch.zeros_like(self.style_means, device="cpu").index_add(0, styles, y) / count.clamp(min=1)
+        inner = y - means[styles]
+        weights = means @ torch.linalg.inv(inner.T @ inner / len(y) + 1e-3 * torch.eye(self.dims))
+        offset = (count / len(y)).log() - (weights * means).sum(1, keepdim=True) / 2        # -inf for a style without rows
+        self.style_means.copy_(means)
+        self.style_scores.copy_(torch.cat([weights, offset], 1))
+
+    def noisy(self, leading, generator):
+        """Leading coordinates (B, k) as the decoders meet them: with the training noise, variance 1."""
+        rows = self.noise * self.frame_inverse[:self.dims]              # (k, D); the noise has covariance rows @ rows.T
+        root = torch.linalg.cholesky((rows @ rows.T).double().cpu() + 1e-9 * torch.eye(self.dims)).float()
+        return leading + (torch.randn(leading.shape, generator=generator) @ root.T).to(leading)
+
+    def flow_loss(self, leading, generator, captions=None):
+        """Flow-matching loss of a batch of leading coordinates (B, k), noised afresh: mean squared error of the velocity. captions
+        (B, D): a part of the rows is told its caption, another nothing; None: every row is told its cluster."""
+        device = leading.device
+        data = self.noisy(leading, generator)                           # (B, k)
+        start = torch.randn(data.shape, generator=generator).to(device)
+        t, chance = torch.rand(2, len(data), generator=generator)       # (B,) each
+        clusters, t = self.nearest(data), t.to(device)                  # (B,)
+        if captions is None:
+            condition = self.flow.condition(clusters.to(device))
+        else:
+            caption = (chance >= TOLD_CLUSTER) & (chance < TOLD_CLUSTER + TOLD_CAPTION)
+            condition = self.flow.condition(clusters.masked_fill(chance >= TOLD_CLUSTER, NO_CLUSTER).to(device), captions * caption[:, None].to(device))
+        y = torch.lerp(start, data, t[:, None])
+        return F.mse_loss(self.flow(y, t, condition), data - start)

@@ -1,0 +1,68 @@
+"""Benchmarks are claims: they run, go on where they stood, and compare like with like."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scenes
+from benchmarks import coherence, samplers
+from cli import UserError
+from settings import CoherenceConfig, SamplersConfig
+
+
+class Guess:
+    """A judge that sees the first facts in every picture."""
+    about = {}
+
+    def see(self, pixels):
+        return [dict(scenes.collection(1)[0]) for _ in pixels]
+
+
+def test_every_sampler_is_fitted_to_the_same_codes_and_judged(tiny_run, builtin_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(samplers, "load_judge", lambda path: Guess())
+    samplers.main(SamplersConfig(checkpoints=str(tiny_run / "best_model.pt"), seeds=6, steps=5, out=str(tmp_path / "samplers.json"), data=str(builtin_data)))
+    rows = json.loads((tmp_path / "samplers.json").read_text("utf-8"))["rows"]
+    assert [row["sampler"] for row in rows] == ["Gaussian", "Mixture", "Diffusion", "Flow", "ClustersAndFlow"]
+    assert all(0 <= row["strict"] <= row["mean"] <= 1 for row in rows)
+
+
+def test_samplers_of_other_collections_have_no_judge(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(samplers, "load_judge", lambda path: Guess())
+    with pytest.raises(UserError, match="exact judges"):
+        samplers.main(SamplersConfig(checkpoints=str(tiny_run / "best_model.pt"), data=str(tmp_path)))
+
+
+def test_a_coherence_run_goes_on_where_it_stood(tmp_path, monkeypatch, capsys):
+    """Two hours of training are not done twice because the third row failed."""
+    monkeypatch.chdir(tmp_path)
+    ran = []
+
+    def script(*words, may_say_no=False):
+        ran.append(words[0])
+        if words[0] == "evaluation.py":
+            if len([word for word in ran if word == "evaluation.py"]) == 3:
+                raise UserError("stopped")
+            out = Path(words[words.index("--out") + 1])
+            out.mkdir(parents=True)
+            (out / "report.json").write_text(json.dumps({"numbers": {"joint_strict": {"value": .5}}}))
+        if words[0] == "caption_generation.py":
+            captions = Path(words[words.index("--data") + 1]) / "captions"
+            captions.mkdir(parents=True)
+            (captions / "builtin_train.jsonl").write_text("")
+    monkeypatch.setattr(coherence, "script", script)
+    with pytest.raises(UserError):
+        coherence.main(CoherenceConfig(only="demo"))
+    assert ran.count("dataset_preparation.py") == 1 and ran.count("training_loop.py") == 3
+    coherence.main(CoherenceConfig(only="demo"))
+    assert ran.count("training_loop.py") == 4 and capsys.readouterr().out.count("| demo | 5 |") == 3
+    with pytest.raises(ValueError, match="--only knows"):
+        CoherenceConfig(only="demo,later")
+
+
+def test_a_mixture_keeps_a_seed_to_its_row(tiny_run, builtin_data):
+    import torch
+    from model_architecture import MultimodalModel
+    model = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
+    mixture = samplers.Mixture(model.config, torch.randn(200, 32), 0)
+    z = torch.randn(7, 32)
+    assert np.allclose(mixture.codes(z)[3], mixture.codes(z[3:4])[0], atol=1e-5)

@@ -1,0 +1,102 @@
+"""Seeds and codes: one to one, Gaussian on one side, free of ghosts on the other."""
+import pytest
+import torch
+from conftest import tiny_config
+from sampler import Sampler
+
+
+def fitted(codes, clusters, steps=400, captions=None, noise=.05):
+    """A sampler fitted to codes (N, 32) as training does it, small."""
+    torch.manual_seed(0)
+    sampler = Sampler(tiny_config(flow_dims=4, flow_width=64, code_noise=noise))
+    torch.nn.init.zeros_(sampler.flow.outward.weight)
+    generator, leading = torch.Generator().manual_seed(0), sampler.set_frame(codes)
+    sampler.set_clusters(leading, clusters)
+    optimizer = torch.optim.AdamW(sampler.flow.parameters(), 3e-3)
+    for _ in range(steps):
+        rows = torch.randint(len(leading), (128,), generator=generator)
+        loss = sampler.flow_loss(leading[rows], generator, None if captions is None else captions[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return sampler.eval().requires_grad_(False)
+
+
+def blobs(count=4, rows=512):
+    """`count` small clusters of codes far apart in the first two of 32 directions -> (N, 32), which cluster (N,)."""
+    generator = torch.Generator().manual_seed(1)
+    which = torch.arange(rows) % count
+    angle = which * 2 * torch.pi / count
+    codes = .05 * torch.randn(rows, 32, generator=generator)
+    codes[:, 0] += 3 * angle.cos()
+    codes[:, 1] += 3 * angle.sin()
+    return codes, which
+
+
+def ghosts(sampler, count=4):
+    """Share of 500 seeds whose code lies near no cluster."""
+    codes = sampler.to_code(torch.randn(500, 32, generator=torch.Generator().manual_seed(2)))[:, :2]
+    angle = torch.arange(count) * 2 * torch.pi / count
+    centres = 3 * torch.stack([angle.cos(), angle.sin()], 1)
+    return float((torch.cdist(codes, centres).amin(1) > .5).float().mean())
+
+
+def test_seeds_between_clusters_are_not_drawn_as_ghosts():
+    """One continuous flow stretches bridges between clusters, and a tenth of the pairs were ghosts of two subjects."""
+    codes, _ = blobs()
+    with_clusters, alone = ghosts(fitted(codes, 4)), ghosts(fitted(codes, 1))
+    assert with_clusters < .1 < alone / 2, (with_clusters, alone)
+
+
+def test_seeds_and_codes_are_one_to_one():
+    codes, _ = blobs()
+    sampler = fitted(codes, 4)
+    z = torch.randn(200, 32, generator=torch.Generator().manual_seed(3))
+    assert (sampler.to_latent(sampler.to_code(z)) - z).abs().amax() < 1e-2     # Runge-Kutta in twelve steps
+
+
+def test_choosing_a_cluster_leaves_a_normal_number():
+    """The interval that chooses the cluster is as wide as the cluster is frequent, and the place within it is N(0, 1) again."""
+    codes, _ = blobs(2, 600)
+    sampler = fitted(torch.cat([codes, codes[::2]]), 2, steps=0)        # twice as many of one as of the other
+    last = torch.randn(20000, generator=torch.Generator().manual_seed(4))
+    clusters, rest = sampler.split(last)
+    assert sorted((torch.bincount(clusters) / 20000).tolist()) == pytest.approx([1 / 3, 2 / 3], abs=.02)
+    assert abs(rest.mean()) < .03 and abs(rest.std() - 1) < .03
+    assert (sampler.join(clusters, rest) - last).abs().amax() < 1e-4
+
+
+def test_clusters_that_no_code_fills_are_never_chosen():
+    codes, _ = blobs()
+    sampler = fitted(codes, 3, steps=0)
+    assert int((sampler.edges.diff() > 0).sum()) == 3
+    assert set(sampler.split(torch.linspace(-8, 8, 999))[0].tolist()) == {0, 1, 2} and int(sampler.nearest(torch.full((1, 4), 100.))) < 3
+
+
+def test_a_prompt_chooses_what_is_drawn():
+    codes, which = blobs()
+    captions = torch.nn.functional.one_hot(which, 32).float() * 32**.5  # rms 1, as caption_features makes them
+    sampler = fitted(codes, 4, steps=800, captions=captions)
+    z = torch.randn(200, 32, generator=torch.Generator().manual_seed(5))
+    drawn = sampler.draw(z, captions[:1].expand(200, -1), 1.5)
+    assert float((drawn[:, 0] > 1.5).float().mean()) > .95              # cluster 0 lies at (3, 0)
+    assert float((sampler.to_code(z)[:, 0] > 1.5).float().mean()) < .5
+
+
+def test_another_style_changes_the_style_alone():
+    generator = torch.Generator().manual_seed(6)
+    codes, style = .5 * torch.randn(600, 32, generator=generator), torch.arange(600) % 3
+    codes[:, 0] += 2. * style                                            # what is in the other directions is no style
+    codes[:, 1] *= 6
+    sampler = Sampler(tiny_config(flow_dims=4))
+    sampler.set_styles(sampler.set_frame(codes), style, generator)
+    assert float((sampler.style_chances(codes)[:, :3].argmax(1) == style).float().mean()) > .85 and sampler.style_chances(codes)[:, 3:].sum() == 0
+    moved = sampler.restyle(codes, torch.full((600,), 2), 1.)
+    assert abs(float(moved[style == 0, 0].mean()) - 4) < .6 and (moved[:, 1] - codes[:, 1]).abs().mean() < .5
+    assert (sampler.restyle(codes, torch.full((600,), 2), 0.) - codes).abs().amax() < 1e-4
+
+
+def test_every_row_of_a_batch_is_mapped_alone():
+    sampler = fitted(blobs()[0], 4, steps=50)
+    z = torch.randn(9, 32, generator=torch.Generator().manual_seed(7))
+    assert (sampler.to_code(z)[4] - sampler.to_code(z[4:5])[0]).abs().amax() < 1e-5
