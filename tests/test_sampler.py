@@ -100,3 +100,13 @@ def test_every_row_of_a_batch_is_mapped_alone():
     sampler = fitted(blobs()[0], 4, steps=50)
     z = torch.randn(9, 32, generator=torch.Generator().manual_seed(7))
     assert (sampler.to_code(z)[4] - sampler.to_code(z[4:5])[0]).abs().amax() < 1e-5
+
+
+def test_what_guidance_pushes_out_comes_back_and_normal_seeds_stay():
+    sampler = Sampler(tiny_config(flow_dims=4))
+    z = torch.randn(200, 32, generator=torch.Generator().manual_seed(8))
+    assert (sampler.typical(z) - z).abs().amax() == 0
+    far = torch.cat([20 * z[:, :4], z[:, 4:]], 1)
+    back = sampler.typical(far)
+    assert back[:, :4].norm(dim=1).amax() < 5.6 and (back[:, 4:] == z[:, 4:]).all()
+    assert torch.nn.functional.cosine_similarity(back[:, :4], z[:, :4]).amin() > .999

@@ -237,3 +237,16 @@ def test_sensitive_directions_are_those_that_the_outputs_read():
     directions = health.sensitive_directions(lambda z: torch.tanh(z @ reading), 20, torch.Generator().manual_seed(0))
     assert directions.shape[1] == 2
     assert torch.linalg.norm(directions[[3, 7]]) == pytest.approx(math.sqrt(2), abs=1e-4)
+
+
+def test_prompts_are_captions_with_words_left_out():
+    """People write "two small ships", not whole captions; a sampler that had met whole ones alone answered with nonsense."""
+    from training_loop import partial
+    caption = "An engraving of two small ships by the sea under a stormy sky, in stipple."
+    made = [partial(caption, torch.Generator().manual_seed(seed)) for seed in range(200)]
+    words = caption.split()
+    for text in made:
+        place = iter(words)
+        assert text and all(word in place for word in text.split())     # the same words in the same order
+    assert len(set(made)) > 50 and .3 < sum(len(text.split()) for text in made) / 200 / len(words) < .75
+    assert partial("Ship.", torch.Generator().manual_seed(1)) == "Ship."
