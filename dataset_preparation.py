@@ -1,7 +1,8 @@
 """Prepare a collection: every readable picture once, at one size, with a record.
 
-Reads   Kaggle, folders of pictures, or the built-in engravings    --source kaggle | PATH[,PATH] | builtin
-Writes  data/raw/<style>/                                          the originals: links to them, or the built-in drawings
+Reads   Kaggle, folders of pictures, archives, annotated           --source kaggle | PATH[,PATH] | builtin
+        data sets, or the built-in engravings
+Writes  data/raw/<style>/                                          the originals: links to them, what archives held, or the built-in drawings
         data/processed/<style>/resized/<id>.png                    the prepared pictures and nothing else
         data/processed/<style>/pixels_<size>.npy                   the same as one uint8 array, for training
         data/metadata/<style>_{metadata,report}.json               a record per picture; what was found, left out and why
@@ -13,9 +14,14 @@ Writes  data/raw/<style>/                                          the originals
     python dataset_preparation.py --source ~/prints --style all        # pictures of every style together, each row with its own
     python dataset_preparation.py --source ~/prints,~/more             # several folders, one collection; a folder whose
                                                                        # name holds a comma is named alone
+    python dataset_preparation.py --source prints.zip                  # also .tar .tar.gz .tgz and WebDataset shards
+    python dataset_preparation.py --source llava.json --format llava   # also .jsonl .csv .tsv .parquet, pictures beside it
+    python dataset_preparation.py --template llava                     # an example of a format
+    python dataset_preparation.py --export llava --out set.zip         # the prepared and captioned pictures in a format
 
-Captions come along from metadata.jsonl (file_name and caption, text or title) or from a .txt file with the picture's name.
-A picture's style is what its row in metadata.jsonl says, else the class folder it lies in (drawings, engraving, …).
+Captions come along from metadata.jsonl (file_name and caption, text or title), from a .txt file with the picture's name, or from
+an annotation file of another format (formats.py), which is recognised, or forced with --format.
+A picture's style is what its row there says, else the class folder it lies in (drawings, engraving, …).
 Run the same command again to go on after an interruption; finished work is never done twice.
 """
 import contextlib
@@ -36,21 +42,25 @@ from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+import archives
+import formats
 from cli import UserError, parse, progress, run, whole_file, write_text
-from records import Collection, read_json, read_jsonl, recover_jsonl, write_jsonl
+from formats import SUFFIXES
+from records import Collection, read_json, recover_jsonl, write_jsonl
 from settings import PRESETS, STYLES, PrepareConfig
 
 KAGGLE = "thedownhill/art-images-drawings-painting-sculpture-engraving"
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")     # what the file must be inside, whatever its suffix says
 ORIENTATION = ExifTags.Base.Orientation
 ALIKE = 16                                                  # bits of 256; see look_alikes
 CLASSES = {style.rstrip("s"): style for style in STYLES if style != "builtin"}
 BUILTIN_COUNT = 6000
+UNPACKED = "unpacked"                                       # folder of data/raw/<style>/ that holds what archives held
 VERSION = 1                                                 # raise when prepare() gives other pixels: all is prepared again
 
 
@@ -317,81 +327,81 @@ def style_name(text):
     return CLASSES.get(text.rstrip("s"), text)
 
 
-def described(folder, listing):
-    """The rows of every metadata.jsonl below folder -> {path relative to folder: row}."""
-    rows = {}
-    for path in listing:
-        if posixpath.basename(path) == "metadata.jsonl":
-            for row in read_jsonl(folder / path):
-                name = next((str(row[key]) for key in ("file_name", "filename", "image") if row.get(key)), None)
-                if name:
-                    rows.setdefault(posixpath.normpath(posixpath.join(posixpath.dirname(path), name.replace("\\", "/"))), row)
-    return rows
+class Source(NamedTuple):
+    """Where pictures come from. file: the annotation file that alone says which; lost, seen: of an archive, see formats.describe."""
+    folder: Path
+    name: str
+    file: Path | None = None
+    lost: tuple = ()
+    seen: tuple | None = None
 
 
-def caption_of(folder, path, row, listing):
-    """Caption of the picture from its row, or from the .txt beside it; "" without. White space collapsed."""
-    text = next((row[key] for key in ("caption", "text", "title") if isinstance(row.get(key), str) and row[key].strip()), "")
-    beside = posixpath.splitext(path)[0] + ".txt"
-    if not text and beside in listing:
-        text = (folder / beside).read_text("utf-8-sig", errors="replace")
-    return " ".join(text.split())
+def sources_of(config):
+    """--source -> Sources in their order, each once: one path, or several with commas between. UserError names what cannot be a source."""
+    text = config.source
+    names = [text] if Path(text).expanduser().exists() else [name.strip() for name in text.split(",") if name.strip()] or [text]
+    paths = [Path(name).expanduser() for name in names]
+    for path in paths:
+        if not path.is_dir() and not (path.is_file() and (formats.suffix_of(path) in formats.TABLES or archives.is_archive(path))):
+            raise UserError(f"--source {path} is no folder, archive (.zip .tar .tar.gz .tgz) or file of captions ({' '.join(sorted(formats.TABLES))}); "
+                            "name one with pictures: python dataset_preparation.py --source PATH, or use --source builtin")
+    return [source_of(path, config) for path in dict.fromkeys(path.resolve() for path in paths)]
 
 
-def folders_of(text):
-    """--source -> folders in their order, each once: one folder, or several with commas between. UserError names what is no folder."""
-    names = [text] if Path(text).expanduser().is_dir() else [name.strip() for name in text.split(",") if name.strip()] or [text]
-    folders = [Path(name).expanduser() for name in names]
-    for folder in folders:
-        if not folder.is_dir():
-            raise UserError(f"--source {folder} is no folder; name one with pictures: python dataset_preparation.py --source PATH, or use --source builtin")
-    return list(dict.fromkeys(folder.resolve() for folder in folders))
+def source_of(path, config):
+    if path.is_dir():
+        return Source(path, path.as_posix())
+    if not archives.is_archive(path):
+        return Source(path.parent, path.as_posix(), file=path)
+    stem = re.sub(r"[^A-Za-z0-9-]+", "_", path.name.split(".")[0])
+    folder = Collection(config.style, config.data).raw.resolve() / UNPACKED / f"{stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
+    lost, seen = archives.unpack(path, folder, config.format)
+    return Source(folder, path.as_posix(), lost=tuple(lost), seen=tuple(seen))
 
 
-def survey_all(folders, style, data):
-    """{folder: name of the source} -> (root, originals, other, lost): the folder that holds them all, and what survey finds in each,
-    in their order, with paths from the root on; originals know their source."""
-    root, originals, other, lost = Path(os.path.commonpath(folders)), [], Counter(), []
-    for folder, source in folders.items():
-        found, strange, gone = survey(folder, style, data)
-        from_root = lambda row: {**row, "path": posixpath.normpath(posixpath.join(folder.relative_to(root).as_posix(), row["path"]))}
-        originals += [{**from_root(row), "source": source} for row in found]
-        lost += map(from_root, gone)
+def survey_all(sources, style, data, format):
+    """Sources -> (root, originals, other, lost, seen): the folder that holds them all, and what survey finds in each, in their order, with
+    paths from the root on; originals know their source."""
+    root, originals, other, lost, seen = Path(os.path.commonpath([source.folder for source in sources])), [], Counter(), [], []
+    for source in sources:
+        found, strange, gone, read = survey(source, style, data, "auto" if source.seen is not None else format)
+        from_root = lambda row: {**row, "path": posixpath.normpath(posixpath.join(source.folder.relative_to(root).as_posix(), row["path"]))}
+        originals += [{**from_root(row), "source": source.name} for row in found]
+        lost += [*source.lost, *map(from_root, gone)]
         other += strange
-    return root, originals, other, lost
+        seen += read if source.seen is None else source.seen
+    return root, originals, other, lost, seen
 
 
-def survey(folder, style, data):
-    """Folder -> (originals, other, lost), in the order of path.
+def survey(source, style, data, format):
+    """Source -> (originals, other, lost, seen), in the order of path.
 
-    originals: rows of path (relative to folder, with /), bytes, mtime, style, caption; other: {style: count} of the pictures that
-    belong to another style; lost: rows of path and reason, described in a metadata.jsonl and not there.
-    Pictures without a style belong to any. Hidden files and our own `data` folder are passed over.
+    originals: rows of path (relative to the source's folder, with /), bytes, mtime, style, caption; other: {style: count} of the pictures
+    that belong to another style; lost: rows of path and reason, described and not there, or badly; seen: see formats.describe.
+    Pictures without a style belong to any.
     """
-    listing = {}                                            # {path: None, or the stat of a picture}
-    for base, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX")) and (Path(base) / name).resolve() != data]
-        below = Path(base).relative_to(folder).as_posix()
-        for name in names:
-            suffix = posixpath.splitext(name)[1].lower()
-            if not name.startswith(".") and (suffix in SUFFIXES or suffix in (".txt", ".jsonl")):
-                with contextlib.suppress(FileNotFoundError):            # a dangling link is no picture
-                    listing[posixpath.normpath(posixpath.join(below, name))] = os.stat(os.path.join(base, name)) if suffix in SUFFIXES else None
-    rows = described(folder, listing)
-    originals, other, lost = [], Counter(), []
+    folder = source.folder
+    listing = {source.file.name: None} if source.file else formats.listed(folder, data)
+    rows, lost, seen = formats.describe(listing, folder.joinpath, format, base=folder.as_posix())
+    if source.file:
+        if not seen:
+            raise UserError(f"{source.file} is of no known format{'' if format == 'auto' else f', and not {format}'}: compare it with an example, "
+                            f"python dataset_preparation.py --template {'llava' if format == 'auto' else format}, or name another --source")
+        listing = {path: (folder / path).stat() for path in rows if (folder / path).is_file()}
+    originals, other = [], Counter()
     for path in sorted(rows.keys() | {path for path, stat in listing.items() if stat}):
         row, stat = rows.get(path, {}), listing.get(path)
-        own = style_name(row["style"]) if isinstance(row.get("style"), str) and row["style"].strip() else None
+        own = style_name(row["style"]) if "style" in row else None
         if own is None and style in (*CLASSES.values(), "all"):
-            own = next((style_name(part) for part in reversed(path.split("/")[:-1]) if style_name(part) in CLASSES.values()), None)
+            own = next((style_name(part) for part in reversed(row.get("member", path).split("/")[:-1]) if style_name(part) in CLASSES.values()), None)
         if style != "all" and own not in (None, style_name(style)):
             other[own] += 1
         elif stat is None:
-            lost.append({"path": path, "reason": "named in metadata.jsonl, but not there"})
+            lost.append(formats.rejected(path, "image not found", row["file"], row["line"]))
         else:
             originals.append({"path": path, "bytes": stat.st_size, "mtime": stat.st_mtime_ns, "style": own or style,
-                              "caption": caption_of(folder, path, row, listing)})
-    return originals, other, lost
+                              "caption": " ".join(row.get("caption", "").split())})
+    return originals, other, lost, seen
 
 
 # The collection
@@ -521,7 +531,9 @@ def write_changed(path, text):
 def link_originals(records, folder, collection):
     """data/raw/<style>/<id>.<suffix>: a link to each original, or a copy where links are refused (Windows); the user's folder is
     only read. links.json beside resized/ remembers the names, so that nothing else is ever removed."""
-    if any(collection.raw.resolve() in (folder / record["original"]).parents for record in records):        # a source lies there already
+    raw = collection.raw.resolve()
+    records = [record for record in records if raw / UNPACKED not in (folder / record["original"]).parents]
+    if any(raw in (folder / record["original"]).parents for record in records):             # a source lies there already
         return
     listed = collection.processed / "links.json"
     wanted = {record["id"] + posixpath.splitext(record["original"])[1].lower(): f"{folder.as_posix()}/{record['original']}" for record in records}
@@ -563,7 +575,23 @@ def tally(records, rejected):
             "rejected_by_reason": dict(Counter(row["reason"] for row in rejected).most_common())}
 
 
+def export(config, collection):
+    """The collection's pictures and captions as one file in the format of --export. The built-in ones are engravings to others."""
+    rows = collection.read_metadata()
+    below = "" if config.export in ("imagefolder", "sidecar", "webdataset") else "images/"
+    formats.export(config.export, [{"image": below + row["filename"], "path": collection.resized / row["filename"], "caption": row.get("caption") or "",
+                                    "style": "engraving" if row["style"] == "builtin" else row["style"]} for row in rows], Path(config.out))
+    bare = sum(not row.get("caption") for row in rows)
+    print(f"{config.out}: {len(rows):,} pictures as {config.export}" + (f", {bare:,} of them without a caption; to write those: "
+          f"python caption_generation.py --style {config.style}" if bare else ""))
+
+
 def main(config):
+    if config.template:
+        print(formats.template(config.template), end="")
+        return
+    if config.export:
+        return export(config, Collection(config.style, config.data))
     start = time.monotonic()
     workers = config.workers or os.cpu_count() or 1
     collection = Collection(config.style, config.data)
@@ -575,11 +603,11 @@ def main(config):
             raise UserError(f"the Kaggle collection has no style {config.style}; choose --style {', '.join(CLASSES.values())} or all, or name a folder: "
                             f"python dataset_preparation.py --style {config.style} --source PATH")
         folder, source = fetch_kaggle(config.data)
-    sources = {folder.resolve(): source} if config.source in ("builtin", "kaggle") else {folder: folder.as_posix() for folder in folders_of(config.source)}
-    source = ", ".join(sources.values())
-    where = ", ".join(map(str, sources))
+    sources = [Source(folder.resolve(), source)] if config.source in ("builtin", "kaggle") else sources_of(config)
+    source = ", ".join(source.name for source in sources)
+    where = ", ".join(str(source.folder if source.seen is None else source.name) for source in sources)
 
-    folder, originals, other, lost = survey_all(sources, config.style, Path(config.data).resolve())
+    folder, originals, other, lost, seen = survey_all(sources, config.style, Path(config.data).resolve(), config.format)
     found = len(originals) + other.total() + len(lost)
     if not found:
         raise UserError(f"{where} holds no pictures ({' '.join(sorted(suffix[1:] for suffix in SUFFIXES))}); name another folder: "
@@ -607,7 +635,7 @@ def main(config):
     records = to_records(kept, {row["id"]: row for row in earlier})
     report |= {"grey": sum(record["grey"] for record in records), "with_caption": sum(bool(record["caption"]) for record in records),
                "look_alikes": len(records) - len({record["group"] for record in records}), **tally(records, rejected),
-               "other_styles": dict(other.most_common()), "rejected_files": rejected, "duplicate_files": duplicates}
+               "other_styles": dict(other.most_common()), "formats": seen, "rejected_files": rejected, "duplicate_files": duplicates}
     write_pixels(records, collection, config.image_size, workers)
     if records != earlier:
         collection.write_metadata(records)
@@ -615,7 +643,7 @@ def main(config):
     link_originals(records, folder, collection)
     sweep(records, collection, config.image_size)
 
-    before = sorted({row["source"] for row in earlier} - set(sources.values()))
+    before = sorted({row["source"] for row in earlier} - {source.name for source in sources})
     if before:
         print(f"the collection {config.style} came from {', '.join(before)} before ({len(earlier):,} pictures) and is replaced")
     print(f"{config.style}, {config.image_size} px, from {source} ({time.monotonic() - start:.1f} s)")
@@ -628,6 +656,13 @@ def main(config):
             ("prepared", len(records), f"{report['grey']:,} grey, {len(records) - report['grey']:,} colour; {report['with_caption']:,} with a caption")):
         if count or label in ("found", "rejected", "duplicates"):
             print(f"  {label:<21}{count:>7,}" + (f"   {note}" if note else ""))
+    for known in [known for known in seen if known["format"] not in ("imagefolder", "sidecar")][:5]:
+        print(f"  {known['file']}: {known['format']} (confidence {known['confidence']:.2f}), {known['rows']:,} rows")
+    bad = [row for row in rejected if "file" in row]
+    for row in bad[:5]:
+        print(f"  {formats.sentence(row)}")
+    if len(bad) > 5:
+        print(f"  … and {len(bad) - 5:,} more in {collection.report}")
     print(f"  files: {collection.resized}, {collection.metadata}, {collection.report}")
     data = f" --data {config.data}" if config.data != "data" else ""
     print(f"next: python caption_generation.py --style {config.style}{data}")

@@ -43,6 +43,10 @@ from realism import load_realism
 from records import Collection
 
 
+SECTIONS = {                                                            # heading -> how the names of its numbers begin; the last takes the rest
+    "Pairs of seeds": ("joint_", "pair_retrieval", "style_in_captions"), "Prompts, captions and retrieval": ("caption_to", "prompt", "partial", "picture_to", "retrieval"),
+    "Styles": ("style", "transfer", "judged"), "Walks and variations": ("interpolation", "variation"), "Variety": ("distinct", "fallback", "memorised", "distance"),
+    "Pictures": ("frechet", "kernel", "tone"), "Latent and cost": ("",)}
 SOME = 300                                                              # conditions of each kind, beside the seeds
 
 
@@ -115,9 +119,19 @@ def shown(value):
     return f"{value:.3f}" if math.isfinite(value) else str(value)
 
 
+def sections(numbers):
+    """Numbers in the order of SECTIONS -> (heading, row of strings) each; the heading is "" where it goes on."""
+    before, place = None, {name: next(i for i, prefixes in enumerate(SECTIONS.values()) if name.startswith(prefixes)) for name in numbers}
+    for name in sorted(numbers, key=place.get):
+        heading, one = list(SECTIONS)[place[name]], numbers[name]
+        yield "" if heading == before else heading, (one["title"], *(shown(one[key]) for key in ("value", "floor", "ceiling")), one["wanted"])
+        before = heading
+
+
 def text_report(report):
-    rows = [("", "value", "floor", "ceiling", "wanted"), *((one["title"], *(shown(one[key]) for key in ("value", "floor", "ceiling")), one["wanted"])
-                                                          for one in report["numbers"].values())]
+    rows = [("", "value", "floor", "ceiling", "wanted")]
+    for heading, row in sections(report["numbers"]):
+        rows += [*([("", "", "", "", ""), (heading.upper(), "", "", "", "")] if heading else []), row]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     return "\n".join([*table, "", *report["notes"], *report["warnings"]])
@@ -165,8 +179,9 @@ def page(report, examples, gallery={}, changes=(), samplers=()):
     """Report, examples, further pictures and what moved -> one HTML page, pictures inline; all text escaped."""
     text = lambda value: html.escape(str(value))
     line = lambda tag, values: "<tr>" + "".join(f"<{tag}>{text(value)}</{tag}>" for value in values) + "</tr>"
-    table = [line("th", ("", "value", "floor", "ceiling", "wanted")),
-             *(line("td", (one["title"], shown(one["value"]), shown(one["floor"]), shown(one["ceiling"]), one["wanted"])) for one in report["numbers"].values())]
+    table = []
+    for heading, row in sections(report["numbers"]):
+        table += [*([line("th", (heading, "value", "floor", "ceiling", "wanted"))] if heading else []), line("td", row)]
     figures = []
     for example in examples:
         verdict = "<br>".join(text(f"{name}: {seen}") if seen == told else f'<span class="wrong">{text(f"{name}: seen {seen}, told {told}")}</span>'

@@ -38,7 +38,7 @@ class VelocityField(nn.Module):
         self.outward = nn.Linear(width, dims)
 
     def condition(self, clusters, captions=None):
-        """clusters int (B,), NO_CLUSTER where unknown; captions (B, D), zeros where there is none -> (B, W)."""
+        """clusters int (B,), NO_CLUSTER where unknown; captions (B, D), zeros where there is none, or None -> (B, W)."""
         known = self.cluster(clusters.clamp(min=0)) * (clusters != NO_CLUSTER)[:, None]
         return known if captions is None else known + self.caption(captions)
 
@@ -131,7 +131,8 @@ class Sampler(nn.Module):
     def nearest(self, leading):
         """(B, k) -> the cluster of each, int (B,) on the CPU."""
         used = self.edges.diff() > 0
-        distance = torch.cdist(leading.detach().double().cpu(), self.centres.double().cpu(), compute_mode="donot_use_mm_for_euclid_dist")
+        y, centres = leading.detach().double().cpu(), self.centres.double().cpu()
+        distance = centres.square().sum(1) - 2 * y @ centres.T          # (B, K), but for each row's own length
         return distance.masked_fill(~used.cpu(), torch.inf).argmin(1)
 
     def integrate(self, y, begin, end, clusters=None, captions=None, guidance=1.0):
@@ -251,7 +252,8 @@ class Sampler(nn.Module):
         if captions is None:
             condition = self.flow.condition(clusters.to(device))
         else:
-            caption = (chance >= TOLD_CLUSTER) & (chance < TOLD_CLUSTER + TOLD_CAPTION)
-            condition = self.flow.condition(clusters.masked_fill(chance >= TOLD_CLUSTER, NO_CLUSTER).to(device), captions * caption[:, None].to(device))
+            told = ((chance >= TOLD_CLUSTER) & (chance < TOLD_CLUSTER + TOLD_CAPTION)).nonzero()[:, 0].to(device)
+            condition = self.flow.condition(clusters.masked_fill(chance >= TOLD_CLUSTER, NO_CLUSTER).to(device))
+            condition = condition.index_add(0, told, self.flow.caption(captions[told]))     # of a quarter of the rows: it is the widest layer
         y = torch.lerp(start, data, t[:, None])
         return F.mse_loss(self.flow(y, t, condition), data - start)

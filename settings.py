@@ -43,7 +43,9 @@ def base_and_doublings(size):
 
 @dataclass(frozen=True)
 class PrepareConfig:
-    source: str = option("kaggle", "kaggle, builtin, or a folder of pictures; several with commas between")
+    FORMATS = ("imagefolder", "jsonl", "clip", "llava", "qwen", "instruct", "parquet", "sidecar", "webdataset")
+    source: str = option("kaggle", "kaggle, builtin, a folder of pictures, an archive, or a file of captions; several with commas between")
+    format: str = option("auto", "format of the source's captions, where it is not to be guessed", choices=("auto", *FORMATS))
     style: str = option("engraving", "name of the collection; where a folder's rows carry a style, only those of this style are taken; all: every style together")
     preset: str = preset_option()
     image_size: int = option(512, "side of the prepared pictures in pixels, or imagenet, clip, sd, sd_xl", kind=image_size)
@@ -51,14 +53,24 @@ class PrepareConfig:
     level: int = option(5, "built-in collection: 1 (the subject alone) to 5 (all seven attributes)", choices=(1, 2, 3, 4, 5))
     smallest: int = option(64, "reject pictures whose short side is below this many pixels")
     workers: int = option(0, "processes; 0: one per core")
+    template: str = option("", "print an example of this format, and nothing else", choices=FORMATS)
+    export: str = option("", "write the prepared collection in this format to --out, and nothing else", choices=FORMATS)
+    out: str = option("", "file of --export: a .zip, of webdataset a .tar")
     data: str = data_option()
 
     def __post_init__(self):
+        for name in (self.format, self.template, self.export):
+            if name not in ("", "auto", *self.FORMATS):
+                raise ValueError(f"the formats are {', '.join(self.FORMATS)}, not {name!r}")
+        if self.format != "auto" and self.source in ("kaggle", "builtin"):
+            raise ValueError(f"--format is for annotated pictures of your own: --format {self.format} --source PATH")
+        if bool(self.export) != bool(self.out):
+            raise ValueError(f"--export and --out go together, such as --export {self.export or 'llava'} --out {self.out or 'set.zip'}")
         if self.source == "builtin":                                    # never into another style's files
             if self.style not in ("engraving", "builtin"):
                 raise ValueError(f"--source builtin writes style builtin, not {self.style}")
             object.__setattr__(self, "style", "builtin")
-        elif self.style == "builtin":
+        elif self.style == "builtin" and not self.export:
             raise ValueError("--style builtin belongs to --source builtin")
         if not self.style.replace("-", "_").isidentifier():
             raise ValueError(f"--style is a name of letters, digits, - and _, got {self.style!r}")
@@ -130,7 +142,7 @@ class TrainConfig:
     preset: str = preset_option()
     device: str = option("auto", "where to train", choices=("auto", "cuda", "mps", "cpu"))
     precision: str = option("auto", "auto: bf16 on a GPU that has it, else fp32", choices=("auto", "bf16", "fp32"))
-    num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on; 0: as many as show 43,200 pictures (small preset)")
+    num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on; 0: as many as show 37,800 pictures (small preset)")
     batch_size: int = option(64, "pairs per step, and candidates per pair in the contrast loss")
     learning_rate: float = option(1e-3, "peak, reached after the warm-up; falls to zero over the last half")
     weight_decay: float = option(0.02, "decay of AdamW and Muon, per step and unit of learning rate")
@@ -238,7 +250,7 @@ class DemoConfig:
 PRESETS = {
     "full": {},
     "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
-                  text_heads=4, flow_dims=32, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=5000),
+                  text_heads=4, flow_dims=32, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=4500),
 }
 
 

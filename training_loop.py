@@ -221,7 +221,7 @@ class MultimodalTrainer:
         self.loss = MultimodalLoss(config.reconstruction_weight, config.caption_weight, config.contrastive_weight,
                                    config.temperature, config.shape_weight)
         self.optimizers = make_optimizers(model, config)
-        self.flow_optimizer = torch.optim.AdamW(model.sampler.flow.parameters(), lr=1e-3, betas=(0.9, 0.99))
+        self.flow_optimizer = torch.optim.AdamW(model.sampler.flow.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
         self.small = len(train.rows) < SMALL                            # then pictures are jiggled, and encoded in several views
         self.leading = None                                             # (N, k) flow coordinates of the training rows
         names = sorted(set(train.styles))

@@ -12,14 +12,15 @@ MAY_IMPORT = {
     "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes", "sampler": "",
     "realism": "cli judge records settings",
     "model_architecture": "checkpoint cli sampler settings tokenizer",
-    "dataset_preparation": "cli records scenes settings", "caption_generation": "cli records settings",
+    "formats": "cli", "archives": "cli formats",
+    "dataset_preparation": "archives cli formats records scenes settings", "caption_generation": "cli records settings",
     "training_loop": "checkpoint cli health model_architecture records sampler scenes settings tokenizer",
     "inference": "cli health model_architecture settings",
     "measures": "cli judge realism records scenes", "evaluation": "cli health inference judge measures realism records scenes settings",
     "gradio_demo": "cli health inference settings",
 }
 HOME = {"kaggle": "dataset_preparation", "kagglehub": "dataset_preparation", "tokenizers": "tokenizer", "transformers": "caption_generation evaluation",
-        "gradio": "gradio_demo", "torchmetrics": "realism"}
+        "gradio": "gradio_demo", "torchmetrics": "realism", "pyarrow": "formats"}
 FILES = {path.stem: ast.parse(path.read_text("utf-8")) for path in ROOT.glob("*.py")}
 SCRIPTS = ["dataset_preparation", "caption_generation", "model_architecture", "training_loop", "inference", "gradio_demo", "evaluation", "realism"]
 

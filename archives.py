@@ -1,0 +1,266 @@
+"""Archives from strangers: .zip, .tar, .tar.gz, .tgz, and Parquet files with pictures inside, one member after the other.
+
+Nothing is unpacked by name. A picture is copied to <number>_<name made harmless> in one flat folder, annotation files are read
+(formats.py), and metadata.jsonl says which member each picture was and what is known of it. Links, devices, archives within the
+archive, names that lead elsewhere and members beyond the limits below are left out, each with a reason. A folder that is complete
+has its final name; what an interruption leaves behind is thrown away by the next run.
+"""
+import contextlib
+import functools
+import io
+import json
+import posixpath
+import re
+import shutil
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from typing import Callable, NamedTuple
+
+import formats
+from cli import UserError, progress, write_text
+
+MOST_MEMBERS = 1_000_000
+LARGEST_MEMBER = 2**28                                      # bytes of a picture, unpacked
+LARGEST_TOTAL = 2**38                                       # bytes of all members
+MOST_RATIO = 200                                            # times its packed length that anything may unpack to; text reaches 10 …
+SMALL, ALWAYS = 2**24, 2**26                                # … except a member of so few bytes, and a whole archive of so few
+LONGEST_HEADER = 2**16                                      # bytes of a tar header that tarfile reads into memory, such as a long name
+NESTED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".7z", ".rar", ".zst"}
+MARKER = ".unpacked.json"                                   # hidden: no part of the collection
+VERSION = 1                                                 # raise when unpack() gives another folder: all is unpacked again
+REST = "nothing was read from here on"
+TOO_TIGHT = f"unpacks to more than {MOST_RATIO} times its length"
+
+
+class Member(NamedTuple):
+    """name as the archive has it; size in bytes as declared; trouble: a reason to leave it out, or ""; open() -> readable. Without open:
+    the archive ends here, for the reason that trouble says."""
+    name: str
+    size: int
+    trouble: str
+    open: Callable | None = None
+
+
+class Damaged(Exception):
+    """A tar header that cannot be read. tarfile takes its own such errors for the archive's end; this one passes."""
+
+
+DAMAGE = (Damaged, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
+
+
+class Header(tarfile.TarInfo):
+    @classmethod
+    def frombuf(cls, buffer, encoding, errors):
+        if len(buffer) < tarfile.BLOCKSIZE:
+            raise Damaged("cut off")
+        if not any(buffer):
+            return super().frombuf(buffer, encoding, errors)            # the mark of the end
+        try:
+            header = super().frombuf(buffer, encoding, errors)
+        except tarfile.HeaderError as error:
+            raise Damaged("damaged") from error
+        whole = header.type in (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+        if header.size < 0 or whole and header.size > LONGEST_HEADER:
+            raise Damaged("damaged")
+        return header
+
+
+def is_archive(path):
+    """By its name, a Parquet file by whether pictures are inside. UserError for one that cannot be read, or not without pyarrow."""
+    name = path.name.lower()
+    return name.endswith((".zip", ".tar", ".tar.gz", ".tgz")) or name.endswith(".parquet") and formats.holds_pictures(path)
+
+
+def zip_trouble(flags, kind, size, packed):
+    return ("encrypted" if flags & 1 else "a link" if kind == stat.S_IFLNK else "no plain file" if kind not in (0, stat.S_IFREG) else
+            TOO_TIGHT if size > max(SMALL, MOST_RATIO * packed) else "")
+
+
+def zip_members(file):
+    for info in file.infolist():
+        if not info.is_dir():
+            trouble = zip_trouble(info.flag_bits, stat.S_IFMT(info.external_attr >> 16), info.file_size, info.compress_size)
+            yield Member(info.filename, info.file_size, trouble, lambda info=info: file.open(info))
+
+
+def zip_remains(file):
+    """Members of a zip that is cut off and so has lost the list at its end: by the header before each, as long as these state a length."""
+    def content(start, method, packed, size, crc):
+        file.seek(start)
+        raw = file.read(packed)
+        if len(raw) < packed:
+            raise EOFError("unexpected end of data")
+        data = raw if method == zipfile.ZIP_STORED else zlib.decompressobj(-15).decompress(raw, size + 1)
+        if zlib.crc32(data) != crc:
+            raise ValueError("another checksum")
+        return io.BytesIO(data)
+
+    start = 0
+    while True:
+        file.seek(start)
+        head = file.read(30)
+        if head.startswith(b"PK\1\2"):                      # what is left of the list: every member was found
+            return
+        if len(head) < 30 or not head.startswith(b"PK\3\4"):
+            break
+        flags, method, crc, packed, size, name, extra = struct.unpack("<6xHH4xIIIHH", head)             # PKWARE's APPNOTE 4.3.7
+        name, extra = file.read(name), file.read(extra)
+        if extra[:2] == b"\1\0" and len(extra) >= 20 and 2**32 - 1 in (size, packed):
+            size, packed = struct.unpack("<4xQQ", extra[:20])
+        if flags & 8:                                       # the lengths stand behind the data
+            break
+        start += len(head) + len(name) + len(extra)
+        if not name.endswith(b"/"):
+            yield Member(name.decode("utf-8" if flags & 0x800 else "cp437", "replace"), size, zip_trouble(flags, 0, size, packed),
+                         functools.partial(content, start, method, packed, size, crc))
+        start += packed
+    yield Member("", 0, f"cut off: {REST}")
+
+
+def tar_members(file):
+    try:
+        for info in file:
+            file.members.clear()                            # a million headers are not kept
+            if not info.isdir():
+                trouble = "a link" if info.issym() or info.islnk() else "no plain file" if not info.isreg() or info.issparse() else ""
+                name = info.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+                yield Member(name, info.size, trouble, lambda info=info: file.extractfile(info))
+    except DAMAGE as error:
+        yield Member("", 0, f"{'cut off' if str(error) == 'cut off' else 'damaged'}: {REST}")
+
+
+def opened(path, stack):
+    """-> iterator of members, in the archive's order, open as long as `stack` is. UserError where it is no archive at all."""
+    try:
+        if path.suffix.lower() == ".zip":
+            try:
+                return zip_members(stack.enter_context(zipfile.ZipFile(path)))
+            except (zipfile.BadZipFile, ValueError, NotImplementedError):           # the list at its end; a name in it; its version
+                file = stack.enter_context(open(path, "rb"))
+                if file.read(4) != b"PK\3\4":
+                    raise
+                return zip_remains(file)
+        with open(path, "rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        return tar_members(stack.enter_context(tarfile.open(path, "r|gz" if packed else "r|", tarinfo=Header)))
+    except DAMAGE as error:
+        raise UserError(f"{path} cannot be read as an archive ({error}): fetch it again, or name another, "
+                        "python dataset_preparation.py --source PATH") from error
+
+
+def refusal(name, suffix):
+    """Why a member of this name is left out, "" where it is welcome."""
+    parts = name.replace("\\", "/").split("/")
+    if parts[0] == "" or re.match(r"[A-Za-z]:[\\/]", name):
+        return "an absolute name"
+    if ".." in parts:
+        return "a name that leads out of the archive"
+    if suffix in NESTED:
+        return "an archive within the archive"
+    if any(part.startswith((".", "__MACOSX")) for part in parts if part != "."):
+        return "hidden"
+    return "" if suffix in formats.SUFFIXES | formats.NOTES else "neither a picture nor captions"
+
+
+def copy(member, path):
+    """Writes a member to `path` -> "", or the reason why nothing is there."""
+    written, trouble, source = 0, "", None
+    with open(path, "wb") as target, contextlib.ExitStack() as stack:
+        while not trouble:
+            try:
+                source = source or stack.enter_context(member.open())
+                block = source.read(2**16)
+            except DAMAGE as error:
+                trouble = "cut off" if "end of data" in str(error) else "encrypted" if "password" in str(error) else f"damaged ({type(error).__name__})"
+                break
+            if not block:
+                break
+            written += len(block)
+            trouble = "longer than it declares" if written > member.size else ""
+            target.write(block)
+    trouble = trouble or ("cut off" if written < member.size else "")
+    if trouble:
+        path.unlink()
+    return trouble
+
+
+def unpack(archive, target, format="auto"):
+    """Archive or Parquet file -> (lost, seen), as formats.describe has them; `target` becomes the folder of its pictures, with metadata.jsonl.
+
+    Finished work is kept: an archive that has not changed since is not unpacked again. What is lost is known by the member's name.
+    """
+    state = archive.stat()
+    stamp = {"version": VERSION, "archive": archive.as_posix(), "bytes": state.st_size, "mtime": state.st_mtime_ns, "format": format}
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads((target / MARKER).read_text("utf-8"))
+        if known["stamp"] == stamp:
+            return known["lost"], known["seen"]
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    notes = partial / ".notes"
+    notes.mkdir(parents=True)
+    lost, seen, rows = fill(archive, partial, notes, format)
+    shutil.rmtree(notes)
+    write_text(partial / "metadata.jsonl", formats.json_lines(rows))
+    write_text(partial / MARKER, json.dumps({"stamp": stamp, "lost": lost, "seen": seen}))
+    if target.exists():
+        shutil.rmtree(target)
+    partial.rename(target)
+    return lost, seen
+
+
+def fill(archive, folder, notes, format):
+    """Copies what is welcome into `folder`, annotation files into `notes` -> (lost, seen, rows for metadata.jsonl)."""
+    pictures, tables, refused, lost, total = {}, {}, set(), [], 0       # {member: name in folder}, {member: Path}
+    limit = min(LARGEST_TOTAL, max(ALWAYS, MOST_RATIO * archive.stat().st_size))
+    parquet, zipped = (archive.suffix.lower() == suffix for suffix in (".parquet", ".zip"))
+
+    def place(name, suffix):
+        stem = re.sub(r"[^A-Za-z0-9-]+", "_", posixpath.splitext(posixpath.basename(name))[0])[-60:]
+        return folder / f"{len(pictures):06}_{stem}{suffix}"
+
+    def keep(name, image):
+        nonlocal total
+        if len(image) > LARGEST_MEMBER or total + len(image) > limit:
+            raise ValueError(f"larger than {LARGEST_MEMBER:,} bytes" if len(image) > LARGEST_MEMBER else TOO_TIGHT)
+        total += len(image)
+        path = place(name, formats.suffix_of(name))
+        path.write_bytes(image)
+        pictures[name] = path.name
+
+    with contextlib.ExitStack() as stack:
+        for number, member in enumerate(() if parquet else progress(opened(archive, stack), label="unpacking", unit="member")):
+            if number == MOST_MEMBERS:
+                member = Member("", 0, f"more than {MOST_MEMBERS:,} members: {REST}")
+            if member.open is None:
+                lost.append(formats.rejected(archive.name, member.trouble, archive.name, 0))
+                break
+            name = posixpath.normpath(member.name.replace("\\", "/"))
+            suffix = formats.suffix_of(name)
+            picture, largest = suffix in formats.SUFFIXES, limit if suffix == ".parquet" else LARGEST_MEMBER
+            over = total + member.size > limit
+            reason = (refusal(member.name, suffix) or member.trouble or (f"larger than {largest:,} bytes" if member.size > largest else "") or
+                      (TOO_TIGHT if over else "") or ("a second member of this name" if name in pictures or name in tables else ""))
+            if not reason:
+                path = place(name, suffix) if picture else notes / f"{number}{suffix}"
+                reason = copy(member, path)
+            if reason:
+                refused.add(name)
+                lost.append(formats.rejected(member.name, reason, archive.name, 0))
+            elif picture:
+                pictures[name] = path.name
+            else:
+                tables[name] = path
+            total += member.size if not (zipped and reason) else 0
+            if over and not zipped:                         # to pass over a member of a tar is to read it
+                lost.append(formats.rejected(archive.name, f"{TOO_TIGHT}: {REST}", archive.name, 0))
+                break
+    tables |= {archive.name: archive} if parquet else {}
+    rows, bad, seen = formats.describe([*pictures, *tables], tables.get, format, keep)
+    gone = rows.keys() - pictures.keys() - refused
+    lost += bad + [formats.rejected(path, "image not found", row["file"], row["line"]) for path, row in rows.items() if path in gone]
+    return lost, seen, [{"file_name": flat, "member": name, **{key: rows[name][key] for key in ("caption", "style") if rows.get(name, {}).get(key)}}
+                        for name, flat in pictures.items()]
