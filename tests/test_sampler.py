@@ -110,3 +110,12 @@ def test_what_guidance_pushes_out_comes_back_and_normal_seeds_stay():
     back = sampler.typical(far)
     assert back[:, :4].norm(dim=1).amax() < 5.6 and (back[:, 4:] == z[:, 4:]).all()
     assert torch.nn.functional.cosine_similarity(back[:, :4], z[:, :4]).amin() > .999
+
+
+def test_a_variation_of_strength_0_is_the_seed_itself(tiny_model):
+    """Walks use the flow that knows no cluster; a seed must be carried there and back."""
+    torch.manual_seed(0)
+    torch.nn.init.normal_(tiny_model.sampler.flow.cluster.weight)
+    torch.nn.init.normal_(tiny_model.sampler.flow.outward.weight, std=.2)
+    z = torch.randn(5, 32)
+    assert (tiny_model.vary(z, torch.randn(5, 32), 0.) - z).abs().amax() < 1e-2 < (tiny_model.vary(z, torch.randn(5, 32), .5) - z).abs().amax()
