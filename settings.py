@@ -114,7 +114,7 @@ class ModelConfig:
     text_heads: int = option(8, "attention heads of the caption transformers")
     flow_dims: int = option(128, "leading directions of the code that the flow models; the others are Gaussian")
     flow_width: int = option(1024, "hidden width of the flow")
-    flow_clusters: int = option(512, "most clusters of codes that the sampler tells apart; a small collection fills fewer")
+    flow_clusters: int = option(1024, "most clusters of codes that the sampler tells apart; a small collection fills fewer")
     styles: int = option(16, "most styles that the sampler tells apart")
 
     def __post_init__(self):
@@ -157,7 +157,7 @@ class TrainConfig:
     checkpoints: str = option("checkpoints", "folder of the run")
     fresh: bool = option(False, "begin anew; the old run moves to CHECKPOINTS/previous/")
     max_samples: int = option(0, "train on so many pictures; 0: all")
-    sampler_steps: int = option(2000, "steps of the final fit of the sampler; each epoch makes a fortieth of them")
+    sampler_steps: int = option(2000, "steps of the final fit of the sampler")
     seed: int = option(0, "of initial values, order and noise")
     check: bool = option(False, "look at one batch, losses and gradients, then exit 0 (all well) or 1")
     data: str = data_option()
@@ -250,7 +250,7 @@ class DemoConfig:
 PRESETS = {
     "full": {},
     "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
-                  text_heads=4, flow_dims=32, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=4500),
+                  text_heads=4, flow_dims=32, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=6000),
 }
 
 

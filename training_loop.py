@@ -40,6 +40,8 @@ from tokenizer import PAD, Tokenizer
 
 
 PROMPTS = 4                                                             # versions of each caption that the sampler learns to answer
+STEPS_AN_EPOCH = 50                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
+LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
 SMALL = 2000                                                            # training pictures below which views make up for number
 
 
@@ -321,7 +323,6 @@ class MultimodalTrainer:
             loss = sampler.flow_loss(leading[rows], generator, captions[version, rows % captions.shape[1]])
             self.flow_optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(sampler.flow.parameters(), 1.0)
             self.flow_optimizer.step()
             sampler.eval()
             if final and (step + 1) % max(1, steps // 20) == 0:
@@ -362,8 +363,8 @@ class MultimodalTrainer:
         best = val["total"] < min((row["val_loss"] for row in self.metrics), default=math.inf)
         if not met.all():
             codes = self.encode(self.train)
-        self.fit_sampler(codes, max(1, self.config.sampler_steps // 40), epoch)
-        z = self.model.sampler.to_latent(self.encode(self.val, noisy=True).to(self.device)).cpu()
+        self.fit_sampler(codes, min(STEPS_AN_EPOCH, self.config.sampler_steps), epoch)
+        z = self.model.sampler.to_latent(self.encode(self.val, noisy=True)[:LATENTS_WATCHED].to(self.device)).cpu()
         self.metrics.append({
             "epoch": epoch + 1, "train_loss": train["total"], "val_loss": val["total"],
             **{f"train_{part}": train[part] for part in self.loss.weights}, **{f"val_{part}": val[part] for part in self.loss.weights},
