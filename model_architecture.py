@@ -253,7 +253,8 @@ class MultimodalModel(nn.Module):
         for module in (self.text_decoder, self.text_encoder):
             nn.init.normal_(module.positions, std=0.02)
         nn.init.normal_(self.image_decoder.layers[-1].weight, std=0.01)
-        nn.init.zeros_(self.sampler.flow.outward.weight)
+        for last in (self.sampler.flow.outward, self.sampler.regression[-1]):
+            nn.init.zeros_(last.weight)
 
     def set_tokenizer(self, tokenizer):
         used = len(tokenizer) if tokenizer else 260
@@ -431,7 +432,7 @@ def read_extra_state(tensor):
 # ---------------------------------------------------------------- the command
 
 PARTS = {"image_encoder": "picture -> code", "image_decoder": "code -> picture", "text_encoder": "caption -> vector of the code's length, for InfoNCE",
-         "text_decoder": "code and words so far -> next word", "sampler": "seed space N(0, I) <-> code: a frame, clusters and style means (buffers), and a flow"}
+         "text_decoder": "code and words so far -> next word", "sampler": "seed space N(0, I) <-> code: a frame, clusters and style means (buffers), and a flow and a regression"}
 
 
 def parameter_counts(model):

@@ -64,15 +64,24 @@ class VelocityField(nn.Module):
         return self.outward(F.silu(x))                                  # (B, k)
 
 
+class Regression(nn.Sequential):
+    """(B, k) -> (B, m): the mean of the next m coordinates, told the k leading ones. An unfitted one says zero, their mean."""
+
+    def __init__(self, dims, width, following):
+        super().__init__(nn.Linear(dims, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), Dropout(), nn.Linear(width, following))
+
+
 class Sampler(nn.Module):
     """The map between seeds z ~ N(0, I) and codes, both (B, D).
 
         cluster, rest = split(z[:, -1])
-        y = flow(z[:, :k] | cluster), z[:, k:-1], rest          code = mean + frame y
+        leading = flow(z[:, :k] | cluster)
+        y = leading, regression(leading) + spread z[:, k:k+m], z[:, k+m:-1], rest           code = mean + frame y
 
     The columns of `frame` are the principal directions of the noisy training codes times their standard deviation. In the
     k leading ones the codes are far from Gaussian, a flow carries one into the other, fitted by flow matching (Lipman et al. 2023,
-    arXiv:2210.02747); in the others the training noise dominates, which is Gaussian by construction.
+    arXiv:2210.02747). The m next ones mostly follow from these, by no straight line: a small regression says how, and what it leaves
+    over is taken for Gaussian. In the others the training noise dominates, which is Gaussian by construction.
 
     A continuous flow alone must stretch thin bridges between the clusters in which codes lie (two ships, a large church), and
     a seed that falls on a bridge is drawn as the ghost of two subjects. So the leading coordinates are divided into clusters
@@ -91,6 +100,7 @@ class Sampler(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.dims = min(config.flow_dims, config.latent_dim - 1)
+        self.following = min(config.follow_dims, config.latent_dim - 1 - self.dims)
         self.noise = config.code_noise
         self.register_buffer("mean", torch.zeros(config.latent_dim))
         self.register_buffer("frame", torch.eye(config.latent_dim))
@@ -99,18 +109,20 @@ class Sampler(nn.Module):
         self.register_buffer("edges", torch.ones(config.flow_clusters + 1, dtype=torch.float64).scatter(0, torch.tensor(0), 0.))      # 0 … 1
         self.register_buffer("style_means", torch.zeros(config.styles, self.dims, dtype=torch.float64))       # of the leading coordinates
         self.register_buffer("style_scores", torch.zeros(config.styles, self.dims + 1, dtype=torch.float64))  # linear discriminant: weights and offset
+        self.register_buffer("spread", torch.ones(self.following, dtype=torch.float64))     # standard deviation of what the regression leaves over
         self.flow = VelocityField(self.dims, config.flow_width, config.flow_clusters, config.latent_dim)
+        self.regression = Regression(self.dims, config.flow_width, self.following)
 
     # -- seeds and codes
 
     def to_code(self, z):
         clusters, rest = self.split(z[:, -1])
         leading = self.integrate(z[:, :self.dims], 0, 1, clusters)
-        return self.from_frame(torch.cat([leading, z[:, self.dims:-1], rest[:, None].to(z)], -1))
+        return self.from_frame(self.with_following(torch.cat([leading, z[:, self.dims:-1], rest[:, None].to(z)], -1)))
 
     def to_latent(self, code):
-        y = self.to_frame(code)
-        clusters = self.nearest(y[:, :self.dims])
+        y = self.without_following(self.to_frame(code))
+        clusters = self.nearest(y)
         leading = self.integrate(y[:, :self.dims], 1, 0, clusters)
         return torch.cat([leading, y[:, self.dims:-1], self.join(clusters, y[:, -1])[:, None].to(y)], -1)
 
@@ -120,6 +132,22 @@ class Sampler(nn.Module):
         leading = z[:, :self.dims]
         longest = self.dims**.5 + LONGEST
         return torch.cat([leading * (longest / leading.norm(dim=1, keepdim=True)).clamp(max=1), z[:, self.dims:]], -1)
+
+    def following_mean(self, y):
+        """y (B, D) -> what the regression expects of the following coordinates (B, m)."""
+        regression = copy.deepcopy(self.regression).double().cpu().eval().requires_grad_(False)
+        return regression(y[:, :self.dims].double().cpu())
+
+    def with_following(self, y):
+        """Coordinates (B, D) in which the following ones are standard normal -> those of the frame; without_following is its inverse."""
+        k, m = self.dims, self.dims + self.following
+        following = self.following_mean(y) + self.spread.cpu() * y[:, k:m].double().cpu()
+        return torch.cat([y[:, :k], following.to(y), y[:, m:]], -1)
+
+    def without_following(self, y):
+        k, m = self.dims, self.dims + self.following
+        following = (y[:, k:m].double().cpu() - self.following_mean(y)) / self.spread.cpu()
+        return torch.cat([y[:, :k], following.to(y), y[:, m:]], -1)
 
     def to_frame(self, code):
         return (code - self.mean) @ self.frame_inverse.T                # (B, D)
@@ -141,10 +169,10 @@ class Sampler(nn.Module):
         inside = torch.special.ndtr(rest.detach().double().cpu())
         return torch.special.ndtri(torch.lerp(edges[clusters], edges[clusters + 1], inside).clamp(1e-12, 1 - 1e-12))
 
-    def nearest(self, leading):
-        """(B, k) -> the cluster of each, int (B,) on the CPU."""
+    def nearest(self, y):
+        """Coordinates (B, k or more) -> the cluster of each, int (B,) on the CPU."""
         used = self.edges.diff() > 0
-        y, centres = leading.detach().double().cpu(), self.centres.double().cpu()
+        y, centres = y[:, :self.dims].detach().double().cpu(), self.centres.double().cpu()
         distance = centres.square().sum(1) - 2 * y @ centres.T          # (B, K), but for each row's own length
         return distance.masked_fill(~used.cpu(), torch.inf).argmin(1)
 
@@ -176,15 +204,16 @@ class Sampler(nn.Module):
 
     def draw(self, z, captions, guidance):
         """The code that z (B, D) gives when captions are wanted, (B, D) as MultimodalModel.caption_features makes them."""
-        return self.from_frame(torch.cat([self.integrate(z[:, :self.dims], 0, 1, None, captions, guidance), z[:, self.dims:]], -1))
+        leading = self.integrate(z[:, :self.dims], 0, 1, None, captions, guidance)
+        return self.from_frame(self.with_following(torch.cat([leading, z[:, self.dims:]], -1)))
 
     def to_smooth(self, code):
         """Code -> coordinates (B, D), standard normal too, in which a straight walk meets no jump: the flow that knows no cluster."""
-        y = self.to_frame(code)
+        y = self.without_following(self.to_frame(code))
         return torch.cat([self.integrate(y[:, :self.dims], 1, 0), y[:, self.dims:]], -1)
 
     def from_smooth(self, w):
-        return self.from_frame(torch.cat([self.integrate(w[:, :self.dims], 0, 1), w[:, self.dims:]], -1))
+        return self.from_frame(self.with_following(torch.cat([self.integrate(w[:, :self.dims], 0, 1), w[:, self.dims:]], -1)))
 
     def style_chances(self, code):
         """Code (B, D) -> probability of each style (B, styles), float64 on the CPU, by linear discriminant analysis."""
@@ -203,9 +232,9 @@ class Sampler(nn.Module):
 
     @torch.no_grad()
     def set_frame(self, codes, previous=None):
-        """Fit mean and frame to codes (N, D) without noise. previous: leading coordinates of the first rows from the last fit,
-        (M <= N, k); the new leading ones are turned to agree with them (orthogonal Procrustes), so that a flow fitted before stays
-        nearly right. -> leading whitened coordinates (N, k)."""
+        """Fit mean and frame to codes (N, D) without noise. previous: what this returned for the first rows at the last fit, (M <= N, k + m);
+        each of the two kinds is turned to agree with what it was (orthogonal Procrustes), so that flow and regression fitted before
+        stay nearly right. -> whitened coordinates, the leading and the following ones (N, k + m)."""
         codes = codes.double().cpu()
         mean = codes.mean(0)
         variance, directions = torch.linalg.eigh((codes - mean).T @ (codes - mean) / len(codes))
@@ -213,33 +242,35 @@ class Sampler(nn.Module):
         scale = (variance[order].clamp(min=0) + self.noise**2).clamp(min=1e-6).sqrt()      # (D,)
         directions = directions[:, order]                               # (D, D), columns
         turn = torch.eye(len(mean), dtype=torch.float64)
-        leading = (codes - mean) @ directions[:, :self.dims] / scale[:self.dims]            # (N, k)
-        if previous is not None:
-            u, _, vh = torch.linalg.svd(leading[:len(previous)].T @ previous.double())
-            turn[:self.dims, :self.dims] = u @ vh
-            leading = leading @ (u @ vh)
+        k, m = self.dims, self.dims + self.following
+        y = (codes - mean) @ directions[:, :m] / scale[:m]              # (N, k + m)
+        for part in (slice(0, k), slice(k, m)) if previous is not None else ():
+            u, _, vh = torch.linalg.svd(y[:len(previous), part].T @ previous[:, part].double())
+            turn[part, part] = u @ vh
+            y[:, part] = y[:, part] @ (u @ vh)
         self.mean.copy_(mean)
         self.frame.copy_(directions * scale @ turn)
         self.frame_inverse.copy_(turn.T @ (directions / scale).T)
-        return leading.float()
+        return y.float()
 
     @torch.no_grad()
-    def set_clusters(self, leading, count, seed=0):
-        """Divide leading coordinates (N, k) into at most `count` clusters by k-means, starting from those of the last fit where
+    def set_clusters(self, y, count, seed=0):
+        """Divide coordinates (N, k or more), by the leading ones, into at most `count` clusters by k-means, starting from those of the last fit where
         it had as many."""
         from sklearn.cluster import KMeans
         count = max(1, min(len(self.centres), count))
         before = self.centres[:count].cpu().numpy()
         warm = int((self.edges.diff() > 0).sum()) == count > 1
-        found = KMeans(count, init=before if warm else "k-means++", n_init=1, random_state=seed).fit(leading.cpu().numpy())
+        found = KMeans(count, init=before if warm else "k-means++", n_init=1, random_state=seed).fit(y[:, :self.dims].cpu().numpy())
         self.centres.zero_()[:count] = torch.as_tensor(found.cluster_centers_)
         frequency = np.bincount(found.labels_, minlength=count) + .5
         self.edges.fill_(1)[:count] = torch.as_tensor(np.concatenate([[0], frequency.cumsum() / frequency.sum()])[:-1])
 
     @torch.no_grad()
-    def set_styles(self, leading, styles, generator):
-        """Means and discriminant of the styles, int (N,), from leading coordinates (N, k); one that no row has is never chosen."""
-        y = self.noisy(leading, generator).double().cpu()
+    def set_styles(self, y, styles, generator):
+        """Means and discriminant of the styles, int (N,), from the leading ones of coordinates (N, k or more); a style that no row has is never
+        chosen."""
+        y = self.noisy(y, generator)[:, :self.dims].double().cpu()
         count = torch.bincount(styles, minlength=len(self.style_means))[:, None]            # (S, 1)
         means = torch.zeros_like(self.style_means, device="cpu").index_add(0, styles, y) / count.clamp(min=1)
         inner = y - means[styles]
@@ -248,17 +279,26 @@ class Sampler(nn.Module):
         self.style_means.copy_(means)
         self.style_scores.copy_(torch.cat([weights, offset], 1))
 
-    def noisy(self, leading, generator):
-        """Leading coordinates (B, k) as the decoders meet them: with the training noise, variance 1."""
-        rows = self.noise * self.frame_inverse[:self.dims]              # (k, D); the noise has covariance rows @ rows.T
-        root = torch.linalg.cholesky((rows @ rows.T).double().cpu() + 1e-9 * torch.eye(self.dims)).float()
-        return leading + (torch.randn(leading.shape, generator=generator) @ root.T).to(leading)
+    @torch.no_grad()
+    def set_spread(self, y, generator):
+        """What the regression leaves over of the following coordinates, from (N, k + m) without noise."""
+        y = self.noisy(y, generator)
+        left = y[:, self.dims:].double().cpu() - self.following_mean(y)
+        self.spread.copy_(left.square().mean(0).sqrt())
 
-    def flow_loss(self, leading, generator, captions=None):
-        """Flow-matching loss of a batch of leading coordinates (B, k), noised afresh: mean squared error of the velocity. captions
-        (B, D): a part of the rows is told its caption, another nothing; None: every row is told its cluster."""
-        device = leading.device
-        data = self.noisy(leading, generator)                           # (B, k)
+    def noisy(self, y, generator):
+        """Coordinates (B, n), the first n of a code's, as the decoders meet them: with the training noise, variance 1."""
+        rows = self.noise * self.frame_inverse[:y.shape[1]]             # (n, D); the noise has covariance rows @ rows.T
+        root = torch.linalg.cholesky((rows @ rows.T).double().cpu() + 1e-9 * torch.eye(len(rows))).float()
+        return y + (torch.randn(y.shape, generator=generator) @ root.T).to(y)
+
+    def loss(self, y, generator, captions=None):
+        """Loss of a batch of coordinates, the leading and the following ones (B, k + m), noised afresh: the mean squared error of the flow's
+        velocity and that of the regression. captions (B, D): a part of the rows is told its caption, another nothing; None: every row is told
+        its cluster."""
+        device = y.device
+        y = self.noisy(y, generator)
+        data, following = y.tensor_split([self.dims], 1)                # (B, k), (B, m)
         start = torch.randn(data.shape, generator=generator).to(device)
         t, chance = torch.rand(2, len(data), generator=generator)       # (B,) each
         clusters, t = self.nearest(data), t.to(device)                  # (B,)
@@ -269,4 +309,4 @@ class Sampler(nn.Module):
             condition = self.flow.condition(clusters.masked_fill(chance >= TOLD_CLUSTER, NO_CLUSTER).to(device))
             condition = condition.index_add(0, told, self.flow.caption(captions[told]))     # of a quarter of the rows: it is the widest layer
         y = torch.lerp(start, data, t[:, None])
-        return F.mse_loss(self.flow(y, t, condition), data - start)
+        return F.mse_loss(self.flow(y, t, condition), data - start) + F.mse_loss(self.regression(data), following)

@@ -112,8 +112,9 @@ class ModelConfig:
     text_width: int = option(512, "width of the caption transformers")
     text_layers: int = option(3, "layers of the caption decoder")
     text_heads: int = option(8, "attention heads of the caption transformers")
-    flow_dims: int = option(128, "leading directions of the code that the flow models; the others are Gaussian")
-    flow_width: int = option(1024, "hidden width of the flow")
+    flow_dims: int = option(128, "leading directions of the code, which the flow models")
+    follow_dims: int = option(256, "directions after those, which a regression predicts from them")
+    flow_width: int = option(1024, "hidden width of the flow and of the regression")
     flow_clusters: int = option(1024, "most clusters of codes that the sampler tells apart; a small collection fills fewer")
     styles: int = option(16, "most styles that the sampler tells apart")
 
@@ -250,7 +251,7 @@ class DemoConfig:
 PRESETS = {
     "full": {},
     "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
-                  text_heads=4, flow_dims=32, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=6500),
+                  text_heads=4, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=6000),
 }
 
 

@@ -223,9 +223,9 @@ class MultimodalTrainer:
         self.loss = MultimodalLoss(config.reconstruction_weight, config.caption_weight, config.contrastive_weight,
                                    config.temperature, config.shape_weight)
         self.optimizers = make_optimizers(model, config)
-        self.flow_optimizer = torch.optim.AdamW(model.sampler.flow.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
+        self.flow_optimizer = torch.optim.AdamW(model.sampler.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
         self.small = len(train.rows) < SMALL                            # then pictures are jiggled, and encoded in several views
-        self.leading = None                                             # (N, k) flow coordinates of the training rows
+        self.coordinates = None                                         # (N, k + m) of the training rows, as the sampler has them
         names = sorted(set(train.styles))
         if len(names) > model.config.styles:
             raise UserError(f"{config.style} has {len(names)} styles, the model tells {model.config.styles} apart; use --styles {len(names)}")
@@ -309,30 +309,31 @@ class MultimodalTrainer:
         sampler, final = self.model.sampler, held_out is not None
         generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
         torch.manual_seed(generator.initial_seed())                     # the dropout's random numbers, the same after a resume
-        self.leading = sampler.set_frame(codes, self.leading)
-        sampler.set_clusters(self.leading, len(self.train.rows) // ROWS_PER_CLUSTER, self.config.seed)
-        sampler.set_styles(self.leading, self.styles.repeat(len(codes) // len(self.styles)), generator)
-        leading, captions = self.leading.to(self.device), self.encode_captions(self.train, PROMPTS if final else 1)
+        self.coordinates = sampler.set_frame(codes, self.coordinates)
+        sampler.set_clusters(self.coordinates, len(self.train.rows) // ROWS_PER_CLUSTER, self.config.seed)
+        sampler.set_styles(self.coordinates, self.styles.repeat(len(codes) // len(self.styles)), generator)
+        y, captions = self.coordinates.to(self.device), self.encode_captions(self.train, PROMPTS if final else 1)
         best, kept = math.inf, None
         for step in progress(range(steps), label="fitting the sampler", unit="step") if final else range(steps):
             for group in self.flow_optimizer.param_groups:
                 group["lr"] = learning_rate * min(1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1)
-            rows = torch.randint(len(leading), (256,), generator=generator).to(self.device)
+            rows = torch.randint(len(y), (256,), generator=generator).to(self.device)
             sampler.train()
             version = torch.randint(len(captions), (len(rows),), generator=generator).to(self.device)
-            loss = sampler.flow_loss(leading[rows], generator, captions[version, rows % captions.shape[1]])
+            loss = sampler.loss(y[rows], generator, captions[version, rows % captions.shape[1]])
             self.flow_optimizer.zero_grad()
             loss.backward()
             self.flow_optimizer.step()
             sampler.eval()
             if final and (step + 1) % max(1, steps // 20) == 0:
-                unseen = sampler.to_frame(held_out.to(self.device))[:, :sampler.dims].repeat(max(1, 2000 // len(held_out)), 1)
+                unseen = sampler.to_frame(held_out.to(self.device))[:, :y.shape[1]].repeat(max(1, 2000 // len(held_out)), 1)
                 with torch.no_grad():
-                    loss = float(sampler.flow_loss(unseen, stream(self.config.seed, "unseen codes")))
+                    loss = float(sampler.loss(unseen, stream(self.config.seed, "unseen codes")))
                 if loss < best:
-                    best, kept = loss, {key: value.clone() for key, value in sampler.flow.state_dict().items()}
+                    best, kept = loss, {name: weight.detach().clone() for name, weight in sampler.named_parameters()}
         if final:
-            sampler.flow.load_state_dict(kept)
+            sampler.load_state_dict(kept, strict=False)
+        sampler.set_spread(unseen if final else y, generator)
 
     @torch.no_grad()
     def encode_captions(self, loader, versions=1):
@@ -448,7 +449,7 @@ class MultimodalTrainer:
         """last.pt: everything that an exact resume at the next epoch needs."""
         checkpoint.save(self.folder / "last.pt", {
             "model": self.model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "flow_optimizer": self.flow_optimizer.state_dict(), "leading": self.leading, "metrics": self.metrics,
+            "flow_optimizer": self.flow_optimizer.state_dict(), "coordinates": self.coordinates, "metrics": self.metrics,
             "style": self.config.style, "samples": len(self.train.rows)})
 
     def load_checkpoint(self):
@@ -469,7 +470,7 @@ class MultimodalTrainer:
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
         self.flow_optimizer.load_state_dict(state["flow_optimizer"])
-        self.leading, self.metrics = state["leading"], state["metrics"]
+        self.coordinates, self.metrics = state["coordinates"], state["metrics"]
         return True
 
 

@@ -61,10 +61,11 @@ class Gaussian:
 
     def __init__(self, config, codes, steps):
         self.frame = Sampler(config)
-        torch.nn.init.zeros_(self.frame.flow.outward.weight)
-        torch.nn.init.zeros_(self.frame.flow.outward.bias)
-        self.leading = self.frame.set_frame(codes)
-        self.frame.set_clusters(self.leading, min(self.clusters, len(codes) // ROWS_PER_CLUSTER) or 1)
+        for last in (self.frame.flow.outward, self.frame.regression[-1]):
+            torch.nn.init.zeros_(last.weight)
+            torch.nn.init.zeros_(last.bias)
+        self.y = self.frame.set_frame(codes)                            # (N, k + m)
+        self.frame.set_clusters(self.y, min(self.clusters, len(codes) // ROWS_PER_CLUSTER) or 1)
         self.fit(steps)
         self.frame.eval()
 
@@ -83,7 +84,7 @@ class Mixture(Gaussian):
 
     def fit(self, steps):
         from sklearn.mixture import GaussianMixture
-        noisy = self.frame.noisy(self.leading, stream(0, "mixture"))
+        noisy = self.frame.noisy(self.y[:, :self.frame.dims], stream(0, "mixture"))
         self.mixture = GaussianMixture(max(1, min(72, len(noisy) // 60)), reg_covar=1e-3, random_state=0).fit(noisy.double().numpy())
         self.edges = torch.as_tensor(np.concatenate([[0.], self.mixture.weights_.cumsum()]))
 
@@ -97,27 +98,27 @@ class Mixture(Gaussian):
 
 
 class Flow(Gaussian):
-    """Flow matching, one continuous flow."""
+    """Flow matching, one continuous flow, and a regression for the directions that follow from those it models."""
 
     def fit(self, steps):
-        flow = self.frame.flow
-        for module in flow.modules():
-            if isinstance(module, torch.nn.Linear):
+        last = self.frame.flow.outward, self.frame.regression[-1]
+        for module in self.frame.modules():
+            if isinstance(module, torch.nn.Linear) and module not in last:
                 torch.nn.init.normal_(module.weight, std=module.in_features ** -.5)
-        torch.nn.init.zeros_(flow.outward.weight)
         self.frame.train()
-        optimise(list(flow.parameters()), self.loss, steps, type(self).__name__)
+        optimise(list(self.frame.parameters()), self.loss, steps, type(self).__name__)
+        self.frame.set_spread(self.y, stream(0, "spread"))
 
     def rows(self, generator):
-        return self.leading[torch.randint(len(self.leading), (BATCH,), generator=generator)]
+        return self.y[torch.randint(len(self.y), (BATCH,), generator=generator)]
 
     def loss(self, generator):
-        return self.frame.flow_loss(self.rows(generator), generator)
+        return self.frame.loss(self.rows(generator), generator)
 
 
 class ClustersAndFlow(Flow):
     """The program's own: clusters chosen by one coordinate of the seed, and within each a flow."""
-    clusters = 512
+    clusters = 1024
 
 
 class Diffusion(Flow):
@@ -125,7 +126,7 @@ class Diffusion(Flow):
     STEPS = 100
 
     def loss(self, generator):
-        data = self.frame.noisy(self.rows(generator), generator)
+        data = self.frame.noisy(self.rows(generator)[:, :self.frame.dims], generator)
         t, noise = torch.rand(BATCH, generator=generator), torch.randn(data.shape, generator=generator)
         angle = (t * math.pi / 2)[:, None]
         return F.mse_loss(self.predict(angle.cos() * data + angle.sin() * noise, t), noise)

@@ -62,7 +62,8 @@ def tiny_model():
         torch.manual_seed(0)
         model = MultimodalModel(tiny_config(), Tokenizer.train(CAPTIONS, 320)).eval()
         torch.nn.init.normal_(model.image_decoder.layers[-1].weight, std=0.2)
-        torch.nn.init.normal_(model.sampler.flow.outward.weight, std=0.02)
+        for last in (model.sampler.flow.outward, model.sampler.regression[-1]):
+            torch.nn.init.normal_(last.weight, std=0.02)
     return model
 
 

@@ -28,7 +28,7 @@ def test_every_parameter_receives_a_gradient(tiny_model):
     MultimodalLoss()(drawn, images, logits, tokens, code, tiny_model.text_encoder(tokens))["total"].backward()
     silent = [name for name, weight in tiny_model.named_parameters() if not name.startswith("sampler.") and (weight.grad is None or not weight.grad.any())]
     assert not silent
-    tiny_model.sampler.flow_loss(torch.randn(64, 8), torch.Generator(), torch.randn(64, 32)).backward()
+    tiny_model.sampler.loss(torch.randn(64, 31), torch.Generator(), torch.randn(64, 32)).backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in tiny_model.sampler.parameters())
 
 
@@ -128,10 +128,10 @@ def test_sampled_codes_look_like_training_codes(tiny_model):
     codes = torch.randn(400, 32, generator=generator) * 0.1
     codes[:, 3] += torch.where(torch.arange(400) % 2 == 0, 4.0, -4.0)
     leading = sampler.set_frame(codes)
-    optimizer = torch.optim.AdamW(sampler.flow.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(sampler.parameters(), lr=3e-3)
     for _ in range(800):
         optimizer.zero_grad()
-        sampler.flow_loss(leading[torch.randint(400, (256,), generator=generator)], generator).backward()
+        sampler.loss(leading[torch.randint(400, (256,), generator=generator)], generator).backward()
         optimizer.step()
     side = sampler.to_code(latents(range(500), 32))[:, 3]
     assert 0.35 < (side > 0).float().mean() < 0.65

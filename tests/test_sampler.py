@@ -9,16 +9,18 @@ def fitted(codes, clusters, steps=400, captions=None, noise=.05):
     """A sampler fitted to codes (N, 32) as training does it, small."""
     torch.manual_seed(0)
     sampler = Sampler(tiny_config(flow_dims=4, flow_width=64, code_noise=noise))
-    torch.nn.init.zeros_(sampler.flow.outward.weight)
+    for last in (sampler.flow.outward, sampler.regression[-1]):
+        torch.nn.init.zeros_(last.weight)
     generator, leading = torch.Generator().manual_seed(0), sampler.set_frame(codes)
     sampler.set_clusters(leading, clusters)
-    optimizer = torch.optim.AdamW(sampler.flow.parameters(), 3e-3)
+    optimizer = torch.optim.AdamW(sampler.parameters(), 3e-3)
     for _ in range(steps):
         rows = torch.randint(len(leading), (128,), generator=generator)
-        loss = sampler.flow_loss(leading[rows], generator, None if captions is None else captions[rows])
+        loss = sampler.loss(leading[rows], generator, None if captions is None else captions[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    sampler.set_spread(leading, generator)
     return sampler.eval().requires_grad_(False)
 
 
@@ -45,7 +47,7 @@ def test_seeds_between_clusters_are_not_drawn_as_ghosts():
     """One continuous flow stretches bridges between clusters, and a tenth of the pairs were ghosts of two subjects."""
     codes, _ = blobs()
     with_clusters, alone = ghosts(fitted(codes, 4)), ghosts(fitted(codes, 1))
-    assert with_clusters < .1 < alone / 2, (with_clusters, alone)
+    assert with_clusters < .08 and alone > 2 * with_clusters, (with_clusters, alone)
 
 
 def test_seeds_and_codes_are_one_to_one():
@@ -119,3 +121,18 @@ def test_a_variation_of_strength_0_is_the_seed_itself(tiny_model):
     torch.nn.init.normal_(tiny_model.sampler.flow.outward.weight, std=.2)
     z = torch.randn(5, 32)
     assert (tiny_model.vary(z, torch.randn(5, 32), 0.) - z).abs().amax() < 1e-2 < (tiny_model.vary(z, torch.randn(5, 32), .5) - z).abs().amax()
+
+
+def test_directions_that_follow_from_the_leading_ones_are_not_drawn_at_random():
+    """The longer a model was trained, the finer the things that its codes held beyond the leading directions; drawn from a Gaussian
+    apart, they were of another picture: half an hour of training gave no better seeds than six minutes."""
+    generator = torch.Generator().manual_seed(4)
+    codes = .02 * torch.randn(600, 32, generator=generator)
+    codes[:, :4] += 2 * torch.randn(600, 4, generator=generator)        # four leading directions, as the flow has
+    codes[:, 4] += codes[:, 0].abs()                                    # not to be had by a straight line
+    sampler = fitted(codes, 1, steps=800)
+    drawn = sampler.to_code(torch.randn(500, 32, generator=generator))
+    left = lambda code: float((code[:, 4] - code[:, 0].abs()).std())
+    assert left(drawn) < .5 * float(codes[:, 4].std()), (left(drawn), left(codes), float(codes[:, 4].std()))
+    z = torch.randn(100, 32, generator=generator)
+    assert (sampler.to_latent(sampler.to_code(z)) - z).abs().amax() < 1e-2
