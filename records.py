@@ -8,7 +8,7 @@ import json
 import os
 from pathlib import Path
 
-from cli import UserError, write_text
+from cli import UserError, whole_file
 
 
 class Collection:
@@ -40,7 +40,9 @@ class Collection:
         return read_json(self.metadata)
 
     def write_metadata(self, rows):
-        write_text(self.metadata, json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
+        with whole_file(self.metadata) as partial, open(partial, "w", encoding="utf-8") as file:
+            json.dump(rows, file, ensure_ascii=False, indent=1)         # of 100,000 rows the text alone would be 70 MB
+            file.write("\n")
 
     def read_captions(self):
         """-> (train rows, val rows) of the caption files. UserError where the captions were not made yet."""
@@ -58,21 +60,26 @@ def read_json(path):
         raise UserError(f"{path} cannot be read as JSON ({error}); remove it and run the script that writes it again") from error
 
 
-def read_jsonl(path):
-    """JSON Lines file -> list of dicts, blank lines skipped. UserError names file and line."""
-    rows = []
+def each_row(path, torn=False):
+    """JSON Lines file -> its dicts one after another, blank lines skipped. UserError names file and line. torn: overlook a last line
+    without its end, which another process may be writing at this moment."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, "rb") as file:
             for number, line in enumerate(file, 1):                     # splits at \n alone: U+2028 may stand inside a caption
-                if line.strip():
-                    rows.append(json.loads(line))
-                    if not isinstance(rows[-1], dict):
+                if line.strip() and not (torn and not line.endswith(b"\n")):
+                    row = json.loads(line)
+                    if not isinstance(row, dict):
                         raise ValueError("not an object")
+                    yield row
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise UserError(f"{path}, line {number}: not a JSON object ({error})") from error
-    return rows
+
+
+def read_jsonl(path, torn=False):
+    """each_row as a list."""
+    return list(each_row(path, torn))
 
 
 def recover_jsonl(path):
@@ -88,7 +95,8 @@ def recover_jsonl(path):
 
 
 def write_jsonl(path, rows):
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    with whole_file(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def split_rows(rows, stored=None):

@@ -65,6 +65,13 @@ def test_a_torn_last_line_is_cut_off_and_appending_goes_on(tmp_path):
     assert recover_jsonl(tmp_path / "absent.jsonl") == []
 
 
+def test_a_line_that_another_process_is_writing_is_overlooked(tmp_path):
+    path, whole = tmp_path / "log.jsonl", json.dumps({"caption": "Doré"}, ensure_ascii=False).encode()
+    for length in range(1, len(whole) + 1):                             # cuts its last letter in two as well
+        path.write_bytes(whole + b"\n" + whole[:length])
+        assert read_jsonl(path, torn=True) == [{"caption": "Doré"}]
+
+
 def test_damaged_rows_are_named_by_file_and_line(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"id": 1}\n[2]\n', encoding="utf-8")
     with pytest.raises(UserError, match=r"rows\.jsonl, line 2"):
