@@ -42,5 +42,5 @@ samples: .venv/installed
 
 clean:                                                 # keeps data/raw, checkpoints, and captions that a captioner took hours to write
 	rm -rf .venv outputs data/processed data/metadata
-	if [ -d data/captions ]; then find data/captions -type f ! -name '*_generated.jsonl' -delete; fi
+	if [ -d data/captions ]; then find data/captions -type f ! -name '*_generated*.jsonl' -delete; fi
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,40 +1,53 @@
 """Give every prepared picture a caption, and deal the pairs into training and validation.
 
 Reads   data/metadata/<style>_metadata.json      made by dataset_preparation.py
-        data/processed/<style>/resized/          only where captions are missing
+        data/processed/<style>/resized/          only where captions are missing, and for --review
 Writes  data/captions/<style>_{train,val}.jsonl  the pairs, 90/10; a picture once dealt never changes sides
+        data/captions/<style>_quality.json       lengths, vocabulary, duplicates, captions that say little
         data/metadata/<style>_metadata.json      the captions, written back
-        data/captions/<style>_generated.jsonl    what a captioner wrote, batch by batch, so that a killed run goes on
+        data/captions/<style>_generated.jsonl    what a captioner wrote, at once, so that a killed run goes on; _generated_2of4.jsonl of --shard 2/4
 
     python caption_generation.py                                    # 848 engravings: expect 763 and 85 pairs (5,141: 4,627 and 514)
     python caption_generation.py --style builtin                    # the built-in captions: seconds, no model; 5,400 and 600 pairs
     python caption_generation.py --captioner Salesforce/blip-image-captioning-base     # a small captioner, for machines without a GPU
     python caption_generation.py --captioner existing               # only pictures that came with a caption
     python caption_generation.py --captioner PATH --recaption       # a checkpoint in a folder; replaces the captions there are
+    python caption_generation.py --captioner http://localhost:8000/v1 --batch-size 32      # a server: vLLM, llama.cpp; OPENAI_API_KEY if it wants a key
+    python caption_generation.py --captioner http://localhost:11434/v1 --captioner-model llava     # Ollama
+    python caption_generation.py --review outputs/captions.html     # pictures beside their captions, doubtful ones first
+    python caption_generation.py --shard 1/4                        # a quarter; 2/4, 3/4 and 4/4 elsewhere, and all logs in one data/captions/: then without
+    torchrun --nproc-per-node 4 caption_generation.py               # the same on the four GPUs of one machine; then without torchrun
 
 Captions read "An engraving of …" (depicting, showing), "A drawing of …" and so on by style; those that do already stay as they are.
 Others lose their own "a black and white drawing of", white space is collapsed, control characters go. Nothing is added at the end.
 """
 import errno
+import hashlib
 import json
+import os
 import re
+import shlex
 import time
 import unicodedata
 import urllib.error
 import urllib.request
 from collections import Counter
+from itertools import groupby, zip_longest
 from pathlib import Path
 
 from PIL import Image
 
-from cli import UserError, parse, progress, run
-from records import Collection, read_jsonl, recover_jsonl, split_rows, write_jsonl
+from caption_quality import find_flags, quality, told, write_review
+from cli import UserError, parse, progress, run, write_text
+from endpoint import Endpoint
+from records import Collection, each_row, read_json, recover_jsonl, split_rows, write_jsonl
 from settings import PRESETS, CaptionConfig, PrepareConfig
 
 BLIP2 = "Salesforce/blip2-opt-2.7b"
 SMALLER = "Salesforce/blip-image-captioning-base"
 PARAMETERS = {BLIP2: 3.74e9, SMALLER: 0.22e9}               # known before the download; counted for all others
 BEAMS = 5
+QUESTION = "Describe it in one sentence that begins: {}"
 
 
 # Wording
@@ -42,11 +55,13 @@ BEAMS = 5
 MEDIUM = {"engraving": "An engraving", "builtin": "An engraving", "drawings": "A drawing", "painting": "A painting",
           "sculpture": "A sculpture", "iconography": "An icon"}
 WORDED = r"(of|depicting|showing)\s+(?=\S)"
-ADJECTIVES = (r"(?:(?:very|old|antique|vintage|early|medieval|black[ -]and[ -]white|b&w|monochrome|gr[ae]y(?:scale)?|detailed|intricate|fine|beautiful|"
+ADJECTIVES = (r"(?:(?:very|highly|finely|intricately|old|antique|vintage|early|medieval|black[ -]and[ -]white|b&w|monochrome|gr[ae]y(?:scale)?|detailed|intricate|fine|beautiful|"
               r"colou?r(?:ed)?|hand-colou?red|digital|wood|steel|copper|copperplate|line|ink|pen|pen[ -]and[ -]ink|pencil|charcoal|stone|marble|bronze|oil|"
               r"religious|\d\dth[ -]century)[\s,]+)*")
 NOUNS = r"(?:engraving|etching|wood-?cut|lithograph|drawing|sketch|illustration|print|picture|image|photo(?:graph)?|artwork|painting|close-?up|reproduction)"
 OWN_NOUNS = {"sculpture": r"sculptures?|statues?", "iconography": r"icons?"}        # in an engraving a statue is what it shows
+VERBS = {"of": "of", "depicting": "depicting", "depicts": "depicting", "portraying": "depicting", "portrays": "depicting", "illustrates": "depicting", "showing": "showing",
+         "shows": "showing", "featuring": "showing", "features": "showing", "presents": "showing", "with": "of", "is": "of", None: "of"}     # said -> written
 FIRST_WORDS = "A|An|The|One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Several|Some|Many"
 
 
@@ -59,13 +74,14 @@ def worded(caption, style):
     """Any caption -> "An engraving of …" in the words of its style, or "" where it says nothing. What reads so already stays."""
     caption, medium, verb = clean(caption), MEDIUM.get(style, "A picture"), "of"
     nouns = rf"(?:{NOUNS}|{OWN_NOUNS[style]})" if style in OWN_NOUNS else NOUNS
-    name = rf"(?:this is |there is )?(?:(?:an?|the|one) )?{ADJECTIVES}{nouns}s?(?: ?/ ?{ADJECTIVES}{nouns})*"
-    lead = re.compile(rf"{name}(?:\s+(?:(?:that|which) )?(?P<verb>of|depicting|depicts|showing|shows|with)\s+|\s*:\s*|\s+[-–—]\s+)", re.IGNORECASE)
+    name = rf"(?:this is |there is )?(?:(?:an?|the|this|one) )?{ADJECTIVES}{nouns}s?(?: ?/ ?{ADJECTIVES}{nouns})*"
+    verbs = "|".join(verb for verb in VERBS if verb not in (None, "is")) + r"|is(?=\s+an?\s)"
+    lead = re.compile(rf"{name}(?:\s+(?:(?:that|which) )?(?P<verb>{verbs}):?\s+|\s*:\s*|\s+[-–—]\s+)|in (?:the|this) {ADJECTIVES}{nouns},\s+", re.IGNORECASE)
     own = re.match(rf"{medium} {WORDED}", caption)
     if own and not lead.match(caption, own.end()) and not re.fullmatch(rf"{name}\.?", caption[own.end():], re.IGNORECASE):
         return caption
     while found := lead.match(caption):
-        verb = {"depicts": "depicting", "shows": "showing", "with": "of", None: "of"}.get(said := found["verb"] and found["verb"].lower(), said)
+        verb = VERBS[found["verb"] and found["verb"].lower()]
         caption = caption[found.end():]
     by = re.match(rf"{name}\s*,?\s+(?=(?:by|after|from)\s)", caption, re.IGNORECASE)
     if by:                                                  # "wood engraving by Gustave Doré, from …": maker or book, no subject
@@ -77,16 +93,20 @@ def worded(caption, style):
     return f"{medium} {verb} {caption}"
 
 
+def prompt_of(row):
+    return f"{MEDIUM.get(row['style'], 'A picture').lower()} of"
+
+
 # The captioner
 
 def pick_device(name):
-    """"auto" -> the best there is; UserError where the one asked for is not there."""
+    """"auto" -> the best there is, of several GPUs that of torchrun's LOCAL_RANK; UserError where the one asked for is not there."""
     import torch
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     name = next(device for device in there if there[device]) if name == "auto" else name
     if not there[name]:
         raise UserError(f"--device {name} is not available here; use --device cpu or leave it out")
-    return name
+    return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}" if name == "cuda" and "LOCAL_RANK" in os.environ else name
 
 
 def estimate(captioner, parameters, count, tokens):
@@ -137,11 +157,11 @@ def load_captioner(captioner, device):
     logging.set_verbosity_error()
     local = Path(captioner).expanduser()
     name = str(local) if local.is_dir() else captioner
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
     for offline in (True, False) if is_here(captioner) and not local.is_dir() else (local.is_dir(),):   # a download may have been cut off
         try:
-            processor = AutoProcessor.from_pretrained(name, local_files_only=offline)
-            model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, local_files_only=offline)
+            processor = AutoProcessor.from_pretrained(name, local_files_only=offline, trust_remote_code=False)
+            model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, local_files_only=offline, trust_remote_code=False)
             if not hasattr(processor, "tokenizer"):
                 raise ValueError("it has no tokenizer")
             return processor, model.to(device).eval()
@@ -155,62 +175,116 @@ def load_captioner(captioner, device):
 
 
 def caption_pictures(pictures, prompts, processor, model, max_new_tokens):
-    """B pictures and prompts -> B raw captions without their prompts. Deterministic; a row does not depend on the others."""
+    """B pictures and prompts -> B raw captions without their prompts, each with whether it was cut off. Deterministic; a row does not
+    depend on the others (with BLIP-1 only where all prompts are equal)."""
     import torch
     family = model.config.model_type
     processor.tokenizer.padding_side = "left"               # the new words follow the prompt at once
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    search = dict(num_beams=BEAMS, repetition_penalty=1.2)  # plain captioners tend to repeat themselves
     if getattr(processor, "chat_template", None):
-        asked = [[{"role": "user", "content": [{"type": "image", "image": picture}, {"type": "text", "text": f"Describe it in one sentence that begins: {prompt}"}]}]
+        asked = [[{"role": "user", "content": [{"type": "image", "image": picture}, {"type": "text", "text": QUESTION.format(prompt)}]}]
                  for picture, prompt in zip(pictures, prompts)]
         inputs = processor.apply_chat_template(asked, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
                                                processor_kwargs=dict(padding=True))
+        search = dict(num_beams=1)                          # chat models do not, and a penalty would weigh against the words that the question asks for
     else:
         text = ["<CAPTION>"] * len(prompts) if family == "florence2" else prompts
         inputs = processor(images=pictures, text=text, padding=True, return_tensors="pt")
     inputs = inputs.to(model.device, model.dtype)           # casts the float tensors only
     with torch.inference_mode():
-        tokens = model.generate(**inputs, max_new_tokens=max_new_tokens, num_beams=BEAMS, do_sample=False, repetition_penalty=1.2)    # (B, T)
+        tokens = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, **search)                                     # (B, T)
     decoder_only = model.config.use_decoder_only_language_model if family == "blip-2" else not model.config.is_encoder_decoder and family != "blip"
     if decoder_only:
         tokens = tokens[:, inputs["input_ids"].shape[1]:]   # the answer starts with the question
-    captions = [clean(caption) for caption in processor.batch_decode(tokens, skip_special_tokens=True)]
+    captions = [caption.strip() for caption in processor.batch_decode(tokens, skip_special_tokens=True)]
     if family == "blip":                                    # starts with the prompt too, but one token off: strip the text
         captions = [caption[len(prompt):].strip() if caption.lower().startswith(prompt.lower()) else caption for caption, prompt in zip(captions, prompts)]
-    return captions
+    ends = set(processor.tokenizer.all_special_ids)         # whoever had finished ends in an end mark or in padding
+    return [(caption, row[-1] not in ends) for caption, row in zip(captions, tokens.tolist())]
 
 
-def generate(rows, collection, captioner, config):
-    """Rows -> {id: raw caption} by the captioner; each finished batch is appended to <style>_generated.jsonl and never made again."""
-    path = collection.train.with_name(f"{collection.style}_generated.jsonl")
-    written = {row["id"]: row["caption"] for row in recover_jsonl(path) if row.get("captioner") == captioner}
-    todo = [row for row in rows if row["id"] not in written]
+def by_checkpoint(todo, collection, captioner, config):
+    """-> iterator of (row, raw caption, whether it was cut off), batch by batch; the captioner is loaded at once."""
+    if captioner not in PARAMETERS:
+        is_here(captioner)                                  # a wrong name should not wait for torch
+    device = pick_device(config.device)
+    if device == "cpu" and captioner in PARAMETERS:
+        estimate(captioner, PARAMETERS[captioner], len(todo), config.max_new_tokens)
+    processor, model = load_captioner(captioner, device)
+    if device == "cpu" and captioner not in PARAMETERS:
+        estimate(captioner, sum(weight.numel() for weight in model.parameters()), len(todo), config.max_new_tokens)
+
+    def batches():
+        for prompt, alike in groupby(sorted(todo, key=prompt_of), key=prompt_of):               # BLIP-1 knows no padding of prompts
+            alike = list(alike)
+            for start in range(0, len(alike), config.batch_size):
+                batch = alike[start:start + config.batch_size]
+                pictures = [Image.open(collection.resized / row["filename"]).convert("RGB") for row in batch]
+                for row, (caption, cut) in zip(batch, caption_pictures(pictures, [prompt] * len(batch), processor, model, config.max_new_tokens)):
+                    yield row, caption, cut
+
+    return batches()
+
+
+def generate(rows, written, collection, captioner, server, config, share):
+    """Rows -> {id: raw caption} by the captioner. Each caption is appended to the log at once, and one that stands in `written`, whichever run
+    or shard wrote it, is not made again; except that --recaption writes a cut-off one anew where there is more room now."""
+    def is_done(row):
+        found = written.get((captioner, row["id"]))
+        return found and not (config.recaption and 0 < found.get("cut", 0) < config.max_new_tokens)
+
+    todo = [row for row in rows if not is_done(row)]
     if todo:
         absent = next((row["filename"] for row in todo if not (collection.resized / row["filename"]).exists()), None)
         if absent:
             raise UserError(f"{collection.resized / absent} is missing; prepare the pictures again: python dataset_preparation.py --style {collection.style} --source …")
-        if captioner not in PARAMETERS:
-            is_here(captioner)                              # a wrong name should not wait for torch
-        device = pick_device(config.device)
-        if device == "cpu" and captioner in PARAMETERS:
-            estimate(captioner, PARAMETERS[captioner], len(todo), config.max_new_tokens)
-        processor, model = load_captioner(captioner, device)
-        if device == "cpu" and captioner not in PARAMETERS:
-            estimate(captioner, sum(weight.numel() for weight in model.parameters()), len(todo), config.max_new_tokens)
+        if server:
+            made = server.captions([(row, collection.resized / row["filename"], QUESTION.format(prompt_of(row))) for row in todo], config.max_new_tokens)
+        else:
+            made = by_checkpoint(todo, collection, captioner, config)
+        path = log_of(collection, share)
+        recover_jsonl(path)                                 # a kill may have torn its last line
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a", encoding="utf-8") as log, progress(label="captioning", total=len(rows), initial=len(rows) - len(todo)) as bar:
-            for start in range(0, len(todo), config.batch_size):
-                batch = todo[start:start + config.batch_size]
-                pictures = [Image.open(collection.resized / row["filename"]).convert("RGB") for row in batch]
-                prompts = [f"{MEDIUM.get(row['style'], 'A picture').lower()} of" for row in batch]
-                captions = caption_pictures(pictures, prompts, processor, model, config.max_new_tokens)
-                for row, caption in zip(batch, captions):
-                    written[row["id"]] = caption
-                    log.write(json.dumps({"id": row["id"], "captioner": captioner, "caption": caption}, ensure_ascii=False) + "\n")
+            for row, caption, cut in made:
+                new = {"id": row["id"], "captioner": captioner, "caption": clean(caption), "cut": config.max_new_tokens if cut else 0}
+                log.write(json.dumps(new, ensure_ascii=False) + "\n")
                 log.flush()
-                bar.update(len(batch))
-    return {row["id"]: written[row["id"]] for row in rows}
+                written[captioner, row["id"]] = new
+                bar.update()
+    return {row["id"]: written[captioner, row["id"]]["caption"] for row in rows if (captioner, row["id"]) in written}
+
+
+# Shares of the work
+
+def share_of(config):
+    """(i, n) where this run captions share i of n alone, by --shard or as one of torchrun's ranks; None where it does all and gathers."""
+    ranks = int(os.environ.get("WORLD_SIZE") or 1)
+    if config.shard and ranks > 1:
+        raise UserError("torchrun shares the pictures out itself: leave --shard out")
+    return (int(os.environ["RANK"]) + 1, ranks) if ranks > 1 else tuple(map(int, config.shard.split("/"))) if config.shard else None
+
+
+def in_share(id, i, n):
+    """True for one i of 1 … n, whatever pictures come or go."""
+    return int.from_bytes(hashlib.sha256(f"shard {id}".encode()).digest()[:8], "big") % n == i - 1
+
+
+def log_of(collection, share):
+    return collection.train.with_name(f"{collection.style}_generated{'_{}of{}'.format(*share) if share else ''}.jsonl")
+
+
+def read_logs(collection):
+    """{(captioner, id): row} of all that was ever written, by this run's log and by those of other shards, which may be growing."""
+    written = {}
+    for path in sorted(collection.train.parent.glob(f"{collection.style}_generated*.jsonl")):
+        for row in each_row(path, torn=True):
+            key = row.get("captioner"), row.get("id")
+            if key not in written or written[key].get("cut"):               # one that was cut off gives way to a later one
+                written[key] = row
+    return written
 
 
 # The files
@@ -222,8 +296,13 @@ def stored_splits(rows, collection):
     stored = {row["id"]: row["split"] for row in rows if "split" in row}
     for path, split in ((collection.train, "train"), (collection.val, "val")):
         if path.exists():
-            stored |= {row["id"]: split for row in read_jsonl(path)}
+            stored |= {row["id"]: split for row in each_row(path)}
     return stored
+
+
+def written_back(rows):
+    """What this script changes of the metadata."""
+    return [(row.get("caption"), row.get("captioner"), row.get("split")) for row in rows]
 
 
 def preset_of(collection):
@@ -234,26 +313,46 @@ def preset_of(collection):
     return "" if preset == "full" else f" --preset {preset}"
 
 
+def gathering(config, server):
+    """The command that makes pairs of what all shards wrote; it names the server's model, so that it need not ask."""
+    values = {"style": config.style, "captioner": config.captioner, "captioner-model": server.model if server else config.captioner_model,
+              "max-new-tokens": config.max_new_tokens, "max-samples": config.max_samples, "data": config.data}
+    usual = {"captioner-model": "", "max-new-tokens": CaptionConfig.max_new_tokens, "max-samples": 0, "captioner": "", "data": "data"}
+    flags = [f"--{name} {shlex.quote(str(value))}" for name, value in values.items() if value != usual.get(name)]
+    return " ".join(["python caption_generation.py", *flags, *(["--recaption"] if config.recaption else [])])
+
+
 def main(config):
-    collection = Collection(config.style, config.data)
+    collection, share, server = Collection(config.style, config.data), share_of(config), None
+    if share and (config.captioner == "existing" or config.review):
+        raise UserError("a share of the pictures is work for a captioner alone: leave --captioner existing and --review to a run without --shard and torchrun")
     rows = collection.read_metadata()
     taken = rows
     if config.max_samples:                                  # an id is a hash, so this is a fair sample
         chosen = set(sorted(row["id"] for row in rows)[:config.max_samples])
         taken = [row for row in rows if row["id"] in chosen]
-    before = json.dumps(rows)
+    before = written_back(rows)
 
     for row in taken:
         row["caption"] = worded(row.get("caption") or "", row["style"])
     lacking = [row for row in taken if config.recaption or not row["caption"]]
     captioner = config.captioner or (BLIP2 if lacking else "existing")
+    written, part = read_logs(collection), f"{config.style}, shard {share[0]}/{share[1]}" if share else config.style
     if captioner != "existing" and lacking:
-        print(f"{config.style}: {len(lacking):,} of {len(taken):,} pictures to be captioned by {captioner}", flush=True)
-        captions = generate(lacking, collection, captioner, config)
-        for row in lacking:
-            caption = worded(captions[row["id"]], row["style"])
+        if config.address:
+            server = Endpoint(config.address, config.captioner_model, config.batch_size)
+            captioner = server.model                        # who wrote it, wherever it ran
+        mine = [row for row in lacking if not share or in_share(row["id"], *share)]
+        known = sum((captioner, row["id"]) in written for row in mine)
+        print(f"{part}: {len(mine):,} of {len(taken):,} pictures to be captioned by {captioner}" + (f", {known:,} of them are already" if known else ""), flush=True)
+        captions = generate(mine, written, collection, captioner, server, config, share)
+        for row in mine:
+            caption = worded(captions.get(row["id"], ""), row["style"])
             if caption:
                 row |= {"caption": caption, "captioner": captioner}
+    if share:
+        print(f"{part} is done; when all {share[1]} are, this gathers them: {gathering(config, server)}", flush=True)
+        return
 
     captioned = [row for row in taken if row["caption"]]
     if not captioned:
@@ -265,24 +364,37 @@ def main(config):
     splits = split_rows(captioned, stored_splits(rows, collection))
     for row in captioned:
         row["split"] = splits[row["id"]]
-    pairs = [{key: row[key] for key in ("id", "filename", "caption", "style", "split")} for row in captioned]
-    if json.dumps(rows) != before:
+    if written_back(rows) != before:
         collection.write_metadata(rows)
+
+    def pairs(split):                                       # one after another: of 100,000 each list would be 30 MB
+        return ({key: row[key] for key in ("id", "filename", "caption", "style", "split")} for row in captioned if row["split"] == split)
+
     for path, split in ((collection.train, "train"), (collection.val, "val")):
-        mine = [pair for pair in pairs if pair["split"] == split]
-        if not path.exists() or read_jsonl(path) != mine:
-            write_jsonl(path, mine)
+        if not path.exists() or any(stored != pair for stored, pair in zip_longest(each_row(path), pairs(split))):
+            write_jsonl(path, pairs(split))
+
+    found = [logged for row in captioned if (logged := written.get((row.get("captioner"), row["id"])))]
+    flags = find_flags(captioned, {row["id"] for row in found if row.get("cut")})
+    numbers = quality(captioned, flags, {row["id"] for row in found if "cut" in row})
+    path = collection.train.with_name(f"{config.style}_quality.json")
+    if not path.exists() or read_json(path) != numbers:
+        write_text(path, json.dumps(numbers, ensure_ascii=False, indent=1) + "\n")
+    if config.review:
+        write_review(config.review, captioned, flags, numbers, collection.resized)
 
     counts = Counter(splits.values())
-    words = sum(len(pair["caption"].split()) for pair in pairs) / len(pairs)
     own = sum("captioner" not in row for row in captioned)
-    print(f"{config.style}: {len(pairs):,} pairs, {counts['train']:,} to train and {counts['val']:,} to validate")
-    print(f"  captions: {own:,} of the collection's own, {len(pairs) - own:,} by a model; {words:.1f} words on average; "
-          f"{len(pairs) - len({pair['caption'] for pair in pairs}):,} that repeat another")
+    print(f"{config.style}: {len(captioned):,} pairs, {counts['train']:,} to train and {counts['val']:,} to validate")
+    print(f"  captions: {own:,} of the collection's own, {len(captioned) - own:,} by a model")
+    for line in told(numbers):
+        print(f"  {line}")
     if len(captioned) < len(taken):
         print(f"  left out for want of a caption: {len(taken) - len(captioned):,} of {len(taken):,}")
-    for pair in pairs[::max(1, len(pairs) // 3)][:3]:
-        print(f"    {pair['filename']}  {pair['caption']}")
+    for row in captioned[::max(1, len(captioned) // 3)][:3]:
+        print(f"    {row['filename']}  {row['caption']}")
+    if config.review:
+        print(f"review: {config.review}")
     data = f" --data {config.data}" if config.data != "data" else ""
     print(f"next: python training_loop.py --style {config.style}{preset_of(collection)}{data}")
 

@@ -2,6 +2,7 @@
 
 The defaults are the full preset; PRESETS says what the others change, and a flag given by the user wins over both.
 """
+import re
 from dataclasses import dataclass
 
 from cli import option
@@ -82,18 +83,33 @@ class PrepareConfig:
 @dataclass(frozen=True)
 class CaptionConfig:
     style: str = style_option()
-    captioner: str = option("", "existing: keep the collection's own; else a transformers image-text-to-text checkpoint, name or folder "
+    captioner: str = option("", "existing: keep the collection's own; a transformers image-text-to-text checkpoint, name or folder; or a server, http://host:port/v1 "
                                 "(default: existing where every picture has one, else Salesforce/blip2-opt-2.7b)")
+    captioner_model: str = option("", "which model the server at --captioner should use (default: the first that it lists)")
     recaption: bool = option(False, "let --captioner write all captions anew, also where there is one")
-    batch_size: int = option(8, "pictures captioned at once")
+    shard: str = option("", "i/n, from 1/n to n/n: caption only this share, for several machines or processes side by side; the same command without it gathers")
+    batch_size: int = option(8, "pictures captioned at once; of a server, requests at once")
     max_new_tokens: int = option(40, "length limit of a new caption, in the captioner's tokens")
     device: str = option("auto", "where the captioner runs", choices=("auto", "cuda", "mps", "cpu"))
     max_samples: int = option(0, "caption only so many pictures; 0: all")
+    review: str = option("", "also write a page with pictures beside their captions to this file, such as outputs/captions.html")
     data: str = data_option()
+
+    @property
+    def address(self):
+        """Of the server that captions, "" where the captioner is none."""
+        return self.captioner if self.captioner.startswith(("http://", "https://")) else ""
 
     def __post_init__(self):
         if self.batch_size < 1 or self.max_new_tokens < 1:
             raise ValueError("--batch-size and --max-new-tokens are at least 1")
+        if re.match(r"[\w.-]+:[0-9]+(/|$)", self.captioner):
+            raise ValueError(f"the address of a server begins with http:// or https://: --captioner http://{self.captioner}")
+        if self.captioner_model and not self.address:
+            raise ValueError("--captioner-model goes with a server: --captioner http://host:port/v1")
+        i, _, n = self.shard.partition("/")
+        if self.shard and not (i.isascii() and i.isdecimal() and n.isascii() and n.isdecimal() and 1 <= int(i) <= int(n)):
+            raise ValueError(f"--shard is i/n, for four of them 1/4, 2/4, 3/4 and 4/4, got {self.shard!r}")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,11 @@
 """What several test files need: the project on the import path, and small fakes."""
+import base64
+import hashlib
+import json
 import os
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,32 +18,93 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 def tiny_blip2():
     """tiny_blip2(path): saves an untrained BLIP-2 of 82 thousand parameters and its processor there, without network -> path."""
 
-    def build(path):
-        import torch
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-        from transformers import Blip2Config, Blip2ForConditionalGeneration, Blip2Processor, BlipImageProcessor, PreTrainedTokenizerFast
-        words = Tokenizer(models.BPE(unk_token=None))
-        words.pre_tokenizer, words.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-        words.train_from_iterator(["an engraving of a castle on a hill", "a drawing of two ships"] * 4,
-                                  trainers.BpeTrainer(vocab_size=400, special_tokens=["<pad>", "<s>", "</s>"], show_progress=False,
-                                                      initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-        tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", bos_token="<s>", eos_token="</s>")
-        processor = Blip2Processor(BlipImageProcessor(size={"height": 32, "width": 32}), tokenizer, num_query_tokens=4)
-        size, shape = len(processor.tokenizer), dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
-        config = Blip2Config(vision_config=dict(**shape, intermediate_size=64, image_size=32, patch_size=8),
-                             qformer_config=dict(**shape, intermediate_size=64, encoder_hidden_size=32, vocab_size=size),
-                             text_config=dict(**shape, model_type="opt", vocab_size=size, ffn_dim=64, word_embed_proj_dim=32,
-                                              max_position_embeddings=256, pad_token_id=0, bos_token_id=1, eos_token_id=2),
-                             num_query_tokens=4, image_token_index=processor.tokenizer.convert_tokens_to_ids("<image>"))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            model = Blip2ForConditionalGeneration(config)
-        model.generation_config.pad_token_id, model.generation_config.eos_token_id = 0, 2
-        model.save_pretrained(path)
-        processor.save_pretrained(path)
-        return path
+    from benchmarks.captioning import tiny_blip2
+    return tiny_blip2
 
-    return build
+
+class CaptionServer:
+    """An OpenAI-compatible server on a free port. It calls a picture by its bytes' hash; replies maps the number of a question, counted from 0,
+    to what to answer instead: (status, body or None for a broken connection) or a function that waits. asked: what came, as (path, headers, body)."""
+
+    def __init__(self):
+        self.asked, self.replies, self.models, self.now, self.most, self.lock = [], {}, ["tiny-vl", "other"], 0, 0, threading.Lock()
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                stub.asked.append((self.path, self.headers, None))
+                self.reply(*stub.replies.get("models", (200, {"object": "list", "data": [{"id": name} for name in stub.models]})) if self.path == "/v1/models" else (404, "no"))
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with stub.lock:
+                    number = len(stub.questions())
+                    stub.asked.append((self.path, self.headers, body))
+                    stub.now += 1
+                    stub.most = max(stub.most, stub.now)
+                try:
+                    found = stub.replies.get(number, stub.replies.get("all"))
+                    found = found(stub.picture(body)) if callable(found) else found
+                    self.reply(*(found or (200, chat(f"An engraving of number {stub.name(stub.picture(body))}"))))
+                except BrokenPipeError:                     # whoever asked was killed
+                    pass
+                finally:
+                    with stub.lock:
+                        stub.now -= 1
+
+            def reply(self, status, body, headers={}):
+                if body is None:
+                    self.connection.close()
+                    return
+                body = (body if isinstance(body, str) else json.dumps(body)).encode()
+                self.send_response(status)
+                for name, value in ({"Content-Length": len(body), "Retry-After": 0} | headers).items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *words):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.block_on_close = False
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": .05}, daemon=True).start()
+
+    def questions(self):
+        return [body for path, _, body in self.asked if path == "/v1/chat/completions"]
+
+    @staticmethod
+    def picture(body):
+        """The PNG file that a question sent."""
+        (part,) = [part for part in body["messages"][0]["content"] if part["type"] == "image_url"]
+        head, _, data = part["image_url"]["url"].partition(",")
+        assert head == "data:image/png;base64"
+        return base64.b64decode(data)
+
+    @staticmethod
+    def name(picture):
+        return hashlib.sha256(picture).hexdigest()[:12]
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def chat(text, reason="stop"):
+    return {"choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}]}
+
+
+@pytest.fixture
+def caption_server(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    server = CaptionServer()
+    yield server
+    server.close()
 
 
 def tiny_config(**changes):

@@ -1,11 +1,12 @@
 """Benchmarks are claims: they run, go on where they stood, and compare like with like."""
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scenes
-from benchmarks import coherence, samplers
+from benchmarks import captioning, coherence, samplers
 from cli import UserError
 from settings import CoherenceConfig, SamplersConfig
 
@@ -66,3 +67,9 @@ def test_a_mixture_keeps_a_seed_to_its_row(tiny_run, builtin_data):
     mixture = samplers.Mixture(model.config, torch.randn(200, 32), 0)
     z = torch.randn(7, 32)
     assert np.allclose(mixture.codes(z)[3], mixture.codes(z[3:4])[0], atol=1e-5)
+
+
+def test_a_batch_of_captions_pays(capsys):
+    """Three times is wanted; some six were measured."""
+    assert not captioning.main(SimpleNamespace(pictures=16, batch_size=8, max_new_tokens=12))
+    assert "the captions are equal" in capsys.readouterr().out
