@@ -42,25 +42,22 @@ from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-import archives
 import formats
 from cli import UserError, parse, progress, run, whole_file, write_text
 from formats import SUFFIXES
 from records import Collection, read_json, recover_jsonl, write_jsonl
-from settings import PRESETS, STYLES, PrepareConfig
+from settings import PRESETS, PrepareConfig
+from sources import CLASSES, UNPACKED, Source, sources_of, survey_all
 
 KAGGLE = "thedownhill/art-images-drawings-painting-sculpture-engraving"
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")     # what the file must be inside, whatever its suffix says
 ORIENTATION = ExifTags.Base.Orientation
 ALIKE = 16                                                  # bits of 256; see look_alikes
-CLASSES = {style.rstrip("s"): style for style in STYLES if style != "builtin"}
 BUILTIN_COUNT = 6000
-UNPACKED = "unpacked"                                       # folder of data/raw/<style>/ that holds what archives held
 VERSION = 1                                                 # raise when prepare() gives other pixels: all is prepared again
 
 
@@ -231,7 +228,7 @@ def chunks(items, length):
     return [items[start:start + length] for start in range(0, len(items), length)]
 
 
-# Sources: each ends as a folder of pictures
+# Sources that are fetched or drawn first: each ends as a folder of pictures
 
 def is_offline(error):
     """True where the request never reached the server, so that asking in another way cannot help."""
@@ -317,91 +314,6 @@ def draw_builtin(config, workers):
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     write_changed(folder / "metadata.jsonl", lines)
     return folder, f"{scenes.COLLECTION} level {config.level}"
-
-
-# What a folder holds
-
-def style_name(text):
-    """"Engravings" -> "engraving": the name of a known class in any case, singular or plural; else the text in lower case."""
-    text = text.strip().lower()
-    return CLASSES.get(text.rstrip("s"), text)
-
-
-class Source(NamedTuple):
-    """Where pictures come from. file: the annotation file that alone says which; lost, seen: of an archive, see formats.describe."""
-    folder: Path
-    name: str
-    file: Path | None = None
-    lost: tuple = ()
-    seen: tuple | None = None
-
-
-def sources_of(config):
-    """--source -> Sources in their order, each once: one path, or several with commas between. UserError names what cannot be a source."""
-    text = config.source
-    names = [text] if Path(text).expanduser().exists() else [name.strip() for name in text.split(",") if name.strip()] or [text]
-    paths = [Path(name).expanduser() for name in names]
-    for path in paths:
-        if not path.is_dir() and not (path.is_file() and (formats.suffix_of(path) in formats.TABLES or archives.is_archive(path))):
-            raise UserError(f"--source {path} is no folder, archive (.zip .tar .tar.gz .tgz) or file of captions ({' '.join(sorted(formats.TABLES))}); "
-                            "name one with pictures: python dataset_preparation.py --source PATH, or use --source builtin")
-    return [source_of(path, config) for path in dict.fromkeys(path.resolve() for path in paths)]
-
-
-def source_of(path, config):
-    if path.is_dir():
-        return Source(path, path.as_posix())
-    if not archives.is_archive(path):
-        return Source(path.parent, path.as_posix(), file=path)
-    stem = re.sub(r"[^A-Za-z0-9-]+", "_", path.name.split(".")[0])
-    folder = Collection(config.style, config.data).raw.resolve() / UNPACKED / f"{stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
-    lost, seen = archives.unpack(path, folder, config.format)
-    return Source(folder, path.as_posix(), lost=tuple(lost), seen=tuple(seen))
-
-
-def survey_all(sources, style, data, format):
-    """Sources -> (root, originals, other, lost, seen): the folder that holds them all, and what survey finds in each, in their order, with
-    paths from the root on; originals know their source."""
-    root, originals, other, lost, seen = Path(os.path.commonpath([source.folder for source in sources])), [], Counter(), [], []
-    for source in sources:
-        found, strange, gone, read = survey(source, style, data, "auto" if source.seen is not None else format)
-        from_root = lambda row: {**row, "path": posixpath.normpath(posixpath.join(source.folder.relative_to(root).as_posix(), row["path"]))}
-        originals += [{**from_root(row), "source": source.name} for row in found]
-        lost += [*source.lost, *map(from_root, gone)]
-        other += strange
-        seen += read if source.seen is None else source.seen
-    return root, originals, other, lost, seen
-
-
-def survey(source, style, data, format):
-    """Source -> (originals, other, lost, seen), in the order of path.
-
-    originals: rows of path (relative to the source's folder, with /), bytes, mtime, style, caption; other: {style: count} of the pictures
-    that belong to another style; lost: rows of path and reason, described and not there, or badly; seen: see formats.describe.
-    Pictures without a style belong to any.
-    """
-    folder = source.folder
-    listing = {source.file.name: None} if source.file else formats.listed(folder, data)
-    rows, lost, seen = formats.describe(listing, folder.joinpath, format, base=folder.as_posix())
-    if source.file:
-        if not seen:
-            raise UserError(f"{source.file} is of no known format{'' if format == 'auto' else f', and not {format}'}: compare it with an example, "
-                            f"python dataset_preparation.py --template {'llava' if format == 'auto' else format}, or name another --source")
-        listing = {path: (folder / path).stat() for path in rows if (folder / path).is_file()}
-    originals, other = [], Counter()
-    for path in sorted(rows.keys() | {path for path, stat in listing.items() if stat}):
-        row, stat = rows.get(path, {}), listing.get(path)
-        own = style_name(row["style"]) if "style" in row else None
-        if own is None and style in (*CLASSES.values(), "all"):
-            own = next((style_name(part) for part in reversed(row.get("member", path).split("/")[:-1]) if style_name(part) in CLASSES.values()), None)
-        if style != "all" and own not in (None, style_name(style)):
-            other[own] += 1
-        elif stat is None:
-            lost.append(formats.rejected(path, "image not found", row["file"], row["line"]))
-        else:
-            originals.append({"path": path, "bytes": stat.st_size, "mtime": stat.st_mtime_ns, "style": own or style,
-                              "caption": " ".join(row.get("caption", "").split())})
-    return originals, other, lost, seen
 
 
 # The collection
