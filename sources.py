@@ -93,8 +93,11 @@ def survey(source, style, data, format):
         own = style_name(row["style"]) if "style" in row else None
         if own is None and style in (*CLASSES.values(), "all"):
             own = next((style_name(part) for part in reversed(row.get("member", path).split("/")[:-1]) if style_name(part) in CLASSES.values()), None)
+        writable = path.encode("utf-8", "backslashreplace").decode()
         if style != "all" and own not in (None, style_name(style)):
             other[own] += 1
+        elif path != writable:                              # bytes that are no UTF-8, which Linux allows: no report could name the file
+            lost.append(formats.rejected(writable, "a name that is no UTF-8", writable, 0))
         elif stat is None:
             lost.append(formats.rejected(path, "image not found", row["file"], row["line"]))
         else:

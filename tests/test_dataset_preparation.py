@@ -163,6 +163,15 @@ def test_unreadable_pictures_are_counted_not_fatal(folder, tmp_path):
     assert report["found"] == report["prepared"] + report["rejected"] + report["duplicates"] + report["other_style"] == 13
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_file_whose_name_is_no_text_is_named_and_stops_nothing(folder, tmp_path):
+    """One such name among thousands, from an old CD, and no report could be written: a traceback instead of a collection."""
+    with open(os.path.join(bytes(folder), b"caf\xe9.png"), "wb") as file:
+        picture(21).save(file, "PNG")
+    _, rows, report = run_main(folder, tmp_path)
+    assert len(rows) == 6 and [(row["path"], row["reason"]) for row in report["rejected_files"]] == [("caf\\udce9.png", "a name that is no UTF-8")]
+
+
 def test_duplicates_are_merged_and_keep_the_caption(folder, tmp_path):
     (folder / "z").mkdir()
     (folder / "z" / "copy of c.webp").write_bytes((folder / "c.webp").read_bytes())
