@@ -6,6 +6,7 @@ Writes  data/raw/<style>/                                          the originals
         data/processed/<style>/resized/<id>.png                    the prepared pictures and nothing else
         data/processed/<style>/pixels_<size>.npy                   the same as one uint8 array, for training
         data/metadata/<style>_{metadata,report}.json               a record per picture; what was found, left out and why
+        data/metadata/<style>_check.{json,html}                    of --check instead of all that: what the source holds
 
     python dataset_preparation.py                                      # Kaggle's engravings at 512 px; expect 800 to 850
     python dataset_preparation.py --source builtin --preset small      # 6,000 drawn engravings at 128 px, no network
@@ -16,6 +17,7 @@ Writes  data/raw/<style>/                                          the originals
                                                                        # name holds a comma is named alone
     python dataset_preparation.py --source prints.zip                  # also .tar .tar.gz .tgz and WebDataset shards
     python dataset_preparation.py --source llava.json --format llava   # also .jsonl .csv .tsv .parquet, pictures beside it
+    python dataset_preparation.py --source prints.zip --check          # only look: duplicates, sizes, light, blur, captions, a contact sheet
     python dataset_preparation.py --template llava                     # an example of a format
     python dataset_preparation.py --export llava --out set.zip         # the prepared and captioned pictures in a format
 
@@ -46,6 +48,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+import checking
 import formats
 from cli import UserError, parse, progress, run, whole_file, write_text
 from formats import SUFFIXES
@@ -126,33 +129,44 @@ def prepare(file, size, smallest):
     return image, (width, height)
 
 
+def content(image, width, height):
+    """Prepared picture and its original's size -> what lies between the white margins."""
+    size, scale = image.width, image.width / max(width, height)
+    right, down = (size - max(1, round(width * scale))) // 2, (size - max(1, round(height * scale))) // 2
+    return image.crop((right, down, size - right, size - down))
+
+
 def look(image, width, height):
     """Prepared picture and its original's size -> 256 bits as 64 hex digits: where a 16 x 16 thumbnail of what lies between the white
     margins grows brighter from left to right (difference hash, Krawetz 2013, hackerfactor.com)."""
-    size, scale = image.width, image.width / max(width, height)
-    right, down = (size - max(1, round(width * scale))) // 2, (size - max(1, round(height * scale))) // 2
-    content = image.convert("L").crop((right, down, size - right, size - down))
-    small = np.asarray(content.resize((17, 16), Image.Resampling.BOX), np.int16)            # (16, 17)
+    small = np.asarray(content(image.convert("L"), width, height).resize((17, 16), Image.Resampling.BOX), np.int16)         # (16, 17)
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()
 
 
-def prepare_file(path, resized, size, smallest):
-    """Picture file -> <id>.png in `resized` and what is known of it: sha256, width, height, grey, pixels (hash of the result)
-    and look; or only the reason it was left out."""
+def examine(path, size, smallest):
+    """Picture file -> (prepared picture, what is known of it: sha256, width, height, grey, pixels (hash of the result) and look), or
+    (None, only the reason it was left out)."""
     try:
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
             image, found = prepare(file, size, smallest)
     except OSError as error:
-        return {"reason": f"cannot be opened ({error.strerror})"}
+        return None, {"reason": f"cannot be opened ({error.strerror})"}
     if image is None:
-        return {"reason": found}
-    image.info.clear()                                      # no profile, comment or transparency goes into the new file
-    with whole_file(resized / f"{sha256[:16]}.png", sync=False) as partial:
-        image.save(partial, format="PNG", compress_level=1)
+        return None, {"reason": found}
+    image.info.clear()                                      # no profile, comment or transparency goes into a new file
     pixels = hashlib.sha256(image.mode.encode() + image.tobytes()).hexdigest()
-    return {"sha256": sha256, "width": found[0], "height": found[1], "grey": image.mode == "L", "pixels": pixels[:32], "look": look(image, *found)}
+    return image, {"sha256": sha256, "width": found[0], "height": found[1], "grey": image.mode == "L", "pixels": pixels[:32], "look": look(image, *found)}
+
+
+def prepare_file(path, resized, size, smallest):
+    """Picture file -> <id>.png in `resized`, and what examine found."""
+    image, finding = examine(path, size, smallest)
+    if image is not None:
+        with whole_file(resized / f"{finding['sha256'][:16]}.png", sync=False) as partial:
+            image.save(partial, format="PNG", compress_level=1)
+    return finding
 
 
 # Many pictures, in worker processes
@@ -160,6 +174,20 @@ def prepare_file(path, resized, size, smallest):
 def prepare_chunk(task):
     paths, resized, size, smallest = task
     return [prepare_file(path, resized, size, smallest) for path in paths]
+
+
+def check_chunk(task):
+    """What preparing finds, and what checking measures, with nothing written."""
+    paths, size, smallest = task
+    examined = (examine(path, size, smallest) for path in paths)
+    return [finding if image is None else finding | checking.measure(content(image, finding["width"], finding["height"])) for image, finding in examined]
+
+
+def plate_chunk(task):
+    """Small JPEGs for a page, None where the picture is gone."""
+    paths, size, smallest = task
+    examined = (examine(path, size, smallest) for path in paths)
+    return [None if image is None else checking.plate(content(image, finding["width"], finding["height"])) for image, finding in examined]
 
 
 def draw_chunk(task):
@@ -318,30 +346,30 @@ def draw_builtin(config, workers):
 
 # The collection
 
-def prepare_missing(originals, folder, collection, config, workers):
-    """Prepares what no earlier run has -> {path: what prepare_file found}. Every finished picture is a line of prepared.jsonl at
-    once, known by path, length and time of change, so that a killed run goes on where it was."""
-    journal = collection.processed / "prepared.jsonl"
-    header = {"version": VERSION, "size": config.image_size, "smallest": config.smallest, "folder": folder.as_posix()}
+def key(row):
+    return row["path"], row["bytes"], row["mtime"]
+
+
+def find_missing(originals, folder, journal, header, label, work, arguments, workers, lacking=lambda known: ()):
+    """Does `work` for the originals that no earlier run has, and for those whose path is in lacking(what is known) -> {path: finding}.
+
+    Every finding is a line of `journal` at once, known by path, length and time of change, so that a killed run goes on where it was.
+    Under another header the journal begins anew."""
     lines = recover_jsonl(journal)
     if not lines or lines[0] != header:
         lines = [header]
         write_jsonl(journal, lines)
-    key = lambda row: (row["path"], row["bytes"], row["mtime"])
     known = {key(line): line for line in lines[1:] if not line.get("reason", "").startswith("cannot be opened")}
-    collection.resized.mkdir(parents=True, exist_ok=True)
     with open(journal, "a", encoding="utf-8") as log:
         while True:
-            kept, _, _ = select([{**original, **known.get(key(original), {"reason": ""})} for original in originals])
-            there = filled(collection.resized)
-            lacking = {row["path"] for row in kept if row["filename"] not in there}         # removed since, or another's duplicate before
-            todo = [original for original in originals if original["path"] in lacking or key(original) not in known]
+            gone = lacking(known)
+            todo = [original for original in originals if original["path"] in gone or key(original) not in known]
             if not todo:
                 break
             of_path = {str(folder / original["path"]): original for original in todo}
-            tasks = [(chunk, collection.resized, config.image_size, config.smallest) for chunk in chunks(list(of_path), 8)]
-            with progress(label="preparing", total=len(originals), initial=len(originals) - len(todo)) as bar:
-                for task, done in in_parallel(prepare_chunk, tasks, workers):
+            tasks = [(chunk, *arguments) for chunk in chunks(list(of_path), 8)]
+            with progress(label=label, total=len(originals), initial=len(originals) - len(todo)) as bar:
+                for task, done in in_parallel(work, tasks, workers):
                     for path, found in zip(task[0], done):
                         original = of_path[path]
                         line = {"path": original["path"], "bytes": original["bytes"], "mtime": original["mtime"], **found}
@@ -353,6 +381,19 @@ def prepare_missing(originals, folder, collection, config, workers):
     if [header, *found] != lines:
         write_jsonl(journal, [header, *found])
     return {line["path"]: line for line in found}
+
+
+def prepare_missing(originals, folder, collection, config, workers):
+    """Prepares what no earlier run has -> {path: what prepare_file found}."""
+    def lacking(known):                                     # removed since, or another's duplicate before
+        kept, _, _ = select([{**original, **known.get(key(original), {"reason": ""})} for original in originals])
+        there = filled(collection.resized)
+        return {row["path"] for row in kept if row["filename"] not in there}
+
+    collection.resized.mkdir(parents=True, exist_ok=True)
+    header = {"version": VERSION, "size": config.image_size, "smallest": config.smallest, "folder": folder.as_posix()}
+    return find_missing(originals, folder, collection.processed / "prepared.jsonl", header, "preparing", prepare_chunk,
+                        (collection.resized, config.image_size, config.smallest), workers, lacking)
 
 
 def select(rows):
@@ -498,16 +539,8 @@ def export(config, collection):
           f"python caption_generation.py --style {config.style}" if bare else ""))
 
 
-def main(config):
-    if config.template:
-        print(formats.template(config.template), end="")
-        return
-    if config.export:
-        return export(config, Collection(config.style, config.data))
-    start = time.monotonic()
-    workers = config.workers or os.cpu_count() or 1
-    collection = Collection(config.style, config.data)
-
+def gather(config, workers):
+    """--source -> its Sources, and what survey_all finds in them. UserError where there is none."""
     if config.source == "builtin":
         folder, source = draw_builtin(config, workers)
     elif config.source == "kaggle":
@@ -516,10 +549,70 @@ def main(config):
                             f"python dataset_preparation.py --style {config.style} --source PATH")
         folder, source = fetch_kaggle(config.data)
     sources = [Source(folder.resolve(), source)] if config.source in ("builtin", "kaggle") else sources_of(config)
-    source = ", ".join(source.name for source in sources)
-    where = ", ".join(str(source.folder if source.seen is None else source.name) for source in sources)
+    return sources, *survey_all(sources, config.style, Path(config.data).resolve(), config.format)
 
-    folder, originals, other, lost, seen = survey_all(sources, config.style, Path(config.data).resolve(), config.format)
+
+def shown(sources):
+    """Sources as the user knows them, for a sentence."""
+    return ", ".join(str(source.folder if source.seen is None else source.name) for source in sources)
+
+
+def sample(originals, most):
+    """-> (originals, how many are beyond): a fair sample, and one that only grows with `most`."""
+    if not most or len(originals) <= most:
+        return originals, 0
+    by_chance = sorted(originals, key=lambda row: hashlib.sha256(row["path"].encode()).digest())
+    chosen = {row["path"] for row in by_chance[:most]}
+    return [row for row in originals if row["path"] in chosen], len(originals) - most
+
+
+def check(config):
+    """Looks at the source as preparing would and writes what it found; of the collection itself everything is only read."""
+    start = time.monotonic()
+    workers = config.workers or os.cpu_count() or 1
+    collection = Collection(config.style, config.data)
+    sources, folder, originals, other, lost, seen = gather(config, workers)
+    about = {"style": config.style, "source": ", ".join(source.name for source in sources), "size": config.image_size, "smallest": config.smallest,
+             "found": len(originals) + other.total() + len(lost), "other_style": other.total(), "other_styles": dict(other.most_common()), "formats": seen}
+    originals, about["beyond_max_samples"] = sample(originals, config.max_samples)
+    limits = {"size": config.image_size, "smallest": config.smallest}
+    findings = find_missing(originals, folder, collection.check.with_suffix(".jsonl"), {"version": VERSION, **limits, "folder": folder.as_posix()},
+                            "checking", check_chunk, tuple(limits.values()), workers)
+    originals = [{**original, **findings[original["path"]]} for original in originals]
+    kept, duplicates, rejected = select(originals)
+    earlier = checking.prepared_before(collection)
+    alike = look_alikes([row["look"] for row in [*earlier, *kept]])
+    found = checking.report(about, originals, kept, duplicates, sorted(rejected + lost, key=lambda row: row["path"]), earlier, alike)
+
+    sheet, pictured = checking.wanted(found, kept)
+    tasks = [([str(folder / path) for path in chunk], checking.PLATE, config.smallest) for chunk in chunks(pictured, 8)]
+    plates = {path: plate for task, done in in_parallel(plate_chunk, tasks, workers) for path, plate in zip(task[0], done)}
+    checking.write(collection, found, kept, {path: plates[str(folder / path)] for path in pictured}, sheet)
+
+    page = collection.check.with_suffix(".html")
+    print(f"{config.style}, looked at as at {config.image_size} px, from {about['source']} ({time.monotonic() - start:.1f} s)")
+    print("\n".join(checking.text(found, collection.check)))
+    print(f"  files: {collection.check}, {page}")
+    if not kept:
+        raise UserError(checking.cause(found, folder, shown(sources), " ".join(sorted(suffix[1:] for suffix in SUFFIXES))), code=1)
+    print(f"next: look at {page}; then the same command without --check prepares them")
+
+
+def main(config):
+    if config.template:
+        print(formats.template(config.template), end="")
+        return
+    if config.export:
+        return export(config, Collection(config.style, config.data))
+    if config.check:
+        return check(config)
+    start = time.monotonic()
+    workers = config.workers or os.cpu_count() or 1
+    collection = Collection(config.style, config.data)
+
+    sources, folder, originals, other, lost, seen = gather(config, workers)
+    source = ", ".join(source.name for source in sources)
+    where = shown(sources)
     found = len(originals) + other.total() + len(lost)
     if not found:
         raise UserError(f"{where} holds no pictures ({' '.join(sorted(suffix[1:] for suffix in SUFFIXES))}); name another folder: "
@@ -527,11 +620,7 @@ def main(config):
     if not originals and other:
         raise UserError(f"none of the {found:,} pictures in {where} is of style {config.style}, they are of {', '.join(sorted(other))}: choose "
                         f"one of these, python dataset_preparation.py --source {config.source} --style {other.most_common(1)[0][0]}")
-    beyond = max(0, len(originals) - config.max_samples) if config.max_samples else 0
-    if beyond:                                              # a fair sample, and one that only grows with --max-samples
-        by_chance = sorted(originals, key=lambda row: hashlib.sha256(row["path"].encode()).digest())
-        chosen = {row["path"] for row in by_chance[:config.max_samples]}
-        originals = [row for row in originals if row["path"] in chosen]
+    originals, beyond = sample(originals, config.max_samples)
 
     findings = prepare_missing(originals, folder, collection, config, workers)
     kept, duplicates, rejected = select([{**original, **findings[original["path"]]} for original in originals])

@@ -53,11 +53,15 @@ def rejected(path, reason, file, line):
     return {"path": path, "reason": reason, "file": file, "line": line}
 
 
+def printable(text):
+    """Text for a terminal or a page: what could move the cursor or turn the text around is written as an escape."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text)
+
+
 def sentence(row):
-    """A row of the report in words for a terminal: what could move its cursor or turn its text around is written as an escape."""
+    """A row of the report in words."""
     where = row["file"] + (f", line {row['line']}" if row["line"] else "")
-    text = f"{where}: {row['reason']}" + (f": {row['path']}" if row["path"] != row["file"] else "")
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text[:200])
+    return printable((f"{where}: {row['reason']}" + (f": {row['path']}" if row["path"] != row["file"] else ""))[:200])
 
 
 # Tables: a file's rows one by one as (line, dict), or (line, reason) where there is none

@@ -22,6 +22,7 @@ class Collection:
         self.resized = self.processed / "resized"
         self.metadata = data / "metadata" / f"{style}_metadata.json"
         self.report = data / "metadata" / f"{style}_report.json"
+        self.check = data / "metadata" / f"{style}_check.json"
         self.train = data / "captions" / f"{style}_train.jsonl"
         self.val = data / "captions" / f"{style}_val.jsonl"
 

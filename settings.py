@@ -54,6 +54,7 @@ class PrepareConfig:
     level: int = option(5, "built-in collection: 1 (the subject alone) to 5 (all seven attributes)", choices=(1, 2, 3, 4, 5))
     smallest: int = option(64, "reject pictures whose short side is below this many pixels")
     workers: int = option(0, "processes; 0: one per core")
+    check: bool = option(False, "only look at the source: write data/metadata/<style>_check.json and .html, and prepare nothing")
     template: str = option("", "print an example of this format, and nothing else", choices=FORMATS)
     export: str = option("", "write the prepared collection in this format to --out, and nothing else", choices=FORMATS)
     out: str = option("", "file of --export: a .zip, of webdataset a .tar")
@@ -67,6 +68,8 @@ class PrepareConfig:
             raise ValueError(f"--format is for annotated pictures of your own: --format {self.format} --source PATH")
         if bool(self.export) != bool(self.out):
             raise ValueError(f"--export and --out go together, such as --export {self.export or 'llava'} --out {self.out or 'set.zip'}")
+        if self.check and (self.export or self.template):
+            raise ValueError("--check goes without --export and --template")
         if self.source == "builtin":                                    # never into another style's files
             if self.style not in ("engraving", "builtin"):
                 raise ValueError(f"--source builtin writes style builtin, not {self.style}")

@@ -64,9 +64,9 @@ def survey_all(sources, style, data, format):
     root, originals, other, lost, seen = Path(os.path.commonpath([source.folder for source in sources])), [], Counter(), [], []
     for source in sources:
         found, strange, gone, read = survey(source, style, data, "auto" if source.seen is not None else format)
-        from_root = lambda row: {**row, "path": posixpath.normpath(posixpath.join(source.folder.relative_to(root).as_posix(), row["path"]))}
-        originals += [{**from_root(row), "source": source.name} for row in found]
-        lost += [*source.lost, *map(from_root, gone)]
+        from_root = lambda path: posixpath.normpath(posixpath.join(source.folder.relative_to(root).as_posix(), path))
+        originals += [{**row, "path": from_root(row["path"]), "source": source.name} for row in found]
+        lost += [*source.lost, *({**row, "path": from_root(row["path"]), "file": from_root(row["file"])} for row in gone)]
         other += strange
         seen += read if source.seen is None else source.seen
     return root, originals, other, lost, seen

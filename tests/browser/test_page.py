@@ -4,7 +4,6 @@ Screenshots: /tmp/page_desktop.png, page_phone.png, page_dark.png, page_sick.png
 """
 import os
 import re
-import shutil
 import socket
 import sys
 from pathlib import Path
@@ -43,17 +42,6 @@ class Late:
         if not self.ready:
             raise UserError("checkpoints/best_model.pt is missing; make it with: python training_loop.py")
         return Engraver()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "no Chromium here: apt-get install chromium"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
