@@ -151,6 +151,11 @@ def opened(path, stack):
                         "python dataset_preparation.py --source PATH") from error
 
 
+def harmless(name):
+    """What of a stranger's name for a file goes into ours."""
+    return re.sub(r"[^A-Za-z0-9-]+", "_", posixpath.splitext(posixpath.basename(name))[0])[-60:]
+
+
 def refusal(name, suffix):
     """Why a member of this name is left out, "" where it is welcome."""
     parts = name.replace("\\", "/").split("/")
@@ -219,8 +224,7 @@ def fill(archive, folder, notes, format):
     parquet, zipped = (archive.suffix.lower() == suffix for suffix in (".parquet", ".zip"))
 
     def place(name, suffix):
-        stem = re.sub(r"[^A-Za-z0-9-]+", "_", posixpath.splitext(posixpath.basename(name))[0])[-60:]
-        return folder / f"{len(pictures):06}_{stem}{suffix}"
+        return folder / f"{len(pictures):06}_{harmless(name)}{suffix}"
 
     def keep(name, image):
         nonlocal total

@@ -1,7 +1,7 @@
 """Prepare a collection: every readable picture once, at one size, with a record.
 
-Reads   Kaggle, folders of pictures, archives, annotated           --source kaggle | PATH[,PATH] | builtin
-        data sets, or the built-in engravings
+Reads   Kaggle, folders of pictures, archives, annotated           --source kaggle | PATH[,PATH] | hf:owner/name | builtin
+        data sets, the Hugging Face Hub, or the built-in engravings
 Writes  data/raw/<style>/                                          the originals: links to them, what archives held, or the built-in drawings
         data/processed/<style>/resized/<id>.png                    the prepared pictures and nothing else
         data/processed/<style>/pixels_<size>.npy                   the same as one uint8 array, for training
@@ -16,6 +16,7 @@ Writes  data/raw/<style>/                                          the originals
     python dataset_preparation.py --source ~/prints,~/more             # several folders, one collection; a folder whose
                                                                        # name holds a comma is named alone
     python dataset_preparation.py --source prints.zip                  # also .tar .tar.gz .tgz and WebDataset shards
+    python dataset_preparation.py --source hf:owner/name:split         # a data set of the Hugging Face Hub; needs pip install datasets
     python dataset_preparation.py --source llava.json --format llava   # also .jsonl .csv .tsv .parquet, pictures beside it
     python dataset_preparation.py --source prints.zip --check          # only look: duplicates, sizes, light, blur, captions, a contact sheet
     python dataset_preparation.py --template llava                     # an example of a format

@@ -334,11 +334,15 @@ def located(name, image, base):
     return path
 
 
+def suffix_inside(image):
+    """Suffix for a picture's bytes, by how they begin."""
+    return next((suffix for suffix, mark in MAGIC.items() if image.startswith(mark)), ".jpg")
+
+
 def embedded(name, line, image, keep):
     if keep is None:
         raise ValueError("holds the picture itself; name the file as --source")
-    suffix = next((suffix for suffix, mark in MAGIC.items() if image.startswith(mark)), ".jpg")
-    path = f"{name}/{line:06}{suffix}"
+    path = f"{name}/{line:06}{suffix_inside(image)}"
     keep(path, image)
     return path
 

@@ -45,7 +45,7 @@ def base_and_doublings(size):
 @dataclass(frozen=True)
 class PrepareConfig:
     FORMATS = ("imagefolder", "jsonl", "clip", "llava", "qwen", "instruct", "parquet", "sidecar", "webdataset")
-    source: str = option("kaggle", "kaggle, builtin, a folder of pictures, an archive, or a file of captions; several with commas between")
+    source: str = option("kaggle", "kaggle, builtin, a folder of pictures, an archive, a file of captions, or hf:owner/name; several with commas between")
     format: str = option("auto", "format of the source's captions, where it is not to be guessed", choices=("auto", *FORMATS))
     style: str = option("engraving", "name of the collection; where a folder's rows carry a style, only those of this style are taken; all: every style together")
     preset: str = preset_option()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import archives
 import formats
+import hub
 from cli import UserError
 from records import Collection
 from settings import STYLES
@@ -39,21 +40,26 @@ def sources_of(config):
     """--source -> Sources in their order, each once: one path, or several with commas between. UserError names what cannot be a source."""
     text = config.source
     names = [text] if Path(text).expanduser().exists() else [name.strip() for name in text.split(",") if name.strip()] or [text]
-    paths = [Path(name).expanduser() for name in names]
-    for path in paths:
-        if not path.is_dir() and not (path.is_file() and (formats.suffix_of(path) in formats.TABLES or archives.is_archive(path))):
-            raise UserError(f"--source {path} is no folder, archive (.zip .tar .tar.gz .tgz) or file of captions ({' '.join(sorted(formats.TABLES))}); "
-                            "name one with pictures: python dataset_preparation.py --source PATH, or use --source builtin")
-    return [source_of(path, config) for path in dict.fromkeys(path.resolve() for path in paths)]
+    sources = dict.fromkeys(name if name.startswith("hf:") else Path(name).expanduser().resolve() for name in names)
+    for path in sources:
+        if isinstance(path, Path) and not path.is_dir() and not (path.is_file() and (formats.suffix_of(path) in formats.TABLES or archives.is_archive(path))):
+            raise UserError(f"--source {path} is no folder, archive (.zip .tar .tar.gz .tgz), file of captions ({' '.join(sorted(formats.TABLES))}) or "
+                            "hf:owner/name; name one with pictures: python dataset_preparation.py --source PATH, or use --source builtin")
+    return [source_of(path, config) for path in sources]
 
 
 def source_of(path, config):
+    """Path, or hf: and a name -> Source; what an archive or the Hub holds lies in data/raw/<style>/unpacked/ afterwards."""
+    unpacked = lambda name, text: Collection(config.style, config.data).raw.resolve() / UNPACKED / f"{name}_{hashlib.sha256(text).hexdigest()[:8]}"
+    if isinstance(path, str):
+        folder = unpacked(archives.harmless(path), path.encode())
+        lost, seen = hub.fetch(path, folder, config.max_samples)
+        return Source(folder, path, lost=tuple(lost), seen=tuple(seen))
     if path.is_dir():
         return Source(path, path.as_posix())
     if not archives.is_archive(path):
         return Source(path.parent, path.as_posix(), file=path)
-    stem = re.sub(r"[^A-Za-z0-9-]+", "_", path.name.split(".")[0])
-    folder = Collection(config.style, config.data).raw.resolve() / UNPACKED / f"{stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
+    folder = unpacked(re.sub(r"[^A-Za-z0-9-]+", "_", path.name.split(".")[0]), bytes(path))
     lost, seen = archives.unpack(path, folder, config.format)
     return Source(folder, path.as_posix(), lost=tuple(lost), seen=tuple(seen))
 

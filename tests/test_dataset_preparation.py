@@ -408,6 +408,12 @@ def test_missing_and_empty_folders_are_named(tmp_path, source, sentence):
     assert caught.value.code == 2 and not (tmp_path / "data").exists()
 
 
+def test_without_the_library_of_the_hub_the_command_that_brings_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(UserError, match="hf:owner/name needs the library datasets: pip install 'datasets>=4', then run the same command again"):
+        run_main("hf:owner/name", tmp_path)
+
+
 def test_nothing_usable_ends_with_code_1_and_the_reasons(tmp_path):
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "x.jpg").write_bytes(b"bad")

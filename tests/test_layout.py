@@ -12,8 +12,8 @@ MAY_IMPORT = {
     "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes", "sampler": "",
     "realism": "cli judge records settings",
     "model_architecture": "checkpoint cli sampler settings tokenizer",
-    "formats": "cli", "archives": "cli formats", "sources": "archives cli formats records settings",
-    "checking": "cli formats records",
+    "formats": "cli", "archives": "cli formats", "hub": "archives cli formats records settings",
+    "sources": "archives cli formats hub records settings", "checking": "cli formats records",
     "dataset_preparation": "checking cli formats records scenes settings sources", "endpoint": "cli", "caption_quality": "cli",
     "caption_generation": "caption_quality cli endpoint records settings",
     "training_loop": "checkpoint cli health model_architecture records sampler scenes settings tokenizer",
@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "gradio_demo": "cli health inference settings",
 }
 HOME = {"kaggle": "dataset_preparation", "kagglehub": "dataset_preparation", "tokenizers": "tokenizer", "transformers": "caption_generation evaluation",
-        "gradio": "gradio_demo", "torchmetrics": "realism", "pyarrow": "formats"}
+        "gradio": "gradio_demo", "torchmetrics": "realism", "pyarrow": "formats", "datasets": "hub"}
 FILES = {path.stem: ast.parse(path.read_text("utf-8")) for path in ROOT.glob("*.py")}
 SCRIPTS = ["dataset_preparation", "caption_generation", "model_architecture", "training_loop", "inference", "gradio_demo", "evaluation", "realism"]
 
