@@ -105,6 +105,7 @@ class Sampler(nn.Module):
         self.register_buffer("mean", torch.zeros(config.latent_dim))
         self.register_buffer("frame", torch.eye(config.latent_dim))
         self.register_buffer("frame_inverse", torch.eye(config.latent_dim))
+        self.register_buffer("noise_root", self.noise * torch.eye(self.dims + self.following), persistent=False)     # of the noise's covariance; for fitting
         self.register_buffer("centres", torch.zeros(config.flow_clusters, self.dims))
         self.register_buffer("edges", torch.ones(config.flow_clusters + 1, dtype=torch.float64).scatter(0, torch.tensor(0), 0.))      # 0 … 1
         self.register_buffer("style_means", torch.zeros(config.styles, self.dims, dtype=torch.float64))       # of the leading coordinates
@@ -251,6 +252,8 @@ class Sampler(nn.Module):
         self.mean.copy_(mean)
         self.frame.copy_(directions * scale @ turn)
         self.frame_inverse.copy_(turn.T @ (directions / scale).T)
+        rows = self.noise * self.frame_inverse[:m].double().cpu()       # (k + m, D); the noise has covariance rows @ rows.T
+        self.noise_root.copy_(torch.linalg.cholesky(rows @ rows.T + 1e-9 * torch.eye(m)))
         return y.float()
 
     @torch.no_grad()
@@ -288,9 +291,8 @@ class Sampler(nn.Module):
 
     def noisy(self, y, generator):
         """Coordinates (B, n), the first n of a code's, as the decoders meet them: with the training noise, variance 1."""
-        rows = self.noise * self.frame_inverse[:y.shape[1]]             # (n, D); the noise has covariance rows @ rows.T
-        root = torch.linalg.cholesky((rows @ rows.T).double().cpu() + 1e-9 * torch.eye(len(rows))).float()
-        return y + (torch.randn(y.shape, generator=generator) @ root.T).to(y)
+        root = self.noise_root[:y.shape[1], :y.shape[1]]                # of the first n coordinates: Cholesky roots are nested
+        return y + torch.randn(y.shape, generator=generator).to(y) @ root.T
 
     def loss(self, y, generator, captions=None):
         """Loss of a batch of coordinates, the leading and the following ones (B, k + m), noised afresh: the mean squared error of the flow's

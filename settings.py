@@ -270,7 +270,7 @@ class DemoConfig:
 PRESETS = {
     "full": {},
     "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
-                  text_heads=4, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=5000),
+                  text_heads=4, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=4500),
 }
 
 

@@ -314,23 +314,25 @@ class MultimodalTrainer:
         sampler.set_styles(self.coordinates, self.styles.repeat(len(codes) // len(self.styles)), generator)
         y, captions = self.coordinates.to(self.device), self.encode_captions(self.train, PROMPTS if final else 1)
         best, kept = math.inf, None
+        sampler.train()
         for step in progress(range(steps), label="fitting the sampler", unit="step") if final else range(steps):
             for group in self.flow_optimizer.param_groups:
                 group["lr"] = learning_rate * min(1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1)
             rows = torch.randint(len(y), (256,), generator=generator).to(self.device)
-            sampler.train()
             version = torch.randint(len(captions), (len(rows),), generator=generator).to(self.device)
             loss = sampler.loss(y[rows], generator, captions[version, rows % captions.shape[1]])
             self.flow_optimizer.zero_grad()
             loss.backward()
             self.flow_optimizer.step()
-            sampler.eval()
             if final and (step + 1) % max(1, steps // 20) == 0:
                 unseen = sampler.to_frame(held_out.to(self.device))[:, :y.shape[1]].repeat(max(1, 2000 // len(held_out)), 1)
+                sampler.eval()
                 with torch.no_grad():
                     loss = float(sampler.loss(unseen, stream(self.config.seed, "unseen codes")))
+                sampler.train()
                 if loss < best:
                     best, kept = loss, {name: weight.detach().clone() for name, weight in sampler.named_parameters()}
+        sampler.eval()
         if final:
             sampler.load_state_dict(kept, strict=False)
         sampler.set_spread(unseen if final else y, generator)
