@@ -262,7 +262,7 @@ def measure_styles(generator, judge, level, trained, count, numbers, size):
                                       shuffled(facts, seen, others)["strict"], agreement(facts, judge.see(grey(generator.reconstruct(renders))), others)["strict"])
 
 
-def measure_walks(generator, judge, level, trained, numbers, size, walks=10, steps=8, count=40):
+def measure_walks(generator, judge, level, trained, numbers, size, walks=30, steps=8, count=60):
     """Interpolations: do picture and caption agree on the way? Variations: how much of a picture is left?"""
     names = LEVELS[level]
     pairs = [pair for walk in range(walks) for pair in generator.interpolate(FIRST_RENDER + walk, FIRST_RENDER + walk + 1, steps)[1:-1]]

@@ -26,7 +26,7 @@ from torch import nn
 
 import checkpoint
 from cli import UserError, run, write_text
-from sampler import Sampler
+from sampler import PROMPT_LEEWAY, Sampler
 from settings import GUIDANCE, LARGEST_OWN_VOCABULARY, PRESETS, ModelConfig, base_and_doublings
 from tokenizer import END, PAD, START, Tokenizer
 
@@ -317,7 +317,7 @@ class MultimodalModel(nn.Module):
         code = self.code(z)
         if prompts is not None:
             code = self.sampler.draw(z.float().to(self.device), self.features_of(prompts), guidance)
-            code = self.code(self.sampler.typical(self.sampler.to_latent(code)))
+            code = self.code(self.sampler.typical(self.sampler.to_latent(code), self.sampler.dims**.5 + PROMPT_LEEWAY))
         if styles is not None:
             code = self.sampler.restyle(code, self.style_numbers(styles), strength)
         return self.sampler.to_latent(code)
@@ -332,7 +332,8 @@ class MultimodalModel(nn.Module):
         """z (B, D) -> z of neighbours: towards standard normal noise (B, D) by `strength`, 0 (the same) to 1 (another seed)."""
         angle = math.pi / 2 * strength
         w = self.sampler.to_smooth(self.code(z))
-        return self.sampler.to_latent(self.sampler.from_smooth(math.cos(angle) * w + math.sin(angle) * noise.to(w)))
+        near = self.sampler.to_latent(self.sampler.from_smooth(math.cos(angle) * w + math.sin(angle) * noise.to(w)))
+        return self.sampler.typical(near, z[:, :self.sampler.dims].norm(dim=1, keepdim=True))
 
     @torch.no_grad()
     def walk(self, z, steps):
@@ -341,7 +342,8 @@ class MultimodalModel(nn.Module):
         angle = torch.acos((F.normalize(a, dim=0) @ F.normalize(b, dim=0)).clamp(-1, 1)).clamp(min=1e-6)
         t = torch.linspace(0, 1, steps, dtype=torch.float64, device=a.device)[:, None]
         between = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
-        return torch.cat([z[:1].to(between.device), self.sampler.to_latent(self.sampler.from_smooth(between[1:-1].float())), z[1:].to(between.device)]).float()
+        way = self.sampler.typical(self.sampler.to_latent(self.sampler.from_smooth(between[1:-1].float())))
+        return torch.cat([z[:1].to(way), way, z[1:].to(way)]).float()
 
     def style_numbers(self, names):
         known = self.meta.get("styles", [])

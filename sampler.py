@@ -18,7 +18,7 @@ from torch import nn
 NO_CLUSTER = -1
 ROWS_PER_CLUSTER = 8                                                    # pictures of the collection, at least, on average
 GUIDED_UNTIL = .5                                                       # of the flow's time: what is drawn is settled early; later, guidance only distorts
-LONGEST = 3.5                                                           # more than the mean that the norm of a prompt's leading coordinates may be
+PROMPT_LEEWAY = 1.0                                                     # see typical: what is asked for may be rarer than what is drawn
 TOLD_CLUSTER, TOLD_CAPTION = .65, .25                                   # shares of the fit's rows that know so much; the others know nothing
 
 
@@ -127,12 +127,13 @@ class Sampler(nn.Module):
         leading = self.integrate(y[:, :self.dims], 1, 0, clusters)
         return torch.cat([leading, y[:, self.dims:-1], self.join(clusters, y[:, -1])[:, None].to(y)], -1)
 
-    def typical(self, z):
-        """z (B, D) whose leading part, where it is far longer than a normal draw is, is shortened: what guidance has pushed out of the
-        space that the decoders know comes back into it, in its own cluster and direction."""
+    def typical(self, z, longest=0.0):
+        """z (B, D) whose leading part, where it is longer than a normal draw is on average, is shortened to that length: what guidance pushed, or
+        a walk led, out of the space that the decoders know comes back into it, in its own cluster and direction. longest: the length, a
+        number or (B, 1), where it is larger than the average."""
         leading = z[:, :self.dims]
-        longest = self.dims**.5 + LONGEST
-        return torch.cat([leading * (longest / leading.norm(dim=1, keepdim=True)).clamp(max=1), z[:, self.dims:]], -1)
+        most = torch.as_tensor(longest).to(z).clamp(min=self.dims**.5)
+        return torch.cat([leading * (most / leading.norm(dim=1, keepdim=True)).clamp(max=1), z[:, self.dims:]], -1)
 
     def following_mean(self, y):
         """y (B, D) -> what the regression expects of the following coordinates (B, m)."""

@@ -104,14 +104,25 @@ def test_every_row_of_a_batch_is_mapped_alone():
     assert (sampler.to_code(z)[4] - sampler.to_code(z[4:5])[0]).abs().amax() < 1e-5
 
 
-def test_what_guidance_pushes_out_comes_back_and_normal_seeds_stay():
+def test_what_left_the_known_space_comes_back_to_the_length_of_a_normal_draw():
+    """Half-way between two seeds lay ghosts of two subjects: a quarter of all steps of a walk said something else than they showed."""
     sampler = Sampler(tiny_config(flow_dims=4))
     z = torch.randn(200, 32, generator=torch.Generator().manual_seed(8))
-    assert (sampler.typical(z) - z).abs().amax() == 0
+    short = z[:, :4].norm(dim=1) < 2
+    assert .3 < short.float().mean() < .8 and (sampler.typical(z) - z)[short].abs().amax() == 0
     far = torch.cat([20 * z[:, :4], z[:, 4:]], 1)
     back = sampler.typical(far)
-    assert back[:, :4].norm(dim=1).amax() < 5.6 and (back[:, 4:] == z[:, 4:]).all()
+    assert (back[:, :4].norm(dim=1) - 2).abs().amax() < 1e-4 and (back[:, 4:] == z[:, 4:]).all()
     assert torch.nn.functional.cosine_similarity(back[:, :4], z[:, :4]).amin() > .999
+    allowed = torch.linspace(1, 9, 200)[:, None]
+    assert (sampler.typical(far, allowed)[:, :4].norm(dim=1) - allowed[:, 0].clamp(min=2)).abs().amax() < 1e-4
+
+
+def test_no_step_of_a_walk_is_further_from_its_cluster_than_a_normal_draw(tiny_model):
+    torch.manual_seed(0)
+    torch.nn.init.normal_(tiny_model.sampler.flow.outward.weight, std=.5)
+    way, dims = tiny_model.walk(3 * torch.randn(2, 32), 6), tiny_model.sampler.dims
+    assert (way[1:-1, :dims].norm(dim=1) <= dims**.5 + 1e-4).all()
 
 
 def test_a_variation_of_strength_0_is_the_seed_itself(tiny_model):
