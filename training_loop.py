@@ -42,7 +42,7 @@ from tokenizer import PAD, Tokenizer
 PROMPTS = 4                                                             # versions of each caption that the sampler learns to answer
 STEPS_AN_EPOCH = 50                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
 LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
-SMALL = 2000                                                            # training pictures below which views make up for number
+SMALL = 5000                                                            # training pictures below which views make up for number
 
 
 # ---------------------------------------------------------------- data
@@ -409,7 +409,7 @@ class MultimodalTrainer:
         if self.model.meta.get("health"):                               # a finished run, run again
             log(health.sentence(self.model.meta["health"]))
             return self.model.meta["health"]
-        self.fit_sampler(self.encode(self.train, views=max(1, SMALL // len(self.train.rows))), self.config.sampler_steps, 0, 2e-3, held_out=self.encode(self.val))
+        self.fit_sampler(self.encode(self.train, views=math.ceil(SMALL / len(self.train.rows))), self.config.sampler_steps, 0, 2e-3, held_out=self.encode(self.val))
         tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
         views = max(1, health.POWER_ROWS // len(self.val.rows))
         z = self.model.sampler.to_latent(self.encode(self.val, noisy=True, views=views).to(self.device)).cpu()
