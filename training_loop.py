@@ -489,7 +489,7 @@ def make_optimizers(model, config):
         if not name.startswith("sampler."):
             matrix = weight.ndim == 4 or weight.ndim == 2 and ".block" in name
             (muon if matrix else adam).append(weight)
-    return [torch.optim.AdamW(adam, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay),
+    return [torch.optim.AdamW(adam, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True),
             Muon(muon, lr=config.learning_rate, weight_decay=config.weight_decay)]
 
 
