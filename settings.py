@@ -125,7 +125,7 @@ class ModelConfig:
     width: int = option(48, "channels of the finest feature map; doubles with every halving")
     max_width: int = option(384, "most channels of any feature map")
     neck: int = option(64, "channels of the coarsest map where it meets the latent")
-    code_noise: float = option(0.5, "standard deviation of the noise on the latent code in training; the code's own is 1")
+    code_noise: float = option(0.25, "standard deviation of the noise on the latent code in training; the code's own is 1")
     vocab_size: int = option(8000, "rows of the vocabulary; 0: as many as the collection fills, 2,000 at most")
     max_caption_length: int = option(100, "tokens of a caption, both end marks counted")
     text_width: int = option(512, "width of the caption transformers")
@@ -169,6 +169,7 @@ class TrainConfig:
     max_grad_norm: float = option(1.0, "gradients longer than this are shortened to it")
     reconstruction_weight: float = option(1.0, "weight of L1 + MSE between picture and reconstruction")
     shape_weight: float = option(2.0, "weight of the same on pictures averaged over 4 x 4 pixels: forms rather than lines")
+    focus_weight: float = option(3.0, "weight of the same once more, where each place counts as much as it is still wrong: the subject rather than the background")
     caption_weight: float = option(2.0, "weight of the caption's cross-entropy, nats per token")
     contrastive_weight: float = option(0.5, "weight of InfoNCE between picture and caption")
     temperature: float = option(0.07, "of InfoNCE")
@@ -188,7 +189,7 @@ class TrainConfig:
         for name in ("learning_rate", "max_grad_norm", "temperature", "patience", "checkpoint_every", "sampler_steps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
-        for name in ("weight_decay", "reconstruction_weight", "shape_weight", "caption_weight", "contrastive_weight", "num_epochs", "max_samples", "seed"):
+        for name in ("weight_decay", "reconstruction_weight", "shape_weight", "focus_weight", "caption_weight", "contrastive_weight", "num_epochs", "max_samples", "seed"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"--{name.replace('_', '-')} must be 0 or more, got {getattr(self, name)}")
 

@@ -145,28 +145,34 @@ def info_nce(image_features, caption_features, temperature=0.07):
 
 class MultimodalLoss(nn.Module):
     """The weighted sum of L1 + MSE of the picture, cross-entropy of the caption in nats per token, InfoNCE between the picture's
-    code and the caption's embedding; and, where shape_weight is not 0, L1 + MSE of the picture averaged over 4 x 4 pixels:
-    without it a small network learns the background's lines first and leaves the subject a blur."""
+    code and the caption's embedding; and, where their weights are not 0, two terms without which a small network learns the
+    background's lines first and leaves the subject a blur: shape, L1 + MSE of the picture averaged over 4 x 4 pixels, and focus,
+    L1 + MSE in which each 4 x 4 pixels count as much as they and their eight neighbours are still wrong, relative to the whole
+    picture (after the focal loss: Lin et al. 2017, arXiv:1708.02002)."""
 
-    def __init__(self, reconstruction_weight=1.0, caption_weight=2.0, contrastive_weight=0.5, temperature=0.07, shape_weight=0.0):
+    def __init__(self, reconstruction_weight=1.0, caption_weight=2.0, contrastive_weight=0.5, temperature=0.07, shape_weight=0.0, focus_weight=0.0):
         super().__init__()
         self.weights = {"reconstruction": reconstruction_weight, "caption": caption_weight, "contrastive": contrastive_weight}
-        if shape_weight:
-            self.weights["shape"] = shape_weight
+        self.weights |= {part: weight for part, weight in (("shape", shape_weight), ("focus", focus_weight)) if weight}
         self.temperature = temperature
 
     def forward(self, images, target, logits, tokens, code, caption_features):
         """images, target (B, C, S, S); logits (B, T, V), where [:, t] predict tokens[:, t + 1]; tokens (B, T); code,
-        caption_features (B, D) -> {"total", "reconstruction", "caption", "contrastive", perhaps "shape"}, scalars."""
+        caption_features (B, D) -> {"total", "reconstruction", "caption", "contrastive", perhaps "shape" and "focus"}, scalars."""
         difference = images.float() - target
-        distance = lambda difference: difference.abs().mean() + difference.square().mean()
+        distance = lambda difference: difference.abs() + difference.square()
+        errors = distance(difference)                                   # (B, C, S, S)
         losses = {
-            "reconstruction": distance(difference),
+            "reconstruction": errors.mean(),
             "caption": F.cross_entropy(logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD),
             "contrastive": info_nce(code.float(), caption_features.float(), self.temperature),
         }
         if "shape" in self.weights:
-            losses["shape"] = distance(F.avg_pool2d(difference, 4))
+            losses["shape"] = distance(F.avg_pool2d(difference, 4)).mean()
+        if "focus" in self.weights:
+            errors = F.avg_pool2d(errors, 4)                            # (B, C, S/4, S/4)
+            around = F.avg_pool2d(errors.detach(), 3, 1, 1, count_include_pad=False)
+            losses["focus"] = (errors * around / around.mean((1, 2, 3), keepdim=True).clamp(min=1e-6)).mean()
         return {"total": sum(weight * losses[part] for part, weight in self.weights.items()), **losses}
 
 
@@ -221,7 +227,7 @@ class MultimodalTrainer:
         self.device, self.precision = torch.device(device), precision
         self.folder = Path(config.checkpoints)
         self.loss = MultimodalLoss(config.reconstruction_weight, config.caption_weight, config.contrastive_weight,
-                                   config.temperature, config.shape_weight)
+                                   config.temperature, config.shape_weight, config.focus_weight)
         self.optimizers = make_optimizers(model, config)
         self.flow_optimizer = torch.optim.AdamW(model.sampler.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
         self.small = len(train.rows) < SMALL                            # then pictures are jiggled, and encoded in several views

@@ -59,6 +59,17 @@ def test_shape_looks_at_forms_and_not_at_lines():
     assert MultimodalLoss(shape_weight=1.0)(blank + 0.5, blank, *common)["shape"] == pytest.approx(0.75)
 
 
+def test_focus_counts_errors_in_one_place_more_than_the_same_errors_everywhere():
+    """The subject is a tenth of the picture and nearly all of its meaning; it stayed a smudge between sharp lines."""
+    blank, common = torch.zeros(1, 1, 64, 64), (torch.zeros(1, 3, 5), torch.ones(1, 3, dtype=torch.int64), torch.ones(1, 4), torch.ones(1, 4))
+    everywhere, one_place = blank + 0.1, blank.clone()
+    one_place[..., 8:28, 8:28] = 0.1 * 4096 / 400                       # the same error in all
+    spread, dense = (MultimodalLoss(focus_weight=1.0)(drawn, blank, *common) for drawn in (everywhere, one_place))
+    assert float(spread["focus"]) == pytest.approx(float(spread["reconstruction"]), rel=1e-3)
+    assert dense["focus"] > 5 * dense["reconstruction"]
+    assert float(MultimodalLoss(focus_weight=1.0)(blank, blank, *common)["focus"]) == 0
+
+
 def test_jiggled_pictures_stay_upright_and_unmirrored():
     images = torch.zeros(64, 1, 32, 32)
     images[..., :16, :16] = 1                                           # the upper left quarter
@@ -134,8 +145,8 @@ def test_the_printed_total_is_the_weighted_sum(tiny_run):
     """The first public attempt's status page printed 2.1234 above parts that sum to 11.893."""
     log = (tiny_run / "training.log").read_text("utf-8")
     for block in re.findall(r"Epoch \d+/2.*?Val Loss", log, re.DOTALL):
-        total, reconstruction, caption, contrastive, shape = map(float, re.findall(r": ([\d.]+)", block)[:5])
-        assert total == pytest.approx(reconstruction + 2 * caption + 0.5 * contrastive + 2 * shape, abs=1e-3)
+        total, reconstruction, caption, contrastive, shape, focus = map(float, re.findall(r": ([\d.]+)", block)[:6])
+        assert total == pytest.approx(reconstruction + 2 * caption + 0.5 * contrastive + 2 * shape + 3 * focus, abs=1e-3)
     assert "→ Saved to:" in log and "✅ BEST MODEL" in log
 
 
