@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cli import option
 
 STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture", "builtin")
-PICTURES_SHOWN = 37_800                                                  # in training, where --num-epochs is 0: seven epochs of the built-in collection
+PICTURES_SHOWN = 27_000                                                  # in training, where --num-epochs is 0: five epochs of the built-in collection
 LARGEST_OWN_VOCABULARY = 2000                                           # of a preset whose vocabulary the collection sizes
 NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
 PRESET_NAMES = ("small", "full")
@@ -162,7 +162,7 @@ class TrainConfig:
     preset: str = preset_option()
     device: str = option("auto", "where to train", choices=("auto", "cuda", "mps", "cpu"))
     precision: str = option("auto", "auto: bf16 on a GPU that has it, else fp32", choices=("auto", "bf16", "fp32"))
-    num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on; 0: as many as show 37,800 pictures (small preset)")
+    num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on; 0: as many as show 27,000 pictures (small preset)")
     batch_size: int = option(64, "pairs per step, and candidates per pair in the contrast loss")
     learning_rate: float = option(1e-3, "peak, reached after the warm-up; falls to zero over the last half")
     weight_decay: float = option(0.02, "decay of AdamW and Muon, per step and unit of learning rate")
@@ -271,7 +271,7 @@ class DemoConfig:
 PRESETS = {
     "full": {},
     "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
-                  text_heads=4, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=4500),
+                  text_heads=4, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=4000),
 }
 
 
