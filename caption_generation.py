@@ -300,11 +300,6 @@ def stored_splits(rows, collection):
     return stored
 
 
-def written_back(rows):
-    """What this script changes of the metadata."""
-    return [(row.get("caption"), row.get("captioner"), row.get("split")) for row in rows]
-
-
 def preset_of(collection):
     """The flag of the preset whose size is prepared, for the next command."""
     prepared = next((int(path.stem.split("_")[1]) for path in collection.processed.glob("pixels_*.npy")), None)
@@ -331,10 +326,10 @@ def main(config):
     if config.max_samples:                                  # an id is a hash, so this is a fair sample
         chosen = set(sorted(row["id"] for row in rows)[:config.max_samples])
         taken = [row for row in rows if row["id"] in chosen]
-    before = written_back(rows)
-
     for row in taken:
-        row["caption"] = worded(row.get("caption") or "", row["style"])
+        caption = worded(row.get("caption") or "", row["style"])
+        if caption != row.get("caption"):                   # what stays needs no second string in memory
+            row["caption"] = caption
     lacking = [row for row in taken if config.recaption or not row["caption"]]
     captioner = config.captioner or (BLIP2 if lacking else "existing")
     written, part = read_logs(collection), f"{config.style}, shard {share[0]}/{share[1]}" if share else config.style
@@ -364,8 +359,7 @@ def main(config):
     splits = split_rows(captioned, stored_splits(rows, collection))
     for row in captioned:
         row["split"] = splits[row["id"]]
-    if written_back(rows) != before:
-        collection.write_metadata(rows)
+    collection.write_metadata(rows)
 
     def pairs(split):                                       # one after another: of 100,000 each list would be 30 MB
         return ({key: row[key] for key in ("id", "filename", "caption", "style", "split")} for row in captioned if row["split"] == split)

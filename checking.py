@@ -18,7 +18,7 @@ import numpy as np
 
 import formats
 from cli import write_text
-from records import read_json, read_jsonl, recover_jsonl
+from records import each_recovered, each_row
 
 LISTED = 25                                                 # rejected files shown; the report has all
 PLATES, PLATE = 60, 224                                     # pictures of the contact sheet; their longer side in pixels
@@ -85,12 +85,10 @@ def pairs(found):
 
 def prepared_before(collection):
     """The collection's pictures, as far as it was prepared -> rows of original, sha256, look and split ("" before captions were dealt)."""
-    if not collection.metadata.exists():
-        return []
-    looks = {line["sha256"]: line["look"] for line in recover_jsonl(collection.processed / "prepared.jsonl") if "look" in line}
-    dealt = {row["id"]: split for path, split in ((collection.train, "train"), (collection.val, "val")) if path.exists() for row in read_jsonl(path)}
+    looks = {line["sha256"]: line["look"] for line in each_recovered(collection.processed / "prepared.jsonl") if "look" in line}
+    dealt = {row["id"]: split for path, split in ((collection.train, "train"), (collection.val, "val")) if path.exists() for row in each_row(path)}
     return [{"original": row.get("original", row["filename"]), "sha256": row["sha256"], "look": looks[row["sha256"]], "split": dealt.get(row["id"], "")}
-            for row in read_json(collection.metadata) if row["sha256"] in looks]
+            for row in collection.each_metadata() if row["sha256"] in looks]
 
 
 def against(earlier, kept, alike):

@@ -28,19 +28,28 @@ A picture's style is what its row there says, else the class folder it lies in (
 Run the same command again to go on after an interruption; finished work is never done twice.
 """
 import contextlib
+import ctypes
 import errno
+import functools
 import hashlib
 import io
+import itertools
 import json
+import logging
 import multiprocessing
 import os
 import posixpath
 import re
 import shutil
 import signal
+import struct
+import sys
+import tarfile
 import threading
 import time
 import warnings
+import zipfile
+import zlib
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -53,16 +62,23 @@ import checking
 import formats
 from cli import UserError, parse, progress, run, whole_file, write_text
 from formats import SUFFIXES
-from records import Collection, read_json, recover_jsonl, write_jsonl
+from records import Collection, each_recovered, read_json, to_json, write_jsonl, write_lines
 from settings import PRESETS, PrepareConfig
-from sources import CLASSES, UNPACKED, Source, sources_of, survey_all
+from sources import CLASSES, UNPACKED, Source, source_of, sources_of, survey_all
 
 KAGGLE = "thedownhill/art-images-drawings-painting-sculpture-engraving"
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")     # what the file must be inside, whatever its suffix says
+SPARE = 1.5                                                 # a JPEG is decoded at 1/2, 1/4 or 1/8 as long as that leaves so many times the size wanted
+MOST_RATIO, ALWAYS = 1000, 2**26                            # bytes of memory that a picture may decode to, for each of its file; what any may
+MOST_SCANS = 12                                             # of a JPEG of the largest size; of a smaller one as many times more
 ORIENTATION = ExifTags.Base.Orientation
+TURNS = dict(enumerate((Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
+                        Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90), 2))           # what makes each orientation upright
+STATE = ("path", "bytes", "mtime")                          # of an original: what says that an earlier run's finding is of it
+SAID = ("style", "caption", "source")                       # of an original: what its source says
 ALIKE = 16                                                  # bits of 256; see look_alikes
 BUILTIN_COUNT = 6000
-VERSION = 1                                                 # raise when prepare() gives other pixels: all is prepared again
+VERSION = 2                                                 # raise when prepare() gives other pixels: all is prepared again
 
 
 # One picture
@@ -70,32 +86,71 @@ VERSION = 1                                                 # raise when prepare
 def eight_bits(image):
     """Picture of 16-bit, 32-bit or float samples -> "L" with its range kept; `convert("L")` would clip it to all white or all
     black. 0 to 1, to 255 and to 65,535 are taken as such, any other range is stretched to its minimum and maximum."""
-    values = np.asarray(image).astype(np.float64)
-    finite = values[np.isfinite(values)]
-    if not finite.size:
+    values = np.asarray(image)
+    bands = np.array_split(values, -(-values.size // 2**20))            # views; the whole in float64 would take gigabytes
+    ranges = [(finite.min(), finite.max()) for band in bands if (finite := band[np.isfinite(band)]).size]
+    if not ranges:
         raise ValueError("no finite value")
-    low, high = finite.min(), finite.max()
+    low, high = (float(end(side)) for end, side in zip((min, max), zip(*ranges)))
     tops = (1, 255, 65535) if image.mode == "F" else (255, 65535)
     top = next((top for top in tops if low >= 0 and high <= top), None)
     low, top = (0, top) if top else (low, high)
-    values = np.nan_to_num((values - low) * (255 / (top - low)), nan=255, posinf=255, neginf=0)     # no value: bare paper
-    return Image.fromarray(np.rint(values.clip(0, 255)).astype(np.uint8))
+    result = np.empty(values.shape, np.uint8)
+    for band, out in zip(bands, np.array_split(result, len(bands))):
+        scaled = (band.astype(np.float64) - low) * (255 / (top - low or 1))
+        out[:] = np.rint(np.nan_to_num(scaled, nan=255, posinf=255, neginf=0).clip(0, 255))         # no value: bare paper
+    return Image.fromarray(result)
 
 
 def plain(image):
-    """Decoded picture of any mode -> "L" or "RGB", transparency laid on white."""
+    """Decoded picture of any mode -> "L", "RGB" or, where it is transparent, "RGBa", which alone can be made smaller without a dark seam."""
     if image.mode == "F" or image.mode.startswith("I"):
         return eight_bits(image)
-    if image.has_transparency_data:                         # black lines on nothing would become black on black
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    if image.has_transparency_data:
+        return image.convert("RGBA").convert("RGBa")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
 def is_grey(image, tolerance=2):
     """True where the channels of every pixel of an RGB picture agree within `tolerance` of 255."""
-    red, green, blue = (np.asarray(channel, np.int16) for channel in image.split())
-    return max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) <= tolerance
+    for pixels in (image.resize((32, 32), Image.Resampling.NEAREST), image):                # few pixels tell of most coloured pictures
+        red, green, blue = (np.asarray(channel, np.int16) for channel in pixels.split())
+        if max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) > tolerance:
+            return False
+    return True
+
+
+def orientation_of(image):
+    """1 (upright) to 8, as the EXIF data say; broken ones say nothing."""
+    with contextlib.suppress(Exception):
+        if (found := image.getexif().get(ORIENTATION)) in TURNS:
+            return found
+    return 1
+
+
+def bomb(image, file):
+    """Why an opened picture is not to be decoded, "" where it may be: a header that promises far more than its file can hold, or a JPEG that is
+    drawn over so often that it would take minutes."""
+    pixels, length = image.width * image.height, file.seek(0, os.SEEK_END)
+    each = 16 if image.format == "WEBP" and image.is_animated else {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 4)          # bytes of memory
+    if pixels * each > max(ALWAYS, MOST_RATIO * length):
+        return f"decodes to more than {MOST_RATIO:,} times its length"
+    if image.format in ("JPEG", "MPO"):
+        scans, last = 0, b""
+        file.seek(0)
+        while block := file.read(2**20):
+            scans, last = scans + (last + block).count(b"\xff\xda\0"), block[-2:]          # two bytes would be found in the film behind a telephone's picture
+        if scans * pixels > MOST_SCANS * Image.MAX_IMAGE_PIXELS:
+            return f"a JPEG of {scans:,} scans"
+    return ""
+
+
+@functools.cache
+def hush():
+    """Pillow's log and, past Python, libtiff would tell the terminal about every damaged file, in thousands of lines; the report names it once."""
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    with contextlib.suppress(OSError, AttributeError):      # where libtiff is linked otherwise, it goes on complaining
+        ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 
 def prepare(file, size, smallest):
@@ -104,6 +159,7 @@ def prepare(file, size, smallest):
     The whole picture is kept, letter-boxed on white: an engraving is a composition up to its border, a crop would cut away
     what the caption names, and most originals are smaller than a 512 px crop would need.
     """
+    hush()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")                 # broken EXIF and the like: the pixels decide
@@ -112,22 +168,49 @@ def prepare(file, size, smallest):
                 width, height = image.size
                 if min(width, height) < smallest:
                     return None, f"smaller than {smallest} px"
+                if reason := bomb(image, file):
+                    return None, reason
                 scale = size / max(width, height)
-                image.draft(None, (int(2 * scale * width), int(2 * scale * height)))    # JPEG alone: decodes at half, a quarter …
+                drafted = image.draft(None, tuple(max(1, int(SPARE * scale * side)) for side in (width, height)))           # JPEG alone
                 image.load()                                # open() alone accepts cut-off files
-                if image.getexif().get(ORIENTATION) in (5, 6, 7, 8):
-                    width, height = height, width
-                image = plain(ImageOps.exif_transpose(image))
+                orientation, image = orientation_of(image), plain(image)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return None, f"more than {Image.MAX_IMAGE_PIXELS:,} pixels"
     except Exception as error:                              # Pillow's readers raise nearly anything on damaged bytes
         return None, f"unreadable ({type(error).__name__})"
-    fitted = tuple(max(1, round(side * size / max(image.size))) for side in image.size)
-    image = image.resize(fitted, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    fitted = tuple(max(1, round(side * scale)) for side in (width, height))
+    box = drafted[1] if drafted else None                   # what of the decoded part is picture: its last row and column are only partly
+    image = image.resize(fitted, Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
+    if orientation > 1:
+        image = image.transpose(TURNS[orientation])
+        width, height = (height, width) if orientation > 4 else (width, height)
+    if image.mode == "RGBa":                                # black lines on nothing would become black on black
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
     if image.mode == "RGB" and is_grey(image):
         image = image.convert("L")
-    image = ImageOps.pad(image, (size, size), Image.Resampling.LANCZOS, color="white")
-    return image, (width, height)
+    return ImageOps.pad(image, (size, size), Image.Resampling.LANCZOS, color="white"), (width, height)
+
+
+@functools.cache
+def deflate():
+    """ISA-L's compression, or zlib's where its wheel is not there: four times slower, for files that are a sixth shorter."""
+    try:
+        from isal import isal_zlib
+        return isal_zlib.compress
+    except ImportError:
+        return zlib.compress
+
+
+def png(image):
+    """"L" or "RGB" picture -> a PNG file without metadata, as bytes. Pillow's own writer tries five filters on every row and took half of all
+    time; one for all rows (the difference to the left) and the fastest compression make files that are hardly longer."""
+    rows, channels = np.asarray(image).reshape(image.height, -1), len(image.getbands())
+    lines = np.ones((image.height, 1 + rows.shape[1]), np.uint8)        # each begins with its filter's number, 1
+    lines[:, 1:1 + channels] = rows[:, :channels]
+    np.subtract(rows[:, channels:], rows[:, :-channels], out=lines[:, 1 + channels:])
+    header = struct.pack(">IIBBBBB", *image.size, 8, 2 if channels == 3 else 0, 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", deflate()(lines, 1)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))) for kind, data in chunks)
 
 
 def content(image, width, height):
@@ -166,37 +249,37 @@ def prepare_file(path, resized, size, smallest):
     image, finding = examine(path, size, smallest)
     if image is not None:
         with whole_file(resized / f"{finding['sha256'][:16]}.png", sync=False) as partial:
-            image.save(partial, format="PNG", compress_level=1)
+            partial.write_bytes(png(image))
     return finding
 
 
 # Many pictures, in worker processes
 
 def prepare_chunk(task):
-    paths, resized, size, smallest = task
-    return [prepare_file(path, resized, size, smallest) for path in paths]
+    paths, folder, resized, size, smallest = task
+    return [prepare_file(folder / path, resized, size, smallest) for path in paths]
 
 
 def check_chunk(task):
     """What preparing finds, and what checking measures, with nothing written."""
-    paths, size, smallest = task
-    examined = (examine(path, size, smallest) for path in paths)
+    paths, folder, size, smallest = task
+    examined = (examine(folder / path, size, smallest) for path in paths)
     return [finding if image is None else finding | checking.measure(content(image, finding["width"], finding["height"])) for image, finding in examined]
 
 
 def plate_chunk(task):
     """Small JPEGs for a page, None where the picture is gone."""
-    paths, size, smallest = task
-    examined = (examine(path, size, smallest) for path in paths)
+    paths, folder, size, smallest = task
+    examined = (examine(folder / path, size, smallest) for path in paths)
     return [None if image is None else checking.plate(content(image, finding["width"], finding["height"])) for image, finding in examined]
 
 
 def draw_chunk(task):
     import scenes
-    drawings, size = task
-    for path, facts, seed in drawings:
-        with whole_file(path, sync=False) as partial:
-            scenes.draw(facts, seed, size).save(partial, format="PNG", compress_level=1)
+    drawings, folder, size = task
+    for name, facts, seed in drawings:
+        with whole_file(folder / name, sync=False) as partial:
+            partial.write_bytes(png(scenes.draw(facts, seed, size)))
     return [None] * len(drawings)
 
 
@@ -259,142 +342,179 @@ def chunks(items, length):
 
 # Sources that are fetched or drawn first: each ends as a folder of pictures
 
-def is_offline(error):
-    """True where the request never reached the server, so that asking in another way cannot help."""
-    import requests
-    return isinstance(error, (requests.ConnectionError, requests.Timeout)) and not isinstance(error, requests.exceptions.ChunkedEncodingError)
-
-
 def reraise_if_ours(error):
     """A full or forbidden disk is no matter of Kaggle's."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
         raise error
 
 
+def is_cut(error):
+    """True where a download broke off or stalled: asked again, the server goes on where it stopped."""
+    import requests
+    return isinstance(error, requests.exceptions.ChunkedEncodingError) or isinstance(error, requests.RequestException) and "Read timed out" in str(error)
+
+
+def trouble_at_kaggle(error):
+    """-> (what went wrong, in words; whether Kaggle's other client may have more luck)."""
+    import requests
+    from kagglehub.exceptions import DataCorruptionError
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        meaning = {401: "Kaggle refuses it", 403: "Kaggle refuses it", 404: "Kaggle does not know it"}.get(answer.status_code, "Kaggle is in trouble")
+        return f"{meaning}, {answer.status_code}", True
+    if is_cut(error):
+        return "the connection was cut again and again; what has arrived is kept", False
+    if isinstance(error, (requests.ConnectionError, requests.Timeout)):
+        return "no network", False
+    if isinstance(error, (DataCorruptionError, zipfile.BadZipFile)):
+        return "the archive arrived damaged and was thrown away", False
+    return f"{type(error).__name__}: {error}".partition("\n")[0], True
+
+
 def from_kagglehub():
     """-> folder in kagglehub's cache; needs no account as long as the data set is public. A broken download is taken up where it stopped."""
     import kagglehub
-    import requests
+    handle = f"{KAGGLE}/versions/2"                         # with a version the cache answers without network
     for attempt in range(3):
         try:
-            return Path(kagglehub.dataset_download(f"{KAGGLE}/versions/2"))     # with a version the cache answers without network
-        except requests.exceptions.ChunkedEncodingError:
-            if attempt == 2:
+            return Path(kagglehub.dataset_download(handle))
+        except Exception as error:
+            if attempt < 2 and is_cut(error):
+                continue
+            damaged = isinstance(error, (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)) or "archive type" in str(error)
+            if not damaged:
                 raise
+            from kagglehub.cache import get_cached_archive_path
+            from kagglehub.handle import parse_dataset_handle
+            Path(get_cached_archive_path(parse_dataset_handle(handle))).unlink(missing_ok=True)     # kept, it would be taken for the whole by every later run
+            raise zipfile.BadZipFile(str(error)) from error
 
 
 def from_kaggle(folder):
-    """-> folder, filled by Kaggle's older client, which needs credentials and ends the process where it finds none."""
-    if not folder.exists():
+    """-> the archive in folder, fetched by Kaggle's older client, which needs credentials and ends the process where it finds none."""
+    archive = folder / f"{KAGGLE.partition('/')[2]}.zip"
+    if not archive.exists():
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):      # a page of help
             from kaggle.api.kaggle_api_extended import KaggleApi
             api = KaggleApi()
             api.authenticate()
         partial = folder.with_name(folder.name + ".partial")
-        api.dataset_download_files(KAGGLE, path=str(partial), quiet=False, unzip=True)
+        api.dataset_download_files(KAGGLE, path=str(partial), quiet=False)
+        if not zipfile.is_zipfile(partial / archive.name):
+            shutil.rmtree(partial)
+            raise zipfile.BadZipFile("no archive")
         partial.rename(folder)
-    return folder
+    return archive
 
 
-def fetch_kaggle(data):
-    """-> (folder, name of the source). UserError with the ways on where Kaggle cannot be had."""
+def fetch_kaggle(config):
+    """-> Source. UserError with the ways on where Kaggle cannot be had."""
+    name = f"kaggle {KAGGLE}"
     print(f"fetching {KAGGLE} from Kaggle (583 MB, once)", flush=True)
     try:
-        return from_kagglehub(), f"kaggle {KAGGLE}"
+        return Source(from_kagglehub().resolve(), name)
     except Exception as error:                              # requests', kagglehub's and zipfile's own, without a common class
         reraise_if_ours(error)
-        trouble = "no network" if is_offline(error) else type(error).__name__
-    if trouble != "no network":
-        try:
-            return from_kaggle(Path(data) / "raw" / "kaggle"), f"kaggle {KAGGLE}"
-        except SystemExit:
-            trouble += ", and no credentials"
-        except Exception as error:
-            reraise_if_ours(error)
-            trouble += f", then {type(error).__name__}"
+        trouble, other = trouble_at_kaggle(error)
+    try:
+        if other:                                           # read member by member; the client itself would unpack wherever the names lead
+            return source_of(from_kaggle(Path(config.data) / "raw" / "kaggle").resolve(), config)._replace(name=name)
+    except SystemExit:
+        trouble += ", and no credentials"
+    except Exception as error:
+        reraise_if_ours(error)
+        trouble += f"; then: {trouble_at_kaggle(error)[0]}"
     raise UserError(f"the Kaggle collection could not be fetched ({trouble}): either set KAGGLE_API_TOKEN, or put kaggle.json into ~/.kaggle (both "
                     "from kaggle.com/settings), and run the same command again with a network, or go on without Kaggle: "
                     "python dataset_preparation.py --source PATH (a folder of pictures) or --source builtin")
 
 
 def draw_builtin(config, workers):
-    """Draws what is missing of the built-in collection into data/raw/builtin/ -> (folder, name of the source).
+    """Draws what is missing of the built-in collection into data/raw/builtin/ -> Source.
 
     A file's name holds level, size and a hash of what is drawn, so that a drawing is never taken for another."""
     import scenes
     folder = Collection("builtin", config.data).raw
-    drawings, rows = [], []
+    drawings = []
     for number, facts in enumerate(scenes.collection(config.max_samples or BUILTIN_COUNT, config.level, 0)):
         key = hashlib.sha256(f"{scenes.COLLECTION} {number} {facts!r}".encode()).hexdigest()[:8]
-        name = f"level{config.level}_{config.image_size}px_{number:05}_{key}.png"
-        drawings.append((folder / name, facts, number))
-        rows.append({"file_name": name, "caption": scenes.tell(facts, number, config.level)})
+        drawings.append((f"level{config.level}_{config.image_size}px_{number:05}_{key}.png", facts, number))
     folder.mkdir(parents=True, exist_ok=True)
-    names, there = {row["file_name"] for row in rows}, filled(folder)
-    for name in there - names:                              # another level or size; can be drawn again
+    there = filled(folder)
+    for name in there - {name for name, _, _ in drawings}:  # another level or size; can be drawn again
         if re.fullmatch(r"level\d_\d+px_\d{5}_[0-9a-f]{8}\.png|\..*\.partial", name):
             (folder / name).unlink()
-    missing = [drawing for drawing in drawings if drawing[0].name not in there]
+    missing = [drawing for drawing in drawings if drawing[0] not in there]
     if missing:
-        tasks = [(chunk, config.image_size) for chunk in chunks(missing, 16)]
+        tasks = [(chunk, folder, config.image_size) for chunk in chunks(missing, 16)]
         with progress(label="drawing", total=len(drawings), initial=len(drawings) - len(missing)) as bar:
             for _, done in in_parallel(draw_chunk, tasks, workers):
                 bar.update(len(done))
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_changed(folder / "metadata.jsonl", lines)
-    return folder, f"{scenes.COLLECTION} level {config.level}"
+    write_lines(folder / "metadata.jsonl", lambda: (to_json({"file_name": name, "caption": scenes.tell(facts, number, config.level)}) + "\n"
+                                                    for name, facts, number in drawings))
+    return Source(folder.resolve(), f"{scenes.COLLECTION} level {config.level}")
 
 
 # The collection
 
-def key(row):
-    return row["path"], row["bytes"], row["mtime"]
+def tell(original, finding):
+    """Puts what was found of an original into its row, in place of what was known before; of 100,000 every second row would be 100 MB."""
+    for key in original.keys() - {*STATE, *SAID}:
+        del original[key]
+    original |= {sys.intern(key): value for key, value in finding.items() if key not in STATE}
 
 
-def find_missing(originals, folder, journal, header, label, work, arguments, workers, lacking=lambda known: ()):
-    """Does `work` for the originals that no earlier run has, and for those whose path is in lacking(what is known) -> {path: finding}.
+def line_of(original):
+    """What the journal knows of an original: all but what its source says of it, which may change with every run."""
+    return {key: value for key, value in original.items() if key not in SAID}
+
+
+def find_missing(originals, folder, journal, header, label, work, arguments, workers, lacking=lambda: ()):
+    """Does `work` for the originals that no earlier run has, and for those whose path lacking() names; afterwards each row holds its finding.
 
     Every finding is a line of `journal` at once, known by path, length and time of change, so that a killed run goes on where it was.
     Under another header the journal begins anew."""
-    lines = recover_jsonl(journal)
-    if not lines or lines[0] != header:
-        lines = [header]
-        write_jsonl(journal, lines)
-    known = {key(line): line for line in lines[1:] if not line.get("reason", "").startswith("cannot be opened")}
+    of_path, lines = {original["path"]: original for original in originals}, each_recovered(journal)
+    if next(lines, None) != header:
+        lines.close()
+        write_jsonl(journal, [header])
+    for line in lines:
+        original = of_path.get(line["path"])
+        if original and all(original[key] == line[key] for key in STATE) and not line.get("reason", "").startswith("cannot be opened"):
+            tell(original, line)
     with open(journal, "a", encoding="utf-8") as log:
         while True:
-            gone = lacking(known)
-            todo = [original for original in originals if original["path"] in gone or key(original) not in known]
+            gone = lacking()
+            todo = [path for path, original in of_path.items() if path in gone or not original.keys() & {"sha256", "reason"}]
             if not todo:
                 break
-            of_path = {str(folder / original["path"]): original for original in todo}
-            tasks = [(chunk, *arguments) for chunk in chunks(list(of_path), 8)]
-            with progress(label=label, total=len(originals), initial=len(originals) - len(todo)) as bar:
+            tasks = [(chunk, folder, *arguments) for chunk in chunks(todo, 8)]
+            with progress(label=label, total=len(of_path), initial=len(of_path) - len(todo)) as bar:
                 for task, done in in_parallel(work, tasks, workers):
-                    for path, found in zip(task[0], done):
-                        original = of_path[path]
-                        line = {"path": original["path"], "bytes": original["bytes"], "mtime": original["mtime"], **found}
-                        known[key(line)] = line
-                        log.write(json.dumps(line, ensure_ascii=False) + "\n")
+                    for path, finding in zip(task[0], done):
+                        tell(of_path[path], finding)
+                        log.write(to_json(line_of(of_path[path])) + "\n")
                     log.flush()
                     bar.update(len(done))
-    found = [known[key(original)] for original in originals]
-    if [header, *found] != lines:
-        write_jsonl(journal, [header, *found])
-    return {line["path"]: line for line in found}
+    for original in originals:                              # sources may overlap
+        if original is not of_path[original["path"]]:
+            tell(original, line_of(of_path[original["path"]]))
+    write_lines(journal, lambda: (to_json(line) + "\n" for line in itertools.chain([header], map(line_of, of_path.values()))))
 
 
 def prepare_missing(originals, folder, collection, config, workers):
-    """Prepares what no earlier run has -> {path: what prepare_file found}."""
-    def lacking(known):                                     # removed since, or another's duplicate before
-        kept, _, _ = select([{**original, **known.get(key(original), {"reason": ""})} for original in originals])
-        there = filled(collection.resized)
-        return {row["path"] for row in kept if row["filename"] not in there}
+    """Prepares what no earlier run has; afterwards each row holds what prepare_file found."""
+    def lacking():                                          # removed since, or another's duplicate before
+        first, there = {}, filled(collection.resized)
+        for original in originals:
+            if "pixels" in original:
+                first.setdefault(original["pixels"], original)          # as select() does
+        return {original["path"] for original in first.values() if f"{original['sha256'][:16]}.png" not in there}
 
     collection.resized.mkdir(parents=True, exist_ok=True)
     header = {"version": VERSION, "size": config.image_size, "smallest": config.smallest, "folder": folder.as_posix()}
-    return find_missing(originals, folder, collection.processed / "prepared.jsonl", header, "preparing", prepare_chunk,
-                        (collection.resized, config.image_size, config.smallest), workers, lacking)
+    find_missing(originals, folder, collection.processed / "prepared.jsonl", header, "preparing", prepare_chunk,
+                 (collection.resized, config.image_size, config.smallest), workers, lacking)
 
 
 def select(rows):
@@ -410,8 +530,6 @@ def select(rows):
             duplicates.append({"path": row["path"], "same_as": twin["path"]})
             twin["caption"] = twin["caption"] or row["caption"]
             continue
-        id = row["sha256"][:16]
-        row = {**row, "id": id, "filename": f"{id}.png"}
         first[row["sha256"]] = first[row["pixels"]] = row
         kept.append(row)
     return kept, duplicates, rejected
@@ -424,31 +542,40 @@ def look_alikes(looks):
     of the size, 95 % kept within 5 and 12 bits of themselves, but only a fifth and an eighth kept every bit.
     """
     bits = np.frombuffer(bytes.fromhex("".join(looks)), np.uint64).reshape(-1, 4)           # (N, 4)
-    first = list(range(len(bits)))
-    for start in range(0, len(bits), 64):
-        rows = bits[start:start + 64]
-        apart = np.bitwise_count(rows[:, None] ^ bits[None, :start + len(rows)]).sum(axis=-1)           # (64, <= N)
-        for row, other in zip(*np.nonzero(apart <= ALIKE)):
-            row, other = first[start + row], first[other]
-            if row != other:                                # two groups become one
-                first = [min(row, other) if number == max(row, other) else number for number in first]
-    return first
+    middle, first, block = bits[:, 2].copy(), np.arange(len(bits)), max(1, 2**19 // max(1, len(bits)))
+    for start in range(0, len(bits), block):
+        stop = min(start + block, len(bits))
+        near = np.bitwise_count(middle[start:stop, None] ^ middle[None, :stop]) <= ALIKE    # (block, <= N); a quarter tells most pairs apart
+        rows, others = np.nonzero(near)
+        rows += start
+        alike = np.bitwise_count(bits[rows] ^ bits[others]).sum(axis=-1) <= ALIKE
+        rows, others = rows[alike], others[alike]
+        while ((one := first[rows]) != (other := first[others])).any():                     # groups that meet become one, under the least number
+            np.minimum.at(first, np.maximum(one, other), np.minimum(one, other))
+            while ((up := first[first]) != first).any():
+                first = up
+    return first.tolist()
 
 
 def to_records(kept, earlier):
-    """Kept rows -> records. A caption and a split of an earlier run stay, unless the source's own caption has changed since."""
-    ids = [row["id"] for row in kept]
-    groups = [old["group"] for old in earlier.values()] if list(earlier) == ids else [ids[first] for first in look_alikes([row["look"] for row in kept])]
-    records = []
-    for row, group in zip(kept, groups):
-        old = earlier.get(row["id"], {})
-        given = row["caption"]
-        changed = given and given != old.get("given", given)
-        record = {"id": row["id"], "filename": row["filename"], "width": row["width"], "height": row["height"], "sha256": row["sha256"],
-                  "style": row["style"], "source": row["source"], "original": row["path"], "group": group, "grey": row["grey"],
-                  "given": given, "caption": given if changed else old.get("caption") or given}
-        records.append(record | {key: old[key] for key in ("split", "captioner") if key in old and not (changed and key == "captioner")})
-    return records
+    """Kept rows and the records of an earlier run, one after another -> records, each in the place of its row. A caption and a split of the earlier
+    run stay, unless the source's own caption has changed since."""
+    ids, known = [row["sha256"][:16] for row in kept], []
+    of_id = dict(zip(ids, kept))
+    for old in earlier:
+        known.append(old["id"])
+        if row := of_id.get(old["id"]):
+            given = row["caption"]
+            changed = given and given != old.get("given", given)
+            caption = {"said": old["caption"]} if not changed and old.get("caption") not in (None, "", given) else {}
+            row |= caption | {key: old[key] for key in ("group", "split", "captioner") if key in old and not (changed and key == "captioner")}
+    del of_id                                               # so that each row goes as its record comes
+    groups = [row["group"] for row in kept] if known == ids else [ids[first] for first in look_alikes([row["look"] for row in kept])]
+    for number, (id, row, group) in enumerate(zip(ids, kept, groups)):
+        kept[number] = {"id": id, "filename": f"{id}.png", "width": row["width"], "height": row["height"], "sha256": row["sha256"],
+                        "style": row["style"], "source": row["source"], "original": row["path"], "group": group, "grey": row["grey"],
+                        "given": row["caption"], "caption": row.get("said", row["caption"]), **{key: row[key] for key in ("split", "captioner") if key in row}}
+    return kept
 
 
 def write_pixels(records, collection, size, workers):
@@ -461,18 +588,16 @@ def write_pixels(records, collection, size, workers):
         if read_json(ids_path) == ids and stored.shape == shape and stored.dtype == np.uint8:
             return
     ids_path.unlink(missing_ok=True)                        # new pixels beside old ids would pair pictures with wrong captions
-    with whole_file(path) as partial:
-        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
 
-        def fill(row):
-            with Image.open(collection.resized / records[row]["filename"]) as image:
-                pixels[row] = np.asarray(image.convert("L" if len(shape) == 3 else "RGB"))
+    def pixels(record):
+        with Image.open(collection.resized / record["filename"]) as image:
+            return image.convert("L" if len(shape) == 3 else "RGB").tobytes()
 
-        with ThreadPoolExecutor(workers) as threads:
-            for _ in progress(threads.map(fill, range(len(records))), label="caching", total=len(records)):
-                pass
-        pixels.flush()
-        del pixels                                          # Windows renames no mapped file
+    with whole_file(path) as partial, open(partial, "wb") as file, ThreadPoolExecutor(workers) as threads, progress(label="caching", total=len(records)) as bar:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for some in chunks(records, 64):                    # one after another: a map of the whole file would count as memory
+            file.writelines(threads.map(pixels, some))
+            bar.update(len(some))
     write_text(ids_path, json.dumps(ids))
 
 
@@ -486,8 +611,9 @@ def link_originals(records, folder, collection):
     """data/raw/<style>/<id>.<suffix>: a link to each original, or a copy where links are refused (Windows); the user's folder is
     only read. links.json beside resized/ remembers the names, so that nothing else is ever removed."""
     raw = collection.raw.resolve()
-    records = [record for record in records if raw / UNPACKED not in (folder / record["original"]).parents]
-    if any(raw in (folder / record["original"]).parents for record in records):             # a source lies there already
+    base, ours = folder.as_posix().rstrip("/") + "/", raw.as_posix() + "/"
+    records = [record for record in records if not (base + record["original"]).startswith(f"{ours}{UNPACKED}/")]
+    if any((base + record["original"]).startswith(ours) for record in records):             # a source lies there already
         return
     listed = collection.processed / "links.json"
     wanted = {record["id"] + posixpath.splitext(record["original"])[1].lower(): f"{folder.as_posix()}/{record['original']}" for record in records}
@@ -543,13 +669,14 @@ def export(config, collection):
 def gather(config, workers):
     """--source -> its Sources, and what survey_all finds in them. UserError where there is none."""
     if config.source == "builtin":
-        folder, source = draw_builtin(config, workers)
+        sources = [draw_builtin(config, workers)]
     elif config.source == "kaggle":
         if config.style not in (*CLASSES.values(), "all"):
             raise UserError(f"the Kaggle collection has no style {config.style}; choose --style {', '.join(CLASSES.values())} or all, or name a folder: "
                             f"python dataset_preparation.py --style {config.style} --source PATH")
-        folder, source = fetch_kaggle(config.data)
-    sources = [Source(folder.resolve(), source)] if config.source in ("builtin", "kaggle") else sources_of(config)
+        sources = [fetch_kaggle(config)]
+    else:
+        sources = sources_of(config)
     return sources, *survey_all(sources, config.style, Path(config.data).resolve(), config.format)
 
 
@@ -577,18 +704,17 @@ def check(config):
              "found": len(originals) + other.total() + len(lost), "other_style": other.total(), "other_styles": dict(other.most_common()), "formats": seen}
     originals, about["beyond_max_samples"] = sample(originals, config.max_samples)
     limits = {"size": config.image_size, "smallest": config.smallest}
-    findings = find_missing(originals, folder, collection.check.with_suffix(".jsonl"), {"version": VERSION, **limits, "folder": folder.as_posix()},
-                            "checking", check_chunk, tuple(limits.values()), workers)
-    originals = [{**original, **findings[original["path"]]} for original in originals]
+    find_missing(originals, folder, collection.check.with_suffix(".jsonl"), {"version": VERSION, **limits, "folder": folder.as_posix()},
+                 "checking", check_chunk, tuple(limits.values()), workers)
     kept, duplicates, rejected = select(originals)
     earlier = checking.prepared_before(collection)
     alike = look_alikes([row["look"] for row in [*earlier, *kept]])
     found = checking.report(about, originals, kept, duplicates, sorted(rejected + lost, key=lambda row: row["path"]), earlier, alike)
 
     sheet, pictured = checking.wanted(found, kept)
-    tasks = [([str(folder / path) for path in chunk], checking.PLATE, config.smallest) for chunk in chunks(pictured, 8)]
+    tasks = [(chunk, folder, checking.PLATE, config.smallest) for chunk in chunks(pictured, 8)]
     plates = {path: plate for task, done in in_parallel(plate_chunk, tasks, workers) for path, plate in zip(task[0], done)}
-    checking.write(collection, found, kept, {path: plates[str(folder / path)] for path in pictured}, sheet)
+    checking.write(collection, found, kept, plates, sheet)
 
     page = collection.check.with_suffix(".html")
     print(f"{config.style}, looked at as at {config.image_size} px, from {about['source']} ({time.monotonic() - start:.1f} s)")
@@ -623,8 +749,9 @@ def main(config):
                         f"one of these, python dataset_preparation.py --source {config.source} --style {other.most_common(1)[0][0]}")
     originals, beyond = sample(originals, config.max_samples)
 
-    findings = prepare_missing(originals, folder, collection, config, workers)
-    kept, duplicates, rejected = select([{**original, **findings[original["path"]]} for original in originals])
+    prepare_missing(originals, folder, collection, config, workers)
+    kept, duplicates, rejected = select(originals)
+    del originals                                           # their memory serves the records
     rejected = sorted(rejected + lost, key=lambda row: row["path"])
     report = {"style": config.style, "source": source, "size": config.image_size, "smallest": config.smallest, "found": found, "prepared": len(kept),
               "rejected": len(rejected), "duplicates": len(duplicates), "other_style": other.total(), "beyond_max_samples": beyond}
@@ -633,21 +760,26 @@ def main(config):
         raise UserError(f"none of the {found:,} pictures in {where} can be used ({reasons}); name another folder: "
                         "python dataset_preparation.py --source PATH", code=1)
 
-    earlier = read_json(collection.metadata) if collection.metadata.exists() else []
-    records = to_records(kept, {row["id"]: row for row in earlier})
+    before = Counter()
+
+    def earlier():
+        for row in collection.each_metadata():
+            before[row["source"]] += 1
+            yield row
+
+    records = to_records(kept, earlier())
     report |= {"grey": sum(record["grey"] for record in records), "with_caption": sum(bool(record["caption"]) for record in records),
                "look_alikes": len(records) - len({record["group"] for record in records}), **tally(records, rejected),
                "other_styles": dict(other.most_common()), "formats": seen, "rejected_files": rejected, "duplicate_files": duplicates}
     write_pixels(records, collection, config.image_size, workers)
-    if records != earlier:
-        collection.write_metadata(records)
+    collection.write_metadata(records)
     write_changed(collection.report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     link_originals(records, folder, collection)
     sweep(records, collection, config.image_size)
 
-    before = sorted({row["source"] for row in earlier} - {source.name for source in sources})
-    if before:
-        print(f"the collection {config.style} came from {', '.join(before)} before ({len(earlier):,} pictures) and is replaced")
+    gone = sorted(before.keys() - {source.name for source in sources})
+    if gone:
+        print(f"the collection {config.style} came from {', '.join(gone)} before ({before.total():,} pictures) and is replaced")
     print(f"{config.style}, {config.image_size} px, from {source} ({time.monotonic() - start:.1f} s)")
     for label, count, note in (
             ("found", found, ""),

@@ -6,6 +6,7 @@ import hashlib
 import os
 import posixpath
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -70,8 +71,11 @@ def survey_all(sources, style, data, format):
     root, originals, other, lost, seen = Path(os.path.commonpath([source.folder for source in sources])), [], Counter(), [], []
     for source in sources:
         found, strange, gone, read = survey(source, style, data, "auto" if source.seen is not None else format)
-        from_root = lambda path: posixpath.normpath(posixpath.join(source.folder.relative_to(root).as_posix(), path))
-        originals += [{**row, "path": from_root(row["path"]), "source": source.name} for row in found]
+        below = source.folder.relative_to(root).as_posix()
+        from_root = lambda path: posixpath.normpath(posixpath.join(below, path))
+        for row in found:
+            row |= {"path": from_root(row["path"]), "source": source.name}
+        originals += found
         lost += [*source.lost, *({**row, "path": from_root(row["path"]), "file": from_root(row["file"])} for row in gone)]
         other += strange
         seen += read if source.seen is None else source.seen
@@ -92,10 +96,10 @@ def survey(source, style, data, format):
         if not seen:
             raise UserError(f"{source.file} is of no known format{'' if format == 'auto' else f', and not {format}'}: compare it with an example, "
                             f"python dataset_preparation.py --template {'llava' if format == 'auto' else format}, or name another --source")
-        listing = {path: (folder / path).stat() for path in rows if (folder / path).is_file()}
+        listing = {path: formats.state_of(folder / path) for path in rows if (folder / path).is_file()}
     originals, other = [], Counter()
-    for path in sorted(rows.keys() | {path for path, stat in listing.items() if stat}):
-        row, stat = rows.get(path, {}), listing.get(path)
+    for path in sorted(rows.keys() | {path for path, state in listing.items() if state}):
+        row, state = rows.pop(path, {}), listing.pop(path, None)        # what is read is let go
         own = style_name(row["style"]) if "style" in row else None
         if own is None and style in (*CLASSES.values(), "all"):
             own = next((style_name(part) for part in reversed(row.get("member", path).split("/")[:-1]) if style_name(part) in CLASSES.values()), None)
@@ -104,9 +108,9 @@ def survey(source, style, data, format):
             other[own] += 1
         elif path != writable:                              # bytes that are no UTF-8, which Linux allows: no report could name the file
             lost.append(formats.rejected(writable, "a name that is no UTF-8", writable, 0))
-        elif stat is None:
+        elif state is None:
             lost.append(formats.rejected(path, "image not found", row["file"], row["line"]))
         else:
-            originals.append({"path": path, "bytes": stat.st_size, "mtime": stat.st_mtime_ns, "style": own or style,
+            originals.append({"path": path, "bytes": state[0], "mtime": state[1], "style": sys.intern(own or style),
                               "caption": " ".join(row.get("caption", "").split())})
     return originals, other, lost, seen

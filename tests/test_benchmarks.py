@@ -1,12 +1,13 @@
 """Benchmarks are claims: they run, go on where they stood, and compare like with like."""
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scenes
-from benchmarks import captioning, coherence, samplers
+from benchmarks import captioning, coherence, preparation, samplers
 from cli import UserError
 from settings import CoherenceConfig, SamplersConfig
 
@@ -73,3 +74,37 @@ def test_a_batch_of_captions_pays(capsys):
     """Three times is wanted; some six were measured."""
     assert not captioning.main(SimpleNamespace(pictures=16, batch_size=8, max_new_tokens=12))
     assert "the captions are equal" in capsys.readouterr().out
+
+
+def test_prepared_pictures_are_compared_with_the_plain_way(tmp_path, capsys, monkeypatch):
+    """Same files, same mode, same size; what is compared is also alike."""
+    monkeypatch.setattr(preparation, "WANTED", {.1: 0, .4: 0})
+    monkeypatch.setattr(preparation, "FURTHEST", 4)                     # drawn hatching at 64 px is harder than any plate at 512
+    monkeypatch.delenv("ENGRAVINGS", raising=False)
+    assert not preparation.main(SimpleNamespace(only="speed", pictures="", files=2, rows=0, size=64, img2dataset="", folder=str(tmp_path)))
+    printed = capsys.readouterr().out
+    assert "img2dataset is not measured" in printed and all(f"{size} Mpx {mode}" in printed for size in (.1, .4) for mode in ("RGB", "L")) and not list(tmp_path.iterdir())
+    monkeypatch.setattr(preparation, "FURTHEST", 0)
+    assert preparation.main(SimpleNamespace(only="speed", pictures="", files=1, rows=0, size=64, img2dataset="", folder=str(tmp_path)))
+    assert "missed: 0.1 Mpx RGB: " in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux")
+def test_a_stage_is_measured_without_its_start(tmp_path):
+    seconds, own, workers = preparation.stage("prepare", source="builtin", max_samples=40, image_size=32, smallest=16, workers=2, data=str(tmp_path))
+    assert 0 < seconds < 600 and 20 < own < 400 and 40 < workers < 800
+    with pytest.raises(UserError, match="caption ended with code"):
+        preparation.stage("caption", style="missing", data=str(tmp_path))
+
+
+@pytest.mark.skipif(not os.environ.get("LONG"), reason="some minutes; LONG=1 runs it")
+def test_memory_hardly_grows_with_the_collection(tmp_path, monkeypatch, capsys):
+    """A hundred thousand pictures on a small machine: python -m benchmarks.preparation --only memory --rows 100000 measures that; here a tenth."""
+    monkeypatch.setattr(preparation, "GROWTH", 30)
+    assert not preparation.main(SimpleNamespace(only="memory", rows=10_000, folder=str(tmp_path))), capsys.readouterr().out
+
+
+@pytest.mark.skipif(not os.environ.get("LONG"), reason="some minutes; LONG=1 runs it")
+def test_a_second_run_costs_next_to_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(preparation, "TWO", 0)                          # how much a second process brings, the machine's other work decides
+    assert not preparation.main(SimpleNamespace(only="rows", pictures="", rows=500, size=512, folder=str(tmp_path))), capsys.readouterr().out

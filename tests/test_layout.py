@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "gradio_demo": "cli health inference settings",
 }
 HOME = {"kaggle": "dataset_preparation", "kagglehub": "dataset_preparation", "tokenizers": "tokenizer", "transformers": "caption_generation evaluation",
-        "gradio": "gradio_demo", "torchmetrics": "realism", "pyarrow": "formats", "datasets": "hub"}
+        "gradio": "gradio_demo", "torchmetrics": "realism", "pyarrow": "formats", "datasets": "hub",
+        "isal": "dataset_preparation"}
 FILES = {path.stem: ast.parse(path.read_text("utf-8")) for path in ROOT.glob("*.py")}
 SCRIPTS = ["dataset_preparation", "caption_generation", "model_architecture", "training_loop", "inference", "gradio_demo", "evaluation", "realism"]
 

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from cli import UserError
-from records import Collection, read_jsonl, recover_jsonl, split_rows, write_jsonl
+from records import Collection, read_jsonl, recover_jsonl, split_rows, write_jsonl, write_lines
 
 
 def rows(count, start=0):
@@ -53,6 +53,31 @@ def test_rows_survive_writing_and_reading(tmp_path):
     odd = [{"caption": "one\u2028two \N{GRINNING FACE} \"quoted\" \\ back"}, {"caption": ""}]
     write_jsonl(tmp_path / "rows.jsonl", odd)
     assert read_jsonl(tmp_path / "rows.jsonl") == odd
+
+
+def test_metadata_are_a_json_list_whoever_reads_or_wrote_them(tmp_path):
+    """Read row by row where each has its line; a file that another program laid out anew is read all the same, and one that is cut off never as a part."""
+    collection, odd = Collection("prints", tmp_path), [{"id": "1", "caption": "one\u2028two \n\"]", "group": "1"}, {"id": "2", "caption": "]", "group": "1"}]
+    for some in (odd, odd[:1], []):
+        collection.write_metadata(some)
+        assert json.loads(collection.metadata.read_text("utf-8")) == some == collection.read_metadata()
+        for indent in (None, 1):
+            collection.metadata.write_text(json.dumps(some, indent=indent), "utf-8")
+            assert collection.read_metadata() == some
+    collection.write_metadata(odd)
+    whole = collection.metadata.read_bytes()
+    for end in range(len(whole) - 1):
+        collection.metadata.write_bytes(whole[:end])
+        with pytest.raises(UserError, match="prints_metadata.json cannot be read as JSON"):
+            collection.read_metadata()
+
+
+def test_a_file_that_holds_the_same_lines_already_is_left_alone(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    for lines, written in ((["a\n", "b\n"], True), (["a\n", "b\n"], False), (["a\n"], True), (["a\n", "b\n"], True), (["b\n", "b\n"], True), ([], True), ([], False)):
+        before = path.stat().st_ino if path.exists() else None
+        write_lines(path, lambda: iter(lines))
+        assert path.read_text() == "".join(lines) and (path.stat().st_ino != before) == written
 
 
 def test_a_torn_last_line_is_cut_off_and_appending_goes_on(tmp_path):
