@@ -2,6 +2,7 @@
 
     python model_architecture.py                       # a real forward pass of the full preset
     python model_architecture.py --preset small
+    python model_architecture.py --config model.yaml --parameters 30M
     python model_architecture.py --write-specs         # writes MODEL_SPECS.md
 
 Conventions: pictures are float (B, 3, S, S) in [-1, 1]; z is (B, D) standard normal; tokens are int64 (B, T) beginning with
@@ -9,9 +10,10 @@ START. Inside, the decoders read a `code` (B, D); the sampler is the map between
 """
 if __name__ == "__main__":                                              # --help answers before torch loads
     from cli import parse
-    from settings import PRESETS, ModelConfig, SpecsConfig
-    CONFIGS = parse(ModelConfig, SpecsConfig, description=__doc__, presets=PRESETS)
+    from settings import PRESETS, ModelConfig, SpecsConfig, TrainConfig
+    CONFIGS = parse(ModelConfig, SpecsConfig, description=__doc__, presets=PRESETS, file=(ModelConfig, TrainConfig))
 
+import functools
 import hashlib
 import json
 import math
@@ -442,10 +444,49 @@ def parameter_counts(model):
     return {name: sum(weight.numel() for weight in getattr(model, name).parameters()) for name in PARTS}
 
 
+SCALED = ("text_width", "neck", "width", "max_width", "flow_width")     # by --parameters; the one whose single step costs most first
+
+
+@functools.cache
+def built_size(config):
+    """Of the model that `config` builds, which is not allocated."""
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in MultimodalModel(config).parameters())
+
+
+def scaled(config, factor, names=SCALED):
+    """`config` with these widths times `factor`, to the nearest multiple of 8 that is no nil; of text_width, for each head."""
+    steps = {name: 8 * config.text_heads if name == "text_width" else 8 for name in names}
+    return replace(config, **{name: max(step, round(getattr(config, name) * factor / step) * step) for name, step in steps.items()})
+
+
+def within_budget(config, budget):
+    """`config` with its widths scaled by one factor until the built model has at most `budget` parameters and at least .95 of them.
+    Where the next step of one width would pass the budget from further below, that one stays and the others grow on."""
+    if (least := built_size(scaled(config, 0))) > budget:
+        raise UserError(f"--parameters {budget:,} cannot be reached: the narrowest model of these settings has {least:,}; allow more, or lower --latent-dim or --vocab-size")
+    for fixed in range(len(SCALED)):
+        names, low, high = SCALED[fixed:], 0, 1
+        while built_size(scaled(config, high, names)) <= budget:
+            low, high = high, 2 * high
+        for _ in range(14):
+            middle = (low + high) / 2
+            low, high = (middle, high) if built_size(scaled(config, middle, names)) <= budget else (low, middle)
+        config = scaled(config, low, names)
+        if built_size(config) >= 0.95 * budget:
+            return config
+    raise UserError(f"--parameters {budget:,} is not to be met within 5 %, only {built_size(config):,}; allow more, or fewer --text-heads")
+
+
+def told_widths(before, after):
+    """What within_budget changed, in words."""
+    return ", ".join(f"{name} {getattr(before, name)} -> {getattr(after, name)}" for name in SCALED if getattr(before, name) != getattr(after, name)) or "no width changed"
+
+
 def specs():
     """The text of MODEL_SPECS.md, computed from models built on the spot."""
     lines = ["# Model specifications", "", "Written by `python model_architecture.py --write-specs`; a test fails when it is stale.", ""]
-    for preset in ("full", "small"):
+    for preset in ("full", "medium", "small"):
         config = preset_config(preset)
         model = MultimodalModel(config)
         counts = parameter_counts(model)
@@ -458,10 +499,10 @@ def specs():
                   f"Caption transformers: width {config.text_width}, {config.text_layers} layers, {config.text_heads} heads.", "",
                   "| part | what | parameters |", "|---|---|---:|",
                   *(f"| `{name}` | {PARTS[name]} | {count:,} |" for name, count in counts.items()), f"| **total** | | **{sum(counts.values()):,}** |", ""]
-    lines += ["## Every setting", "", "| flag | full | small | what |", "|---|---|---|---|"]
+    lines += ["## Every setting", "", "| flag | full | medium | small | what |", "|---|---|---|---|---|"]
     for field in fields(ModelConfig):
-        value = PRESETS["small"].get(field.name, field.default)
-        lines.append(f"| `--{field.name.replace('_', '-')}` | {field.default} | {'small' if field.name == 'preset' else value} | {field.metadata['note']} |")
+        values = [name if field.name == "preset" else PRESETS[name].get(field.name, field.default) for name in ("full", "medium", "small")]
+        lines.append(f"| `--{field.name.replace('_', '-')}` | {' | '.join(map(str, values))} | {field.metadata['note']} |")
     return "\n".join(lines) + "\n"
 
 
@@ -478,6 +519,9 @@ def main(config, options):
         return
     if not config.vocab_size:
         config = replace(config, vocab_size=LARGEST_OWN_VOCABULARY)
+    if options.parameters:
+        wanted, config = config, within_budget(config, options.parameters)
+        print(f"--parameters {options.parameters:,}: {told_widths(wanted, config)}")
     model = MultimodalModel(config).eval()
     images = torch.rand(4, 3, config.image_size, config.image_size) * 2 - 1
     tokens = torch.randint(4, config.vocab_size, (4, config.max_caption_length))

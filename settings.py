@@ -1,7 +1,8 @@
 """Every setting of every script: frozen dataclasses whose fields become flags. Light, so that --help answers at once.
 
-The defaults are the full preset; PRESETS says what the others change, and a flag given by the user wins over both.
+The defaults are the full preset; PRESETS says what the others change, a file of --config wins over both and a flag over all.
 """
+import math
 import re
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture", "buil
 PICTURES_SHOWN = 27_000                                                  # in training, where --num-epochs is 0: five epochs of the built-in collection
 LARGEST_OWN_VOCABULARY = 2000                                           # of a preset whose vocabulary the collection sizes
 NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
-PRESET_NAMES = ("small", "full")
+PRESET_NAMES = ("small", "medium", "full")
 
 
 def image_size(text):
@@ -20,7 +21,20 @@ def image_size(text):
 
 
 def preset_option():
-    return option("full", "small: 128 px grey, minutes on two CPU cores; full: 512 px RGB, for a GPU", choices=PRESET_NAMES)
+    return option("full", "small: 128 px grey, minutes on two CPU cores; medium: 256 px RGB, for a GPU of 8 GB; full: 512 px RGB, for a larger one", choices=PRESET_NAMES)
+
+
+def parameter_count(text):
+    """"50M", "1.5M", "800k" or "50000000" -> a number of parameters."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([kmb]?)", text.strip(), re.IGNORECASE)
+    count = round(float(found[1]) * {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}[found[2].lower()]) if found else math.inf
+    if count > 10**11:
+        raise ValueError(f"a number of parameters is written 50M, 800k or 50000000, not {text!r}")
+    return count
+
+
+def parameters_option():
+    return option(0, "such as 50M: scale the widths until the built model has so many parameters, or up to 5 % fewer; 0: leave them", kind=parameter_count)
 
 
 def style_option():
@@ -141,6 +155,11 @@ class ModelConfig:
         base_and_doublings(self.image_size)
         if self.patch < 1 or self.patch & (self.patch - 1) or self.image_size // self.patch < 16:
             raise ValueError(f"--patch must be a power of two that leaves at least 16 x 16 patches, got {self.patch}")
+        for name in ("width", "max_width", "neck", "text_width", "text_layers", "text_heads", "flow_dims", "follow_dims", "flow_width", "flow_clusters", "styles"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
+        if not self.code_noise >= 0:
+            raise ValueError(f"--code-noise must be 0 or more, got {self.code_noise}")
         if self.latent_dim < 8:
             raise ValueError(f"--latent-dim must be at least 8, got {self.latent_dim}")
         if self.vocab_size and self.vocab_size < 260:
@@ -154,6 +173,7 @@ class ModelConfig:
 @dataclass(frozen=True)
 class SpecsConfig:
     write_specs: bool = option(False, "write MODEL_SPECS.md")
+    parameters: int = parameters_option()
 
 
 @dataclass(frozen=True)
@@ -180,7 +200,10 @@ class TrainConfig:
     max_samples: int = option(0, "train on so many pictures; 0: all")
     sampler_steps: int = option(2000, "steps of the final fit of the sampler")
     seed: int = option(0, "of initial values, order and noise")
+    parameters: int = parameters_option()
+    init: str = option("", "begin a run with the weights and the tokenizer of this checkpoint, of the same model configuration")
     check: bool = option(False, "look at one batch, losses and gradients, then exit 0 (all well) or 1")
+    estimate: bool = option(False, "print how much memory training would take, and nothing else")
     data: str = data_option()
 
     def __post_init__(self):
@@ -192,6 +215,10 @@ class TrainConfig:
         for name in ("weight_decay", "reconstruction_weight", "shape_weight", "focus_weight", "caption_weight", "contrastive_weight", "num_epochs", "max_samples", "seed"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"--{name.replace('_', '-')} must be 0 or more, got {getattr(self, name)}")
+
+
+# Fields of TrainConfig that a checkpoint does not keep: where a run lies, how it was asked for, what the model's configuration holds.
+NOT_KEPT = ("preset", "device", "checkpoints", "fresh", "parameters", "init", "check", "estimate", "data")
 
 
 LAST_SEED = 2**32 - 1
@@ -270,6 +297,7 @@ class DemoConfig:
 
 PRESETS = {
     "full": {},
+    "medium": dict(image_size=256, width=40, max_width=256, neck=48, vocab_size=4000, text_width=256, flow_dims=96, follow_dims=160, flow_width=768),
     "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
                   text_heads=4, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=4000),
 }

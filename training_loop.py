@@ -6,6 +6,9 @@ Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.
     python training_loop.py                                     # full preset on engravings, for a GPU
     python training_loop.py --style builtin --preset small      # two CPU cores: about 6 minutes
     python training_loop.py --style builtin --preset small --check
+    python training_loop.py --preset medium --estimate          # the memory that it would take, and nothing else
+    python training_loop.py --config model.yaml                 # settings from a file; --schema describes it
+    python training_loop.py --style engraving --init checkpoints_all/best_model.pt
     tail -f checkpoints/training.log
 
 At the first step expect caption near ln(vocabulary) and contrastive near ln(batch). Run the same command again to resume,
@@ -14,13 +17,14 @@ with a larger --num-epochs to train on; --fresh begins anew.
 if __name__ == "__main__":                                              # --help answers before torch loads
     from cli import parse
     from settings import PRESETS, ModelConfig, TrainConfig
-    CONFIGS = parse(ModelConfig, TrainConfig, description=__doc__, presets=PRESETS)
+    CONFIGS = parse(ModelConfig, TrainConfig, description=__doc__, presets=PRESETS, file=(ModelConfig, TrainConfig))
 
+import hashlib
 import json
 import math
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +34,14 @@ from torch import nn
 
 import checkpoint
 import health
+import memory
 import scenes
 from cli import UserError, progress, run, write_text
-from model_architecture import MultimodalModel, latents, pick_device, stream, to_tensor, words
+from model_architecture import PARTS, MultimodalModel, latents, pick_device, read_extra_state, stream, to_tensor, told_widths, within_budget, words
 from records import Collection, read_json
 from sampler import ROWS_PER_CLUSTER
-from settings import LARGEST_OWN_VOCABULARY, PICTURES_SHOWN
-from tokenizer import PAD, Tokenizer
+from settings import LARGEST_OWN_VOCABULARY, NOT_KEPT, PICTURES_SHOWN, PRESETS, ModelConfig
+from tokenizer import END, PAD, START, UNK, Tokenizer
 
 
 PROMPTS = 4                                                             # versions of each caption that the sampler learns to answer
@@ -86,7 +91,7 @@ def create_data_loaders(model_config, config, tokenizer=None):
     train, val = collection.read_captions()
     size = model_config.image_size
     source = " --source builtin" if config.style == "builtin" else f" --style {config.style} --source PATH"
-    again = f"python dataset_preparation.py{source} --preset {model_config.preset}" + (f" --image-size {size}" if size not in (128, 512) else "")
+    again = f"python dataset_preparation.py{source} --preset {model_config.preset}" + (f" --image-size {size}" if size != PRESETS[model_config.preset].get("image_size", 512) else "")
     if not (collection.pixels(size).exists() and collection.pixels_ids(size).exists()):
         raise UserError(f"the pictures of {config.style} were not prepared at {size} px; make them with: {again}")
     ids = {id: row for row, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
@@ -558,8 +563,38 @@ def estimate_on_cpu(trainer):
     begin = time.perf_counter()
     trainer.losses(images, tokens, trainer.noise(2, 0))[0]["total"].backward()
     hours = (time.perf_counter() - begin) / 2 * len(trainer.train.rows) * trainer.config.num_epochs / 3600
-    print(f"No GPU found: the full preset would take about {hours:,.0f} hours on this processor. The smaller command: "
+    print(f"No GPU found: the {trainer.model.config.preset} preset would take about {hours:,.0f} hours on this processor. The smaller command: "
           f"python training_loop.py --style {trainer.config.style} --preset small")
+
+
+def estimate_memory(trainer):
+    """Take two small steps and say what one of the run's own would hold -> {part: bytes}. Weights, gradients and optimisers do not depend on
+    the batch; all else, at its peak, grows with it in a straight line, which is drawn through 2 and 4 pictures."""
+    model, config = trainer.model, trainer.model.config
+    batch, length = min(trainer.config.batch_size, len(trainer.train.rows)), max(map(len, trainer.train.tokens))
+
+    def step(pictures):
+        """All but the update, with captions as long as the collection's longest."""
+        images = torch.zeros(pictures, config.channels, config.image_size, config.image_size, device=trainer.device)
+        tokens = torch.full((pictures, length), UNK, device=trainer.device)
+        trainer.losses(images, tokens, trainer.noise(pictures, 0))[0]["total"].backward()
+
+    model.train()
+    for weight in model.parameters():                                   # before the steps, so that they are not counted twice; the sampler's stay in memory as well
+        weight.grad = torch.zeros_like(weight)
+    optimizers = [*trainer.optimizers, trainer.flow_optimizer]
+    for optimizer in optimizers:
+        optimizer.step()
+    two, four = (memory.peak(lambda: step(pictures), trainer.device) for pictures in (2, 4))
+    each = (four - two) / 2
+    parts = {"weights": memory.total([*model.parameters(), *model.buffers()]), "gradients": memory.total(weight.grad for weight in model.parameters()),
+             "optimisers": memory.total(memory.states(optimizers)), "activations": two + each * (batch - 2)}
+    print(f"One training step of {sum(weight.numel() for weight in model.parameters()) / 1e6:.1f} M parameters, {batch} pictures of {config.image_size} px, captions of {length} tokens, "
+          f"{trainer.device}, {trainer.precision}:")
+    for name, size in parts.items():
+        print(f"  {name:<12} {memory.told(size):>10}" + (f"   {memory.told(each)} a picture, as measured for 2 and 4" if name == "activations" else ""))
+    print(f"  {'sum':<12} {memory.told(sum(parts.values())):>10}   beside the program itself and what the device's libraries take")
+    return parts
 
 
 def make_way(folder):
@@ -574,28 +609,95 @@ def make_way(folder):
         print(f"the earlier run moved to {previous.as_posix()}/")
 
 
+def no_pictures(model_config, config):
+    """What --estimate takes for a collection that is not prepared yet: a batch whose captions are as long as they may be."""
+    tokens = [START, *[UNK] * (model_config.max_caption_length - 2), END]
+    return PairLoader(None, range(config.batch_size), [tokens] * config.batch_size, config.batch_size, model_config.channels)
+
+
+def resolved(model_config, vocab_size, budget):
+    """The configuration that is built: with this vocabulary where the preset leaves it open, and scaled to --parameters."""
+    model_config = model_config if model_config.vocab_size else replace(model_config, vocab_size=vocab_size)
+    if not budget:
+        return model_config
+    inside = within_budget(model_config, budget)
+    print(f"--parameters {budget:,}: {told_widths(model_config, inside)}")
+    return inside
+
+
+def tokenizer_of(path, vocab_size):
+    """The tokenizer of the run with this last.pt, by which its captions are encoded again. None where there is none, or none for a
+    vocabulary of this size (0: any): load_checkpoint says what is wrong."""
+    try:
+        tokenizer = Tokenizer(read_extra_state(checkpoint.load(path)["model"]["_extra_state"])["tokenizer"])
+    except (UserError, KeyError):
+        return None
+    return tokenizer if len(tokenizer) <= (vocab_size or len(tokenizer)) else None
+
+
+def must_equal(model_config, other, path):
+    """UserError with the flags that are needed where --init's model is another than this run's."""
+    if replace(model_config, preset=other.preset) != other:
+        usual = {field.name: field.default for field in fields(ModelConfig)} | PRESETS.get(other.preset, {})
+        flags = [f" --{name.replace('_', '-')} {value}" for name, value in asdict(other).items() if value != usual[name] and name != "preset" and (name != "vocab_size" or usual[name])]
+        raise UserError(f"--init {path} has another model configuration than this run; give it the same: --preset {other.preset}{''.join(flags)}")
+
+
+def begin_with(model, other, path):
+    """The weights of another run's model. The sampler, which is fitted to a collection's codes, stays new."""
+    for part in PARTS:
+        if part != "sampler":
+            getattr(model, part).load_state_dict(getattr(other, part).state_dict())
+    with open(path, "rb") as file:
+        model.meta["init"] = {"checkpoint": Path(path).name, "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+                              "style": other.meta.get("style"), "epoch": other.meta.get("epoch")}
+
+
 def main(model_config, config):
     device = pick_device(config.device)
     precision = config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     folder = Path(config.checkpoints)
-    (train, val), tokenizer = create_data_loaders(model_config, config)
+    begun = (folder / "last.pt").exists() and not config.fresh
+    other = MultimodalModel.from_checkpoint(config.init) if config.init and not begun else None
+    if other:
+        model_config = resolved(model_config, other.config.vocab_size, config.parameters)
+        must_equal(model_config, other.config, config.init)
+    tokenizer = other.tokenizer if other else tokenizer_of(folder / "last.pt", model_config.vocab_size) if begun else None
+    try:
+        (train, val), tokenizer = create_data_loaders(model_config, config, tokenizer)
+    except UserError as error:
+        if not config.estimate:
+            raise
+        print(f"without a collection captions are taken to be as long as they may be ({error})")
+        train = val = no_pictures(model_config, config)
+    if not other:
+        model_config = resolved(model_config, len(tokenizer) if tokenizer else LARGEST_OWN_VOCABULARY, config.parameters)
     if not config.num_epochs:
         config = replace(config, num_epochs=max(1, round(PICTURES_SHOWN / len(train.rows))))
-    if not model_config.vocab_size:
-        model_config = replace(model_config, vocab_size=len(tokenizer))
     torch.manual_seed(config.seed)                                      # initial values
-    trainer = MultimodalTrainer(MultimodalModel(model_config, tokenizer), train, val, config, device, precision)
+    model = MultimodalModel(model_config, tokenizer)
+    if other:
+        begin_with(model, other, config.init)
+        print(f"begins with the weights of {config.init} (style {other.meta.get('style')}, epoch {other.meta.get('epoch')}) and its tokenizer; the sampler is fitted anew")
+        del other                                                       # not to be held through all of training
+    trainer = MultimodalTrainer(model, train, val, config, device, precision)
+    if config.estimate:
+        estimate_memory(trainer)
+        return 0
     if config.check:
         return check_batch(trainer)
     if config.fresh:
         make_way(folder)
     resumed = trainer.load_checkpoint()
+    if resumed and config.init and model.meta.get("init", {}).get("checkpoint") != Path(config.init).name:
+        raise UserError(f"{folder / 'last.pt'} is a run that did not begin with {config.init}: use --checkpoints DIR for a second run, or --fresh to begin anew")
+    model.meta["training"] = {name: value for name, value in asdict(replace(config, precision=precision)).items() if name not in NOT_KEPT}
     print(f"{config.style}: {len(train.rows):,} training and {len(val.rows):,} validation pairs, {model_config.preset} preset, {model_config.image_size} px, "
           f"{sum(weight.numel() for weight in trainer.model.parameters()) / 1e6:.1f} M parameters, {device}, {precision}, "
           f"batch {config.batch_size}, learning rate {config.learning_rate:g}, {config.num_epochs} epochs")
     if resumed:
         print(f"resuming after epoch {len(trainer.metrics)} of {config.num_epochs}")
-    if model_config.preset == "full" and device.type == "cpu":
+    if model_config.preset != "small" and device.type == "cpu":
         estimate_on_cpu(trainer)
     result = trainer.fit()
     print(f"Done: {folder.as_posix()}/best_model.pt; next: python inference.py --checkpoint {folder.as_posix()}/best_model.pt --seeds 0-9")

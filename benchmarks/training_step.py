@@ -16,14 +16,13 @@ if __name__ == "__main__":                                              # --help
     CONFIGS = parse(ModelConfig, TrainConfig, StepConfig, description=__doc__, presets=PRESETS)
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import torch
 
 from cli import run
 from model_architecture import MultimodalModel, pick_device
-from training_loop import MultimodalTrainer, PairLoader, trained
+from training_loop import MultimodalTrainer, PairLoader, resolved, trained
 
 
 def peak_memory(device):
@@ -36,7 +35,7 @@ def peak_memory(device):
 
 def main(model_config, config, options):
     device = pick_device(config.device)
-    model_config = model_config if model_config.vocab_size else replace(model_config, vocab_size=600)
+    model_config = resolved(model_config, 600, config.parameters)
     random, size, batch = np.random.default_rng(0), model_config.image_size, config.batch_size
     pixels = random.integers(0, 256, (batch, size, size) + (3,) * (model_config.channels == 3), dtype=np.uint8)
     tokens = [[1, *random.integers(4, 260, 28).tolist(), 2] for _ in range(batch)]

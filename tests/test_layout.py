@@ -9,20 +9,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
-    "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes", "sampler": "",
+    "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes", "sampler": "", "memory": "",
     "realism": "cli judge records settings",
     "model_architecture": "checkpoint cli sampler settings tokenizer",
     "formats": "cli", "archives": "cli formats", "hub": "archives cli formats records settings",
     "sources": "archives cli formats hub records settings", "checking": "cli formats records",
     "dataset_preparation": "checking cli formats records scenes settings sources", "endpoint": "cli", "caption_quality": "cli",
     "caption_generation": "caption_quality cli endpoint records settings",
-    "training_loop": "checkpoint cli health model_architecture records sampler scenes settings tokenizer",
+    "training_loop": "checkpoint cli health memory model_architecture records sampler scenes settings tokenizer",
     "inference": "cli health model_architecture settings",
     "measures": "cli judge realism records scenes", "evaluation": "cli health inference judge measures realism records scenes settings",
     "gradio_demo": "cli health inference settings",
 }
 HOME = {"kaggle": "dataset_preparation", "kagglehub": "dataset_preparation", "tokenizers": "tokenizer", "transformers": "caption_generation evaluation",
-        "gradio": "gradio_demo", "torchmetrics": "realism", "pyarrow": "formats", "datasets": "hub",
+        "gradio": "gradio_demo", "torchmetrics": "realism", "pyarrow": "formats", "datasets": "hub", "yaml": "cli",
         "isal": "dataset_preparation"}
 FILES = {path.stem: ast.parse(path.read_text("utf-8")) for path in ROOT.glob("*.py")}
 SCRIPTS = ["dataset_preparation", "caption_generation", "model_architecture", "training_loop", "inference", "gradio_demo", "evaluation", "realism"]
@@ -80,7 +80,7 @@ def test_nothing_can_execute_code_by_being_loaded():
 
 def test_every_requirement_is_used():
     used = {name for tree in FILES.values() for name in imported(tree)} | {"tensorboard", "six"}    # six is kaggle's undeclared need
-    names = {"pillow": "PIL", "scikit-learn": "sklearn"}
+    names = {"pillow": "PIL", "scikit-learn": "sklearn", "pyyaml": "yaml"}
     for line in (ROOT / "requirements.txt").read_text().splitlines():
         name = line.split(">")[0].split("=")[0].strip()
         assert names.get(name, name) in used, f"{name} is required and never imported"

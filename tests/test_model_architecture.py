@@ -1,4 +1,6 @@
 """The model keeps its word: every part learns, both outputs read z and only z, and nothing depends on the neighbours in a batch."""
+import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import model_architecture
 from cli import UserError
 from conftest import CAPTIONS, tiny_config
 from model_architecture import MultimodalModel, latents, stream, to_pixels, to_tensor
-from settings import ModelConfig
+from settings import ModelConfig, SpecsConfig
 from tokenizer import END, PAD, START, Tokenizer
 
 ROOT = Path(__file__).parents[1]
@@ -240,3 +242,35 @@ def test_every_vocabulary_entry_can_be_reached():
         text = tokenizer.library.decode([id])
         assert id in tokenizer.library.encode(text, add_special_tokens=False).ids or id in reached or any(
             id in tokenizer.library.encode(caption[:cut], add_special_tokens=False).ids for caption in CAPTIONS for cut in range(1, len(caption))), text
+
+
+@pytest.mark.parametrize("preset, budget", [("full", 50_000_000), ("full", 20_000_000), ("medium", 30_000_000), ("small", 2_500_000)])
+def test_a_parameter_budget_is_met_within_five_per_cent(preset, budget):
+    config = model_architecture.preset_config(preset)
+    inside = model_architecture.within_budget(config, budget)
+    with torch.device("meta"):
+        built = sum(model_architecture.parameter_counts(MultimodalModel(inside)).values())
+    assert 0.95 * budget <= built <= budget
+    kept = {field.name for field in dataclasses.fields(ModelConfig)} - set(model_architecture.SCALED)
+    assert all(getattr(inside, name) == getattr(config, name) for name in kept)
+    assert all(getattr(inside, name) % 8 == 0 for name in model_architecture.SCALED) and inside.text_width % (8 * inside.text_heads) == 0
+
+
+def test_a_budget_that_no_width_can_meet_is_refused():
+    with pytest.raises(UserError, match="--parameters 100,000 cannot be reached: the narrowest model of these settings has [0-9,]+;") as refused:
+        model_architecture.within_budget(model_architecture.preset_config("small"), 100_000)
+    least = int(re.search(r"has ([0-9,]+);", str(refused.value))[1].replace(",", ""))
+    assert model_architecture.built_size(model_architecture.within_budget(model_architecture.preset_config("small"), least)) == least
+
+
+def test_the_size_that_is_counted_is_the_size_that_is_built():
+    config = tiny_config()
+    assert model_architecture.built_size(config) == sum(weight.numel() for weight in MultimodalModel(config).parameters())
+
+
+def test_the_shape_check_takes_a_budget(capsys):
+    config = tiny_config(image_size=64)
+    assert not model_architecture.main(config, SpecsConfig(parameters=120_000))
+    shown = capsys.readouterr().out
+    assert "--parameters 120,000: " in shown and " -> " in shown and "All shapes correct" in shown
+    assert 114_000 <= int(re.search(r"total +([0-9,]+)", shown)[1].replace(",", "")) <= 120_000

@@ -1,0 +1,85 @@
+"""The estimate is measured, and holds against what a real step takes."""
+import ctypes
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import memory
+import training_loop
+from conftest import tiny_config
+from model_architecture import MultimodalModel
+from settings import TrainConfig
+from training_loop import MultimodalTrainer, PairLoader
+
+TOLERANCE = .15                                                         # of the measured peak; what an operation needs within itself is not in the estimate
+
+
+def test_a_peak_is_the_most_that_was_held_at_once():
+    x = torch.zeros(1000)
+
+    def work():
+        a = x + 1                                                       # 4,000 bytes
+        a.mul_(2).view(10, 100).t()                                     # nothing new
+        b = torch.cat([a, a])                                           # 8,000
+        del a
+        c = b * 2                                                       # 8,000: two of three at once
+        del b, c
+        return x + 1
+    assert memory.peak(work, torch.device("cpu")) == 16_000
+    assert memory.peak(lambda: x.view(10, 100).add_(1), torch.device("cpu")) == 0
+
+
+def test_optimiser_states_are_counted_as_they_are():
+    weight = torch.ones(1000, requires_grad=True)
+    weight.grad = torch.ones(1000)
+    optimizers = [torch.optim.AdamW([weight]), torch.optim.SGD([weight], lr=.1, momentum=.9), torch.optim.SGD([weight], lr=.1)]
+    for optimizer in optimizers:
+        optimizer.step()
+    assert memory.total(memory.states(optimizers)) == pytest.approx(3 * 4000, abs=100)      # AdamW also counts its steps
+
+
+def resident(key):
+    """Bytes of this process in memory: VmRSS now, VmHWM at most since the last time that "5" was written to clear_refs."""
+    return 1024 * int(re.search(rf"^{key}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the process's peak")
+def test_the_estimate_is_near_the_measured_peak():
+    batch, config = 32, tiny_config(image_size=256, width=8, max_width=16)
+    tokens = [[1, *[3] * 30, 2]] * batch
+    loader = PairLoader(np.zeros((batch, 256, 256), np.uint8), range(batch), tokens, batch, 1)
+    trainer = MultimodalTrainer(MultimodalModel(config), loader, loader, TrainConfig(batch_size=batch))
+    parts = training_loop.estimate_memory(trainer)                      # leaves gradients and optimiser states where they are
+    images, tokens, _ = loader.batch(np.arange(batch))
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident("VmRSS")
+    trainer.losses(images, tokens, trainer.noise(batch, 0))[0]["total"].backward()
+    measured = resident("VmHWM") - before
+    print(f"estimated {parts['activations'] / 2**20:.0f} MiB, measured {measured / 2**20:.0f} MiB")
+    assert measured > 100 * 2**20 and parts["activations"] == pytest.approx(measured, rel=TOLERANCE)
+
+
+def test_the_parts_are_those_of_the_model(tmp_path, capsys):
+    """Without a collection, nothing is written and nothing is trained; the sum is the sum."""
+    config = tiny_config(vocab_size=0)
+    train = TrainConfig(preset="small", batch_size=16, device="cpu", estimate=True, data=str(tmp_path / "data"), checkpoints=str(tmp_path / "run"))
+    assert training_loop.main(config, train) == 0
+    shown = capsys.readouterr().out
+    sizes = {name: float(size) * {"MiB": 2**20, "GiB": 2**30}[unit] for name, size, unit in re.findall(r"^  (\w+) +([\d.]+) (MiB|GiB)", shown, re.MULTILINE)}
+    assert list(sizes) == ["weights", "gradients", "optimisers", "activations", "sum"]
+    assert sizes["sum"] == pytest.approx(sum(size for name, size in sizes.items() if name != "sum"), abs=.3 * 2**20)
+    model = MultimodalModel(tiny_config(vocab_size=2000))
+    assert sizes["gradients"] == pytest.approx(4 * sum(weight.numel() for weight in model.parameters()), abs=.06 * 2**20)
+    assert "16 pictures of 32 px, captions of 48 tokens" in shown and "caption_generation.py" in shown and not list(tmp_path.iterdir())
+
+
+def test_a_collection_s_own_captions_and_vocabulary_are_taken(builtin_data, tmp_path, capsys):
+    train = TrainConfig(style="builtin", preset="small", batch_size=16, device="cpu", estimate=True, data=str(builtin_data), checkpoints=str(tmp_path / "run"))
+    assert training_loop.main(tiny_config(vocab_size=0, max_caption_length=90), train) == 0
+    length = int(re.search(r"captions of (\d+) tokens", capsys.readouterr().out)[1])
+    assert 15 < length < 90 and not list(tmp_path.iterdir())
