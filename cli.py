@@ -17,6 +17,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -169,11 +170,28 @@ def run(main, *configs):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EEXIST, errno.ENOTDIR, errno.EIO):
             raise
         print(f"error: {error.filename or 'writing'}: {error.strerror}; files written before are whole, free or allow the place and run the same command again", file=sys.stderr)
         code = 1
     raise SystemExit(code)
+
+
+@contextlib.contextmanager
+def unbroken():
+    """SIGINT and SIGTERM wait until the block is done: what must not stay half done is done whole, or not begun."""
+    if threading.current_thread() is not threading.main_thread():       # no signal arrives elsewhere
+        yield
+        return
+    waiting = []
+    before = {number: signal.signal(number, lambda number, frame: waiting.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if waiting:
+        signal.raise_signal(waiting[0])
 
 
 @contextlib.contextmanager
@@ -190,6 +208,15 @@ def whole_file(path, sync=True):
             with open(partial, "rb+") as file:
                 os.fsync(file.fileno())
         partial.replace(path)
+        if sync and os.name == "posix":                                 # the new name, too
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        error.filename = error.filename or str(path)                    # a full disk does not say whose file it was
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

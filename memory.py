@@ -4,6 +4,8 @@ import weakref
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tokenizer import UNK
+
 
 def total(tensors):
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
@@ -58,3 +60,33 @@ def peak(work, device):
     with Watch() as watch:
         work()
     return watch.most
+
+
+def estimate_memory(trainer):
+    """Take two small steps and say what one of the run's own would hold -> {part: bytes}. Weights, gradients and optimisers do not depend on
+    the batch; all else, at its peak, grows with it in a straight line, which is drawn through 2 and 4 pictures."""
+    model, config = trainer.model, trainer.model.config
+    batch, length = min(trainer.config.batch_size, len(trainer.train.rows)), max(map(len, trainer.train.tokens))
+
+    def step(pictures):
+        """All but the update, with captions as long as the collection's longest."""
+        images = torch.zeros(pictures, config.channels, config.image_size, config.image_size, device=trainer.device)
+        tokens = torch.full((pictures, length), UNK, device=trainer.device)
+        trainer.losses(images, tokens, trainer.noise(pictures, 0))[0]["total"].backward()
+
+    model.train()
+    for weight in model.parameters():                                   # before the steps, so that they are not counted twice; the sampler's stay in memory as well
+        weight.grad = torch.zeros_like(weight)
+    optimizers = [*trainer.optimizers, trainer.flow_optimizer]
+    for optimizer in optimizers:
+        optimizer.step()
+    two, four = (peak(lambda: step(pictures), trainer.device) for pictures in (2, 4))
+    each = (four - two) / 2
+    parts = {"weights": total([*model.parameters(), *model.buffers()]), "gradients": total(weight.grad for weight in model.parameters()),
+             "optimisers": total(states(optimizers)), "activations": two + each * (batch - 2)}
+    print(f"One training step of {sum(weight.numel() for weight in model.parameters()) / 1e6:.1f} M parameters, {batch} pictures of {config.image_size} px, captions of {length} tokens, "
+          f"{trainer.device}, {trainer.precision}:")
+    for name, size in parts.items():
+        print(f"  {name:<12} {told(size):>10}" + (f"   {told(each)} a picture, as measured for 2 and 4" if name == "activations" else ""))
+    print(f"  {'sum':<12} {told(sum(parts.values())):>10}   beside the program itself and what the device's libraries take")
+    return parts

@@ -32,7 +32,7 @@ from sampler import PROMPT_LEEWAY, Sampler
 from settings import GUIDANCE, LARGEST_OWN_VOCABULARY, PRESETS, ModelConfig, base_and_doublings
 from tokenizer import END, PAD, START, Tokenizer
 
-FORMAT = 1                                                              # of the extra state in best_model.pt
+FORMAT = 2                                                              # of the extra state in best_model.pt
 TIE = 1e-3                                                              # logits this near the best count as equal; the lower id wins
 
 
@@ -105,41 +105,91 @@ def feature_widths(config):
 
 
 class ImageEncoder(nn.Module):
-    """Pictures (B, C, S, S) in [-1, 1] -> code (B, D) of root mean square 1."""
+    """Pictures (B, C, S, S) in [-1, 1] -> code (B, D) of root mean square 1: what convolutions see and, where the configuration
+    has linear directions, what a fixed linear map says of the picture as a thumbnail."""
 
     def __init__(self, config):
         super().__init__()
         base, widths = feature_widths(config)
-        self.patch = config.patch
+        self.patch, self.side = config.patch, thumbnail_side(config)
         layers = [nn.Conv2d(config.channels * config.patch**2, widths[0], 3, padding=1), ChannelNorm(widths[0]), nn.SiLU()]
         for narrow, wide in zip(widths, widths[1:]):
             layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), ChannelNorm(wide), nn.SiLU()]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], config.neck, 1))
         self.to_code = nn.Linear(config.neck * base**2, config.latent_dim)
+        if config.linear_dims:
+            self.register_buffer("mean", torch.zeros(config.channels * self.side**2))
+            self.register_buffer("linear", torch.zeros(config.latent_dim, len(self.mean)))
 
     def forward(self, images):
         x = F.pixel_unshuffle(images, self.patch)                       # (B, C P P, S/P, S/P)
         x = self.layers(x.contiguous(memory_format=torch.channels_last))  # (B, neck, base, base)
-        return F.rms_norm(self.to_code(x.flatten(1)), self.to_code.bias.shape)  # (B, D)
+        code = self.to_code(x.flatten(1))                               # (B, D)
+        if hasattr(self, "linear"):
+            code = code + (thumbnails(images, self.side) - self.mean) @ self.linear.T
+        return F.rms_norm(code, self.to_code.bias.shape)
 
 
 class ImageDecoder(nn.Module):
-    """Code (B, D) -> pictures (B, C, S, S), about [-1, 1]; decode_image clips."""
+    """Code (B, D) -> pictures (B, C, S, S), about [-1, 1]; decode_image clips. What convolutions draw and, enlarged, the thumbnail
+    that can be read back from the encoder's linear map."""
 
     def __init__(self, config):
         super().__init__()
         base, widths = feature_widths(config)
-        self.patch, self.shape = config.patch, (config.neck, base, base)
+        self.patch, self.shape, self.size = config.patch, (config.neck, base, base), config.image_size
+        self.thumbnail = (config.channels, thumbnail_side(config), thumbnail_side(config))
         self.from_code = nn.Linear(config.latent_dim, config.neck * base**2)
         layers = [nn.Conv2d(config.neck, widths[-1], 3, padding=1), ChannelNorm(widths[-1]), nn.SiLU()]
         for wide, narrow in zip(widths[::-1], widths[-2::-1]):
             layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1), ChannelNorm(narrow), nn.SiLU()]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[0], config.channels * config.patch**2, 3, padding=1))
+        if config.linear_dims:
+            self.register_buffer("mean", torch.zeros(math.prod(self.thumbnail)))
+            self.register_buffer("linear", torch.zeros(len(self.mean), config.latent_dim))
 
     def forward(self, code):
         x = self.from_code(code).unflatten(1, self.shape)               # (B, neck, base, base)
         x = self.layers(x.contiguous(memory_format=torch.channels_last))  # (B, C P P, S/P, S/P)
-        return F.pixel_shuffle(x, self.patch)                           # (B, C, S, S)
+        images = F.pixel_shuffle(x, self.patch)                         # (B, C, S, S)
+        if hasattr(self, "linear"):
+            images = images + F.interpolate((self.mean + code @ self.linear.T).unflatten(1, self.thumbnail), self.size, mode="bilinear")
+        return images
+
+
+# What the two begin with: without it a small network spends its first hour on finding a real picture's masses
+
+def thumbnail_side(config):
+    """Pixels: as fine as the latent can say, one number a pixel."""
+    return min(32, config.image_size // 2)
+
+
+def thumbnails(images, side):
+    """(B, C, S, S) -> (B, C side side)."""
+    return F.adaptive_avg_pool2d(images, side).flatten(1)
+
+
+def linear_code(samples, dimensions, noise, most=None):
+    """The linear code from which rows (N, P) are best read back when every one of its D numbers, of mean square 1 on average, gets noise of
+    this standard deviation -> mean (P,), encoder (D, P), decoder (P, D), which adds the mean. most: only of so many leading directions,
+    the power of the others is left to spare.
+
+    A principal direction of standard deviation s gets the share max(0, c s - noise²) of the power D, and the decoder is Wiener's: Lee
+    and Petersen 1976, Optimal linear coding for vector channels (IEEE Transactions on Communications 24)."""
+    samples, noise = samples.double(), max(noise, .05)
+    mean = samples.mean(0)
+    variance, directions = torch.linalg.eigh((samples - mean).T @ (samples - mean) / len(samples))
+    variance, directions = variance.flip(0)[:dimensions].clamp(min=1e-12), directions.flip(1)[:, :dimensions]        # (K,), (P, K)
+    low, high = 0., (dimensions + dimensions * noise**2) / float(variance.sqrt().max()) + 1
+    for _ in range(100):
+        c = (low + high) / 2
+        power = (c * variance.sqrt() - noise**2).clamp(min=0)           # (K,)
+        low, high = (c, high) if power.sum() < dimensions else (low, c)
+    power[most:] = 0
+    gain = (power / variance).sqrt()
+    encoder, decoder = (directions * gain).T, directions * torch.where(power > 0, power / (gain * (power + noise**2)), 0.)
+    more = dimensions - len(variance)
+    return mean.float(), F.pad(encoder, (0, 0, 0, more)).float(), F.pad(decoder, (0, more)).float()
 
 
 # ---------------------------------------------------------------- captions
@@ -264,6 +314,16 @@ class MultimodalModel(nn.Module):
         self.tokenizer = tokenizer or Tokenizer.train([], 260)
         self.text_decoder.unused[:] = torch.arange(self.config.vocab_size, device=self.text_decoder.unused.device) >= used
         self.text_decoder.unused[[PAD, START]] = True
+
+    @torch.no_grad()
+    def set_linear_code(self, samples):
+        """Where picture encoder and decoder begin: at the best linear code of thumbnails (N, C side side)."""
+        encoder, decoder = self.image_encoder, self.image_decoder
+        mean, inward, outward = linear_code(samples, self.config.latent_dim, self.config.code_noise, self.config.linear_dims)
+        share = ((samples - mean) @ inward.T).square().mean()           # of the code's power; the convolutions get what is left
+        encoder.to_code.weight.mul_((1 - share).clamp(min=.01).sqrt())
+        for buffer, value in ((encoder.mean, mean), (encoder.linear, inward), (decoder.mean, mean), (decoder.linear, outward)):
+            buffer.copy_(value)
 
     @property
     def device(self):
@@ -405,6 +465,8 @@ class MultimodalModel(nn.Module):
         self.set_tokenizer(Tokenizer(state["tokenizer"]))
 
     def load_state_dict(self, state_dict, *args, **kwargs):
+        if checkpoint.damaged(state_dict):
+            raise UserError("these weights are not those that were saved: the file is damaged, or they were changed since it was loaded (then pass dict(weights))")
         saved = read_extra_state(state_dict.get("_extra_state"))["config"]
         if saved != asdict(self.config):
             different = ", ".join(f"{name} {saved.get(name)!r} against {value!r}" for name, value in asdict(self.config).items() if saved.get(name) != value)

@@ -160,7 +160,7 @@ class Sampler(nn.Module):
     def split(self, last):
         """(B,) standard normal -> which cluster, int (B,), and the place within its interval, (B,) standard normal float64.
         No gradient: a seed moved along this coordinate jumps."""
-        u = torch.special.ndtr(last.detach().double().cpu())
+        u = torch.special.ndtr(last.detach().double().cpu()).clamp(max=1 - 1e-12)           # 1, beyond 8.3, is in no interval
         edges = self.edges.cpu()
         clusters = torch.searchsorted(edges, u, right=True).sub(1).clamp(0, len(edges) - 2)
         inside = (u - edges[clusters]) / (edges[clusters + 1] - edges[clusters])

@@ -145,6 +145,7 @@ class ModelConfig:
     text_width: int = option(512, "width of the caption transformers")
     text_layers: int = option(3, "layers of the caption decoder")
     text_heads: int = option(8, "attention heads of the caption transformers")
+    linear_dims: int = option(1024, "leading directions of thumbnails that the code begins with; 0: none; -1: all for pictures, none for the built-in drawings, of which fewer facts say everything")
     flow_dims: int = option(128, "leading directions of the code, which the flow models")
     follow_dims: int = option(256, "directions after those, which a regression predicts from them")
     flow_width: int = option(1024, "hidden width of the flow and of the regression")
@@ -160,6 +161,8 @@ class ModelConfig:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
         if not self.code_noise >= 0:
             raise ValueError(f"--code-noise must be 0 or more, got {self.code_noise}")
+        if self.linear_dims < -1:
+            raise ValueError(f"--linear-dims must be -1 or more, got {self.linear_dims}")
         if self.latent_dim < 8:
             raise ValueError(f"--latent-dim must be at least 8, got {self.latent_dim}")
         if self.vocab_size and self.vocab_size < 260:
@@ -299,7 +302,7 @@ PRESETS = {
     "full": {},
     "medium": dict(image_size=256, width=40, max_width=256, neck=48, vocab_size=4000, text_width=256, flow_dims=96, follow_dims=160, flow_width=768),
     "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
-                  text_heads=4, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=4000),
+                  text_heads=4, linear_dims=-1, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=4000),
 }
 
 

@@ -1,7 +1,8 @@
 """Train the shared latent on a captioned collection.
 
 Reads   data/captions/<style>_{train,val}.jsonl, data/processed/<style>/pixels_<size>.npy
-Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.json, training.log, tensorboard/
+Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.json, training.log, tensorboard/, checksums.json;
+                       last_but_one.pt, where last.pt should be damaged, and last_fit.pt, while the last fit goes on
 
     python training_loop.py                                     # full preset on engravings, for a GPU
     python training_loop.py --style builtin --preset small      # two CPU cores: about 6 minutes
@@ -19,6 +20,7 @@ if __name__ == "__main__":                                              # --help
     from settings import PRESETS, ModelConfig, TrainConfig
     CONFIGS = parse(ModelConfig, TrainConfig, description=__doc__, presets=PRESETS, file=(ModelConfig, TrainConfig))
 
+import copy
 import hashlib
 import json
 import math
@@ -29,192 +31,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 import checkpoint
 import health
-import memory
-import scenes
-from cli import UserError, progress, run, write_text
-from model_architecture import PARTS, MultimodalModel, latents, pick_device, read_extra_state, stream, to_tensor, told_widths, within_budget, words
-from records import Collection, read_json
+from batches import create_data_loaders, jiggle, no_pictures, partial
+from cli import Terminated, UserError, progress, run, unbroken, write_text
+from losses import MultimodalLoss
+from memory import estimate_memory
+from model_architecture import PARTS, MultimodalModel, latents, pick_device, read_extra_state, stream, thumbnails, told_widths, within_budget, words
+from optimizers import make_optimizers, trained
+from records import Collection
 from sampler import ROWS_PER_CLUSTER
 from settings import LARGEST_OWN_VOCABULARY, NOT_KEPT, PICTURES_SHOWN, PRESETS, ModelConfig
-from tokenizer import END, PAD, START, UNK, Tokenizer
+from tokenizer import PAD, Tokenizer
 
 
 PROMPTS = 4                                                             # versions of each caption that the sampler learns to answer
 STEPS_AN_EPOCH = 50                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
 LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
-SMALL = 5000                                                            # training pictures below which views make up for number
-
-
-# ---------------------------------------------------------------- data
-
-class PairLoader:
-    """Batches of one split: images float (B, C, S, S) in [-1, 1], tokens int64 (B, T) padded with 0, row numbers (B,).
-
-    pixels: uint8 (N, S, S) or (N, S, S, 3), memory-mapped; rows: which of them; tokens: one id list per row. The order is a
-    function of seed and epoch alone, so a resumed run sees the batches that the uninterrupted one would have seen.
-    """
-
-    def __init__(self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False, styles=None):
-        self.pixels, self.rows, self.tokens = pixels, np.asarray(rows), tokens
-        self.styles = styles or [""] * len(rows)                        # the name of each row's style
-        self.batch_size, self.channels, self.seed, self.shuffle, self.epoch = batch_size, channels, seed, shuffle, 0
-
-    def __len__(self):
-        return max(1, math.ceil(len(self.rows) / self.batch_size) - (len(self.rows) % self.batch_size == 1))    # no batch of one
-
-    def __iter__(self):
-        order = torch.randperm(len(self.rows), generator=stream(f"{self.seed} {self.epoch}", "order")) if self.shuffle else torch.arange(len(self.rows))
-        for part in order.split(self.batch_size)[:len(self)]:
-            yield self.batch(part.numpy())
-
-    def batch(self, part):
-        """part: positions in `rows` -> images, tokens, part."""
-        images = to_tensor(self.pixels[self.rows[part]])                # (B, 1 or 3, S, S)
-        if images.shape[1] != self.channels:
-            images = images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
-        longest = max(len(self.tokens[i]) for i in part)
-        tokens = torch.full((len(part), longest), PAD)
-        for row, i in zip(tokens, part):
-            row[:len(self.tokens[i])] = torch.tensor(self.tokens[i])
-        return images, tokens, torch.from_numpy(part)
-
-
-def create_data_loaders(model_config, config, tokenizer=None):
-    """-> (train, val) PairLoaders of config.style. tokenizer None: one is trained on the training captions. UserError where an
-    earlier stage is missing or made pictures of another size."""
-    collection = Collection(config.style, config.data)
-    train, val = collection.read_captions()
-    size = model_config.image_size
-    source = " --source builtin" if config.style == "builtin" else f" --style {config.style} --source PATH"
-    again = f"python dataset_preparation.py{source} --preset {model_config.preset}" + (f" --image-size {size}" if size != PRESETS[model_config.preset].get("image_size", 512) else "")
-    if not (collection.pixels(size).exists() and collection.pixels_ids(size).exists()):
-        raise UserError(f"the pictures of {config.style} were not prepared at {size} px; make them with: {again}")
-    ids = {id: row for row, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
-    pixels = np.load(collection.pixels(size), mmap_mode="r")
-    if missing := [row["filename"] for row in train + val if row["id"] not in ids]:
-        raise UserError(f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); write the captions again: "
-                        f"python caption_generation.py --style {config.style}")
-    if config.max_samples:
-        train, val = train[:config.max_samples], val[:max(2, config.max_samples // 10)]
-    if len(train) < 2 or len(val) < 1:
-        raise UserError(f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}")
-    tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train], model_config.vocab_size or LARGEST_OWN_VOCABULARY)
-    return tuple(PairLoader(pixels, [ids[row["id"]] for row in rows], [tokenizer.encode(row["caption"], model_config.max_caption_length) for row in rows],
-                            config.batch_size, model_config.channels, config.seed, rows is train, [style_of(row) for row in rows]) for rows in (train, val)), tokenizer
-
-
-def style_of(row):
-    """What --style asks for afterwards: the row's own style; in the built-in collection, all engravings, the technique."""
-    return scenes.parse(row["caption"])["technique"] or row["style"] if row["style"] == "builtin" else row["style"]
-
-
-def partial(caption, generator):
-    """A caption with some runs of words left out, as people write prompts."""
-    told = caption.split()
-    switch = torch.rand(len(told), generator=generator) < .25           # runs of four words on average, kept and left out in turn
-    kept = [word for word, gone in zip(told, switch.cumsum(0) % 2 == int(torch.randint(2, (1,), generator=generator))) if not gone]
-    return " ".join(kept or told)
-
-
-def jiggle(images, generator, zoom=0.15):
-    """Each picture zoomed in by up to `zoom` and moved within its old frame: (B, C, S, S) -> the same shape. What a caption says
-    stays true; nothing is mirrored, since captions say left and right."""
-    scale = 1 - zoom * torch.rand(len(images), generator=generator)     # (B,)
-    shift = (torch.rand(len(images), 2, generator=generator) * 2 - 1) * (1 - scale)[:, None]
-    theta = torch.zeros(len(images), 2, 3)
-    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale, scale, shift
-    return F.grid_sample(images, F.affine_grid(theta, images.shape, align_corners=False).to(images), padding_mode="border", align_corners=False)
-
-
-# ---------------------------------------------------------------- losses
-
-def info_nce(image_features, caption_features, temperature=0.07):
-    """Symmetric InfoNCE of a batch of true pairs, in nats.
-
-    image_features, caption_features: (B, D) float, any length; row i of both belongs together. temperature: above 0, no unit.
-    Returns a scalar: ln B when every candidate looks alike, towards 0 when each row finds its partner.
-    Source: van den Oord et al. 2018 (arXiv:1807.03748), eq. 4; both directions, Radford et al. 2021 (arXiv:2103.00020), fig. 3.
-    """
-    assert image_features.shape == caption_features.shape, f"{image_features.shape} against {caption_features.shape}"
-    images = F.normalize(image_features, dim=-1)                        # (B, D), length 1
-    captions = F.normalize(caption_features, dim=-1)                    # (B, D), length 1
-    similarity = images @ captions.T / temperature                      # (B, B), true pairs on the diagonal
-    partner = torch.arange(len(similarity), device=similarity.device)   # (B,)
-    return (F.cross_entropy(similarity, partner) + F.cross_entropy(similarity.T, partner)) / 2
-
-
-class MultimodalLoss(nn.Module):
-    """The weighted sum of L1 + MSE of the picture, cross-entropy of the caption in nats per token, InfoNCE between the picture's
-    code and the caption's embedding; and, where their weights are not 0, two terms without which a small network learns the
-    background's lines first and leaves the subject a blur: shape, L1 + MSE of the picture averaged over 4 x 4 pixels, and focus,
-    L1 + MSE in which each 4 x 4 pixels count as much as they and their eight neighbours are still wrong, relative to the whole
-    picture (after the focal loss: Lin et al. 2017, arXiv:1708.02002)."""
-
-    def __init__(self, reconstruction_weight=1.0, caption_weight=2.0, contrastive_weight=0.5, temperature=0.07, shape_weight=0.0, focus_weight=0.0):
-        super().__init__()
-        self.weights = {"reconstruction": reconstruction_weight, "caption": caption_weight, "contrastive": contrastive_weight}
-        self.weights |= {part: weight for part, weight in (("shape", shape_weight), ("focus", focus_weight)) if weight}
-        self.temperature = temperature
-
-    def forward(self, images, target, logits, tokens, code, caption_features):
-        """images, target (B, C, S, S); logits (B, T, V), where [:, t] predict tokens[:, t + 1]; tokens (B, T); code,
-        caption_features (B, D) -> {"total", "reconstruction", "caption", "contrastive", perhaps "shape" and "focus"}, scalars."""
-        difference = images.float() - target
-        distance = lambda difference: difference.abs() + difference.square()
-        errors = distance(difference)                                   # (B, C, S, S)
-        losses = {
-            "reconstruction": errors.mean(),
-            "caption": F.cross_entropy(logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD),
-            "contrastive": info_nce(code.float(), caption_features.float(), self.temperature),
-        }
-        if "shape" in self.weights:
-            losses["shape"] = distance(F.avg_pool2d(difference, 4)).mean()
-        if "focus" in self.weights:
-            errors = F.avg_pool2d(errors, 4)                            # (B, C, S/4, S/4)
-            around = F.avg_pool2d(errors.detach(), 3, 1, 1, count_include_pad=False)
-            losses["focus"] = (errors * around / around.mean((1, 2, 3), keepdim=True).clamp(min=1e-6)).mean()
-        return {"total": sum(weight * losses[part] for part, weight in self.weights.items()), **losses}
-
-
-# ---------------------------------------------------------------- the optimiser
-
-def orthogonalise(matrix, steps=5):
-    """Nearest semi-orthogonal matrix, roughly: singular values pushed into about [.7, 1.2] by a quintic Newton-Schulz
-    iteration. Any shape (n, …); the rest is flattened. Source: Jordan et al. 2024, Muon (kellerjordan.github.io/posts/muon)."""
-    x = matrix.flatten(1)
-    x = x / (x.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
-    for _ in range(steps):
-        gram = x @ x.T
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return (x.T if tall else x).reshape(matrix.shape)
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum whose step is orthogonalised, for convolutions and the transformers' matrices: every direction of a weight
-    learns at the same pace, which takes about half the steps of AdamW here. lr: relative size of a step."""
-
-    def __init__(self, params, lr, weight_decay=0.0, momentum=0.95):
-        super().__init__(params, dict(lr=lr, weight_decay=weight_decay, momentum=momentum))
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                momentum = state.setdefault("momentum", torch.zeros_like(weight))
-                momentum.lerp_(weight.grad, 1 - group["momentum"])
-                step = orthogonalise(weight.grad.lerp(momentum, group["momentum"]))
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(step, alpha=-10 * group["lr"] * max(1, weight.shape[0] / weight[0].numel()) ** 0.5)
+SMALL, MOST_VIEWS = 5000, 16                                            # training pictures below which views of each make up for number; how many at most
+MOST_THUMBNAILS = 6000                                                  # that the linear code is taken from
+SAVE_EVERY, SAVE_SHARE = 180, .01                                       # within an epoch: seconds between two saves, at least, and the share of time that they take, at most
 
 
 # ---------------------------------------------------------------- the loop
@@ -243,6 +81,8 @@ class MultimodalTrainer:
         self.styles = torch.tensor([names.index(style) for style in train.styles])          # (N,)
         model.meta.update(style=config.style, styles=names, words=sorted(set().union(*(words(model.tokenizer.decode(ids)) for ids in train.tokens))))
         self.metrics = []
+        self.within = self.fitting = self.finishing = None              # how far the epoch and the fit of the sampler have come; which last fit this is
+        self.next_save = time.monotonic() + SAVE_EVERY
         self.writer = None
 
     # -- one step
@@ -268,38 +108,59 @@ class MultimodalTrainer:
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate(step, steps)
         losses["total"].backward()
-        norm = nn.utils.clip_grad_norm_(trained(self.model), self.config.max_grad_norm)
+        weights = trained(self.model)
+        norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
         values = {part: float(value.detach()) for part, value in losses.items()}
         if not (math.isfinite(values["total"]) and math.isfinite(norm)):
-            raise UserError(f"the loss is no longer a number at step {step} ({', '.join(f'{part} {value:.4g}' for part, value in values.items())}, "
-                            f"gradient norm {float(norm):.4g}); the weights before this step are kept in {self.folder / 'last.pt'}: "
-                            f"run again with --learning-rate {self.config.learning_rate / 3:.1g}", code=1)
+            raise UserError(self.diagnosis(values, float(norm), step), code=1)
+        nn.utils.clip_grads_with_norm_(weights, self.config.max_grad_norm, norm)
         for optimizer in self.optimizers:
             optimizer.step()
         return values, float(norm), code.detach()
 
+    def diagnosis(self, values, norm, step):
+        """A loss or gradient that is no number, in a sentence: where, which part, and a way on. values: {part: float}; norm: of the gradient."""
+        epoch, index = divmod(step, len(self.train))
+        wrong = [f"the {part} loss is {value}" for part, value in values.items() if part != "total" and not math.isfinite(value)]
+        if broken := [name for name, weight in self.model.named_parameters() if weight.grad is not None and not weight.grad.isfinite().all()]:
+            wrong.append(f"the gradient of {len(broken)} parameters is none, first in {broken[0]}")
+        lines = [str(row + 1) for row in self.train.parts()[index].tolist()]
+        captions = f"lines {', '.join(lines[:8])}{' …' * (len(lines) > 8)} of {Collection(self.config.style, self.config.data).train}"
+        last = self.folder / "last.pt"
+        onward = f"it goes on from {last}, saved some steps before; should it end there again, also with --fresh" if last.exists() else "from the beginning"
+        return (f"the loss or its gradient is no longer a number at step {step}, batch {index + 1} of epoch {epoch + 1}: {', '.join(wrong) or 'they are too large'} "
+                f"({', '.join(f'{part} {value:.4g}' for part, value in values.items())}, gradient norm {norm:.4g}, learning rate "
+                f"{self.optimizers[0].param_groups[0]['lr']:.2g}, {self.precision}; {captions}); no weight was changed by it; run again with --learning-rate "
+                f"{self.config.learning_rate / 3:.1g}{' or --precision fp32' * (self.precision != 'fp32')}, {onward}")
+
     # -- epochs
 
     def train_epoch(self, epoch):
-        """-> (mean losses, mean gradient norm, images per second, codes (N, D) as met during the epoch)."""
+        """-> (mean losses, mean gradient norm, images per second, codes (N, D) as met during the epoch, which of them were met)."""
         self.model.train()
-        self.train.epoch = epoch
-        sums, norms, seen, begin = dict.fromkeys(("total", *self.loss.weights), 0.0), 0.0, 0, time.perf_counter()
-        codes = torch.zeros(len(self.train.rows), self.model.config.latent_dim)
-        met = torch.zeros(len(self.train.rows), dtype=torch.bool)
-        with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=len(self.train.rows)) as bar:
-            for index, (images, tokens, rows) in enumerate(self.train):
+        self.train.epoch, rows = epoch, len(self.train.rows)
+        self.within = now = self.within or {"seen": 0, "seconds": 0.0, "norms": 0.0, "sums": dict.fromkeys(("total", *self.loss.weights), 0.0),
+                                            "codes": torch.zeros(rows, self.model.config.latent_dim), "met": torch.zeros(rows, dtype=torch.bool)}
+        first, begin = math.ceil(now["seen"] / self.train.batch_size), time.perf_counter()
+        with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=rows, initial=now["seen"]) as bar:
+            for index, (images, tokens, rows) in enumerate(self.train.batches(first), first):
                 if self.small:
                     images = jiggle(images, stream(f"{self.config.seed} {epoch} {index}", "jiggle"))
-                values, norm, code = self.step(images.to(self.device), tokens.to(self.device), epoch * len(self.train) + index,
-                                               self.config.num_epochs * len(self.train))
-                codes[rows], met[rows] = code.float().cpu(), True
-                for part in sums:
-                    sums[part] += values[part] * len(rows)
-                norms, seen = norms + norm * len(rows), seen + len(rows)
+                with unbroken():
+                    values, norm, code = self.step(images.to(self.device), tokens.to(self.device), epoch * len(self.train) + index,
+                                                   self.config.num_epochs * len(self.train))
+                    now["codes"][rows], now["met"][rows] = code.float().cpu(), True
+                    for part in now["sums"]:
+                        now["sums"][part] += values[part] * len(rows)
+                    now["norms"] += norm * len(rows)
+                    now["seen"] += len(rows)
+                    now["seconds"] += time.perf_counter() - begin
                 bar.set_postfix_str(f"recon {values['reconstruction']:.3f} caption {values['caption']:.2f} contrast {values['contrastive']:.2f}", refresh=False)
                 bar.update(len(rows))
-        return {part: value / seen for part, value in sums.items()}, norms / seen, seen / (time.perf_counter() - begin), codes, met
+                self.save_in_time()
+                begin = time.perf_counter()
+        seen = now["seen"]
+        return {part: value / seen for part, value in now["sums"].items()}, now["norms"] / seen, seen / now["seconds"], now["codes"], now["met"]
 
     @torch.no_grad()
     def validate(self):
@@ -314,38 +175,59 @@ class MultimodalTrainer:
         return {part: value / seen for part, value in sums.items()}
 
     def fit_sampler(self, codes, steps, epoch, learning_rate=1e-3, held_out=None):
-        """Fit the map between seeds and codes (views N, D). The frame is turned to agree with the last one, so the flow starts warm.
+        """Fit the map between seeds and codes (views N, D), or go on with that where self.fitting says that it was interrupted. The frame is turned to agree with the last one, so the flow starts warm.
         held_out: codes (M, D) that the flow is not fitted to; it is then fitted to the end, and of all its states the one kept
         is that which describes them best, since a flow that learns a few hundred codes by heart leaves no room between them."""
         sampler, final = self.model.sampler, held_out is not None
         generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
-        torch.manual_seed(generator.initial_seed())                     # the dropout's random numbers, the same after a resume
-        self.coordinates = sampler.set_frame(codes, self.coordinates)
-        sampler.set_clusters(self.coordinates, len(self.train.rows) // ROWS_PER_CLUSTER, self.config.seed)
-        sampler.set_styles(self.coordinates, self.styles.repeat(len(codes) // len(self.styles)), generator)
+        if self.fitting is None:
+            torch.manual_seed(generator.initial_seed())                 # the dropout's random numbers
+            fresh = copy.deepcopy(sampler)                              # so that an interruption here leaves the sampler as it was
+            coordinates = fresh.set_frame(codes, self.coordinates)
+            fresh.set_clusters(coordinates, len(self.train.rows) // ROWS_PER_CLUSTER, self.config.seed)
+            fresh.set_styles(coordinates, self.styles.repeat(len(codes) // len(self.styles)), generator)
+            with unbroken():
+                self.coordinates = coordinates
+                self.fitting = {"step": 0, "best": math.inf, "kept": None, "buffers": dict(fresh.named_buffers()),
+                                "generator": generator.get_state(), "random": torch.get_rng_state()}
+        now = self.fitting
+        for name, buffer in now["buffers"].items():                     # also those that no state dict holds
+            sampler.get_buffer(name).copy_(buffer)
+        generator.set_state(now["generator"])
+        torch.set_rng_state(now["random"])
         y, captions = self.coordinates.to(self.device), self.encode_captions(self.train, PROMPTS if final else 1)
-        best, kept = math.inf, None
+        if final:
+            unseen = sampler.to_frame(held_out.to(self.device))[:, :y.shape[1]].repeat(max(1, 2000 // len(held_out)), 1)
         sampler.train()
-        for step in progress(range(steps), label="fitting the sampler", unit="step") if final else range(steps):
-            for group in self.flow_optimizer.param_groups:
-                group["lr"] = learning_rate * min(1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1)
-            rows = torch.randint(len(y), (256,), generator=generator).to(self.device)
-            version = torch.randint(len(captions), (len(rows),), generator=generator).to(self.device)
-            loss = sampler.loss(y[rows], generator, captions[version, rows % captions.shape[1]])
-            self.flow_optimizer.zero_grad()
-            loss.backward()
-            self.flow_optimizer.step()
-            if final and (step + 1) % max(1, steps // 20) == 0:
-                unseen = sampler.to_frame(held_out.to(self.device))[:, :y.shape[1]].repeat(max(1, 2000 // len(held_out)), 1)
-                sampler.eval()
-                with torch.no_grad():
-                    loss = float(sampler.loss(unseen, stream(self.config.seed, "unseen codes")))
-                sampler.train()
-                if loss < best:
-                    best, kept = loss, {name: weight.detach().clone() for name, weight in sampler.named_parameters()}
+        left = range(now["step"], steps)
+        for step in progress(left, label="fitting the sampler", unit="step", total=steps, initial=left.start) if final else left:
+            with unbroken():
+                for group in self.flow_optimizer.param_groups:
+                    group["lr"] = learning_rate * min(1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1)
+                rows = torch.randint(len(y), (256,), generator=generator).to(self.device)
+                version = torch.randint(len(captions), (len(rows),), generator=generator).to(self.device)
+                loss = sampler.loss(y[rows], generator, captions[version, rows % captions.shape[1]])
+                self.flow_optimizer.zero_grad()
+                loss.backward()
+                norm = nn.utils.get_total_norm([weight.grad for weight in sampler.parameters() if weight.grad is not None])
+                if not (loss + norm).isfinite():
+                    raise UserError(f"the sampler's loss or its gradient is no longer a number at step {step} of {steps} of its fit (loss {float(loss.detach()):.4g}, gradient "
+                                    f"norm {float(norm):.4g}, learning rate {self.flow_optimizer.param_groups[0]['lr']:.2g}); no weight was changed by it; "
+                                    + f"use {self.folder / 'best_model.pt'} as it is, its sampler fitted briefly, or " * final
+                                    + "train anew with another --seed and --fresh", code=1)
+                self.flow_optimizer.step()
+                if final and (step + 1) % max(1, steps // 20) == 0:
+                    sampler.eval()
+                    with torch.no_grad():
+                        loss = float(sampler.loss(unseen, stream(self.config.seed, "unseen codes")))
+                    sampler.train()
+                    if loss < now["best"]:
+                        now.update(best=loss, kept={name: weight.detach().clone() for name, weight in sampler.named_parameters()})
+                now.update(step=step + 1, generator=generator.get_state(), random=torch.get_rng_state())
+            self.save_in_time()
         sampler.eval()
         if final:
-            sampler.load_state_dict(kept, strict=False)
+            sampler.load_state_dict(now["kept"], strict=False)
         sampler.set_spread(unseen if final else y, generator)
 
     @torch.no_grad()
@@ -360,11 +242,33 @@ class MultimodalTrainer:
         """Train until num_epochs or until validation stalls, then fit the sampler of the best model to the end and check its
         latent. -> the health dict."""
         with Log(self.folder / "training.log") as log:
-            while len(self.metrics) < self.config.num_epochs and not self.stalled():
-                self.one_epoch(log)
-            if self.stalled() and len(self.metrics) < self.config.num_epochs:
-                log(f"Stopped early: no better validation loss for {self.config.patience} epochs")
-            return self.finish(log)
+            if self.metrics:                                            # a kill may have come before they were written
+                self.write_metrics()
+            try:
+                while len(self.metrics) < self.config.num_epochs and not self.stalled():
+                    self.one_epoch(log)
+                if self.stalled() and len(self.metrics) < self.config.num_epochs:
+                    log(f"Stopped early: no better validation loss for {self.config.patience} epochs")
+                return self.finish(log)
+            except (KeyboardInterrupt, Terminated):
+                self.save_progress()
+                raise
+
+    @torch.no_grad()
+    def set_linear_code(self):
+        """From the training pictures, some thousand of them, a small collection's in several views."""
+        rows, side = torch.randperm(len(self.train.rows), generator=stream(self.config.seed, "thumbnails"))[:MOST_THUMBNAILS], self.model.image_encoder.side
+        self.model.set_linear_code(torch.cat([thumbnails(self.view(self.train, part.numpy(), view), side)
+                                              for view in range(self.views) for part in rows.split(128)]))
+
+    @property
+    def views(self):
+        return min(MOST_VIEWS, math.ceil(SMALL / len(self.train.rows)))
+
+    def view(self, loader, part, view):
+        """A loader's pictures, (B, C, S, S), in one of several views: the first as they are, the others jiggled."""
+        images = loader.batch(part)[0]
+        return jiggle(images, stream(f"{view} {int(part[0])}", "view")) if view else images
 
     def stalled(self):
         best = max((row["epoch"] for row in self.metrics if row["best"]), default=0)
@@ -372,6 +276,8 @@ class MultimodalTrainer:
 
     def one_epoch(self, log):
         epoch = len(self.metrics)
+        if self.model.config.linear_dims and not self.model.image_encoder.linear.any():     # else resumed, or begun with another run's weights
+            self.set_linear_code()
         train, norm, speed, codes, met = self.train_epoch(epoch)
         val = self.validate()
         best = val["total"] < min((row["val_loss"] for row in self.metrics), default=math.inf)
@@ -379,25 +285,27 @@ class MultimodalTrainer:
             codes = self.encode(self.train)
         self.fit_sampler(codes, min(STEPS_AN_EPOCH, self.config.sampler_steps), epoch)
         z = self.model.sampler.to_latent(self.encode(self.val, noisy=True)[:LATENTS_WATCHED].to(self.device)).cpu()
-        self.metrics.append({
-            "epoch": epoch + 1, "train_loss": train["total"], "val_loss": val["total"],
-            **{f"train_{part}": train[part] for part in self.loss.weights}, **{f"val_{part}": val[part] for part in self.loss.weights},
-            "learning_rate": self.optimizers[0].param_groups[0]["lr"], "grad_norm": norm,
-            "latent_mean": float(z.mean()), "latent_std": float(z.std()), "latent_norm": float(z.norm(dim=1).mean()),
-            "images_per_second": speed, "best": best})
-        log(f"Epoch {epoch + 1}/{self.config.num_epochs}" + " ✅ BEST MODEL" * best)
-        log(f"  Train Loss: {train['total']:.4f}")
-        for part in self.loss.weights:
-            log(f"    - {part.capitalize()}: {train[part]:.4f}")
-        log(f"  Val Loss: {val['total']:.4f}")
-        if best:
-            self.save_model("best_model.pt", epoch + 1)
-            log(f"  → Saved to: {(self.folder / 'best_model.pt').as_posix()}")
-        if (epoch + 1) % self.config.checkpoint_every == 0:
-            self.save_model(f"checkpoint_epoch_{epoch + 1:03d}.pt", epoch + 1)
-        self.show(epoch + 1)
-        self.save_checkpoint()
-        write_text(self.folder / "metrics.json", json.dumps(self.metrics, indent=1) + "\n")
+        with unbroken():
+            self.within = self.fitting = None
+            self.metrics.append({
+                "epoch": epoch + 1, "train_loss": train["total"], "val_loss": val["total"],
+                **{f"train_{part}": train[part] for part in self.loss.weights}, **{f"val_{part}": val[part] for part in self.loss.weights},
+                "learning_rate": self.optimizers[0].param_groups[0]["lr"], "grad_norm": norm,
+                "latent_mean": float(z.mean()), "latent_std": float(z.std()), "latent_norm": float(z.norm(dim=1).mean()),
+                "images_per_second": speed, "best": best})
+            log(f"Epoch {epoch + 1}/{self.config.num_epochs}" + " ✅ BEST MODEL" * best)
+            log(f"  Train Loss: {train['total']:.4f}")
+            for part in self.loss.weights:
+                log(f"    - {part.capitalize()}: {train[part]:.4f}")
+            log(f"  Val Loss: {val['total']:.4f}")
+            if best:
+                self.save_model("best_model.pt", epoch + 1)
+                log(f"  → Saved to: {(self.folder / 'best_model.pt').as_posix()}")
+            if (epoch + 1) % self.config.checkpoint_every == 0:
+                self.save_model(f"checkpoint_epoch_{epoch + 1:03d}.pt", epoch + 1)
+            self.show(epoch + 1)
+            self.save_checkpoint()
+            self.write_metrics()
 
     @torch.no_grad()
     def encode(self, loader, noisy=False, views=1):
@@ -407,27 +315,43 @@ class MultimodalTrainer:
         codes = []
         for view in range(views):
             for part in torch.arange(len(loader.rows)).split(128):
-                images = loader.batch(part.numpy())[0]
-                images = jiggle(images, stream(f"{view} {int(part[0])}", "view")) if view else images
-                codes.append(self.model.image_encoder(images.to(self.device)).float().cpu())
+                codes.append(self.model.image_encoder(self.view(loader, part.numpy(), view).to(self.device)).float().cpu())
         codes = torch.cat(codes)
         return codes + self.model.config.code_noise * self.noise(len(codes), "encode").cpu() if noisy else codes
 
     def finish(self, log):
         """The best model again, its sampler fitted to the end, its latent checked; written over best_model.pt."""
-        best = checkpoint.load(self.folder / "best_model.pt")
+        best, part = self.best_weights(log), self.folder / "last_fit.pt"
+        self.fitting, self.finishing = None, [checkpoint.digest(best), len(self.metrics), self.config.sampler_steps, self.config.seed]
         self.model.load_state_dict(best)
-        if self.model.meta.get("health"):                               # a finished run, run again
-            log(health.sentence(self.model.meta["health"]))
-            return self.model.meta["health"]
-        self.fit_sampler(self.encode(self.train, views=math.ceil(SMALL / len(self.train.rows))), self.config.sampler_steps, 0, 2e-3, held_out=self.encode(self.val))
-        tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
-        views = max(1, health.POWER_ROWS // len(self.val.rows))
-        z = self.model.sampler.to_latent(self.encode(self.val, noisy=True, views=views).to(self.device)).cpu()
-        self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(self.val.rows)), views), self.config.seed)
-        self.save_model("best_model.pt", self.model.meta["epoch"])
+        if not self.model.meta.get("health"):                           # else it is a finished run, run again
+            if part.exists():
+                self.load_fit(part, log)
+            views = max(1, health.POWER_ROWS // len(self.val.rows))
+            self.fit_sampler(self.encode(self.train, views=self.views), self.config.sampler_steps, 0, 2e-3, held_out=self.encode(self.val))
+            tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
+            z = self.model.sampler.to_latent(self.encode(self.val, noisy=True, views=views).to(self.device)).cpu()
+            self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(self.val.rows)), views), self.config.seed)
+            self.save_model("best_model.pt", self.model.meta["epoch"])
+        self.fitting = None
+        part.unlink(missing_ok=True)
+        checkpoint.record(self.folder / "best_model.pt")                # `part` is off the list, too
         log(health.sentence(self.model.meta["health"]))
         return self.model.meta["health"]
+
+    def best_weights(self, log):
+        """The state of best_model.pt; where that is damaged or gone, of its copy, and where there is none, of the last epoch, and says so."""
+        path, best = self.folder / "best_model.pt", max((row for row in self.metrics if row["best"]), key=lambda row: row["epoch"], default=self.metrics[-1])
+        try:
+            state, found = checkpoint.load_first(path, self.folder / f"checkpoint_epoch_{best['epoch']:03d}.pt")
+        except UserError:
+            self.model.meta["epoch"] = len(self.metrics)
+            state, found = self.model.state_dict(), self.folder / "last.pt"
+        if found != path:
+            same = found.name != "last.pt" or best is self.metrics[-1]
+            log(f"{path} is damaged or missing: going on with " + (f"the same model from {found}" if same else
+                f"the last epoch's model, validation loss {self.metrics[-1]['val_loss']:.4f}; the lost one, of epoch {best['epoch']}, had {best['val_loss']:.4f}"))
+        return state
 
     # -- what people look at
 
@@ -458,19 +382,51 @@ class MultimodalTrainer:
         self.model.meta.update(style=self.config.style, epoch=epoch)
         checkpoint.save(self.folder / name, {key: tensor.cpu() for key, tensor in self.model.state_dict().items()})
 
+    def write_metrics(self):
+        write_text(self.folder / "metrics.json", json.dumps(self.metrics, indent=1) + "\n")
+        checkpoint.record(self.folder / "metrics.json")
+
     def save_checkpoint(self):
-        """last.pt: everything that an exact resume at the next epoch needs."""
+        """last.pt: everything that an exact resume needs, at the next epoch or within one. The file that was there becomes last_but_one.pt."""
         checkpoint.save(self.folder / "last.pt", {
-            "model": self.model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "model": dict(self.model.state_dict()), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "flow_optimizer": self.flow_optimizer.state_dict(), "coordinates": self.coordinates, "metrics": self.metrics,
-            "style": self.config.style, "samples": len(self.train.rows)})
+            "within": self.within, "fitting": self.fitting, "random": torch.get_rng_state(),
+            "style": self.config.style, "samples": len(self.train.rows)}, keep="last_but_one.pt")
+
+    def save_progress(self):
+        """What an interruption at this moment would lose: last.pt, or last_fit.pt, while the sampler of the best model is fitted."""
+        begin = time.monotonic()
+        if self.finishing is None:
+            self.save_checkpoint()
+        elif self.fitting:
+            checkpoint.save(self.folder / "last_fit.pt", {"of": self.finishing, "sampler": dict(self.model.sampler.state_dict()),
+                            "flow_optimizer": self.flow_optimizer.state_dict(), "coordinates": self.coordinates, "fitting": self.fitting})
+        self.next_save = time.monotonic() + max(SAVE_EVERY, (time.monotonic() - begin) / SAVE_SHARE)
+
+    def save_in_time(self):
+        if time.monotonic() >= self.next_save:
+            self.save_progress()
+
+    def load_fit(self, path, log):
+        """Go on with the last fit of the sampler where it was interrupted, if `path` is whole and belongs to this run."""
+        try:
+            state = checkpoint.load(path)
+        except UserError:
+            log(f"{path} is damaged: the last fit of the sampler begins anew")
+            return
+        if state["of"] == self.finishing:
+            self.model.sampler.load_state_dict(state["sampler"])
+            self.flow_optimizer.load_state_dict(state["flow_optimizer"])
+            self.coordinates, self.fitting = state["coordinates"], state["fitting"]
 
     def load_checkpoint(self):
-        """Go on where last.pt stands. -> False where there is none. UserError where it belongs to another run."""
-        path = self.folder / "last.pt"
-        if not path.exists():
+        """Go on where last.pt stands, or, where that is damaged, the one before it. -> False where there is none. UserError where it belongs
+        to another run."""
+        last, before = self.folder / "last.pt", self.folder / "last_but_one.pt"
+        if not (last.exists() or before.exists()):
             return False
-        state = checkpoint.load(path)
+        state, path = checkpoint.load_first(last, before)
         instead = f"use --checkpoints DIR for a second run, or --fresh to begin anew (this one then moves to {self.folder.as_posix()}/previous/)"
         if state["style"] != self.config.style:
             raise UserError(f"{path} is a run on {state['style']}, not {self.config.style}: {instead}")
@@ -483,25 +439,13 @@ class MultimodalTrainer:
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
         self.flow_optimizer.load_state_dict(state["flow_optimizer"])
-        self.coordinates, self.metrics = state["coordinates"], state["metrics"]
+        self.coordinates, self.metrics, self.within, self.fitting = state["coordinates"], state["metrics"], state.get("within"), state.get("fitting")
+        torch.set_rng_state(state.get("random", torch.get_rng_state()))
+        if path == before:
+            print(f"{last} is damaged or missing: going on from {before}, saved some minutes earlier", flush=True)
+            before.replace(last)                                        # the next save keeps the file that is there, which must be a good one
+        checkpoint.record(last)                                         # a kill may have come between file and list
         return True
-
-
-def trained(model):
-    """The parameters of the autoencoder; the sampler's flow is fitted apart."""
-    return [weight for name, weight in model.named_parameters() if not name.startswith("sampler.")]
-
-
-def make_optimizers(model, config):
-    """Muon for the convolutions and the transformers' matrices, AdamW for the rest: embeddings, norms, biases, and the linear maps
-    from and to the latent, whose orthogonalisation would cost more than it saves."""
-    muon, adam = [], []
-    for name, weight in model.named_parameters():
-        if not name.startswith("sampler."):
-            matrix = weight.ndim == 4 or weight.ndim == 2 and ".block" in name
-            (muon if matrix else adam).append(weight)
-    return [torch.optim.AdamW(adam, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True),
-            Muon(muon, lr=config.learning_rate, weight_decay=config.weight_decay)]
 
 
 def grid(images):
@@ -567,40 +511,10 @@ def estimate_on_cpu(trainer):
           f"python training_loop.py --style {trainer.config.style} --preset small")
 
 
-def estimate_memory(trainer):
-    """Take two small steps and say what one of the run's own would hold -> {part: bytes}. Weights, gradients and optimisers do not depend on
-    the batch; all else, at its peak, grows with it in a straight line, which is drawn through 2 and 4 pictures."""
-    model, config = trainer.model, trainer.model.config
-    batch, length = min(trainer.config.batch_size, len(trainer.train.rows)), max(map(len, trainer.train.tokens))
-
-    def step(pictures):
-        """All but the update, with captions as long as the collection's longest."""
-        images = torch.zeros(pictures, config.channels, config.image_size, config.image_size, device=trainer.device)
-        tokens = torch.full((pictures, length), UNK, device=trainer.device)
-        trainer.losses(images, tokens, trainer.noise(pictures, 0))[0]["total"].backward()
-
-    model.train()
-    for weight in model.parameters():                                   # before the steps, so that they are not counted twice; the sampler's stay in memory as well
-        weight.grad = torch.zeros_like(weight)
-    optimizers = [*trainer.optimizers, trainer.flow_optimizer]
-    for optimizer in optimizers:
-        optimizer.step()
-    two, four = (memory.peak(lambda: step(pictures), trainer.device) for pictures in (2, 4))
-    each = (four - two) / 2
-    parts = {"weights": memory.total([*model.parameters(), *model.buffers()]), "gradients": memory.total(weight.grad for weight in model.parameters()),
-             "optimisers": memory.total(memory.states(optimizers)), "activations": two + each * (batch - 2)}
-    print(f"One training step of {sum(weight.numel() for weight in model.parameters()) / 1e6:.1f} M parameters, {batch} pictures of {config.image_size} px, captions of {length} tokens, "
-          f"{trainer.device}, {trainer.precision}:")
-    for name, size in parts.items():
-        print(f"  {name:<12} {memory.told(size):>10}" + (f"   {memory.told(each)} a picture, as measured for 2 and 4" if name == "activations" else ""))
-    print(f"  {'sum':<12} {memory.told(sum(parts.values())):>10}   beside the program itself and what the device's libraries take")
-    return parts
-
-
 def make_way(folder):
     """--fresh: the files of an earlier run move to FOLDER/previous/ (replacing what was there)."""
     previous = folder / "previous"
-    mine = [path for name in ("*.pt", "metrics.json", "training.log", "tensorboard") for path in folder.glob(name) if path.name != "judge.pt"]
+    mine = [path for name in ("*.pt", "metrics.json", "checksums.json", "training.log", "tensorboard") for path in folder.glob(name) if path.name != "judge.pt"]
     if mine:
         shutil.rmtree(previous, ignore_errors=True)
         previous.mkdir(parents=True)
@@ -609,14 +523,10 @@ def make_way(folder):
         print(f"the earlier run moved to {previous.as_posix()}/")
 
 
-def no_pictures(model_config, config):
-    """What --estimate takes for a collection that is not prepared yet: a batch whose captions are as long as they may be."""
-    tokens = [START, *[UNK] * (model_config.max_caption_length - 2), END]
-    return PairLoader(None, range(config.batch_size), [tokens] * config.batch_size, config.batch_size, model_config.channels)
-
-
-def resolved(model_config, vocab_size, budget):
-    """The configuration that is built: with this vocabulary where the preset leaves it open, and scaled to --parameters."""
+def resolved(model_config, style, vocab_size, budget):
+    """The configuration that is built: with this vocabulary and the style's linear code where the preset leaves them open, and scaled to --parameters."""
+    if model_config.linear_dims < 0:
+        model_config = replace(model_config, linear_dims=0 if style == "builtin" else model_config.latent_dim)
     model_config = model_config if model_config.vocab_size else replace(model_config, vocab_size=vocab_size)
     if not budget:
         return model_config
@@ -660,7 +570,7 @@ def main(model_config, config):
     begun = (folder / "last.pt").exists() and not config.fresh
     other = MultimodalModel.from_checkpoint(config.init) if config.init and not begun else None
     if other:
-        model_config = resolved(model_config, other.config.vocab_size, config.parameters)
+        model_config = resolved(model_config, config.style, other.config.vocab_size, config.parameters)
         must_equal(model_config, other.config, config.init)
     tokenizer = other.tokenizer if other else tokenizer_of(folder / "last.pt", model_config.vocab_size) if begun else None
     try:
@@ -671,7 +581,7 @@ def main(model_config, config):
         print(f"without a collection captions are taken to be as long as they may be ({error})")
         train = val = no_pictures(model_config, config)
     if not other:
-        model_config = resolved(model_config, len(tokenizer) if tokenizer else LARGEST_OWN_VOCABULARY, config.parameters)
+        model_config = resolved(model_config, config.style, len(tokenizer) if tokenizer else LARGEST_OWN_VOCABULARY, config.parameters)
     if not config.num_epochs:
         config = replace(config, num_epochs=max(1, round(PICTURES_SHOWN / len(train.rows))))
     torch.manual_seed(config.seed)                                      # initial values

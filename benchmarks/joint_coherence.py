@@ -62,8 +62,9 @@ from inference import MultimodalGenerator
 from judge import load_judge
 from measures import agreement, distinct, generate, grey, level_of, shuffled
 from model_architecture import MultimodalModel, pick_device, to_pixels
+from optimizers import make_optimizers
 from tokenizer import PAD, START
-from training_loop import create_data_loaders, make_optimizers
+from training_loop import create_data_loaders
 
 SCALE = .75                                                             # of the pictures' Laplace likelihood, as the library's documentation has it
 

@@ -20,9 +20,11 @@ import time
 import numpy as np
 import torch
 
+from batches import PairLoader
 from cli import run
 from model_architecture import MultimodalModel, pick_device
-from training_loop import MultimodalTrainer, PairLoader, resolved, trained
+from optimizers import trained
+from training_loop import MultimodalTrainer, resolved
 
 
 def peak_memory(device):
@@ -35,7 +37,7 @@ def peak_memory(device):
 
 def main(model_config, config, options):
     device = pick_device(config.device)
-    model_config = resolved(model_config, 600, config.parameters)
+    model_config = resolved(model_config, config.style, 600, config.parameters)
     random, size, batch = np.random.default_rng(0), model_config.image_size, config.batch_size
     pixels = random.integers(0, 256, (batch, size, size) + (3,) * (model_config.channels == 3), dtype=np.uint8)
     tokens = [[1, *random.integers(4, 260, 28).tolist(), 2] for _ in range(batch)]

@@ -9,14 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
-    "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes", "sampler": "", "memory": "",
+    "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes", "sampler": "", "optimizers": "",
+    "losses": "tokenizer", "memory": "tokenizer",
     "realism": "cli judge records settings",
     "model_architecture": "checkpoint cli sampler settings tokenizer",
     "formats": "cli", "archives": "cli formats", "hub": "archives cli formats records settings",
     "sources": "archives cli formats hub records settings", "checking": "cli formats records",
     "dataset_preparation": "checking cli formats records scenes settings sources", "endpoint": "cli", "caption_quality": "cli",
     "caption_generation": "caption_quality cli endpoint records settings",
-    "training_loop": "checkpoint cli health memory model_architecture records sampler scenes settings tokenizer",
+    "batches": "cli model_architecture records scenes settings tokenizer",
+    "training_loop": "batches checkpoint cli health losses memory model_architecture optimizers records sampler settings tokenizer",
     "inference": "cli health model_architecture settings",
     "measures": "cli judge realism records scenes", "evaluation": "cli health inference judge measures realism records scenes settings",
     "gradio_demo": "cli health inference settings",

@@ -10,10 +10,11 @@ import torch
 
 import memory
 import training_loop
+from batches import PairLoader
 from conftest import tiny_config
 from model_architecture import MultimodalModel
 from settings import TrainConfig
-from training_loop import MultimodalTrainer, PairLoader
+from training_loop import MultimodalTrainer
 
 TOLERANCE = .15                                                         # of the measured peak; what an operation needs within itself is not in the estimate
 

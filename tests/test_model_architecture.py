@@ -11,7 +11,7 @@ import torch.nn.functional as F
 import model_architecture
 from cli import UserError
 from conftest import CAPTIONS, tiny_config
-from model_architecture import MultimodalModel, latents, stream, to_pixels, to_tensor
+from model_architecture import MultimodalModel, latents, linear_code, stream, to_pixels, to_tensor
 from settings import ModelConfig, SpecsConfig
 from tokenizer import END, PAD, START, Tokenizer
 
@@ -24,7 +24,7 @@ def pictures(count, seed=0, config=tiny_config()):
 
 def test_every_parameter_receives_a_gradient(tiny_model):
     """The first public attempt left 12.6 million transformer parameters without one, and generated with them untrained."""
-    from training_loop import MultimodalLoss
+    from losses import MultimodalLoss
     images, tokens = pictures(4), torch.tensor([tiny_model.tokenizer.encode(caption, 48)[:8] for caption in CAPTIONS[:4]])
     code, drawn, logits = tiny_model.autoencode(images, tokens, torch.randn(4, 32))
     MultimodalLoss()(drawn, images, logits, tokens, code, tiny_model.text_encoder(tokens))["total"].backward()
@@ -75,6 +75,11 @@ def test_pixels_survive_the_round_trip():
 def test_decoder_output_covers_the_target_range_and_stays_in_it(tiny_model):
     images = tiny_model.decode_image(torch.randn(64, 32) * 3)
     assert images.shape == (64, 3, 32, 32) and images.min() == -1 and images.max() == 1
+
+
+def test_a_latent_far_from_all_seeds_still_has_a_picture(tiny_model):
+    """Beyond 8.3 the distribution function is 1 to the last digit, an interval of no cluster: the picture was not a number."""
+    assert tiny_model.decode_image(torch.full((1, 32), 9.)).isfinite().all() and tiny_model.decode_image(torch.full((1, 32), -9.)).isfinite().all()
 
 
 def test_same_latent_same_pair_alone_or_in_a_batch(tiny_model):
@@ -274,3 +279,38 @@ def test_the_shape_check_takes_a_budget(capsys):
     shown = capsys.readouterr().out
     assert "--parameters 120,000: " in shown and " -> " in shown and "All shapes correct" in shown
     assert 114_000 <= int(re.search(r"total +([0-9,]+)", shown)[1].replace(",", "")) <= 120_000
+
+
+def test_the_linear_code_is_read_back_as_well_as_the_noise_allows():
+    """Where picture networks begin: no other power of directions of the same sum, and no plain principal components, are read back better."""
+    random = torch.Generator().manual_seed(0)
+    scales = 3 * torch.arange(1, 41) ** -1.
+    rows = torch.randn(4000, 40, generator=random) * scales @ torch.linalg.qr(torch.randn(40, 40, generator=random))[0] + 5
+    mean, encoder, decoder = linear_code(rows, 16, .25)
+    assert encoder.shape == (16, 40) and decoder.shape == (40, 16)
+    code = (rows - mean) @ encoder.T
+    assert abs(float(code.square().sum(1).mean()) - 16) < .05           # mean square 1 a dimension
+    noise = .25 * torch.randn(code.shape, generator=random)
+    error = lambda read: float((rows - mean - read).square().sum(1).mean())
+    ours = error((code + noise) @ decoder.T)
+    variance, directions = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
+    best, scale = directions.flip(1)[:, :16], variance.flip(0)[:16].sqrt()
+    white = (rows - mean) @ best / scale
+    assert ours < .8 * error((white + noise) / (1 + .25**2) * scale @ best.T)
+    for _ in range(20):                                                 # another sharing of the power, read by Wiener too
+        power = (code.square().mean(0) * (.3 * torch.randn(16, generator=random)).exp())
+        power = 16 * power / power.sum()
+        other = (rows - mean) @ best / scale * power.sqrt()
+        assert ours < error((other + noise) * power.sqrt() / (power + .25**2) * scale @ best.T) + .01
+
+
+def test_fewer_linear_directions_leave_power_to_the_convolutions():
+    rows = torch.randn(500, 12, generator=torch.Generator().manual_seed(0))
+    mean, encoder, decoder = linear_code(rows, 8, .25, most=3)
+    assert encoder.any(1).tolist() == [True] * 3 + [False] * 5 and ((rows - mean) @ encoder.T).square().mean() < .6 and not decoder[:, 3:].any()
+    assert "image_encoder.linear" not in MultimodalModel(tiny_config(linear_dims=0)).state_dict()
+
+
+def test_more_numbers_than_pixels_are_no_trouble():
+    mean, encoder, decoder = linear_code(torch.randn(50, 12), 32, .25)
+    assert encoder.shape == (32, 12) and decoder.shape == (12, 32) and not encoder[12:].any() and all(part.isfinite().all() for part in (mean, encoder, decoder))

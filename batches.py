@@ -1,0 +1,106 @@
+"""Captioned pictures as batches: the loaders of a prepared collection, and what is done to pictures and captions on the way."""
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import scenes
+from cli import UserError
+from model_architecture import stream, to_tensor
+from records import Collection, read_json
+from settings import LARGEST_OWN_VOCABULARY, PRESETS
+from tokenizer import END, PAD, START, UNK, Tokenizer
+
+
+class PairLoader:
+    """Batches of one split: images float (B, C, S, S) in [-1, 1], tokens int64 (B, T) padded with 0, row numbers (B,).
+
+    pixels: uint8 (N, S, S) or (N, S, S, 3), memory-mapped; rows: which of them; tokens: one id list per row. The order is a
+    function of seed and epoch alone, so a resumed run sees the batches that the uninterrupted one would have seen.
+    """
+
+    def __init__(self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False, styles=None):
+        self.pixels, self.rows, self.tokens = pixels, np.asarray(rows), tokens
+        self.styles = styles or [""] * len(rows)                        # the name of each row's style
+        self.batch_size, self.channels, self.seed, self.shuffle, self.epoch = batch_size, channels, seed, shuffle, 0
+
+    def __len__(self):
+        return max(1, math.ceil(len(self.rows) / self.batch_size) - (len(self.rows) % self.batch_size == 1))    # no batch of one
+
+    def __iter__(self):
+        return self.batches()
+
+    def parts(self):
+        """The positions in `rows` of each batch of this epoch."""
+        order = torch.randperm(len(self.rows), generator=stream(f"{self.seed} {self.epoch}", "order")) if self.shuffle else torch.arange(len(self.rows))
+        return order.split(self.batch_size)[:len(self)]
+
+    def batches(self, first=0):
+        """This epoch's batches from number `first` on."""
+        for part in self.parts()[first:]:
+            yield self.batch(part.numpy())
+
+    def batch(self, part):
+        """part: positions in `rows` -> images, tokens, part."""
+        images = to_tensor(self.pixels[self.rows[part]])                # (B, 1 or 3, S, S)
+        if images.shape[1] != self.channels:
+            images = images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
+        longest = max(len(self.tokens[i]) for i in part)
+        tokens = torch.full((len(part), longest), PAD)
+        for row, i in zip(tokens, part):
+            row[:len(self.tokens[i])] = torch.tensor(self.tokens[i])
+        return images, tokens, torch.from_numpy(part)
+
+
+def create_data_loaders(model_config, config, tokenizer=None):
+    """-> (train, val) PairLoaders of config.style. tokenizer None: one is trained on the training captions. UserError where an
+    earlier stage is missing or made pictures of another size."""
+    collection = Collection(config.style, config.data)
+    train, val = collection.read_captions()
+    size = model_config.image_size
+    source = " --source builtin" if config.style == "builtin" else f" --style {config.style} --source PATH"
+    again = f"python dataset_preparation.py{source} --preset {model_config.preset}" + (f" --image-size {size}" if size != PRESETS[model_config.preset].get("image_size", 512) else "")
+    if not (collection.pixels(size).exists() and collection.pixels_ids(size).exists()):
+        raise UserError(f"the pictures of {config.style} were not prepared at {size} px; make them with: {again}")
+    ids = {id: row for row, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
+    pixels = np.load(collection.pixels(size), mmap_mode="r")
+    if missing := [row["filename"] for row in train + val if row["id"] not in ids]:
+        raise UserError(f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); write the captions again: "
+                        f"python caption_generation.py --style {config.style}")
+    if config.max_samples:
+        train, val = train[:config.max_samples], val[:max(2, config.max_samples // 10)]
+    if len(train) < 2 or len(val) < 1:
+        raise UserError(f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}")
+    tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train], model_config.vocab_size or LARGEST_OWN_VOCABULARY)
+    return tuple(PairLoader(pixels, [ids[row["id"]] for row in rows], [tokenizer.encode(row["caption"], model_config.max_caption_length) for row in rows],
+                            config.batch_size, model_config.channels, config.seed, rows is train, [style_of(row) for row in rows]) for rows in (train, val)), tokenizer
+
+
+def style_of(row):
+    """What --style asks for afterwards: the row's own style; in the built-in collection, all engravings, the technique."""
+    return scenes.parse(row["caption"])["technique"] or row["style"] if row["style"] == "builtin" else row["style"]
+
+
+def partial(caption, generator):
+    """A caption with some runs of words left out, as people write prompts."""
+    told = caption.split()
+    switch = torch.rand(len(told), generator=generator) < .25           # runs of four words on average, kept and left out in turn
+    kept = [word for word, gone in zip(told, switch.cumsum(0) % 2 == int(torch.randint(2, (1,), generator=generator))) if not gone]
+    return " ".join(kept or told)
+
+
+def jiggle(images, generator, zoom=0.15):
+    """Each picture zoomed in by up to `zoom` and moved within its old frame: (B, C, S, S) -> the same shape. What a caption says
+    stays true; nothing is mirrored, since captions say left and right."""
+    scale = 1 - zoom * torch.rand(len(images), generator=generator)     # (B,)
+    shift = (torch.rand(len(images), 2, generator=generator) * 2 - 1) * (1 - scale)[:, None]
+    theta = torch.zeros(len(images), 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale, scale, shift
+    return F.grid_sample(images, F.affine_grid(theta, images.shape, align_corners=False).to(images), padding_mode="border", align_corners=False)
+
+
+def no_pictures(model_config, config):
+    """What --estimate takes for a collection that is not prepared yet: a batch whose captions are as long as they may be."""
+    tokens = [START, *[UNK] * (model_config.max_caption_length - 2), END]
+    return PairLoader(None, range(config.batch_size), [tokens] * config.batch_size, config.batch_size, model_config.channels)
