@@ -458,19 +458,35 @@ def template(format):
                    for row in EXAMPLE)
 
 
-def write_parquet(path, rows):
-    """rows: with "path", the picture's file. A few hundred at a time, described as `datasets` wants it, so that pictures show as such."""
-    parquet = pyarrow_parquet()
+@contextlib.contextmanager
+def parquet_writer(path, further):
+    """-> add(rows) for a file with the columns image ({"bytes", "path"}), text and the further ones, {name: Arrow's name of its kind}. Written some hundred
+    rows at a time, and described as `datasets` wants it, so that pictures show as such."""
+    parquet, waiting = pyarrow_parquet(), []
     import pyarrow
-    text = {"dtype": "string", "_type": "Value"}
-    described = {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}, "text": text, "style": text}}})}
+    kinds = {"text": "string", **further}
+    described = {"image": {"_type": "Image"}, **{name: {"dtype": kind, "_type": "Value"} for name, kind in kinds.items()}}
     image = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
-    schema = pyarrow.schema([("image", image), ("text", pyarrow.string()), ("style", pyarrow.string())], metadata=described)
+    schema = pyarrow.schema([("image", image), *((name, pyarrow.type_for_alias(kind)) for name, kind in kinds.items())],
+                            metadata={"huggingface": json.dumps({"info": {"features": described}})})
     with parquet.ParquetWriter(path, schema) as writer:
-        for start in range(0, len(rows), 256):
-            part = [{"image": {"bytes": Path(row["path"]).read_bytes(), "path": row["image"]}, "text": row["caption"], "style": row.get("style")}
-                    for row in rows[start:start + 256]]
-            writer.write_table(pyarrow.Table.from_pylist(part, schema=schema))
+        def flush(least):
+            if len(waiting) >= least:
+                writer.write_table(pyarrow.Table.from_pylist(waiting, schema=schema))
+                waiting.clear()
+
+        def add(rows):
+            waiting.extend(rows)
+            flush(256)
+        yield add
+        flush(1)
+
+
+def write_parquet(path, rows):
+    """rows: with "path", the picture's file."""
+    with parquet_writer(path, {"style": "string"}) as add:
+        for row in rows:
+            add([{"image": {"bytes": Path(row["path"]).read_bytes(), "path": row["image"]}, "text": row["caption"], "style": row.get("style")}])
 
 
 def export(format, rows, out):

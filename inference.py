@@ -1,7 +1,8 @@
 """A seed in, a picture and the caption that belongs to it out; and all that can be done with the latent between them.
 
 Reads   checkpoints/best_model.pt
-Writes  outputs/   000042.png (seed and caption inside as PNG text), 000042.json, sheet.png, pairs.json
+Writes  outputs/   000042.png (a card: how it was made inside as PNG text, cards.py), 000042.json, sheet.png, pairs.json
+        checkpoints/best_model.seeds.npz, best_model.training.npz      with --index (index.py)
 
     python inference.py                                                 # seeds 0 to 9
     python inference.py --seeds 1,5,100-119 --out outputs/more
@@ -13,6 +14,13 @@ Writes  outputs/   000042.png (seed and caption inside as PNG text), 000042.json
     python inference.py --image plate.png --style stipple               # the same scene in another style
     python inference.py --find data/processed/builtin/resized --prompt "an elephant in the forest"
     python inference.py --find data/captions/builtin_val.jsonl --image plate.png
+    python inference.py --best-of 16 --seeds 0-9                        # of 16 candidates a seed, the one whose picture and caption match best
+    python inference.py --verify outputs/000007.png                     # made again: is the card true?
+    python inference.py --index 10000                                   # once; then --find seeds and --find training know where to look
+    python inference.py --find seeds --prompt "an elephant at night"
+    python inference.py --find training --image plate.png               # the nearest training pictures
+    python inference.py --count 100000 --out pairs --format parquet     # safe to interrupt; --shard 1/4 … 4/4 on four machines
+    python inference.py --interactive                                   # asks for seeds and prompts
 
 The same seed gives the same pair, alone or among others, here, on the page and in Python:
 
@@ -24,28 +32,42 @@ if __name__ == "__main__":                                              # --help
     from settings import InferenceConfig
     CONFIGS = parse(InferenceConfig, description=__doc__)
 
+import contextlib
+import functools
+import hashlib
+import itertools
 import json
+import re
 import secrets
+import sys
 import textwrap
 import time
 import unicodedata
-import warnings
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+import bulk
+import cards
+import index
 from cli import UserError, progress, run, whole_file, write_text
+from formats import printable
 from model_architecture import MultimodalModel, latents, pick_device, stream, to_pil, to_tensor, words
-from settings import GUIDANCE, LAST_SEED, LONGEST_PROMPT, seed_list
-
-FORMATS = ("JPEG", "PNG", "WEBP")                                       # of pictures that people bring
+from settings import GUIDANCE, LAST_SEED, LONGEST_PROMPT, seed_list, shard_of
 
 
 def get_random_seed():
     """A seed nobody knows yet: integer 0 … 2**32 - 1."""
     return secrets.randbelow(LAST_SEED + 1)
+
+
+def candidates(seed, count):
+    """`count` seeds that follow from one, the first of them the seed itself."""
+    return [seed, *(int.from_bytes(hashlib.sha256(f"candidate {i} {seed}".encode()).digest()[:4], "big") for i in range(1, count))]
 
 
 class MultimodalGenerator:
@@ -54,6 +76,8 @@ class MultimodalGenerator:
         generator = MultimodalGenerator("checkpoints/best_model.pt", device="auto")
         image, caption = generator(7)                                   # PIL RGB image, str
         generator.generate_batch([7, 8, 9])                             # list of such pairs
+        seed, pair = generator.best_of(7, 16)                           # the best of 16 candidates that follow from seed 7
+        generator.match([pair])                                         # [{"cosine": .8123, "match": 71}]
     """
 
     def __init__(self, checkpoint_path="checkpoints/best_model.pt", device="auto", temperature=0.0):
@@ -67,13 +91,15 @@ class MultimodalGenerator:
     def __call__(self, seed):
         return self.generate(seed)
 
-    def generate(self, seed, prompt=None, style=None, guidance=GUIDANCE):
-        """Seed, an integer 0 … 2**32 - 1 -> (PIL RGB image, caption); of a prompt and in a style where they are given."""
-        return self.generate_batch([seed], prompt, style, guidance)[0]
+    # -- pairs
 
-    def generate_batch(self, seeds, prompt=None, style=None, guidance=GUIDANCE):
+    def generate(self, seed, prompt=None, style=None, guidance=GUIDANCE, temperature=None):
+        """Seed, an integer 0 … 2**32 - 1 -> (PIL RGB image, caption); of a prompt and in a style where they are given."""
+        return self.generate_batch([seed], prompt, style, guidance, temperature)[0]
+
+    def generate_batch(self, seeds, prompt=None, style=None, guidance=GUIDANCE, temperature=None):
         """Seeds -> list of (PIL RGB image, caption), pair i from seeds[i] alone. prompt: what the pairs should show, one string or
-        one per seed; style: one of self.styles; guidance: how literally a prompt is taken, 1 … 3."""
+        one per seed; style: one of self.styles; guidance: how literally a prompt is taken, 1 … 3; temperature: of the captions, None: the generator's own."""
         if not len(seeds):
             return []
         z = latents(seeds, self.model.config.latent_dim)
@@ -82,17 +108,31 @@ class MultimodalGenerator:
             for one in prompts or []:
                 check_prompt(one)
             z = self.model.imagine(z, prompts, style and [style] * len(z), guidance)
-        return self.decode(z, seeds)
+        return self.decode(z, seeds, temperature)
 
-    def decode(self, z, seeds=None):
+    def decode(self, z, seeds=None, temperature=None):
         """z (B, D) -> list of B pairs. seeds: of the words that a temperature draws; None: 0, 1, 2 …"""
         chance = [stream(int(seed), "words") for seed in (range(len(z)) if seeds is None else seeds)]
-        return list(zip(to_pil(self.model.decode_image(z)), self.model.decode_text(z, self.temperature, chance)))
+        images, captions = self.model.decode(z, self.temperature if temperature is None else temperature, chance)
+        return list(zip(to_pil(images), captions))
 
     def generate_with_metadata(self, seed):
         """Seed -> dict of seed, image, caption, style and checkpoint."""
         image, caption = self.generate(seed)
         return {"seed": int(seed), "image": image, "caption": caption, "style": self.style, "checkpoint": str(self.checkpoint)}
+
+    def best_of(self, seed, count, prompt=None, style=None, guidance=GUIDANCE, temperature=None):
+        """-> (seed, pair) of the best of `count` candidates that follow from `seed`: whose picture and caption match each other best and, where there is a
+        prompt, both match it. The seed alone gives the same pair again."""
+        seeds, fits, pairs = candidates(seed, count), [], []
+        for start in range(0, count, 32):
+            some = self.generate_batch(seeds[start:start + 32], prompt, style, guidance, temperature)
+            pictures, texts = self.picture_features([image for image, _ in some]), self.caption_features([caption for _, caption in some])
+            asked = self.caption_features([prompt]).T if prompt else torch.zeros(pictures.shape[1], 1)
+            fits += ((pictures * texts).sum(1) + ((pictures + texts) @ asked)[:, 0]).tolist()
+            pairs += some
+        best = max(range(count), key=fits.__getitem__)
+        return seeds[best], pairs[best]
 
     @property
     def dimensions(self):
@@ -104,31 +144,41 @@ class MultimodalGenerator:
         """What `style` may be: the styles of the training collection; of the built-in one, its techniques."""
         return self.model.meta.get("styles", [])
 
+    @functools.cached_property
+    def fingerprint(self):
+        """SHA-256 of all in the checkpoint that decides what it gives; cards and indexes carry it."""
+        return self.model.fingerprint()
+
     def unknown_words(self, prompt):
         """The words of a prompt that no training caption had, in alphabetical order: the model cannot know what they mean."""
         return sorted(words(prompt) - set(self.model.meta.get("words", [])))
 
-    def interpolate(self, first, last, steps=8):
-        """Two seeds -> `steps` pairs from one to the other, picture and caption changing together."""
-        return self.decode(self.model.walk(latents([first, last], self.model.config.latent_dim), steps))
+    # -- between pairs, and around pictures
 
-    def vary(self, image, seeds, strength=.3):
+    def interpolate(self, first, last, steps=8, temperature=None):
+        """Two seeds -> `steps` pairs from one to the other, picture and caption changing together."""
+        return self.decode(self.model.walk(latents([first, last], self.model.config.latent_dim), steps), temperature=temperature)
+
+    def vary(self, image, seeds, strength=.3, temperature=None):
         """PIL image -> one pair per seed, around the image: strength 0 is its reconstruction, 1 has nothing left of it."""
         noise = latents(seeds, self.model.config.latent_dim)
-        return self.decode(self.model.vary(self.encode([image]).expand(len(noise), -1), noise, strength), seeds)
+        return self.decode(self.model.vary(self.encode([image]).expand(len(noise), -1), noise, strength), seeds, temperature)
 
-    def restyle(self, images, style, strength=1.0):
+    def restyle(self, images, style, strength=1.0, temperature=None):
         """PIL images -> pairs, the same scenes in another of self.styles; strength 0 changes nothing, 1 goes all the way."""
-        return [pair for z in self.encode(images).split(32) for pair in self.decode(self.model.restyle(z, [style] * len(z), strength))]
+        return [pair for z in self.encode(images).split(32) for pair in self.decode(self.model.restyle(z, [style] * len(z), strength), temperature=temperature)]
 
     def encode(self, images):
         """PIL images -> z (B, D); letter-boxed on white to the model's size as in preparation."""
         return torch.cat([self.model.encode(part) for part in self.tensors(images).split(32)])
 
-    def tensors(self, images):
+    def squares(self, images):
+        """PIL images -> uint8 array (B, S, S, 3), letter-boxed on white to the model's size as in preparation."""
         size = self.model.config.image_size
-        squares = [ImageOps.pad(image.convert("RGB"), (size, size), Image.Resampling.LANCZOS, color="white") for image in images]
-        return to_tensor(torch.stack([torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8).view(size, size, 3) for square in squares]))
+        return np.stack([np.asarray(ImageOps.pad(image.convert("RGB"), (size, size), Image.Resampling.LANCZOS, color="white")) for image in images])
+
+    def tensors(self, images):
+        return to_tensor(self.squares(images))
 
     def reconstruct(self, images):
         """PIL images -> the model's reconstructions, PIL RGB."""
@@ -138,13 +188,52 @@ class MultimodalGenerator:
         """PIL images -> captions."""
         return [caption for z in self.encode(images).split(32) for caption in self.model.decode_text(z)]
 
+    # -- do picture and caption match?
+
     @torch.no_grad()
+    def picture_features(self, images):
+        """PIL images -> what the contrastive loss compares of them, float32 (N, D) of length 1 on the CPU."""
+        model = self.model
+        return F.normalize(torch.cat([model.image_encoder(model.inward(part.to(model.device))) for part in self.tensors(images).split(32)]), dim=1).cpu()
+
+    @torch.no_grad()
+    def caption_features(self, captions):
+        """Captions -> the same of them, (M, D)."""
+        return F.normalize(torch.cat([self.model.features_of(captions[i:i + 128]) for i in range(0, len(captions), 128)]), dim=1).cpu()
+
     def similarity(self, images, captions):
         """N PIL images, M captions -> cosine (N, M) between what the contrastive loss compares, float32."""
-        model = self.model
-        pictures = torch.cat([model.image_encoder(model.inward(part.to(model.device))) for part in self.tensors(images).split(32)])
-        texts = torch.cat([model.features_of(captions[i:i + 128]) for i in range(0, len(captions), 128)])
-        return (F.normalize(pictures, dim=1) @ F.normalize(texts, dim=1).T).cpu()
+        return self.picture_features(images) @ self.caption_features(captions).T
+
+    def match(self, pairs):
+        """Pairs -> how well picture and caption fit each other, a list of {"cosine": of both, "match": percentile() of it}."""
+        images, captions = zip(*pairs)
+        cosines = (self.picture_features(images) * self.caption_features(captions)).sum(1).tolist()
+        return [{"cosine": round(cosine, 4), "match": self.percentile(round(cosine, 4))} for cosine in cosines]
+
+    def percentile(self, cosine):
+        """How many of a hundred held-out real pairs fit no better, an integer; None where the checkpoint cannot tell, since training has not ended."""
+        quantiles = self.model.meta.get("match")
+        return round(float(np.interp(cosine, quantiles, range(101)))) if quantiles else None
+
+    # -- which seeds, which training pictures? After `python inference.py --index 10000`
+
+    def find_seeds(self, prompt=None, image=None, count=10):
+        """Words or a PIL image -> the best of the indexed seeds, a list of {"seed", "caption", "score": -1 … 1, "match"}. UserError where there is no index."""
+        if image is None:
+            check_prompt(prompt)
+        return index.find_seeds(self, self.caption_features([prompt]) if image is None else self.picture_features([image]), count)
+
+    def nearest_training(self, images, count=3):
+        """PIL images -> for each the nearest training pictures, a list of {"id", "filename", "caption", "distance", "memorised"}: memorised where it is nearer
+        than the nearest hundredth of reconstructions of held-out pictures are. UserError where there is no index."""
+        return index.nearest_training(self, self.squares(images), count)
+
+    def marks(self, images):
+        """PIL images -> for each the id of the training picture that it is too near to, or None; all None where there is no index."""
+        if index.load(self, "training") is None:
+            return [None] * len(images)
+        return [near["id"] if near["memorised"] else None for near, in self.nearest_training(images, 1)]
 
 
 def check_prompt(prompt):
@@ -157,29 +246,17 @@ def check_prompt(prompt):
 
 def open_picture(path):
     """Picture file -> PIL RGB image, upright, on white where it is transparent. UserError for anything that is not a picture."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                image = ImageOps.exif_transpose(image).convert("RGBA")
-                return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}") from None
-    except Exception as error:                                          # Pillow's readers raise nearly anything on damaged bytes
-        raise UserError(f"{path} cannot be read as a picture ({', '.join(FORMATS)}): {str(error).splitlines()[0] if str(error) else type(error).__name__}") from error
+    return cards.open_picture(path)[0]
 
 
 # ---------------------------------------------------------------- files
 
 def save_pair(folder, name, image, facts, grey=False):
-    """FOLDER/NAME.png with the facts (a dict of plain values) inside as PNG text, and NAME.json beside it -> the JSON's dict."""
+    """FOLDER/NAME.png, a card with the facts (a dict of plain values) inside as PNG text, and NAME.json beside it -> the JSON's dict."""
+    facts = cards.sign(image, facts)
+    with whole_file(folder / f"{name}.png") as partial:
+        partial.write_bytes(cards.encode(image, facts, grey))
     facts = {**facts, "picture": f"{name}.png"}
-    text = PngImagePlugin.PngInfo()
-    for key, value in facts.items():
-        text.add_itxt(key, str(value))
-    with whole_file(folder / facts["picture"]) as partial:
-        (image.convert("L") if grey else image).save(partial, "PNG", pnginfo=text, compress_level=6)
     write_text(folder / f"{name}.json", json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
     return facts
 
@@ -221,31 +298,52 @@ def save_visualization(image, caption, path):
 
 # ---------------------------------------------------------------- the command
 
+def of_seeds(generator, config, seeds):
+    """Seeds -> list of (file name, title, facts, (image, caption)), as prompt, style and --best-of want them."""
+    wish = {"prompt": config.prompt, "style": config.style, "guidance": config.guidance}
+    facts = {"prompt": config.prompt, "asked_style": config.style, "guidance": config.guidance if config.prompt else None}
+    if config.style:
+        facts["style"] = config.style
+    if config.best_of == 1:
+        return [(f"{seed:06d}", seed, {"seed": seed, **facts}, pair) for seed, pair in zip(seeds, generator.generate_batch(seeds, **wish))]
+    found = [(first, *generator.best_of(first, config.best_of, **wish)) for first in seeds]
+    return [(f"{seed:06d}", seed, {"seed": seed, "best_of": config.best_of, "first_seed": first, **facts}, pair) for first, seed, pair in found]
+
+
 def asked_for(generator, config):
-    """InferenceConfig -> how many pairs, and a generator of (file name, title, further facts, (image, caption))."""
+    """InferenceConfig -> how many pairs, and an iterator of lists of (file name, title, further facts, (image, caption))."""
     seeds = seed_list(config.seeds)
+    parts = [seeds[start:start + config.batch_size] for start in range(0, len(seeds), config.batch_size)]
     if config.image:
         picture, stem = open_picture(config.image), Path(config.image).stem
+        source = {"image": Path(config.image).as_posix(), "image_sha256": cards.digest_of_pixels(picture)}
         if config.style:
             strength = 1.0 if config.strength is None else config.strength
-            return 1, ((f"{stem}_{config.style}", config.style, {"image": config.image, "style": config.style, "strength": strength}, pair)
-                       for pair in generator.restyle([picture], config.style, strength))
+            return 1, iter([[(f"{stem}_{config.style}", config.style, {**source, "style": config.style, "asked_style": config.style, "strength": strength}, pair)
+                             for pair in generator.restyle([picture], config.style, strength)]])
         if config.strength is None:
-            return 1, ((f"{stem}_drawn", "drawn by the model", {"image": config.image}, pair) for pair in generator.decode(generator.encode([picture])))
-        return len(seeds), ((f"{stem}_{seed:06d}", seed, {"seed": seed, "image": config.image, "strength": config.strength}, pair)
-                            for seed, pair in zip(seeds, generator.vary(picture, seeds, config.strength)))
+            return 1, iter([[(f"{stem}_drawn", "drawn by the model", source, pair) for pair in generator.decode(generator.encode([picture]))]])
+        return len(seeds), ([(f"{stem}_{seed:06d}", seed, {"seed": seed, **source, "strength": config.strength}, pair)
+                             for seed, pair in zip(part, generator.vary(picture, part, config.strength))] for part in parts)
     if config.interpolate:
-        ways = list(zip(seeds, seeds[1:]))
-        return len(ways) * config.interpolate, ((f"{first:06d}_{last:06d}_{step:02d}", f"{first} to {last}, step {step}", {"from": first, "to": last, "step": step}, pair)
-                                                for first, last in ways for step, pair in enumerate(generator.interpolate(first, last, config.interpolate)))
-    wish = {key: value for key in ("prompt", "style") if (value := getattr(config, key)) is not None}
-    parts = (seeds[start:start + config.batch_size] for start in range(0, len(seeds), config.batch_size))
-    return len(seeds), ((f"{seed:06d}", seed, {"seed": seed, **wish}, pair)
-                        for part in parts for seed, pair in zip(part, generator.generate_batch(part, config.prompt, config.style, config.guidance)))
+        ways, steps = list(zip(seeds, seeds[1:])), config.interpolate
+        return len(ways) * steps, ([(f"{first:06d}_{last:06d}_{step:02d}", f"{first} to {last}, step {step}", {"from": first, "to": last, "step": step, "steps": steps}, pair)
+                                    for step, pair in enumerate(generator.interpolate(first, last, steps))] for first, last in ways)
+    return len(seeds), (of_seeds(generator, config, part) for part in parts)
+
+
+def described(generator, made):
+    """What was made, as asked_for lists it -> the same with all facts of the cards: the model, the match score, and what a pair is too near to."""
+    pairs = [pair for *_, pair in made]
+    model = {"style": generator.style, "checkpoint": generator.checkpoint.as_posix(), "fingerprint": generator.fingerprint, "temperature": generator.temperature or None}
+    return [(name, title, {"caption": pair[1], **model, **facts, **score, "near_training": near}, pair)
+            for (name, title, facts, pair), score, near in zip(made, generator.match(pairs), generator.marks([image for image, _ in pairs]))]
 
 
 def find(generator, config):
     """--find: prints what fits best, and writes the pictures found as one sheet."""
+    if config.find in ("seeds", "training"):
+        return find_indexed(generator, config, config.image and open_picture(config.image))
     where = Path(config.find)
     if config.image:
         try:
@@ -265,31 +363,132 @@ def find(generator, config):
     best = cosine.argsort(descending=True, stable=True)[:10].tolist()
     for i in best:
         print(f"{cosine[i]:6.3f}  {files[i].as_posix()}")
-    with whole_file(Path(config.out) / "found.png") as partial:
-        contact_sheet([(open_picture(files[i]), files[i].name) for i in best], [f"{cosine[i]:.3f}" for i in best]).save(partial, "PNG", optimize=True)
+    save_sheet(Path(config.out) / "found.png", [(open_picture(files[i]), files[i].name) for i in best], [f"{cosine[i]:.3f}" for i in best])
     print(f"the best as one picture: {(Path(config.out) / 'found.png').as_posix()}")
+
+
+def find_indexed(generator, config, picture):
+    """--find seeds and --find training."""
+    sheet = Path(config.out) / "found.png"
+    if config.find == "training":
+        found, = generator.nearest_training([picture], 10)
+        for one in found:
+            print(f"{one['distance']:6.3f}  {one['id']}  {one['caption']}{'   TOO NEAR: nearer than held-out pictures come' if one['memorised'] else ''}")
+        folder = index.folder_of(generator, config.data)
+        there = [one for one in found if (folder / one["filename"]).exists()]
+        pairs, titles = [(open_picture(folder / one["filename"]), one["caption"]) for one in there], [f"{one['distance']:.3f}" for one in there]
+    else:
+        found = generator.find_seeds(config.prompt, picture)
+        for one in found:
+            print(f"{one['score']:6.3f}  seed {one['seed']:<10}  {one['caption']}")
+        pairs, titles = generator.generate_batch([one["seed"] for one in found]), [one["seed"] for one in found]
+    if pairs:
+        save_sheet(sheet, pairs, titles)
+        print(f"the best as one picture: {sheet.as_posix()}" + (f"; a pair: python inference.py --seeds {found[0]['seed']}" if config.find == "seeds" else ""))
+
+
+def verify(generator, config):
+    """--verify -> exit status."""
+    found = cards.differences(generator, config.verify, config.image and open_picture(config.image))
+    if not found:
+        print(f"true: {config.verify} is what {generator.checkpoint.as_posix()} makes, picture within 1/255 and caption letter by letter")
+        return 0
+    print(f"not true: {config.verify} is not what {generator.checkpoint.as_posix()} makes:", *found, sep="\n  ")
+    return 1
+
+
+def answers(prompt=None):
+    """Asks on the terminal -> (seed, prompt or None) until an empty line, quit or the end of the input. prompt: of all pairs, then it is not asked for."""
+    with contextlib.suppress(EOFError):
+        while (text := input(f"seed, 0 to {LAST_SEED}, or random (an empty line ends): ").strip().lower()) not in ("", "quit"):
+            if text != "random" and not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= LAST_SEED):
+                print(f"a seed is an integer from 0 to {LAST_SEED}, or the word random; not {text[:40]!r}")
+                continue
+            wish = prompt or input("prompt (an empty line for none): ").strip()
+            if wish.lower() == "quit":
+                return
+            yield get_random_seed() if text == "random" else int(text), wish or None
+
+
+def interactive(generator, config):
+    """--interactive: a pair for each answer, written to --out."""
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="replace")                         # a byte that is no UTF-8 ends nothing
+    print(f"{generator.checkpoint.as_posix()}, style {generator.style}; pairs go to {Path(config.out).as_posix()}/")
+    for seed, prompt in answers(config.prompt):
+        try:
+            if prompt:
+                check_prompt(prompt)
+                warn_of_words(generator, prompt)
+            (name, title, facts, (image, _)), = described(generator, of_seeds(generator, replace(config, prompt=prompt), [seed]))
+            name += "".join(f"_{word}" for word in re.findall("[a-z0-9]+", (prompt or "").lower()))[:60]
+            row = save_pair(Path(config.out), name, image, facts, generator.model.config.channels == 1)
+            print(f"{line_of(title, row)}\n{' ' * 10}  {(Path(config.out) / row['picture']).as_posix()}")
+        except UserError as error:
+            print(error)
+
+
+def write_many(generator, config):
+    """--count."""
+    def make(seeds):
+        return [(facts, image) for _, _, facts, (image, _) in described(generator, of_seeds(generator, config, seeds))]
+
+    order = {name: getattr(config, name) for name in ("count", "pairs_per_file", "format", "prompt", "style", "guidance", "temperature", "best_of")}
+    return bulk.write(Path(config.out), {**order, "first": seed_list(config.seeds)[0], "fingerprint": generator.fingerprint}, make, shard_of(config.shard), config.batch_size,
+                      generator.model.config.channels == 1)
+
+
+def build_index(generator, config):
+    """--index."""
+    path = index.index_seeds(generator, config.index, config.batch_size)
+    print(f"{path.as_posix()}: seeds 0 to {config.index - 1:,}; next: python inference.py --find seeds --prompt \"a ship\"")
+    try:
+        path, count = index.index_training(generator, config.data)
+        print(f"{path.as_posix()}: {count:,} training pictures; pairs that come too near to one are marked from now on")
+    except UserError as error:
+        print(f"no index of the training pictures, so no pair can be marked as too near to one: {error}")
+
+
+def warn_of_words(generator, prompt):
+    if unknown := generator.unknown_words(prompt):
+        print(f"WARNING: no training caption had {'this word' if len(unknown) == 1 else 'these words'}, so the model cannot know what is meant: {printable(', '.join(unknown))}")
+
+
+def line_of(title, facts):
+    """What the terminal shows of a pair."""
+    match = "  - " if facts.get("match") is None else f"{facts['match']:3d}%"
+    return f"{title:>10}  {match}  {printable(facts['caption'])}" + (f"   TOO NEAR to training picture {facts['near_training']}" if facts.get("near_training") else "")
+
+
+def save_sheet(path, pairs, titles, grey=False):
+    with whole_file(path) as partial:
+        sheet = contact_sheet(pairs, titles)
+        (sheet.convert("L") if grey else sheet).save(partial, "PNG", optimize=True)
 
 
 def main(config):
     generator = MultimodalGenerator(config.checkpoint, config.device, config.temperature)
-    if config.prompt and (unknown := generator.unknown_words(config.prompt)):
-        print(f"WARNING: no training caption had {'this word' if len(unknown) == 1 else 'these words'}, so the model cannot know what is meant: {', '.join(unknown)}")
-    if config.find:
-        return find(generator, config)
+    if config.prompt:
+        warn_of_words(generator, config.prompt)
+    for task, wanted in ((verify, config.verify), (find, config.find), (build_index, config.index), (write_many, config.count), (interactive, config.interactive)):
+        if wanted:
+            return task(generator, config)
     out, rows, shown, titles = Path(config.out), [], [], []
     begin, grey = time.perf_counter(), generator.model.config.channels == 1
-    count, pairs = asked_for(generator, config)
-    for name, title, facts, (image, caption) in progress(pairs, label="pairs", total=count, unit="pair"):
-        rows.append(save_pair(out, name, image, {"caption": caption, "style": generator.style, "checkpoint": generator.checkpoint.as_posix(), **facts}, grey))
-        if len(shown) < 100:
-            shown.append((image, caption))
-            titles.append(title)
+    count, parts = asked_for(generator, config)
+    with progress(label="pairs", total=count, unit="pair") as bar:
+        for name, title, facts, pair in itertools.chain.from_iterable(described(generator, part) for part in parts):
+            rows.append(save_pair(out, name, pair[0], facts, grey))
+            if len(shown) < 100:
+                shown.append(pair)
+                titles.append(title)
+            bar.update()
     for row, title in zip(rows[:20], titles):
-        print(f"{title:>10}  {row['caption']}")
+        print(line_of(title, row))
+    if generator.percentile(0) is not None:
+        print(f"{'':>10}     %: so many of a hundred real pairs, which training has not seen, match no better")
     write_text(out / "pairs.json", json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
-    with whole_file(out / "sheet.png") as partial:
-        sheet = contact_sheet(shown, titles)
-        (sheet.convert("L") if grey else sheet).save(partial, "PNG", optimize=True)
+    save_sheet(out / "sheet.png", shown, titles, grey)
     print(f"{len(rows):,} pairs in {time.perf_counter() - begin:.1f} s: {out.as_posix()}/, contact sheet {out.as_posix()}/sheet.png; "
           f"next: python gradio_demo.py --checkpoint {config.checkpoint}")
     if generator.health and not generator.health["passed"]:

@@ -241,11 +241,13 @@ class TextDecoder(nn.Module):
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.register_buffer("unused", torch.zeros(config.vocab_size, dtype=torch.bool), persistent=False)
 
-    def forward(self, code, tokens, caches=None, start=0):
-        conditions = self.condition(code)[:, None].chunk(len(self.blocks), -1)             # L of (B, 1, W)
+    def forward(self, code, tokens, caches=None, start=0, condition=None):
+        """condition: self.condition(code), where it is known from the words before."""
+        condition = self.condition(code) if condition is None else condition
+        conditions = condition[:, None].chunk(len(self.blocks), -1)                        # L of (B, 1, W)
         x = self.tokens(tokens) + self.positions[start:start + tokens.shape[1]]            # (B, T, W)
-        for block, condition, cache in zip(self.blocks, conditions, caches or [None] * len(self.blocks)):
-            x = block(x + condition, causal=True, cache=cache)
+        for block, own, cache in zip(self.blocks, conditions, caches or [None] * len(self.blocks)):
+            x = block(x + own, causal=True, cache=cache)
         logits = F.linear(self.norm(x), self.tokens.weight, self.bias)                     # (B, T, V)
         return logits.masked_fill(self.unused, -torch.inf)
 
@@ -425,15 +427,21 @@ class MultimodalModel(nn.Module):
         return [self.tokenizer.decode(ids) for ids in self.decode_tokens(z, temperature, generators)]
 
     @torch.no_grad()
-    def decode_tokens(self, z, temperature=0.0, generators=None, use_cache=True):
-        """As decode_text -> list of id lists, from START to END, or to the length limit where no END came."""
+    def decode(self, z, temperature=0.0, generators=None):
+        """z (B, D) -> what decode_image and decode_text give, both from one solution of the flow, which costs as much as either."""
         code = self.code(z)
+        return self.outward(self.image_decoder(code)), [self.tokenizer.decode(ids) for ids in self.decode_tokens(z, temperature, generators, True, code)]
+
+    @torch.no_grad()
+    def decode_tokens(self, z, temperature=0.0, generators=None, use_cache=True, code=None):
+        """As decode_text -> list of id lists, from START to END, or to the length limit where no END came. code: that of z, where it is known."""
+        code = self.code(z) if code is None else code
         rows = [[START] for _ in code]
-        caches = [[] for _ in self.text_decoder.blocks]
+        caches, condition = [[] for _ in self.text_decoder.blocks], self.text_decoder.condition(code)
         for position in range(self.config.max_caption_length - 1):
             if use_cache:
                 last = torch.tensor([[row[-1]] for row in rows], device=self.device)
-                logits = self.text_decoder(code, last, caches, position)[:, -1].float()
+                logits = self.text_decoder(code, last, caches, position, condition)[:, -1].float()
             else:
                 logits = self.text_decoder(code, torch.tensor(rows, device=self.device))[:, -1].float()
             if temperature:
@@ -463,6 +471,16 @@ class MultimodalModel(nn.Module):
         state = read_extra_state(tensor)
         self.meta = state["meta"]
         self.set_tokenizer(Tokenizer(state["tokenizer"]))
+
+    def fingerprint(self):
+        """SHA-256, in hex, of all that decides what a seed, a prompt or a picture gives: weights, configuration, vocabulary and the names of the styles.
+        What is only told about the model, such as its health, does not count."""
+        digest = hashlib.sha256(json.dumps([asdict(self.config), self.tokenizer.json, self.meta.get("styles")], sort_keys=True).encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            if name != "_extra_state":
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     def load_state_dict(self, state_dict, *args, **kwargs):
         if checkpoint.damaged(state_dict):

@@ -31,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import checkpoint
@@ -332,6 +333,8 @@ class MultimodalTrainer:
             tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
             z = self.model.sampler.to_latent(self.encode(self.val, noisy=True, views=views).to(self.device)).cpu()
             self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(self.val.rows)), views), self.config.seed)
+        if not self.model.meta.get("match"):                            # also of a run that ended before pairs were scored
+            self.model.meta["match"] = self.matches()
             self.save_model("best_model.pt", self.model.meta["epoch"])
         self.fitting = None
         part.unlink(missing_ok=True)
@@ -352,6 +355,11 @@ class MultimodalTrainer:
             log(f"{path} is damaged or missing: going on with " + (f"the same model from {found}" if same else
                 f"the last epoch's model, validation loss {self.metrics[-1]['val_loss']:.4f}; the lost one, of epoch {best['epoch']}, had {best['val_loss']:.4f}"))
         return state
+
+    def matches(self):
+        """Percentiles 0 to 100 of the cosine between picture and caption of held-out real pairs: the scale of match scores."""
+        cosines = F.cosine_similarity(self.encode(self.val), self.encode_captions(self.val)[0].cpu())
+        return np.quantile(cosines, np.linspace(0, 1, 101)).tolist()
 
     # -- what people look at
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scenes
-from benchmarks import captioning, coherence, preparation, samplers
+from benchmarks import captioning, coherence, generation, preparation, samplers
 from cli import UserError
 from settings import CoherenceConfig, SamplersConfig
 
@@ -108,3 +108,10 @@ def test_memory_hardly_grows_with_the_collection(tmp_path, monkeypatch, capsys):
 def test_a_second_run_costs_next_to_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(preparation, "TWO", 0)                          # how much a second process brings, the machine's other work decides
     assert not preparation.main(SimpleNamespace(only="rows", pictures="", rows=500, size=512, folder=str(tmp_path))), capsys.readouterr().out
+
+
+def test_what_a_pair_costs_is_told_for_every_batch_and_on_its_way_to_disk(tiny_run, capsys):
+    generation.main(SimpleNamespace(checkpoint=str(tiny_run / "best_model.pt"), pairs=20, block=10, rounds=1, format="webdataset", device="cpu"))
+    printed = capsys.readouterr().out
+    assert [int(line.split()[0]) for line in printed.splitlines() if line[:6].strip().isdecimal() and len(line.split()) == 7] == [1, 8, 32, 128]
+    assert printed.count("the tokens are equal") == 2 and "20 pairs to disk" in printed and len([line for line in printed.splitlines() if line[0] in "✓✗"]) == 4

@@ -200,7 +200,76 @@ def test_the_best_of_a_folder_and_of_a_list_are_found(tiny_run, tmp_path, monkey
         inference.main(InferenceConfig(find="out/none", prompt="a ship", checkpoint=str(tiny_run / "best_model.pt"), device="cpu"))
 
 
-@pytest.mark.parametrize("wrong", [dict(prompt=" "), dict(prompt="x" * 10_000), dict(guidance=9.), dict(strength=.5), dict(image="a", strength=2.), dict(interpolate=1, seeds="1,2"),
+def test_a_match_score_is_the_share_of_held_out_real_pairs_that_fit_no_better(generator, builtin_data):
+    from records import Collection
+    collection = Collection("builtin", builtin_data)
+    rows = collection.read_captions()[1]
+    scores = generator.match([(Image.open(collection.resized / row["filename"]), row["caption"]) for row in rows])
+    ranks = np.argsort(np.argsort([score["cosine"] for score in scores]))
+    assert [abs(score["match"] - 100 * rank / (len(rows) - 1)) <= 1 for score, rank in zip(scores, ranks)] == [True] * len(rows)
+    assert generator.percentile(-1) == 0 and generator.percentile(1) == 100
+
+
+def test_before_training_has_ended_there_is_a_cosine_and_no_percentile(tiny_run, tmp_path, capsys):
+    early = MultimodalGenerator(tiny_run / "checkpoint_epoch_001.pt", device="cpu")
+    score, = early.match([early(7)])
+    assert score["match"] is None and -1 <= score["cosine"] <= 1
+    inference.main(InferenceConfig(seeds="7", checkpoint=str(early.checkpoint), out=str(tmp_path), device="cpu"))
+    assert "match" not in json.loads((tmp_path / "000007.json").read_text("utf-8"))
+
+
+def test_the_best_of_some_candidates_is_kept_and_its_own_seed_gives_it_again(generator):
+    seeds = inference.candidates(7, 40)
+    assert seeds[0] == 7 and len(set(seeds)) == 40 and all(0 <= seed < 2**32 for seed in seeds) and seeds[:5] == inference.candidates(7, 5)
+    cosines = [score["cosine"] for score in generator.match(generator.generate_batch(seeds))]
+    seed, (image, caption) = generator.best_of(7, 40)                   # more than one batch
+    assert cosines[seeds.index(seed)] >= max(cosines) - 2e-4
+    again, words = generator(seed)
+    assert difference(image, again) <= 1 and caption == words
+    assert generator.best_of(7, 1)[0] == 7
+
+
+def test_the_best_of_a_prompt_also_fits_the_prompt(generator, monkeypatch):
+    """The pair that agrees best with itself may show something else than was asked for."""
+    castle, ship = torch.eye(2)
+    features = {"castle": castle, "ship": ship, "nearly a ship": torch.tensor([.6, .8])}
+    monkeypatch.setattr(generator, "generate_batch", lambda seeds, *wish: [("castle", "castle"), ("ship", "nearly a ship")])
+    for name in ("picture_features", "caption_features"):
+        monkeypatch.setattr(generator, name, lambda things: torch.stack([features[thing] for thing in things]))
+    assert generator.best_of(3, 2) == (3, ("castle", "castle"))
+    assert generator.best_of(3, 2, "ship") == (inference.candidates(3, 2)[1], ("ship", "nearly a ship"))
+
+
+def test_the_command_tells_the_seed_of_the_best_candidate(generator, tiny_run, tmp_path, capsys):
+    inference.main(InferenceConfig(seeds="5", best_of=6, checkpoint=str(tiny_run / "best_model.pt"), out=str(tmp_path), device="cpu"))
+    row, = json.loads((tmp_path / "pairs.json").read_text("utf-8"))
+    assert row["seed"] == generator.best_of(5, 6)[0] and (row["best_of"], row["first_seed"]) == (6, 5) and f"{row['seed']}  {row['match']:3d}%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lines, names, sentences", [
+    (["7", "", "seven", "-1", "4294967296", "99999999999999999999", "1-3", "8", "a ship!", "9", "...", "random", "", ""], {"000007", "000008_a_ship"}, ["is an integer", "no words"]),
+    (["7", "", "quit"], {"000007"}, []), (["7", "quit"], set(), []), (["7", ""], {"000007"}, []), ([""], set(), [])])
+def test_an_interactive_session_answers_until_told_to_end(tiny_run, tmp_path, monkeypatch, capsys, lines, names, sentences):
+    """Wrong input is a sentence and the next question; the lines may also just run out, as with Ctrl+D."""
+    said = iter(lines)
+
+    def answer(question):
+        try:
+            return next(said)
+        except StopIteration:
+            raise EOFError from None
+    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setattr(inference, "get_random_seed", lambda: 7)
+    inference.main(InferenceConfig(interactive=True, checkpoint=str(tiny_run / "best_model.pt"), out=str(tmp_path), device="cpu"))
+    printed = capsys.readouterr().out
+    assert {path.stem for path in tmp_path.glob("*.png")} == names and list(said) == []
+    assert all(sentence in printed for sentence in sentences) and printed.count("a seed is an integer") == (5 if sentences else 0)
+    assert all(json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["caption"] in printed for name in names)
+
+
+@pytest.mark.parametrize("wrong", [dict(verify="a", prompt="b"), dict(verify="a", find="seeds", prompt="b"), dict(find="training", prompt="a"), dict(index=-1), dict(index=2, count=2), dict(interactive=True, image="a"),
+                                   dict(best_of=0), dict(best_of=4, image="a"), dict(best_of=4, find="x", prompt="a"), dict(shard="1/2"), dict(count=4, shard="3/2"), dict(count=4, seeds="1,5"),
+                                   dict(count=2, seeds="4294967295"), dict(count=4, pairs_per_file=0), dict(prompt=" "), dict(prompt="x" * 10_000), dict(guidance=9.), dict(strength=.5), dict(image="a", strength=2.), dict(interpolate=1, seeds="1,2"),
                                    dict(interpolate=4, seeds="1"), dict(image="a", prompt="b"), dict(find="here")])
 def test_flags_that_contradict_are_refused(wrong):
     with pytest.raises(ValueError, match="--"):

@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "caption_generation": "caption_quality cli endpoint records settings",
     "batches": "cli model_architecture records scenes settings tokenizer",
     "training_loop": "batches checkpoint cli health losses memory model_architecture optimizers records sampler settings tokenizer",
-    "inference": "cli health model_architecture settings",
+    "cards": "cli formats settings", "index": "cli realism records", "bulk": "cards cli formats records",
+    "inference": "bulk cards cli formats health index model_architecture settings",
     "measures": "cli judge realism records scenes", "evaluation": "cli health inference judge measures realism records scenes settings",
     "gradio_demo": "cli health inference settings",
 }

@@ -32,7 +32,7 @@ from model_architecture import MultimodalModel
 from optimizers import Muon
 from sampler import Sampler
 from test_training_loop import config, trainer
-from training_loop import Log, MultimodalTrainer
+from training_loop import MultimodalTrainer
 
 ROOT, LONG = Path(__file__).parents[1], bool(os.environ.get("LONG"))
 FULL_COUNT = pytest.mark.skipif(not LONG, reason="some minutes; LONG=1 runs it")

@@ -2,6 +2,7 @@
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -247,6 +248,18 @@ def test_latent_dim_and_caption_length_are_the_user_s(builtin_data, tmp_path):
     training_loop.main(tiny_config(vocab_size=0, latent_dim=16, max_caption_length=20), config(data=str(builtin_data), checkpoints=str(tmp_path), num_epochs=1))
     model = MultimodalGenerator(tmp_path / "best_model.pt", device="cpu").model
     assert (model.config.latent_dim, model.config.max_caption_length) == (16, 20)
+
+
+def test_a_run_that_ended_before_pairs_were_scored_is_calibrated_by_running_it_again(tiny_run, builtin_data, tmp_path):
+    """Without training anew: a checkpoint of some hours keeps its weights, and so its fingerprint."""
+    shutil.copytree(tiny_run, tmp_path / "run")
+    model = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
+    quantiles = model.meta.pop("match")
+    torch.save(model.state_dict(), tmp_path / "run" / "best_model.pt")
+    training_loop.main(tiny_config(vocab_size=0), config(data=str(builtin_data), checkpoints=str(tmp_path / "run"), num_epochs=2))
+    again = MultimodalModel.from_checkpoint(tmp_path / "run" / "best_model.pt")
+    assert len(quantiles) == 101 and quantiles == sorted(quantiles) and again.meta["match"] == pytest.approx(quantiles, abs=1e-6)
+    assert again.fingerprint() == model.fingerprint()
 
 
 def test_two_sample_check_tells_a_gaussian_from_what_is_none():
