@@ -33,6 +33,7 @@ from settings import GUIDANCE, LARGEST_OWN_VOCABULARY, PRESETS, ModelConfig, bas
 from tokenizer import END, PAD, START, Tokenizer
 
 FORMAT = 2                                                              # of the extra state in best_model.pt
+TONES = 65                                                              # points of the tone curve
 TIE = 1e-3                                                              # logits this near the best count as equal; the lower id wins
 
 
@@ -147,6 +148,25 @@ class ImageDecoder(nn.Module):
         if config.linear_dims:
             self.register_buffer("mean", torch.zeros(math.prod(self.thumbnail)))
             self.register_buffer("linear", torch.zeros(len(self.mean), config.latent_dim))
+            self.register_buffer("tone", torch.linspace(-1, 1, TONES))
+
+    def printed(self, code):
+        """The picture (B, C, S, S) in [-1, 1] for people: `forward` through the tone curve."""
+        images = self(code).clamp(-1, 1)
+        if not hasattr(self, "tone"):
+            return images
+        place = (images + 1) * ((TONES - 1) / 2)
+        low = place.floor().clamp(max=TONES - 2).long()
+        return torch.lerp(self.tone[low], self.tone[low + 1], place - low)
+
+    @torch.no_grad()
+    def set_tone(self, drawn, real):
+        """Fit the tone curve: pictures as drawn get the greys, and the paper white, of real ones (histogram matching). (N, C, S, S) each; where lines
+        are too fine for the code, what is drawn is their mean, paler than ink on paper."""
+        drawn, real = (images.clamp(-1, 1).flatten()[::math.ceil(images.numel() / 4_000_000)].double().cpu().sort().values for images in (drawn, real))
+        greys = torch.linspace(-1, 1, TONES, dtype=torch.float64)
+        rank = (torch.searchsorted(drawn, greys) + torch.searchsorted(drawn, greys, right=True)) / 2 / len(drawn)
+        self.tone.copy_(real[(rank * len(real)).long().clamp(max=len(real) - 1)])
 
     def forward(self, code):
         x = self.from_code(code).unflatten(1, self.shape)               # (B, neck, base, base)
@@ -185,7 +205,7 @@ def linear_code(samples, dimensions, noise, most=None):
         c = (low + high) / 2
         power = (c * variance.sqrt() - noise**2).clamp(min=0)           # (K,)
         low, high = (c, high) if power.sum() < dimensions else (low, c)
-    power[most:] = 0
+    power[dimensions if most is None else most:] = 0
     gain = (power / variance).sqrt()
     encoder, decoder = (directions * gain).T, directions * torch.where(power > 0, power / (gain * (power + noise**2)), 0.)
     more = dimensions - len(variance)
@@ -418,7 +438,7 @@ class MultimodalModel(nn.Module):
     @torch.no_grad()
     def decode_image(self, z):
         """z (B, D) -> pictures (B, 3, S, S) in [-1, 1], on the model's device."""
-        return self.outward(self.image_decoder(self.code(z)))
+        return self.outward(self.image_decoder.printed(self.code(z)))
 
     @torch.no_grad()
     def decode_text(self, z, temperature=0.0, generators=None):
@@ -430,7 +450,7 @@ class MultimodalModel(nn.Module):
     def decode(self, z, temperature=0.0, generators=None):
         """z (B, D) -> what decode_image and decode_text give, both from one solution of the flow, which costs as much as either."""
         code = self.code(z)
-        return self.outward(self.image_decoder(code)), [self.tokenizer.decode(ids) for ids in self.decode_tokens(z, temperature, generators, True, code)]
+        return self.outward(self.image_decoder.printed(code)), [self.tokenizer.decode(ids) for ids in self.decode_tokens(z, temperature, generators, True, code)]
 
     @torch.no_grad()
     def decode_tokens(self, z, temperature=0.0, generators=None, use_cache=True, code=None):

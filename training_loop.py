@@ -52,7 +52,7 @@ PROMPTS = 4                                                             # versio
 STEPS_AN_EPOCH = 50                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
 LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
 SMALL, MOST_VIEWS = 5000, 16                                            # training pictures below which views of each make up for number; how many at most
-MOST_THUMBNAILS = 6000                                                  # that the linear code is taken from
+MOST_THUMBNAILS, TONED = 6000, 500                                      # that the linear code is taken from; that the tone curve is
 SAVE_EVERY, SAVE_SHARE = 180, .01                                       # within an epoch: seconds between two saves, at least, and the share of time that they take, at most
 
 
@@ -333,6 +333,7 @@ class MultimodalTrainer:
             tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
             z = self.model.sampler.to_latent(self.encode(self.val, noisy=True, views=views).to(self.device)).cpu()
             self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(self.val.rows)), views), self.config.seed)
+            self.set_tone()
         if not self.model.meta.get("match"):                            # also of a run that ended before pairs were scored
             self.model.meta["match"] = self.matches()
             self.save_model("best_model.pt", self.model.meta["epoch"])
@@ -355,6 +356,16 @@ class MultimodalTrainer:
             log(f"{path} is damaged or missing: going on with " + (f"the same model from {found}" if same else
                 f"the last epoch's model, validation loss {self.metrics[-1]['val_loss']:.4f}; the lost one, of epoch {best['epoch']}, had {best['val_loss']:.4f}"))
         return state
+
+    @torch.no_grad()
+    def set_tone(self):
+        """The tone curve, from the training pictures as seeds would draw them."""
+        if self.model.config.linear_dims:
+            self.model.eval()
+            real = self.train.batch(np.arange(min(len(self.train.rows), TONED)))[0].to(self.device)
+            noise = self.model.config.code_noise * self.noise(len(real), "tone")
+            drawn = [self.model.image_decoder(self.model.image_encoder(part) + grain) for part, grain in zip(real.split(64), noise.split(64))]
+            self.model.image_decoder.set_tone(torch.cat(drawn), real)
 
     def matches(self):
         """Percentiles 0 to 100 of the cosine between picture and caption of held-out real pairs: the scale of match scores."""

@@ -311,6 +311,22 @@ def test_fewer_linear_directions_leave_power_to_the_convolutions():
     assert "image_encoder.linear" not in MultimodalModel(tiny_config(linear_dims=0)).state_dict()
 
 
+def test_the_tone_curve_gives_pictures_the_greys_of_real_ones():
+    """Margins were grey and shadows pale: the mean of black lines on white paper is neither."""
+    decoder = MultimodalModel(tiny_config(vocab_size=300)).image_decoder
+    random = torch.Generator().manual_seed(0)
+    real = torch.rand(40, 1, 32, 32, generator=random).mul(3).sub(1.5).clamp(-1, 1)          # a sixth is paper, a sixth ink
+    drawn = real * .5 + .2
+    images, code = drawn, torch.randn(3, 32, generator=random)
+    with torch.no_grad():
+        assert torch.allclose(decoder.printed(code), decoder(code).clamp(-1, 1), atol=1e-6)     # before it is fitted, it changes nothing
+        decoder.set_tone(drawn, real)
+        decoder.forward = lambda code: images
+        printed = decoder.printed(None)
+    assert (printed - real).abs().mean() < .03 and (decoder.tone.diff() >= 0).all() and decoder.tone[0] >= -1 and decoder.tone[-1] <= 1
+    assert not hasattr(MultimodalModel(tiny_config(vocab_size=300, linear_dims=0)).image_decoder, "tone")
+
+
 def test_more_numbers_than_pixels_are_no_trouble():
     mean, encoder, decoder = linear_code(torch.randn(50, 12), 32, .25)
     assert encoder.shape == (32, 12) and decoder.shape == (12, 32) and not encoder[12:].any() and all(part.isfinite().all() for part in (mean, encoder, decoder))
