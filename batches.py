@@ -5,6 +5,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import ranks
 import scenes
 from cli import UserError
 from model_architecture import stream, to_tensor
@@ -37,16 +38,16 @@ class PairLoader:
         return order.split(self.batch_size)[:len(self)]
 
     def batches(self, first=0):
-        """This epoch's batches from number `first` on."""
+        """This epoch's batches from number `first` on; of several processes, this one's slices, which may be empty."""
         for part in self.parts()[first:]:
-            yield self.batch(part.numpy())
+            yield self.batch(part[ranks.mine(len(part))].numpy())
 
     def batch(self, part):
         """part: positions in `rows` -> images, tokens, part."""
         images = to_tensor(self.pixels[self.rows[part]])                # (B, 1 or 3, S, S)
         if images.shape[1] != self.channels:
             images = images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
-        longest = max(len(self.tokens[i]) for i in part)
+        longest = max((len(self.tokens[i]) for i in part), default=2)
         tokens = torch.full((len(part), longest), PAD)
         for row, i in zip(tokens, part):
             row[:len(self.tokens[i])] = torch.tensor(self.tokens[i])
@@ -90,11 +91,12 @@ def partial(caption, generator):
     return " ".join(kept or told)
 
 
-def jiggle(images, generator, zoom=0.15):
+def jiggle(images, generator, zoom=0.15, length=0, mine=slice(None)):
     """Each picture zoomed in by up to `zoom` and moved within its old frame: (B, C, S, S) -> the same shape. What a caption says
-    stays true; nothing is mirrored, since captions say left and right."""
-    scale = 1 - zoom * torch.rand(len(images), generator=generator)     # (B,)
-    shift = (torch.rand(len(images), 2, generator=generator) * 2 - 1) * (1 - scale)[:, None]
+    stays true; nothing is mirrored, since captions say left and right. The pictures may be a slice, `mine`, of a batch of `length`."""
+    scale = 1 - zoom * torch.rand(length or len(images), generator=generator)               # (B,)
+    shift = (torch.rand(len(scale), 2, generator=generator) * 2 - 1) * (1 - scale)[:, None]
+    scale, shift = scale[mine], shift[mine]
     theta = torch.zeros(len(images), 2, 3)
     theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale, scale, shift
     return F.grid_sample(images, F.affine_grid(theta, images.shape, align_corners=False).to(images), padding_mode="border", align_corners=False)

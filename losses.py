@@ -34,16 +34,19 @@ class MultimodalLoss(nn.Module):
         self.weights |= {part: weight for part, weight in (("shape", shape_weight), ("focus", focus_weight)) if weight}
         self.temperature = temperature
 
-    def forward(self, images, target, logits, tokens, code, caption_features):
+    def forward(self, images, target, logits, tokens, code, caption_features, whole=None):
         """images, target (B, C, S, S); logits (B, T, V), where [:, t] predict tokens[:, t + 1]; tokens (B, T); code,
-        caption_features (B, D) -> {"total", "reconstruction", "caption", "contrastive", perhaps "shape" and "focus"}, scalars."""
+        caption_features (B, D) -> {"total", "reconstruction", "caption", "contrastive", perhaps "shape" and "focus"}, scalars.
+
+        whole: of rows that are a part of a larger batch, {"share": of its rows, "words": to be told in all of it, "contrastive": what stands for the
+        contrastive loss of all of it}; the losses of all parts then add up to that of the whole."""
         difference = images.float() - target
         distance = lambda difference: difference.abs() + difference.square()
         errors = distance(difference)                                   # (B, C, S, S)
         losses = {
             "reconstruction": errors.mean(),
-            "caption": F.cross_entropy(logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD),
-            "contrastive": info_nce(code.float(), caption_features.float(), self.temperature),
+            "caption": F.cross_entropy(logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD, reduction="sum" if whole else "mean"),
+            "contrastive": whole["contrastive"] if whole else info_nce(code.float(), caption_features.float(), self.temperature),
         }
         if "shape" in self.weights:
             losses["shape"] = distance(F.avg_pool2d(difference, 4)).mean()
@@ -51,4 +54,6 @@ class MultimodalLoss(nn.Module):
             errors = F.avg_pool2d(errors, 4)                            # (B, C, S/4, S/4)
             around = F.avg_pool2d(errors.detach(), 3, 1, 1, count_include_pad=False)
             losses["focus"] = (errors * around / around.mean((1, 2, 3), keepdim=True).clamp(min=1e-6)).mean()
+        if whole:
+            losses |= {part: whole["share"] * loss for part, loss in losses.items() if part not in ("caption", "contrastive")} | {"caption": losses["caption"] / whole["words"]}
         return {"total": sum(weight * losses[part] for part, weight in self.weights.items()), **losses}

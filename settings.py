@@ -193,6 +193,7 @@ class TrainConfig:
     precision: str = option("auto", "auto: bf16 on a GPU that has it, else fp32", choices=("auto", "bf16", "fp32"))
     num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on; 0: as many as show 27,000 pictures (small preset)")
     batch_size: int = option(64, "pairs per step, and candidates per pair in the contrast loss")
+    micro_batch: int = option(0, "pairs of a batch at a time, where memory is short; the contrast stays over the whole batch; 0: all; a GPU that runs out of memory halves it")
     learning_rate: float = option(1e-3, "peak, reached after the warm-up; falls to zero over the last half")
     weight_decay: float = option(0.02, "decay of AdamW and Muon, per step and unit of learning rate")
     max_grad_norm: float = option(1.0, "gradients longer than this are shortened to it")
@@ -221,7 +222,7 @@ class TrainConfig:
         for name in ("learning_rate", "max_grad_norm", "temperature", "patience", "checkpoint_every", "sampler_steps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
-        for name in ("weight_decay", "reconstruction_weight", "shape_weight", "focus_weight", "caption_weight", "contrastive_weight", "num_epochs", "max_samples", "seed"):
+        for name in ("weight_decay", "reconstruction_weight", "shape_weight", "focus_weight", "caption_weight", "contrastive_weight", "num_epochs", "max_samples", "seed", "micro_batch"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"--{name.replace('_', '-')} must be 0 or more, got {getattr(self, name)}")
 

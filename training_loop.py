@@ -10,6 +10,7 @@ Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.
     python training_loop.py --preset medium --estimate          # the memory that it would take, and nothing else
     python training_loop.py --config model.yaml                 # settings from a file; --schema describes it
     python training_loop.py --style engraving --init checkpoints_all/best_model.pt
+    torchrun --nproc-per-node 8 training_loop.py                # one process a GPU, on one machine or several that share the folder
     tail -f checkpoints/training.log
 
 At the first step expect caption near ln(vocabulary) and contrastive near ln(batch). Run the same command again to resume,
@@ -20,11 +21,14 @@ if __name__ == "__main__":                                              # --help
     from settings import PRESETS, ModelConfig, TrainConfig
     CONFIGS = parse(ModelConfig, TrainConfig, description=__doc__, presets=PRESETS, file=(ModelConfig, TrainConfig))
 
+import contextlib
 import copy
 import hashlib
 import json
 import math
+import os
 import shutil
+import sys
 import time
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -36,9 +40,10 @@ from torch import nn
 
 import checkpoint
 import health
+import ranks
 from batches import create_data_loaders, jiggle, no_pictures, partial
 from cli import Terminated, UserError, progress, run, unbroken, write_text
-from losses import MultimodalLoss
+from losses import MultimodalLoss, info_nce
 from memory import estimate_memory
 from model_architecture import PARTS, MultimodalModel, latents, pick_device, read_extra_state, stream, thumbnails, told_widths, within_budget, words
 from optimizers import make_optimizers, trained
@@ -81,7 +86,7 @@ class MultimodalTrainer:
             raise UserError(f"{config.style} has {len(names)} styles, the model tells {model.config.styles} apart; use --styles {len(names)}")
         self.styles = torch.tensor([names.index(style) for style in train.styles])          # (N,)
         model.meta.update(style=config.style, styles=names, words=sorted(set().union(*(words(model.tokenizer.decode(ids)) for ids in train.tokens))))
-        self.metrics = []
+        self.metrics, self.micro = [], config.micro_batch
         self.within = self.fitting = self.finishing = None              # how far the epoch and the fit of the sampler have come; which last fit this is
         self.next_save = time.monotonic() + SAVE_EVERY
         self.writer = None
@@ -92,32 +97,88 @@ class MultimodalTrainer:
         """Warm-up over 100 steps, then constant, then linear to zero over the last half."""
         return self.config.learning_rate * min(1, (step + 1) / 100, 2 * (1 - step / steps))
 
+    def autocast(self):
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
     def losses(self, images, tokens, noise):
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+        with self.autocast():
             code, drawn, logits = self.model.autoencode(images, tokens, noise)
             captions = self.model.text_encoder(tokens)
         return self.loss(drawn, images, logits, tokens, code, captions), code
 
+    def gradients(self, images, tokens, noise, length):
+        """Gradients of the loss of a batch of `length` rows, these being this process's -> ({part: float} of all of it, its codes (length, D)).
+
+        Where a batch is worked at in parts, by several processes or micro-batch after micro-batch, contrast needs the embeddings of all: they come first,
+        without a graph, and the gradient of the contrastive loss by each of them is handed on to its part (Gao et al. 2021, arXiv:2101.06983)."""
+        micro = self.micro or max(1, len(images))
+        if ranks.count() == 1 and micro >= len(images):
+            losses, code = self.losses(images, tokens, noise)
+            losses["total"].backward()
+            return {part: float(value.detach()) for part, value in losses.items()}, code.detach()
+        cuts = [slice(start, start + micro) for start in range(0, len(images), micro)]
+        with torch.no_grad(), self.autocast():
+            empty = [torch.zeros(0, self.model.config.latent_dim, device=self.device)]
+            own = [torch.cat(empty + [part.float() for part in parts]) for parts in ([self.model.image_encoder(images[cut]) for cut in cuts], [self.model.text_encoder(tokens[cut]) for cut in cuts])]
+        codes, captions = (ranks.whole(part, length).requires_grad_() for part in own)      # (length, D) each
+        contrast = info_nce(codes, captions, self.loss.temperature)
+        pulls = [pull[ranks.mine(length)] for pull in torch.autograd.grad(contrast, (codes, captions))]
+        heard = float(ranks.added((tokens[:, 1:] != PAD).sum().float()))
+        sums = torch.zeros(len(self.loss.weights), device=self.device)
+        for cut in cuts:
+            with self.autocast():
+                code, drawn, logits = self.model.autoencode(images[cut], tokens[cut], noise[cut])
+                caption = self.model.text_encoder(tokens[cut])
+            pull = (code.float() * pulls[0][cut]).sum() + (caption.float() * pulls[1][cut]).sum()
+            losses = self.loss(drawn, images[cut], logits, tokens[cut], code, caption, {"share": len(code) / length, "words": heard, "contrastive": pull})
+            losses["total"].backward()
+            sums += torch.stack([losses[part].detach() for part in self.loss.weights])
+        if ranks.count() > 1:
+            weights = trained(self.model)
+            flat = ranks.added(torch.cat([(torch.zeros_like(weight) if weight.grad is None else weight.grad).flatten() for weight in weights] + [sums]))
+            *grads, sums = flat.split([weight.numel() for weight in weights] + [len(sums)])
+            for weight, grad in zip(weights, grads):
+                weight.grad = grad.view_as(weight)
+        values = dict(zip(self.loss.weights, sums.tolist())) | {"contrastive": float(contrast.detach())}
+        return {"total": sum(weight * values[part] for part, weight in self.loss.weights.items()), **values}, codes.detach()
+
     def noise(self, rows, purpose):
         return torch.randn(rows, self.model.config.latent_dim, generator=stream(f"{self.config.seed} {purpose}", "noise")).to(self.device)
 
-    def step(self, images, tokens, step, steps):
-        """One optimiser step -> ({part: float}, gradient norm, code (B, D))."""
-        losses, code = self.losses(images, tokens, self.noise(len(images), step))
+    def step(self, images, tokens, step, steps, length=0):
+        """One optimiser step on a batch of `length` rows, these being this process's (0: these are all) -> ({part: float}, gradient norm, codes
+        (length, D))."""
+        length = length or len(images)
+        noise, values = self.noise(length, step)[ranks.mine(length)], None
         for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate(step, steps)
-        losses["total"].backward()
+        while values is None:
+            for optimizer in self.optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            try:
+                values, code = self.gradients(images, tokens, noise, length)
+            except torch.OutOfMemoryError as error:
+                self.smaller(len(images), error)
         weights = trained(self.model)
         norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-        values = {part: float(value.detach()) for part, value in losses.items()}
         if not (math.isfinite(values["total"]) and math.isfinite(norm)):
             raise UserError(self.diagnosis(values, float(norm), step), code=1)
         nn.utils.clip_grads_with_norm_(weights, self.config.max_grad_norm, norm)
         for optimizer in self.optimizers:
             optimizer.step()
-        return values, float(norm), code.detach()
+        return values, float(norm), code
+
+    def smaller(self, rows, error):
+        """Half the micro-batch from now on. UserError where that cannot help."""
+        now = min(self.micro or rows, rows)
+        if now < 2 or ranks.count() > 1:                                # several processes would have to agree
+            raise UserError(f"a step of {now} pairs does not fit into the memory of {self.device}; run again with --micro-batch {max(1, now // 2)}"
+                            + (", a smaller --image-size or --preset" if now < 2 else ""), code=1) from error
+        self.micro = -(-now // 2)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        print(f"out of memory: going on with {self.micro} pairs at a time, the contrast still over the whole batch (--micro-batch {self.micro})", flush=True)
 
     def diagnosis(self, values, norm, step):
         """A loss or gradient that is no number, in a sentence: where, which part, and a way on. values: {part: float}; norm: of the gradient."""
@@ -140,16 +201,18 @@ class MultimodalTrainer:
         """-> (mean losses, mean gradient norm, images per second, codes (N, D) as met during the epoch, which of them were met)."""
         self.model.train()
         self.train.epoch, rows = epoch, len(self.train.rows)
+        parts = self.train.parts()
         self.within = now = self.within or {"seen": 0, "seconds": 0.0, "norms": 0.0, "sums": dict.fromkeys(("total", *self.loss.weights), 0.0),
                                             "codes": torch.zeros(rows, self.model.config.latent_dim), "met": torch.zeros(rows, dtype=torch.bool)}
         first, begin = math.ceil(now["seen"] / self.train.batch_size), time.perf_counter()
         with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=rows, initial=now["seen"]) as bar:
-            for index, (images, tokens, rows) in enumerate(self.train.batches(first), first):
-                if self.small:
-                    images = jiggle(images, stream(f"{self.config.seed} {epoch} {index}", "jiggle"))
+            for index, (images, tokens, _) in enumerate(self.train.batches(first), first):
+                rows = parts[index]                                     # of the whole batch
+                if self.small and len(images):
+                    images = jiggle(images, stream(f"{self.config.seed} {epoch} {index}", "jiggle"), length=len(rows), mine=ranks.mine(len(rows)))
                 with unbroken():
                     values, norm, code = self.step(images.to(self.device), tokens.to(self.device), epoch * len(self.train) + index,
-                                                   self.config.num_epochs * len(self.train))
+                                                   self.config.num_epochs * len(self.train), len(rows))
                     now["codes"][rows], now["met"][rows] = code.float().cpu(), True
                     for part in now["sums"]:
                         now["sums"][part] += values[part] * len(rows)
@@ -167,13 +230,15 @@ class MultimodalTrainer:
     def validate(self):
         """Mean losses over the validation split, with the same noise every time."""
         self.model.eval()
-        sums, seen = dict.fromkeys(("total", *self.loss.weights), 0.0), 0
-        for index, (images, tokens, rows) in enumerate(self.val):
+        sums = dict.fromkeys(("total", *self.loss.weights), 0.0)
+        parts = self.val.parts()
+        for index in range(ranks.rank(), len(parts), ranks.count()):    # whole batches, in turn
+            images, tokens, rows = self.val.batch(parts[index].numpy())
             losses, _ = self.losses(images.to(self.device), tokens.to(self.device), self.noise(len(images), f"val {index}"))
             for part in sums:
                 sums[part] += float(losses[part]) * len(rows)
-            seen += len(rows)
-        return {part: value / seen for part, value in sums.items()}
+        told = ranks.added(torch.tensor(list(sums.values()), dtype=torch.float64, device=self.device)) / sum(map(len, parts))
+        return dict(zip(sums, told.tolist()))
 
     def fit_sampler(self, codes, steps, epoch, learning_rate=1e-3, held_out=None):
         """Fit the map between seeds and codes (views N, D), or go on with that where self.fitting says that it was interrupted. The frame is turned to agree with the last one, so the flow starts warm.
@@ -242,7 +307,7 @@ class MultimodalTrainer:
     def fit(self):
         """Train until num_epochs or until validation stalls, then fit the sampler of the best model to the end and check its
         latent. -> the health dict."""
-        with Log(self.folder / "training.log") as log:
+        with Log(self.folder / "training.log") if not ranks.rank() else contextlib.nullcontext(lambda line: None) as log:
             if self.metrics:                                            # a kill may have come before they were written
                 self.write_metrics()
             try:
@@ -250,7 +315,7 @@ class MultimodalTrainer:
                     self.one_epoch(log)
                 if self.stalled() and len(self.metrics) < self.config.num_epochs:
                     log(f"Stopped early: no better validation loss for {self.config.patience} epochs")
-                return self.finish(log)
+                return ranks.of_first(None if ranks.rank() else self.finish(log))
             except (KeyboardInterrupt, Terminated):
                 self.save_progress()
                 raise
@@ -281,6 +346,14 @@ class MultimodalTrainer:
             self.set_linear_code()
         train, norm, speed, codes, met = self.train_epoch(epoch)
         val = self.validate()
+        if not ranks.rank():
+            self.end_epoch(log, epoch, train, val, norm, speed, codes, met)
+        self.within = None
+        self.metrics = ranks.of_first(self.metrics)
+        ranks.like_first(self.model.sampler)                            # which the first has fitted
+
+    def end_epoch(self, log, epoch, train, val, norm, speed, codes, met):
+        """What one process does for all: the sampler, the figures, the files."""
         best = val["total"] < min((row["val_loss"] for row in self.metrics), default=math.inf)
         if not met.all():
             codes = self.encode(self.train)
@@ -402,6 +475,8 @@ class MultimodalTrainer:
         checkpoint.save(self.folder / name, {key: tensor.cpu() for key, tensor in self.model.state_dict().items()})
 
     def write_metrics(self):
+        if ranks.rank():
+            return
         write_text(self.folder / "metrics.json", json.dumps(self.metrics, indent=1) + "\n")
         checkpoint.record(self.folder / "metrics.json")
 
@@ -416,6 +491,8 @@ class MultimodalTrainer:
     def save_progress(self):
         """What an interruption at this moment would lose: last.pt, or last_fit.pt, while the sampler of the best model is fitted."""
         begin = time.monotonic()
+        if ranks.rank():
+            return
         if self.finishing is None:
             self.save_checkpoint()
         elif self.fitting:
@@ -460,6 +537,8 @@ class MultimodalTrainer:
         self.flow_optimizer.load_state_dict(state["flow_optimizer"])
         self.coordinates, self.metrics, self.within, self.fitting = state["coordinates"], state["metrics"], state.get("within"), state.get("fitting")
         torch.set_rng_state(state.get("random", torch.get_rng_state()))
+        if ranks.rank():
+            return True
         if path == before:
             print(f"{last} is damaged or missing: going on from {before}, saved some minutes earlier", flush=True)
             before.replace(last)                                        # the next save keeps the file that is there, which must be a good one
@@ -583,7 +662,17 @@ def begin_with(model, other, path):
 
 
 def main(model_config, config):
-    device = pick_device(config.device)
+    device = ranks.start(pick_device(config.device))
+    if ranks.rank():                                                    # one process speaks for all
+        os.environ["TQDM_DISABLE"] = "1"
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    try:
+        return run_training(model_config, config, device)
+    finally:
+        ranks.stop()
+
+
+def run_training(model_config, config, device):
     precision = config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     folder = Path(config.checkpoints)
     begun = (folder / "last.pt").exists() and not config.fresh
@@ -593,35 +682,39 @@ def main(model_config, config):
         must_equal(model_config, other.config, config.init)
     tokenizer = other.tokenizer if other else tokenizer_of(folder / "last.pt", model_config.vocab_size) if begun else None
     try:
-        (train, val), tokenizer = create_data_loaders(model_config, config, tokenizer)
+        (taught, val), tokenizer = create_data_loaders(model_config, config, tokenizer)
     except UserError as error:
         if not config.estimate:
             raise
         print(f"without a collection captions are taken to be as long as they may be ({error})")
-        train = val = no_pictures(model_config, config)
+        taught = val = no_pictures(model_config, config)
     if not other:
         model_config = resolved(model_config, config.style, len(tokenizer) if tokenizer else LARGEST_OWN_VOCABULARY, config.parameters)
     if not config.num_epochs:
-        config = replace(config, num_epochs=max(1, round(PICTURES_SHOWN / len(train.rows))))
+        config = replace(config, num_epochs=max(1, round(PICTURES_SHOWN / len(taught.rows))))
     torch.manual_seed(config.seed)                                      # initial values
     model = MultimodalModel(model_config, tokenizer)
     if other:
         begin_with(model, other, config.init)
         print(f"begins with the weights of {config.init} (style {other.meta.get('style')}, epoch {other.meta.get('epoch')}) and its tokenizer; the sampler is fitted anew")
         del other                                                       # not to be held through all of training
-    trainer = MultimodalTrainer(model, train, val, config, device, precision)
+    trainer = MultimodalTrainer(model, taught, val, config, device, precision)
     if config.estimate:
         estimate_memory(trainer)
         return 0
     if config.check:
         return check_batch(trainer)
-    if config.fresh:
+    if ranks.rank():
+        ranks.of_first(None)                                            # the first may have to mend files
+    elif config.fresh:
         make_way(folder)
     resumed = trainer.load_checkpoint()
+    if not ranks.rank():
+        ranks.of_first(None)
     if resumed and config.init and model.meta.get("init", {}).get("checkpoint") != Path(config.init).name:
         raise UserError(f"{folder / 'last.pt'} is a run that did not begin with {config.init}: use --checkpoints DIR for a second run, or --fresh to begin anew")
     model.meta["training"] = {name: value for name, value in asdict(replace(config, precision=precision)).items() if name not in NOT_KEPT}
-    print(f"{config.style}: {len(train.rows):,} training and {len(val.rows):,} validation pairs, {model_config.preset} preset, {model_config.image_size} px, "
+    print(f"{config.style}: {len(taught.rows):,} training and {len(val.rows):,} validation pairs, {model_config.preset} preset, {model_config.image_size} px, "
           f"{sum(weight.numel() for weight in trainer.model.parameters()) / 1e6:.1f} M parameters, {device}, {precision}, "
           f"batch {config.batch_size}, learning rate {config.learning_rate:g}, {config.num_epochs} epochs")
     if resumed:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
-    "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes", "sampler": "", "optimizers": "",
+    "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes", "sampler": "", "optimizers": "", "ranks": "",
     "losses": "tokenizer", "memory": "tokenizer",
     "realism": "cli judge records settings",
     "model_architecture": "checkpoint cli sampler settings tokenizer",
@@ -17,8 +17,8 @@ MAY_IMPORT = {
     "sources": "archives cli formats hub records settings", "checking": "cli formats records",
     "dataset_preparation": "checking cli formats records scenes settings sources", "endpoint": "cli", "caption_quality": "cli",
     "caption_generation": "caption_quality cli endpoint records settings",
-    "batches": "cli model_architecture records scenes settings tokenizer",
-    "training_loop": "batches checkpoint cli health losses memory model_architecture optimizers records sampler settings tokenizer",
+    "batches": "cli model_architecture ranks records scenes settings tokenizer",
+    "training_loop": "batches checkpoint cli health losses memory model_architecture optimizers ranks records sampler settings tokenizer",
     "cards": "cli formats settings", "index": "cli realism records", "bulk": "cards cli formats records",
     "inference": "bulk cards cli formats health index model_architecture settings",
     "measures": "cli judge realism records scenes", "evaluation": "cli health inference judge measures realism records scenes settings",
