@@ -4,7 +4,7 @@
     python inference.py --count 100000 --out pairs --format parquet    # columns image, text, seed, cosine, match, near_training
     python inference.py --count 100000 --out pairs --shard 2/4         # every fourth file; any machine may take any share
 
-OUT/order.json         what was asked for; a folder holds one order
+OUT/.order.json        what was asked for; hidden, since `datasets` reads every other file of a folder
 OUT/0000001000.tar     the pairs of the seeds from 1000 on, whole or not there: a killed run goes on after the last whole file
 """
 import itertools
@@ -69,7 +69,7 @@ def write(out, order, make, share=(1, 1), batch=32, grey=False):
     suffix, writer, put = WRITERS[order["format"]]
     if order["format"] == "parquet":
         pyarrow_parquet()                                               # says what to install, before anything is made
-    file = out / "order.json"
+    file = out / ".order.json"
     if file.exists() and (there := read_json(file)) != order:
         different = ", ".join(f"{name} {there.get(name)!r}, not {value!r}" for name, value in order.items() if there.get(name) != value)
         raise UserError(f"{out} holds another order ({different}); name another folder: --out DIR")

@@ -44,7 +44,7 @@ def pairs_in(out):
 def test_every_pair_is_there_once_and_is_the_one_that_its_seed_gives(tiny_run, tmp_path, capsys):
     write(tiny_run, tmp_path / "out", seeds="5")
     found, generator = pairs_in(tmp_path / "out"), MultimodalGenerator(tiny_run / "best_model.pt", device="cpu")
-    assert sorted(found) == list(range(5, 25)) and {path.name for path in (tmp_path / "out").iterdir()} == {"order.json", "0000000005.tar", "0000000013.tar", "0000000021.tar"}
+    assert sorted(found) == list(range(5, 25)) and {path.name for path in (tmp_path / "out").iterdir()} == {".order.json", "0000000005.tar", "0000000013.tar", "0000000021.tar"}
     for seed, (png, caption, facts) in found.items():
         image, words = generator(seed)
         assert caption == facts["caption"] == words
