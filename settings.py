@@ -208,7 +208,7 @@ class TrainConfig:
     checkpoints: str = option("checkpoints", "folder of the run")
     fresh: bool = option(False, "begin anew; the old run moves to CHECKPOINTS/previous/")
     max_samples: int = option(0, "train on so many pictures; 0: all")
-    sampler_steps: int = option(2000, "steps of the final fit of the sampler")
+    sampler_steps: int = option(0, "steps of the final fit of the sampler; 0: as many as show it every training picture 190 times")
     seed: int = option(0, "of initial values, order and noise")
     parameters: int = parameters_option()
     init: str = option("", "begin a run with the weights and the tokenizer of this checkpoint, of the same model configuration")
@@ -219,10 +219,10 @@ class TrainConfig:
     def __post_init__(self):
         if self.batch_size < 2:
             raise ValueError(f"--batch-size must be at least 2 (contrast needs a wrong answer), got {self.batch_size}")
-        for name in ("learning_rate", "max_grad_norm", "temperature", "patience", "checkpoint_every", "sampler_steps"):
+        for name in ("learning_rate", "max_grad_norm", "temperature", "patience", "checkpoint_every"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
-        for name in ("weight_decay", "reconstruction_weight", "shape_weight", "focus_weight", "caption_weight", "contrastive_weight", "num_epochs", "max_samples", "seed", "micro_batch"):
+        for name in ("weight_decay", "reconstruction_weight", "shape_weight", "focus_weight", "caption_weight", "contrastive_weight", "num_epochs", "max_samples", "seed", "micro_batch", "sampler_steps"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"--{name.replace('_', '-')} must be 0 or more, got {getattr(self, name)}")
 
@@ -342,7 +342,7 @@ PRESETS = {
     "full": {},
     "medium": dict(image_size=256, width=40, max_width=256, neck=48, vocab_size=4000, text_width=256, flow_dims=96, follow_dims=160, flow_width=768),
     "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
-                  text_heads=4, linear_dims=-1, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3, sampler_steps=4000),
+                  text_heads=4, linear_dims=-1, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3),
 }
 
 

@@ -54,6 +54,7 @@ from tokenizer import PAD, Tokenizer
 
 
 PROMPTS = 4                                                             # versions of each caption that the sampler learns to answer
+SAMPLER_PASSES, SAMPLER_BATCH = 190, 256                                # more passes over few codes: they are learnt by heart before the learning rate has fallen
 STEPS_AN_EPOCH = 50                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
 LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
 SMALL, MOST_VIEWS = 5000, 16                                            # training pictures below which views of each make up for number; how many at most
@@ -62,6 +63,12 @@ SAVE_EVERY, SAVE_SHARE = 180, .01                                       # within
 
 
 # ---------------------------------------------------------------- the loop
+
+def settled(config, rows):
+    """TrainConfig with the numbers that it leaves to the collection's size."""
+    return replace(config, num_epochs=config.num_epochs or max(1, round(PICTURES_SHOWN / rows)),
+                   sampler_steps=config.sampler_steps or max(200, round(SAMPLER_PASSES * rows / SAMPLER_BATCH, -2)))
+
 
 class MultimodalTrainer:
     """Trains one MultimodalModel on two PairLoaders and keeps every file of the run folder up to date.
@@ -72,7 +79,8 @@ class MultimodalTrainer:
     """
 
     def __init__(self, model, train, val, config, device="cpu", precision="fp32"):
-        self.model, self.train, self.val, self.config = model.to(device), train, val, config
+        config = self.config = settled(config, len(train.rows))
+        self.model, self.train, self.val = model.to(device), train, val
         self.device, self.precision = torch.device(device), precision
         self.folder = Path(config.checkpoints)
         self.loss = MultimodalLoss(config.reconstruction_weight, config.caption_weight, config.contrastive_weight,
@@ -270,7 +278,7 @@ class MultimodalTrainer:
             with unbroken():
                 for group in self.flow_optimizer.param_groups:
                     group["lr"] = learning_rate * min(1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1)
-                rows = torch.randint(len(y), (256,), generator=generator).to(self.device)
+                rows = torch.randint(len(y), (SAMPLER_BATCH,), generator=generator).to(self.device)
                 version = torch.randint(len(captions), (len(rows),), generator=generator).to(self.device)
                 loss = sampler.loss(y[rows], generator, captions[version, rows % captions.shape[1]])
                 self.flow_optimizer.zero_grad()
@@ -690,8 +698,6 @@ def run_training(model_config, config, device):
         taught = val = no_pictures(model_config, config)
     if not other:
         model_config = resolved(model_config, config.style, len(tokenizer) if tokenizer else LARGEST_OWN_VOCABULARY, config.parameters)
-    if not config.num_epochs:
-        config = replace(config, num_epochs=max(1, round(PICTURES_SHOWN / len(taught.rows))))
     torch.manual_seed(config.seed)                                      # initial values
     model = MultimodalModel(model_config, tokenizer)
     if other:
@@ -699,6 +705,7 @@ def run_training(model_config, config, device):
         print(f"begins with the weights of {config.init} (style {other.meta.get('style')}, epoch {other.meta.get('epoch')}) and its tokenizer; the sampler is fitted anew")
         del other                                                       # not to be held through all of training
     trainer = MultimodalTrainer(model, taught, val, config, device, precision)
+    config = trainer.config
     if config.estimate:
         estimate_memory(trainer)
         return 0

