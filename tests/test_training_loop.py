@@ -305,3 +305,10 @@ def test_prompts_are_captions_with_words_left_out():
         assert text and all(word in place for word in text.split())     # the same words in the same order
     assert len(set(made)) > 50 and .3 < sum(len(text.split()) for text in made) / 200 / len(words) < .75
     assert partial("Ship.", torch.Generator().manual_seed(1)) == "Ship."
+
+
+def test_the_last_fit_is_as_long_as_the_collection_is_large():
+    """4,000 steps, right for 5,400 drawings, were learnt by heart by 2,746 engravings: kernel distance .0031 instead of .0019."""
+    steps = lambda rows, **given: training_loop.settled(TrainConfig(**given), rows).sampler_steps
+    assert [steps(rows) for rows in (10, 2746, 5400, 21_600)] == [200, 2000, 4000, 16_000] and steps(5400, sampler_steps=7) == 7
+    assert [training_loop.settled(TrainConfig(num_epochs=epochs), 5400).num_epochs for epochs in (0, 3)] == [5, 3]
