@@ -67,7 +67,7 @@ SAVE_EVERY, SAVE_SHARE = 180, .01                                       # within
 def settled(config, rows):
     """TrainConfig with the numbers that it leaves to the collection's size."""
     return replace(config, num_epochs=config.num_epochs or max(1, round(PICTURES_SHOWN / rows)),
-                   sampler_steps=config.sampler_steps or max(200, round(SAMPLER_PASSES * rows / SAMPLER_BATCH, -2)))
+                   sampler_steps=config.sampler_steps or max(200, 100 * round(SAMPLER_PASSES * rows / SAMPLER_BATCH / 100)))
 
 
 class MultimodalTrainer:
