@@ -292,6 +292,24 @@ class TextEncoder(nn.Module):
 
 # ---------------------------------------------------------------- the whole
 
+def draw_weights(part):
+    """Initial values of all convolutions, linear maps and embeddings of a module; the sampler's last layers begin at zero."""
+    for module in part.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            fan_in = module.in_channels * math.prod(module.kernel_size) / (4 if isinstance(module, nn.ConvTranspose2d) else 1)
+            nn.init.normal_(module.weight, std=1 / math.sqrt(fan_in))
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+    for module in part.modules():
+        if isinstance(module, Sampler):
+            for last in (module.flow.outward, module.regression[-1]):
+                nn.init.zeros_(last.weight)
+
+
 class MultimodalModel(nn.Module):
     """One z, two outputs. decode_image and decode_text each need z alone; encode gives z back for a picture.
 
@@ -311,24 +329,16 @@ class MultimodalModel(nn.Module):
         self.meta = {}                                                  # plain JSON: style, epoch, health … whoever saves says what
         self.tokenizer = None
         self.set_tokenizer(tokenizer)
-        self.set_initial_values()
-
-    def set_initial_values(self):
-        for module in self.modules():
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-                fan_in = module.in_channels * math.prod(module.kernel_size) / (4 if isinstance(module, nn.ConvTranspose2d) else 1)
-                nn.init.normal_(module.weight, std=1 / math.sqrt(fan_in))
-            elif isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
-            elif isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=0.02)
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module.bias is not None:
-                nn.init.zeros_(module.bias)
+        draw_weights(self)
         for module in (self.text_decoder, self.text_encoder):
             nn.init.normal_(module.positions, std=0.02)
         nn.init.normal_(self.image_decoder.layers[-1].weight, std=0.01)
-        for last in (self.sampler.flow.outward, self.sampler.regression[-1]):
-            nn.init.zeros_(last.weight)
+
+    def new_sampler(self):
+        """-> a Sampler for this model that has not been fitted."""
+        sampler = Sampler(self.config).to(self.device)
+        draw_weights(sampler)
+        return sampler
 
     def set_tokenizer(self, tokenizer):
         used = len(tokenizer) if tokenizer else 260

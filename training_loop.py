@@ -250,17 +250,21 @@ class MultimodalTrainer:
 
     def fit_sampler(self, codes, steps, epoch, learning_rate=1e-3, held_out=None):
         """Fit the map between seeds and codes (views N, D), or go on with that where self.fitting says that it was interrupted. The frame is turned to agree with the last one, so the flow starts warm.
-        held_out: codes (M, D) that the flow is not fitted to; it is then fitted to the end, and of all its states the one kept
+        held_out: codes (M, D) that the flow is not fitted to; it is then fitted to the end, of a small collection anew, and of all its states the one kept
         is that which describes them best, since a flow that learns a few hundred codes by heart leaves no room between them."""
         sampler, final = self.model.sampler, held_out is not None
+        anew = final and self.small                                     # what the epochs' short fits found in few codes it would never leave
         generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
         if self.fitting is None:
             torch.manual_seed(generator.initial_seed())                 # the dropout's random numbers
-            fresh = copy.deepcopy(sampler)                              # so that an interruption here leaves the sampler as it was
-            coordinates = fresh.set_frame(codes, self.coordinates)
+            fresh = self.model.new_sampler() if anew else copy.deepcopy(sampler)            # an interruption here leaves the sampler as it was
+            coordinates = fresh.set_frame(codes, None if anew else self.coordinates)
             fresh.set_clusters(coordinates, len(self.train.rows) // ROWS_PER_CLUSTER, self.config.seed)
             fresh.set_styles(coordinates, self.styles.repeat(len(codes) // len(self.styles)), generator)
             with unbroken():
+                if anew:
+                    sampler.load_state_dict(dict(fresh.named_parameters()), strict=False)
+                    self.flow_optimizer.state.clear()
                 self.coordinates = coordinates
                 self.fitting = {"step": 0, "best": math.inf, "kept": None, "buffers": dict(fresh.named_buffers()),
                                 "generator": generator.get_state(), "random": torch.get_rng_state()}
