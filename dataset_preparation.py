@@ -36,6 +36,7 @@ import io
 import itertools
 import json
 import logging
+import math
 import multiprocessing
 import os
 import posixpath
@@ -51,7 +52,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -78,6 +79,7 @@ STATE = ("path", "bytes", "mtime")                          # of an original: wh
 SAID = ("style", "caption", "source")                       # of an original: what its source says
 ALIKE = 16                                                  # bits of 256; see look_alikes
 BUILTIN_COUNT = 6000
+WORTH_WORKERS = 1000                                        # pictures of the cache, from which on starting processes pays
 VERSION = 2                                                 # raise when prepare() gives other pixels: all is prepared again
 
 
@@ -272,6 +274,16 @@ def plate_chunk(task):
     paths, folder, size, smallest = task
     examined = (examine(folder / path, size, smallest) for path in paths)
     return [None if image is None else checking.plate(content(image, finding["width"], finding["height"])) for image, finding in examined]
+
+
+def cache_chunk(task):
+    """Some prepared pictures, one after another, into their place of the cache; a map of the file would count as memory."""
+    paths, cache, place, mode = task
+    with open(cache, "r+b") as file:
+        file.seek(place)
+        for path in paths:
+            with Image.open(path) as image:
+                file.write(image.convert(mode).tobytes())
 
 
 def draw_chunk(task):
@@ -589,15 +601,15 @@ def write_pixels(records, collection, size, workers):
             return
     ids_path.unlink(missing_ok=True)                        # new pixels beside old ids would pair pictures with wrong captions
 
-    def pixels(record):
-        with Image.open(collection.resized / record["filename"]) as image:
-            return image.convert("L" if len(shape) == 3 else "RGB").tobytes()
-
-    with whole_file(path) as partial, open(partial, "wb") as file, ThreadPoolExecutor(workers) as threads, progress(label="caching", total=len(records)) as bar:
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        for some in chunks(records, 64):                    # one after another: a map of the whole file would count as memory
-            file.writelines(threads.map(pixels, some))
-            bar.update(len(some))
+    with whole_file(path) as partial, progress(label="caching", total=len(records)) as bar:
+        with open(partial, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            begin, each = file.tell(), math.prod(shape[1:])
+            file.truncate(begin + each * len(records))
+        tasks = [([collection.resized / record["filename"] for record in records[first:first + 64]], partial, begin + each * first, "L" if len(shape) == 3 else "RGB")
+                 for first in range(0, len(records), 64)]
+        for (paths, *_), _ in in_parallel(cache_chunk, tasks, workers if len(records) > WORTH_WORKERS else 1):
+            bar.update(len(paths))
     write_text(ids_path, json.dumps(ids))
 
 
