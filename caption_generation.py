@@ -25,10 +25,8 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shlex
 import time
-import unicodedata
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -40,61 +38,15 @@ from PIL import Image
 from caption_quality import find_flags, quality, told, write_review
 from cli import UserError, parse, progress, run, write_text
 from endpoint import Endpoint
-from records import Collection, each_row, read_json, recover_jsonl, split_rows, write_jsonl
+from records import Collection, each_row, pair_of, read_json, recover_jsonl, split_rows, write_jsonl
 from settings import PRESETS, CaptionConfig, PrepareConfig
+from wording import clean, prompt_of, worded
 
 BLIP2 = "Salesforce/blip2-opt-2.7b"
 SMALLER = "Salesforce/blip-image-captioning-base"
 PARAMETERS = {BLIP2: 3.74e9, SMALLER: 0.22e9}               # known before the download; counted for all others
 BEAMS = 5
 QUESTION = "Describe it in one sentence that begins: {}"
-
-
-# Wording
-
-MEDIUM = {"engraving": "An engraving", "builtin": "An engraving", "drawings": "A drawing", "painting": "A painting",
-          "sculpture": "A sculpture", "iconography": "An icon"}
-WORDED = r"(of|depicting|showing)\s+(?=\S)"
-ADJECTIVES = (r"(?:(?:very|highly|finely|intricately|old|antique|vintage|early|medieval|black[ -]and[ -]white|b&w|monochrome|gr[ae]y(?:scale)?|detailed|intricate|fine|beautiful|"
-              r"colou?r(?:ed)?|hand-colou?red|digital|wood|steel|copper|copperplate|line|ink|pen|pen[ -]and[ -]ink|pencil|charcoal|stone|marble|bronze|oil|"
-              r"religious|\d\dth[ -]century)[\s,]+)*")
-NOUNS = r"(?:engraving|etching|wood-?cut|lithograph|drawing|sketch|illustration|print|picture|image|photo(?:graph)?|artwork|painting|close-?up|reproduction)"
-OWN_NOUNS = {"sculpture": r"sculptures?|statues?", "iconography": r"icons?"}        # in an engraving a statue is what it shows
-VERBS = {"of": "of", "depicting": "depicting", "depicts": "depicting", "portraying": "depicting", "portrays": "depicting", "illustrates": "depicting", "showing": "showing",
-         "shows": "showing", "featuring": "showing", "features": "showing", "presents": "showing", "with": "of", "is": "of", None: "of"}     # said -> written
-FIRST_WORDS = "A|An|The|One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Several|Some|Many"
-
-
-def clean(text):
-    """One line: white space collapsed, control and other invisible characters dropped."""
-    return "".join(letter for letter in " ".join(text.split()) if unicodedata.category(letter)[0] != "C").strip()
-
-
-def worded(caption, style):
-    """Any caption -> "An engraving of …" in the words of its style, or "" where it says nothing. What reads so already stays."""
-    caption, medium, verb = clean(caption), MEDIUM.get(style, "A picture"), "of"
-    nouns = rf"(?:{NOUNS}|{OWN_NOUNS[style]})" if style in OWN_NOUNS else NOUNS
-    name = rf"(?:this is |there is )?(?:(?:an?|the|this|one) )?{ADJECTIVES}{nouns}s?(?: ?/ ?{ADJECTIVES}{nouns})*"
-    verbs = "|".join(verb for verb in VERBS if verb not in (None, "is")) + r"|is(?=\s+an?\s)"
-    lead = re.compile(rf"{name}(?:\s+(?:(?:that|which) )?(?P<verb>{verbs}):?\s+|\s*:\s*|\s+[-–—]\s+)|in (?:the|this) {ADJECTIVES}{nouns},\s+", re.IGNORECASE)
-    own = re.match(rf"{medium} {WORDED}", caption)
-    if own and not lead.match(caption, own.end()) and not re.fullmatch(rf"{name}\.?", caption[own.end():], re.IGNORECASE):
-        return caption
-    while found := lead.match(caption):
-        verb = VERBS[found["verb"] and found["verb"].lower()]
-        caption = caption[found.end():]
-    by = re.match(rf"{name}\s*,?\s+(?=(?:by|after|from)\s)", caption, re.IGNORECASE)
-    if by:                                                  # "wood engraving by Gustave Doré, from …": maker or book, no subject
-        verb, caption = "of", "a work " + caption[by.end():]
-    if not re.search(r"\w", caption) or re.fullmatch(rf"{name}(?:\s+(?:of|depicting|showing))?\W*", caption, re.IGNORECASE):
-        return ""
-    if re.match(rf"(?:{FIRST_WORDS}) [a-z]", caption):      # a sentence's capital; a title's stays ("The Wolves and the Sheep" has both)
-        caption = caption[0].lower() + caption[1:]
-    return f"{medium} {verb} {caption}"
-
-
-def prompt_of(row):
-    return f"{MEDIUM.get(row['style'], 'A picture').lower()} of"
 
 
 # The captioner
@@ -326,6 +278,8 @@ def main(config):
     if config.max_samples:                                  # an id is a hash, so this is a fair sample
         chosen = set(sorted(row["id"] for row in rows)[:config.max_samples])
         taken = [row for row in rows if row["id"] in chosen]
+    marked = sum(bool(row.get("left_out")) for row in taken)
+    taken = [row for row in taken if not row.get("left_out")]
     for row in taken:
         caption = worded(row.get("caption") or "", row["style"])
         if caption != row.get("caption"):                   # what stays needs no second string in memory
@@ -362,7 +316,7 @@ def main(config):
     collection.write_metadata(rows)
 
     def pairs(split):                                       # one after another: of 100,000 each list would be 30 MB
-        return ({key: row[key] for key in ("id", "filename", "caption", "style", "split")} for row in captioned if row["split"] == split)
+        return (pair_of(row) for row in captioned if row["split"] == split)
 
     for path, split in ((collection.train, "train"), (collection.val, "val")):
         if not path.exists() or any(stored != pair for stored, pair in zip_longest(each_row(path), pairs(split))):
@@ -383,6 +337,8 @@ def main(config):
     print(f"  captions: {own:,} of the collection's own, {len(captioned) - own:,} by a model")
     for line in told(numbers):
         print(f"  {line}")
+    if marked:
+        print(f"  left out because they are marked so: {marked:,}; the page's tab Collection takes them back")
     if len(captioned) < len(taken):
         print(f"  left out for want of a caption: {len(taken) - len(captioned):,} of {len(taken):,}")
     for row in captioned[::max(1, len(captioned) // 3)][:3]:

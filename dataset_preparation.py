@@ -570,8 +570,8 @@ def look_alikes(looks):
 
 
 def to_records(kept, earlier):
-    """Kept rows and the records of an earlier run, one after another -> records, each in the place of its row. A caption and a split of the earlier
-    run stay, unless the source's own caption has changed since."""
+    """Kept rows and the records of an earlier run, one after another -> records, each in the place of its row. A caption, a split and a mark of
+    the earlier run stay, the caption unless the source's own has changed since."""
     ids, known = [row["sha256"][:16] for row in kept], []
     of_id = dict(zip(ids, kept))
     for old in earlier:
@@ -580,13 +580,13 @@ def to_records(kept, earlier):
             given = row["caption"]
             changed = given and given != old.get("given", given)
             caption = {"said": old["caption"]} if not changed and old.get("caption") not in (None, "", given) else {}
-            row |= caption | {key: old[key] for key in ("group", "split", "captioner") if key in old and not (changed and key == "captioner")}
+            row |= caption | {key: old[key] for key in ("group", "split", "captioner", "left_out") if key in old and not (changed and key == "captioner")}
     del of_id                                               # so that each row goes as its record comes
     groups = [row["group"] for row in kept] if known == ids else [ids[first] for first in look_alikes([row["look"] for row in kept])]
     for number, (id, row, group) in enumerate(zip(ids, kept, groups)):
         kept[number] = {"id": id, "filename": f"{id}.png", "width": row["width"], "height": row["height"], "sha256": row["sha256"],
                         "style": row["style"], "source": row["source"], "original": row["path"], "group": group, "grey": row["grey"],
-                        "given": row["caption"], "caption": row.get("said", row["caption"]), **{key: row[key] for key in ("split", "captioner") if key in row}}
+                        "given": row["caption"], "caption": row.get("said", row["caption"]), **{key: row[key] for key in ("split", "captioner", "left_out") if key in row}}
     return kept
 
 
@@ -669,7 +669,7 @@ def tally(records, rejected):
 
 def export(config, collection):
     """The collection's pictures and captions as one file in the format of --export. The built-in ones are engravings to others."""
-    rows = collection.read_metadata()
+    rows = [row for row in collection.read_metadata() if not row.get("left_out")]
     below = "" if config.export in ("imagefolder", "sidecar", "webdataset") else "images/"
     formats.export(config.export, [{"image": below + row["filename"], "path": collection.resized / row["filename"], "caption": row.get("caption") or "",
                                     "style": "engraving" if row["style"] == "builtin" else row["style"]} for row in rows], Path(config.out))

@@ -75,22 +75,27 @@ def existing(generator, kind):
 
 def index_seeds(generator, count, batch=32):
     """Draws the seeds 0 to count - 1 into the index, from where it stands -> its path."""
+    with progress(label="indexing seeds", total=count, unit="seed") as bar:
+        for done in grow_seeds(generator, count, batch):
+            bar.update(done - bar.n)
+    return generator.checkpoint.with_suffix(".seeds.npz")
+
+
+def grow_seeds(generator, count, batch=32):
+    """The same as a generator of how many seeds are drawn."""
     known = load(generator, "seeds")
     features, cosines, captions = ([known["features"]], [known["cosine"]], list(known["captions"])) if known else ([], [], [])
     store = lambda: save(generator, "seeds", features=np.concatenate(features), cosine=np.concatenate(cosines), captions=text(captions))
-    path = generator.checkpoint.with_suffix(".seeds.npz")
-    with progress(label="indexing seeds", total=max(count, len(captions)), initial=len(captions), unit="seed") as bar:
-        while len(captions) < count:
-            start = len(captions)
-            pairs = generator.generate_batch(range(start, min(start + batch, count)))
-            seen, told = generator.picture_features([image for image, _ in pairs]), generator.caption_features([caption for _, caption in pairs])
-            features.append(((seen + told) / 2).half().numpy())
-            cosines.append((seen * told).sum(1).numpy())
-            captions += [caption for _, caption in pairs]
-            bar.update(len(pairs))
-            if len(captions) // SAVED_EVERY > start // SAVED_EVERY or len(captions) == count:
-                store()
-    return path
+    while len(captions) < count:
+        start = len(captions)
+        pairs = generator.generate_batch(range(start, min(start + batch, count)))
+        seen, told = generator.picture_features([image for image, _ in pairs]), generator.caption_features([caption for _, caption in pairs])
+        features.append(((seen + told) / 2).half().numpy())
+        cosines.append((seen * told).sum(1).numpy())
+        captions += [caption for _, caption in pairs]
+        if len(captions) // SAVED_EVERY > start // SAVED_EVERY or len(captions) == count:
+            store()
+        yield len(captions)
 
 
 def find_seeds(generator, feature, count=10):

@@ -35,6 +35,7 @@ if __name__ == "__main__":                                              # --help
 import contextlib
 import functools
 import hashlib
+import io
 import itertools
 import json
 import re
@@ -140,6 +141,11 @@ class MultimodalGenerator:
         return self.model.config.latent_dim
 
     @property
+    def grey(self):
+        """Are all its pictures grey?"""
+        return self.model.config.channels == 1
+
+    @property
     def styles(self):
         """What `style` may be: the styles of the training collection; of the built-in one, its techniques."""
         return self.model.meta.get("styles", [])
@@ -157,7 +163,13 @@ class MultimodalGenerator:
 
     def interpolate(self, first, last, steps=8, temperature=None):
         """Two seeds -> `steps` pairs from one to the other, picture and caption changing together."""
-        return self.decode(self.model.walk(latents([first, last], self.model.config.latent_dim), steps), temperature=temperature)
+        return list(self.walk(first, last, steps, temperature, at_once=steps))
+
+    def walk(self, first, last, steps=8, temperature=None, at_once=4):
+        """The same one pair after another, of which `at_once` are drawn together: for who wants to watch, or to stop on the way."""
+        way = self.model.walk(latents([first, last], self.model.config.latent_dim), steps)
+        for start in range(0, steps, at_once):
+            yield from self.decode(way[start:start + at_once], range(start, min(start + at_once, steps)), temperature)
 
     def vary(self, image, seeds, strength=.3, temperature=None):
         """PIL image -> one pair per seed, around the image: strength 0 is its reconstruction, 1 has nothing left of it."""
@@ -286,6 +298,14 @@ def contact_sheet(pairs, titles, columns=5, width=256):
     return sheet
 
 
+def animation(pairs, width=320, seconds=.16):
+    """Pairs of a walk -> the bytes of a GIF that goes there and back for ever, each picture with its caption below."""
+    frames = [with_caption(image, caption, width).quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE) for image, caption in pairs]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=[*frames[1:], *frames[-2:0:-1]], duration=round(1000 * seconds), loop=0)
+    return file.getvalue()
+
+
 def save_visualization(image, caption, path):
     """One pair as a PNG, the caption below the picture. image: tensor (1, 3, H, W) or (3, H, W) in [-1, 1], or PIL; caption: a
     string or a list of one."""
@@ -310,13 +330,18 @@ def of_seeds(generator, config, seeds):
     return [(f"{seed:06d}", seed, {"seed": seed, "best_of": config.best_of, "first_seed": first, **facts}, pair) for first, seed, pair in found]
 
 
+def made_from(picture, name):
+    """PIL RGB image that somebody brings, and its name -> the facts of a card that is made from it."""
+    return {"image": name, "image_sha256": cards.digest_of_pixels(picture)}
+
+
 def asked_for(generator, config):
     """InferenceConfig -> how many pairs, and an iterator of lists of (file name, title, further facts, (image, caption))."""
     seeds = seed_list(config.seeds)
     parts = [seeds[start:start + config.batch_size] for start in range(0, len(seeds), config.batch_size)]
     if config.image:
         picture, stem = open_picture(config.image), Path(config.image).stem
-        source = {"image": Path(config.image).as_posix(), "image_sha256": cards.digest_of_pixels(picture)}
+        source = made_from(picture, Path(config.image).as_posix())
         if config.style:
             strength = 1.0 if config.strength is None else config.strength
             return 1, iter([[(f"{stem}_{config.style}", config.style, {**source, "style": config.style, "asked_style": config.style, "strength": strength}, pair)
@@ -422,7 +447,7 @@ def interactive(generator, config):
                 warn_of_words(generator, prompt)
             (name, title, facts, (image, _)), = described(generator, of_seeds(generator, replace(config, prompt=prompt), [seed]))
             name += "".join(f"_{word}" for word in re.findall("[a-z0-9]+", (prompt or "").lower()))[:60]
-            row = save_pair(Path(config.out), name, image, facts, generator.model.config.channels == 1)
+            row = save_pair(Path(config.out), name, image, facts, generator.grey)
             print(f"{line_of(title, row)}\n{' ' * 10}  {(Path(config.out) / row['picture']).as_posix()}")
         except UserError as error:
             print(error)
@@ -435,7 +460,7 @@ def write_many(generator, config):
 
     order = {name: getattr(config, name) for name in ("count", "pairs_per_file", "format", "prompt", "style", "guidance", "temperature", "best_of")}
     return bulk.write(Path(config.out), {**order, "first": seed_list(config.seeds)[0], "fingerprint": generator.fingerprint}, make, shard_of(config.shard), config.batch_size,
-                      generator.model.config.channels == 1)
+                      generator.grey)
 
 
 def build_index(generator, config):
@@ -474,7 +499,7 @@ def main(config):
         if wanted:
             return task(generator, config)
     out, rows, shown, titles = Path(config.out), [], [], []
-    begin, grey = time.perf_counter(), generator.model.config.channels == 1
+    begin, grey = time.perf_counter(), generator.grey
     count, parts = asked_for(generator, config)
     with progress(label="pairs", total=count, unit="pair") as bar:
         for name, title, facts, pair in itertools.chain.from_iterable(described(generator, part) for part in parts):

@@ -153,6 +153,11 @@ def write_jsonl(path, rows):
         file.writelines(to_json(row) + "\n" for row in rows)
 
 
+def pair_of(row):
+    """Metadata row -> its line of a caption file."""
+    return {key: row[key] for key in ("id", "filename", "caption", "style", "split")}
+
+
 def split_rows(rows, stored=None):
     """Rows -> {id: "train" | "val"}, 90/10. stored: ids already dealt, which stay where they are; only new rows are dealt, so
     adding pictures moves none. The first deal puts exactly round(0.9 n) rows into train, in the order of a hash of the id;

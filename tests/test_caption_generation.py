@@ -14,10 +14,11 @@ from PIL import Image
 
 import caption_generation
 import cli
-from caption_generation import in_share, worded
+from caption_generation import in_share
 from cli import UserError
 from records import Collection, read_jsonl
 from settings import CaptionConfig
+from wording import worded
 
 ROOT = Path(__file__).resolve().parents[1]
 

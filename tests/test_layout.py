@@ -16,16 +16,19 @@ MAY_IMPORT = {
     "formats": "cli", "archives": "cli formats", "hub": "archives cli formats records settings",
     "sources": "archives cli formats hub records settings", "checking": "cli formats records",
     "dataset_preparation": "checking cli formats records scenes settings sources", "endpoint": "cli", "caption_quality": "cli",
-    "caption_generation": "caption_quality cli endpoint records settings",
+    "wording": "", "caption_generation": "caption_quality cli endpoint records settings wording",
     "batches": "cli model_architecture ranks records scenes settings tokenizer",
     "training_loop": "batches checkpoint cli health losses memory model_architecture optimizers ranks records sampler settings tokenizer",
     "cards": "cli formats settings", "index": "cli realism records", "bulk": "cards cli formats records",
     "inference": "bulk cards cli formats health index model_architecture settings",
     "measures": "cli judge realism records scenes", "evaluation": "cli health inference judge measures realism records scenes settings",
-    "gradio_demo": "cli health inference settings",
+    "curation": "cli records wording", "page_parts": "cards cli inference settings", "page_training": "cli evaluation health page_parts records",
+    "page_collection": "cli curation page_parts records", "page_play": "cards cli index inference page_parts records settings",
+    "page_find": "cli index inference page_parts settings",
+    "gradio_demo": "cli health inference page_collection page_find page_parts page_play page_training settings",
 }
 HOME = {"kaggle": "dataset_preparation", "kagglehub": "dataset_preparation", "tokenizers": "tokenizer", "transformers": "caption_generation evaluation",
-        "gradio": "gradio_demo", "torchmetrics": "realism", "pyarrow": "formats", "datasets": "hub", "yaml": "cli",
+        "gradio": "page_parts", "torchmetrics": "realism", "pyarrow": "formats", "datasets": "hub", "yaml": "cli",
         "isal": "dataset_preparation"}
 FILES = {path.stem: ast.parse(path.read_text("utf-8")) for path in ROOT.glob("*.py")}
 SCRIPTS = ["dataset_preparation", "caption_generation", "model_architecture", "training_loop", "inference", "gradio_demo", "evaluation", "realism"]

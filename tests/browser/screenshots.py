@@ -1,0 +1,79 @@
+"""The README's pictures of the page: every tab of a page that is being served, after its main action.
+
+    python gradio_demo.py &                                   # after make demo and python inference.py --index 2000
+    python tests/browser/screenshots.py http://127.0.0.1:7860 samples
+"""
+import io
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+WIDTH, HEIGHT, SHOWN = 1100, 1200, 760                                  # of the window; pixels of the saved picture's width
+
+
+def loaded(page, gallery, count):
+    page.wait_for_function("([name, count]) => { const all = [...document.querySelectorAll(`#${name} .thumbnail-lg img`)];"
+                           "return all.length >= count && all.every(image => (image.loading = 'eager') && image.naturalWidth); }", arg=[gallery, count], timeout=120_000)
+
+
+def generate(page):
+    loaded(page, "sheet", 8)
+
+
+def picture(page):
+    page.click("#borrow")
+    page.wait_for_function("document.querySelector('#drawing img')?.naturalWidth")
+    page.click("#vary")
+    loaded(page, "variations", 8)
+
+
+def morph(page):
+    page.click("#morph")
+    page.wait_for_selector("#film:enabled", timeout=120_000)
+    loaded(page, "strip", 24)
+    page.locator("#strip button.thumbnail-lg").nth(11).click()
+    page.wait_for_timeout(500)
+
+
+def find(page):
+    page.fill("#sought textarea", "an elephant at night")
+    page.click("#find")
+    loaded(page, "found", 8)
+
+
+def collection(page):
+    loaded(page, "shelf", 24)
+    page.locator("#shelf button.thumbnail-lg").nth(3).click()
+    page.wait_for_function("document.querySelector('#one-picture img')?.naturalWidth")
+
+
+def training(page):
+    page.wait_for_selector("#losses svg")
+    loaded(page, "grids", 1)
+
+
+def main(url, folder):
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for act in (generate, picture, morph, find, collection, training):
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+            page.goto(f"{url}/?tab={act.__name__}" if act is not generate else url)
+            page.wait_for_selector("#tabs [role=tab]")
+            page.wait_for_function("document.querySelector('#seed input')?.value !== ''")
+            page.wait_for_timeout(2000)
+            act(page)
+            page.mouse.move(0, 0)
+            page.wait_for_timeout(1000)
+            image = Image.open(io.BytesIO(page.screenshot(full_page=act is generate))).convert("L")
+            image = image.resize((SHOWN, round(image.height * SHOWN / WIDTH)), Image.Resampling.LANCZOS)
+            image.quantize(16).save(Path(folder) / f"page_{act.__name__}.png", optimize=True)
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
