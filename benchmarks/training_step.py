@@ -1,7 +1,12 @@
-"""What one training step costs here: pictures per second, peak memory, and the share of each part.
+"""What a training step costs here: pictures per second, floating-point operations, which share of the machine's matrix speed that is, memory, and the share of
+each part.
 
-    python -m benchmarks.training_step                             # small preset, its own batch
-    python -m benchmarks.training_step --preset full --batch-size 2
+    python -m benchmarks.training_step                                      # small preset, its own batch
+    python -m benchmarks.training_step --against eager                      # beside the same networks and loss in plain eager fp32, NCHW, AdamW step by step
+    python -m benchmarks.training_step --preset full --batch-size 8 --against plain      # beside a plain autoencoder of 64 to 512 channels, both trained on --pictures
+
+Operations are counted by PyTorch (multiplications and additions of matrices and convolutions); matrix speed is that of the best of five products of 1,024 x
+1,024 matrices in the same dtype, in this run. The pictures are drawn by the built-in generator and read from a memory-mapped cache, as in training.
 """
 if __name__ == "__main__":                                              # --help answers before torch loads
     from dataclasses import dataclass
@@ -12,64 +17,216 @@ if __name__ == "__main__":                                              # --help
     @dataclass(frozen=True)
     class StepConfig:
         steps: int = option(8, "steps that are timed, after two that are not")
+        against: str = option("", "eager: the same networks in plain eager fp32, NCHW; plain: an autoencoder of five strided and five transposed convolutions, w = 64, "
+                                  "BatchNorm, Adam", choices=("", "eager", "plain"))
+        pictures: int = option(160, "that both sides of --against plain are trained on before their reconstructions are compared")
 
     CONFIGS = parse(ModelConfig, TrainConfig, StepConfig, description=__doc__, presets=PRESETS)
 
+import contextlib
+import copy
+import tempfile
 import time
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
+import scenes
 from batches import PairLoader
-from cli import run
+from cli import progress, run
+from memory import peak, states, told, total
 from model_architecture import MultimodalModel, pick_device
 from optimizers import trained
+from settings import LARGEST_OWN_VOCABULARY
+from tokenizer import PAD, Tokenizer
 from training_loop import MultimodalTrainer, resolved
 
+HELD_OUT = 16
 
-def peak_memory(device):
-    """Bytes: of this process since it began, or of the GPU's allocator."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated()
-    import resource                                                     # not on Windows
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+def matrix_speed(device, dtype):
+    """FLOP/s of the best of five products of 1,024 x 1,024 matrices."""
+    a, b = torch.randn(2, 1024, 1024, device=device).to(dtype)
+    return 2 * 1024**3 / min(seconds(lambda: a @ b, 10, device) for _ in range(5))
+
+
+def seconds(work, times, device):
+    """Seconds of one work(), the mean of so many after two."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    for _ in range(2):
+        work()
+    wait()
+    begin = time.perf_counter()
+    for _ in range(times):
+        work()
+    wait()
+    return (time.perf_counter() - begin) / times
+
+
+def operations(work):
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def drawn(folder, model_config, config, count):
+    """Built-in drawings in a memory-mapped cache -> (loader of all but the last HELD_OUT, loader of these, tokenizer)."""
+    size, facts = model_config.image_size, scenes.collection(count + HELD_OUT)
+    pixels = np.lib.format.open_memmap(Path(folder) / "pixels.npy", "w+", np.uint8, (len(facts), size, size) + (3,) * (model_config.channels == 3))
+    captions = [scenes.tell(one, seed) for seed, one in enumerate(facts)]
+    for seed, one in enumerate(progress(facts, label="drawing", unit="picture")):
+        pixels[seed] = np.asarray(scenes.draw(one, seed, size).convert("RGB" if model_config.channels == 3 else "L"))
+    pixels.flush()
+    tokenizer = Tokenizer.train(captions, model_config.vocab_size or LARGEST_OWN_VOCABULARY)
+    tokens = [tokenizer.encode(caption, model_config.max_caption_length) for caption in captions]
+    pixels = np.load(Path(folder) / "pixels.npy", mmap_mode="r")
+    return (PairLoader(pixels, range(count), tokens[:count], config.batch_size, model_config.channels, shuffle=True),
+            PairLoader(pixels, range(count, len(facts)), tokens[count:], HELD_OUT, model_config.channels), tokenizer)
+
+
+@contextlib.contextmanager
+def eager():
+    """Inside, pictures stay NCHW."""
+    with patch.object(torch, "channels_last", torch.contiguous_format):
+        yield
+
+
+class Plain(nn.Module):
+    """The plain way: five strided 4 x 4 convolutions, BatchNorm and ReLU, a linear latent of 1,024, five transposed ones, and a caption transformer."""
+
+    def __init__(self, size, width=64, vocabulary=8000):
+        super().__init__()
+        widths, base = [3, width, 2 * width, 4 * width, 8 * width, 8 * width], size // 64
+        inward = [part for a, b in zip(widths, widths[1:]) for part in (nn.Conv2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU())]
+        outward = [part for a, b in zip(widths[:0:-1], widths[-2:0:-1]) for part in (nn.ConvTranspose2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU())]
+        self.encoder = nn.Sequential(*inward, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8 * width * base**2, 1024))
+        self.decoder = nn.Sequential(nn.Linear(1024, 8 * width * base**2), nn.Unflatten(1, (8 * width, base, base)), nn.Upsample(scale_factor=2), *outward,
+                                     nn.ConvTranspose2d(width, 3, 4, 2, 1), nn.Tanh())
+        self.tokens, self.positions = nn.Embedding(vocabulary, 512), nn.Parameter(torch.zeros(100, 512))
+        self.condition, self.out = nn.Linear(1024, 512), nn.Linear(512, vocabulary)
+        self.transformer = nn.TransformerEncoder(nn.TransformerEncoderLayer(512, 8, 2048, 0., batch_first=True), 4)
+
+    def forward(self, images, tokens):
+        """-> pictures, logits."""
+        code = self.encoder(images)
+        x = self.tokens(tokens) + self.positions[:tokens.shape[1]] + self.condition(code)[:, None]
+        return self.decoder(code), self.out(self.transformer(x, nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], device=x.device), is_causal=True))
+
+
+def distance(drawn, images):
+    difference = drawn.float() - images
+    return difference.abs().mean() + difference.square().mean()
+
+
+class PlainTrainer:
+    def __init__(self, size, device):
+        torch.manual_seed(0)
+        self.model, self.device = Plain(size).to(device), device
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=2e-4)
+
+    def step(self, images, tokens, *_):
+        pictures, logits = self.model(images, tokens)
+        loss = distance(pictures, images) + F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.)
+        self.optimizer.step()
+
+    def drawn(self, images, tokens):
+        self.model.eval()
+        return self.model(images, tokens)[0]
+
+
+def line(name, time_, count, flops, speed, batch=None):
+    share = f"{flops / time_ / speed:6.0%} of matrix speed" if flops else ""
+    return f"  {name:<15} {time_ * 1e3:9.1f} ms   " + (f"{batch / time_:8.1f} pictures/s   " if batch else f"{count:6.0%} of the step   ") + (f"{flops / 1e9:8.1f} GFLOP   {share}" if flops else "")
+
+
+def remembered(work, weights, optimizers, device):
+    """Bytes that a step holds: weights, gradients, optimisers, and the most beyond these."""
+    return peak(work, device) + 2 * total(weights) + total(states(optimizers))
 
 
 def main(model_config, config, options):
     device = pick_device(config.device)
+    precision = {"auto": "bf16" if device.type == "cuda" else "fp32"}.get(config.precision, config.precision)
+    speed = matrix_speed(device, torch.bfloat16 if precision == "bf16" else torch.float32)
     model_config = resolved(model_config, config.style, 600, config.parameters)
-    random, size, batch = np.random.default_rng(0), model_config.image_size, config.batch_size
-    pixels = random.integers(0, 256, (batch, size, size) + (3,) * (model_config.channels == 3), dtype=np.uint8)
-    tokens = [[1, *random.integers(4, 260, 28).tolist(), 2] for _ in range(batch)]
-    loader = PairLoader(pixels, range(batch), tokens, batch, model_config.channels)
-    trainer = MultimodalTrainer(MultimodalModel(model_config), loader, loader, config, device)
-    images, tokens, _ = loader.batch(np.arange(batch))
-    images, tokens = images.to(device), tokens.to(device)
+    batch = config.batch_size
+    with tempfile.TemporaryDirectory() as folder:
+        loader, held_out, tokenizer = drawn(folder, model_config, config, max(batch, options.pictures if options.against == "plain" else 2 * batch))
 
-    def seconds(work):
-        for _ in range(2):
-            work()
-        begin = time.perf_counter()
-        for _ in range(options.steps):
-            work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return (time.perf_counter() - begin) / options.steps
+        def fresh():
+            torch.manual_seed(config.seed)
+            return MultimodalTrainer(MultimodalModel(replace(model_config), tokenizer), loader, held_out, replace(config, checkpoints=folder), device, precision)
 
-    whole = seconds(lambda: trainer.step(images, tokens, 0, 1000))
-    code = torch.randn(batch, model_config.latent_dim, device=device)
-    parts = {
-        "image encoder": lambda: trainer.model.image_encoder(images).sum().backward(),
-        "image decoder": lambda: (trainer.model.image_decoder(code) - images).abs().mean().backward(),
-        "text decoder": lambda: trainer.model.text_decoder(code, tokens)[..., 4:260].logsumexp(-1).mean().backward(),
-        "text encoder": lambda: trainer.model.text_encoder(tokens).sum().backward(),
-        "optimisers": lambda: [optimizer.step() for optimizer in trainer.optimizers],
-    }
-    print(f"{model_config.preset} preset, {size} px, batch {batch}, {sum(weight.numel() for weight in trained(trainer.model)) / 1e6:.1f} M trained parameters, {device}")
-    print(f"  whole step      {whole * 1e3:8.1f} ms   {batch / whole:7.1f} pictures/s   peak memory {peak_memory(device) / 2**30:.2f} GiB")
-    for name, work in parts.items():
-        share = seconds(work)
-        print(f"  {name:<15} {share * 1e3:8.1f} ms   {share / whole:6.0%}")
+        trainer = fresh()
+        order = np.arange(batch)
+        images, tokens, _ = loader.batch(order)
+        images, tokens = images.to(device), tokens.to(device)
+        step = lambda: trainer.step(images, tokens, 0, 1000)
+        whole, reading = seconds(step, options.steps, device), seconds(lambda: loader.batch(order), 5, device)
+        flops = operations(step)
+        code = torch.randn(batch, model_config.latent_dim, device=device)
+        model = trainer.model
+        parts = {
+            "image encoder": lambda: model.image_encoder(images).sum().backward(),
+            "image decoder": lambda: (model.image_decoder(code) - images).abs().mean().backward(),
+            "text decoder": lambda: model.text_decoder(code, tokens)[..., 4:260].logsumexp(-1).mean().backward(),
+            "text encoder": lambda: model.text_encoder(tokens).sum().backward(),
+            "optimisers": lambda: [optimizer.step() for optimizer in trainer.optimizers],
+        }
+        print(f"{model_config.preset} preset, {model_config.image_size} px, batch {batch}, {sum(weight.numel() for weight in trained(model)) / 1e6:.1f} M trained parameters, {device}, {precision}; "
+              f"matrices {speed / 1e9:,.0f} GFLOP/s")
+        print(line("whole step", whole, 1, flops, speed, batch))
+        print(f"  waiting for data {reading / (whole + reading):.1%}; a step holds {told(remembered(step, trained(model), trainer.optimizers, device))}")
+        for name, work in parts.items():
+            with trainer.autocast():
+                spent = seconds(work, options.steps, device)
+                print(line(name, spent, spent / whole, operations(work), speed))
+
+        if options.against == "eager":
+            ours, plain, losses = fresh(), fresh(), ([], [])
+            plain.precision = "fp32"
+            plain.optimizers[0] = torch.optim.AdamW(plain.optimizers[0].param_groups[0]["params"], lr=config.learning_rate, betas=(.9, .98), weight_decay=config.weight_decay, foreach=False)
+            times = [[], []]
+            for number in range(2 + options.steps):                     # the two take turns
+                for side, (one, way) in enumerate(((ours, contextlib.nullcontext), (plain, eager))):
+                    with way():
+                        begin = time.perf_counter()
+                        losses[side].append(one.step(images, tokens, number, 1000)[0]["total"])
+                        times[side].append(time.perf_counter() - begin)
+            fast, slow = (float(np.median(some[2:])) for some in times)
+            print(f"  plain eager fp32, NCHW {slow * 1e3:9.1f} ms: {slow / fast:.2f} times as long as ours in turns with it (wanted: 1.5); losses after {2 + options.steps} steps "
+                  f"{losses[0][-1]:.4f} and {losses[1][-1]:.4f}")
+        if options.against == "plain":
+            del trainer, model, parts
+            ours, plain, found = fresh(), PlainTrainer(model_config.image_size, device), {}
+            if model_config.linear_dims:
+                ours.set_linear_code()
+            for name, one in (("ours", ours), ("plain", plain)):
+                spent, steps = 0., len(loader)
+                for number, (images, tokens, _) in enumerate(progress(loader, label=f"training {name}", total=steps, unit="step")):
+                    images, tokens = images.to(device), tokens.to(device)
+                    begin = time.perf_counter()
+                    one.step(images, tokens, number, steps)
+                    spent += (time.perf_counter() - begin) * (number > 0)
+                weights = [weight for weight in one.model.parameters()]
+                optimizers = getattr(one, "optimizers", None) or [one.optimizer]
+                holds = remembered(lambda: one.step(images, tokens, 0, steps), weights, optimizers, device)
+                seen, words, _ = held_out.batch(np.arange(HELD_OUT))
+                with torch.no_grad():
+                    drawn_ = one.model.eval().image_decoder(one.model.image_encoder(seen.to(device))) if name == "ours" else one.drawn(seen.to(device), words.to(device))
+                found[name] = (steps - 1) * batch / spent, holds, float(distance(drawn_, seen.to(device)))
+                print(f"  {name:<6} {found[name][0]:7.2f} pictures/s   {told(holds)}   L1 + MSE of {HELD_OUT} held-out pictures after {options.pictures} pictures {found[name][2]:.3f}   "
+                      f"{sum(weight.numel() for weight in weights) / 1e6:.0f} M parameters", flush=True)
+            print(f"  ours over plain: {found['ours'][0] / found['plain'][0]:.2f} times the pictures (wanted: 3), {found['ours'][1] / found['plain'][1]:.2f} of the memory (wanted: .5)")
 
 
 if __name__ == "__main__":

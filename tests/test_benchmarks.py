@@ -1,6 +1,9 @@
 """Benchmarks are claims: they run, go on where they stood, and compare like with like."""
 import json
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +13,8 @@ import scenes
 from benchmarks import captioning, coherence, generation, preparation, samplers
 from cli import UserError
 from settings import CoherenceConfig, SamplersConfig
+
+ROOT = Path(__file__).parents[1]
 
 
 class Guess:
@@ -115,3 +120,16 @@ def test_what_a_pair_costs_is_told_for_every_batch_and_on_its_way_to_disk(tiny_r
     printed = capsys.readouterr().out
     assert [int(line.split()[0]) for line in printed.splitlines() if line[:6].strip().isdecimal() and len(line.split()) == 7] == [1, 8, 32, 128]
     assert printed.count("the tokens are equal") == 2 and "20 pairs to disk" in printed and len([line for line in printed.splitlines() if line[0] in "✓✗"]) == 4
+
+
+@pytest.mark.parametrize("against", ["eager", "plain"])
+def test_a_training_step_is_told_in_shares_of_the_machine_s_matrix_speed(against):
+    done = subprocess.run([sys.executable, "-m", "benchmarks.training_step", *"--preset small --style builtin --image-size 64 --channels 3 --batch-size 4 --steps 1 --pictures 8 --device cpu".split(),
+                           "--against", against], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert re.search(r"whole step .* pictures/s .* GFLOP .*% of matrix speed", done.stdout) and "waiting for data" in done.stdout
+    if against == "eager":                                              # the same loss, to the last digits shown
+        first, second = re.search(r"losses after 3 steps ([\d.]+) and ([\d.]+)", done.stdout).groups()
+        assert abs(float(first) - float(second)) < 1e-3
+    else:
+        assert len(re.findall(r"(?m)^  (?:ours|plain) .* pictures/s .* held-out pictures after 8 pictures", done.stdout)) == 2
