@@ -16,7 +16,7 @@ from model_architecture import MultimodalModel
 from settings import TrainConfig
 from training_loop import MultimodalTrainer
 
-TOLERANCE = .15                                                         # of the measured peak; what an operation needs within itself is not in the estimate
+TOLERANCE = .1                                                         # of the measured peak; what an operation needs within itself is not in the estimate
 
 
 def test_a_peak_is_the_most_that_was_held_at_once():
@@ -57,14 +57,20 @@ def test_the_estimate_is_near_the_measured_peak():
     parts = training_loop.estimate_memory(trainer)                      # leaves gradients and optimiser states where they are
     images, tokens, _ = loader.batch(np.arange(batch))
 
+    libc, mmap_threshold = ctypes.CDLL("libc.so.6"), -3                 # of its default the allocator keeps an eighth more, in holes between tensors
+
     def one_step():
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        libc.malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
         before = resident("VmRSS")
         trainer.losses(images, tokens, trainer.noise(batch, 0))[0]["total"].backward()
         return resident("VmHWM") - before
 
-    measured = min(one_step() for _ in range(3))                        # on a busy machine the allocator keeps more
+    libc.mallopt(mmap_threshold, 2**16)
+    try:
+        measured = min(one_step() for _ in range(3))
+    finally:
+        libc.mallopt(mmap_threshold, 2**25)                             # the most, where it would have gone by itself
     print(f"estimated {parts['activations'] / 2**20:.0f} MiB, measured {measured / 2**20:.0f} MiB")
     assert measured > 100 * 2**20 and parts["activations"] == pytest.approx(measured, rel=TOLERANCE)
 
