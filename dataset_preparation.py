@@ -79,7 +79,6 @@ STATE = ("path", "bytes", "mtime")                          # of an original: wh
 SAID = ("style", "caption", "source")                       # of an original: what its source says
 ALIKE = 16                                                  # bits of 256; see look_alikes
 BUILTIN_COUNT = 6000
-WORTH_WORKERS = 1000                                        # pictures of the cache, from which on starting processes pays
 VERSION = 2                                                 # raise when prepare() gives other pixels: all is prepared again
 
 
@@ -316,30 +315,41 @@ def deaf():
         signal.signal(signal.SIGINT, before)
 
 
-def in_parallel(work, tasks, workers):
-    """Yields (task, work(task)) as they are done, never more than a few tasks ahead; one task or worker needs no processes."""
-    if workers == 1 or len(tasks) == 1:
-        for task in tasks:
-            yield task, work(task)
-        return
-    pool = ProcessPoolExecutor(min(workers, len(tasks)), multiprocessing.get_context("spawn"), initializer=follow_parent)
-    try:
+class Workers:
+    """`count` processes (0: one per core), started when first needed and kept from one phase to the next; one task or worker needs none."""
+
+    def __init__(self, count):
+        self.count, self.pool = count or os.cpu_count() or 1, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.pool:
+            self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def each(self, work, tasks):
+        """Yields (task, work(task)) as they are done, never more than a few tasks ahead."""
+        if self.count == 1 or len(tasks) == 1:
+            for task in tasks:
+                yield task, work(task)
+            return
+        self.pool = self.pool or ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=follow_parent)
         waiting, running = iter(tasks), {}
-        while True:
-            with deaf():                                    # the first submit starts the workers
-                for task in waiting:
-                    running[pool.submit(work, task)] = task
-                    if len(running) >= 3 * workers:
-                        break
-            if not running:
-                return
-            for done in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(done), done.result()
-    except BrokenProcessPool as error:
-        raise UserError("a worker process was ended from outside, most likely for want of memory; finished work is kept, run the same "
-                        "command again with --workers 1", code=1) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        try:
+            while True:
+                with deaf():                                # the first submit starts the processes
+                    for task in waiting:
+                        running[self.pool.submit(work, task)] = task
+                        if len(running) >= 3 * self.count:
+                            break
+                if not running:
+                    return
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(done), done.result()
+        except BrokenProcessPool as error:
+            raise UserError("a worker process was ended from outside, most likely for want of memory; finished work is kept, run the same "
+                            "command again with --workers 1", code=1) from error
 
 
 def filled(folder):
@@ -460,7 +470,7 @@ def draw_builtin(config, workers):
     if missing:
         tasks = [(chunk, folder, config.image_size) for chunk in chunks(missing, 16)]
         with progress(label="drawing", total=len(drawings), initial=len(drawings) - len(missing)) as bar:
-            for _, done in in_parallel(draw_chunk, tasks, workers):
+            for _, done in workers.each(draw_chunk, tasks):
                 bar.update(len(done))
     write_lines(folder / "metadata.jsonl", lambda: (to_json({"file_name": name, "caption": scenes.tell(facts, number, config.level)}) + "\n"
                                                     for name, facts, number in drawings))
@@ -502,7 +512,7 @@ def find_missing(originals, folder, journal, header, label, work, arguments, wor
                 break
             tasks = [(chunk, folder, *arguments) for chunk in chunks(todo, 8)]
             with progress(label=label, total=len(of_path), initial=len(of_path) - len(todo)) as bar:
-                for task, done in in_parallel(work, tasks, workers):
+                for task, done in workers.each(work, tasks):
                     for path, finding in zip(task[0], done):
                         tell(of_path[path], finding)
                         log.write(to_json(line_of(of_path[path])) + "\n")
@@ -608,7 +618,7 @@ def write_pixels(records, collection, size, workers):
             file.truncate(begin + each * len(records))
         tasks = [([collection.resized / record["filename"] for record in records[first:first + 64]], partial, begin + each * first, "L" if len(shape) == 3 else "RGB")
                  for first in range(0, len(records), 64)]
-        for (paths, *_), _ in in_parallel(cache_chunk, tasks, workers if len(records) > WORTH_WORKERS else 1):
+        for (paths, *_), _ in workers.each(cache_chunk, tasks):
             bar.update(len(paths))
     write_text(ids_path, json.dumps(ids))
 
@@ -706,10 +716,9 @@ def sample(originals, most):
     return [row for row in originals if row["path"] in chosen], len(originals) - most
 
 
-def check(config):
+def check(config, workers):
     """Looks at the source as preparing would and writes what it found; of the collection itself everything is only read."""
     start = time.monotonic()
-    workers = config.workers or os.cpu_count() or 1
     collection = Collection(config.style, config.data)
     sources, folder, originals, other, lost, seen = gather(config, workers)
     about = {"style": config.style, "source": ", ".join(source.name for source in sources), "size": config.image_size, "smallest": config.smallest,
@@ -725,7 +734,7 @@ def check(config):
 
     sheet, pictured = checking.wanted(found, kept)
     tasks = [(chunk, folder, checking.PLATE, config.smallest) for chunk in chunks(pictured, 8)]
-    plates = {path: plate for task, done in in_parallel(plate_chunk, tasks, workers) for path, plate in zip(task[0], done)}
+    plates = {path: plate for task, done in workers.each(plate_chunk, tasks) for path, plate in zip(task[0], done)}
     checking.write(collection, found, kept, plates, sheet)
 
     page = collection.check.with_suffix(".html")
@@ -737,16 +746,8 @@ def check(config):
     print(f"next: look at {page}; then the same command without --check prepares them")
 
 
-def main(config):
-    if config.template:
-        print(formats.template(config.template), end="")
-        return
-    if config.export:
-        return export(config, Collection(config.style, config.data))
-    if config.check:
-        return check(config)
+def prepare_collection(config, workers):
     start = time.monotonic()
-    workers = config.workers or os.cpu_count() or 1
     collection = Collection(config.style, config.data)
 
     sources, folder, originals, other, lost, seen = gather(config, workers)
@@ -812,6 +813,16 @@ def main(config):
     print(f"  files: {collection.resized}, {collection.metadata}, {collection.report}")
     data = f" --data {config.data}" if config.data != "data" else ""
     print(f"next: python caption_generation.py --style {config.style}{data}")
+
+
+def main(config):
+    if config.template:
+        print(formats.template(config.template), end="")
+        return
+    if config.export:
+        return export(config, Collection(config.style, config.data))
+    with Workers(config.workers) as workers:
+        (check if config.check else prepare_collection)(config, workers)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
 from cli import UserError, progress, run
-from dataset_preparation import chunks, content, prepare_file, write_pixels
+from dataset_preparation import Workers, chunks, content, prepare_file, write_pixels
 from formats import SUFFIXES, suffix_of
 from records import Collection
 
@@ -178,7 +178,7 @@ def compare(paths, room, size):
         values = [np.asarray(content(image, found["width"], found["height"]), np.int16) for image in (one, other)]
         apart.append(np.abs(values[0] - values[1]).mean())
     with redirect_stderr(io.StringIO()):                                # no bar between the lines of the table
-        cache, _ = processor_seconds(write_pixels, records, collection, size, 1)
+        cache, _ = processor_seconds(write_pixels, records, collection, size, Workers(1))
     return *(1000 * sum(seconds) / len(paths) for seconds in (plain, ours, [cache])), apart
 
 
