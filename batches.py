@@ -18,8 +18,9 @@ class PairLoader:
     """Batches of one split: images float (B, C, S, S) in [-1, 1], tokens int64 (B, T) padded with 0, row numbers (B,).
 
     pixels: uint8 (N, S, S) or (N, S, S, 3), memory-mapped; rows: which of them; tokens: one id list per row. The order is a
-    function of seed and epoch alone, so a resumed run sees the batches that the uninterrupted one would have seen.
+    function of seed and epoch alone, so a resumed run sees the batches that the uninterrupted one would have seen. The images come on `device`.
     """
+    device = torch.device("cpu")
 
     def __init__(self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False, styles=None):
         self.pixels, self.rows, self.tokens = pixels, np.asarray(rows), tokens
@@ -44,7 +45,7 @@ class PairLoader:
 
     def batch(self, part):
         """part: positions in `rows` -> images, tokens, part."""
-        images = to_tensor(self.pixels[self.rows[part]])                # (B, 1 or 3, S, S)
+        images = to_tensor(self.pixels[self.rows[part]], self.device)   # (B, 1 or 3, S, S)
         if images.shape[1] != self.channels:
             images = images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
         longest = max((len(self.tokens[i]) for i in part), default=2)
@@ -52,6 +53,16 @@ class PairLoader:
         for row, i in zip(tokens, part):
             row[:len(self.tokens[i])] = torch.tensor(self.tokens[i])
         return images, tokens, torch.from_numpy(part)
+
+
+def resident(pixels, device):
+    """uint8 array -> the same on a GPU of whose free memory it takes less than half; else as it is."""
+    if device.type != "cuda" or pixels.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
+        return pixels
+    there = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
+    for first in range(0, len(pixels), 1024):
+        there[first:first + 1024] = torch.from_numpy(np.array(pixels[first:first + 1024]))
+    return there
 
 
 def create_data_loaders(model_config, config, tokenizer=None):

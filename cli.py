@@ -231,5 +231,5 @@ def progress(items=None, *, label, total=None, unit="picture", initial=0):
     """tqdm on stderr with rate and time left; into a log file it prints a line every 10 seconds instead of redrawing."""
     from tqdm import tqdm
     terminal = sys.stderr.isatty()
-    return tqdm(items, desc=label, total=total, unit=f" {unit}s", initial=initial, dynamic_ncols=terminal, ncols=None if terminal else 100,
+    return tqdm(items, desc=label, total=total, unit=f" {unit}s", initial=initial, dynamic_ncols=terminal,
                 mininterval=0.2 if terminal else 10, maxinterval=10, leave=True, smoothing=0.1)

@@ -21,6 +21,11 @@ def info_nce(image_features, caption_features, temperature=0.07):
     return (F.cross_entropy(similarity, partner) + F.cross_entropy(similarity.T, partner)) / 2
 
 
+def caption_loss(logits, tokens, reduction="mean"):
+    """logits (B, T, V), where [:, t] predict tokens[:, t + 1]; tokens (B, T) -> cross-entropy in nats per token, or summed over them."""
+    return F.cross_entropy(logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD, reduction=reduction)
+
+
 class MultimodalLoss(nn.Module):
     """The weighted sum of L1 + MSE of the picture, cross-entropy of the caption in nats per token, InfoNCE between the picture's
     code and the caption's embedding; and, where their weights are not 0, two terms without which a small network learns the
@@ -45,7 +50,7 @@ class MultimodalLoss(nn.Module):
         errors = distance(difference)                                   # (B, C, S, S)
         losses = {
             "reconstruction": errors.mean(),
-            "caption": F.cross_entropy(logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD, reduction="sum" if whole else "mean"),
+            "caption": caption_loss(logits, tokens, "sum" if whole else "mean"),
             "contrastive": whole["contrastive"] if whole else info_nce(code.float(), caption_features.float(), self.temperature),
         }
         if "shape" in self.weights:

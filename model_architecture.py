@@ -23,6 +23,7 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
+import torch.utils.checkpoint
 from PIL import Image
 from torch import nn
 
@@ -39,9 +40,10 @@ TIE = 1e-3                                                              # logits
 
 # ---------------------------------------------------------------- pixels, devices, seeds
 
-def to_tensor(pixels):
-    """uint8 array (B, H, W) or (B, H, W, C) -> float32 tensor (B, C, H, W) in [-1, 1]; value v becomes v / 127.5 - 1."""
-    tensor = torch.as_tensor(np.ascontiguousarray(pixels))
+def to_tensor(pixels, device="cpu"):
+    """uint8 array or tensor (B, H, W) or (B, H, W, C) -> float32 tensor (B, C, H, W) in [-1, 1] on `device`, whither it goes as bytes; value v becomes
+    v / 127.5 - 1."""
+    tensor = torch.as_tensor(pixels if torch.is_tensor(pixels) else np.ascontiguousarray(pixels)).to(device)
     tensor = tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2)
     return tensor.float() / 127.5 - 1
 
@@ -98,6 +100,16 @@ class ChannelNorm(nn.Module):
         return F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2], self.weight, self.bias).permute(0, 3, 1, 2)
 
 
+def through(layers, x, recompute=False):
+    """x through convolution, norm and SiLU, again and again, and the last convolution. recompute: of each such three only the input is kept for the way
+    back, the rest is computed once more there (Chen et al. 2016, arXiv:1604.06174)."""
+    if not (recompute and torch.is_grad_enabled()):
+        return layers(x)
+    for first in range(0, len(layers), 3):
+        x = torch.utils.checkpoint.checkpoint(layers[first:first + 3], x, use_reentrant=False, preserve_rng_state=False)
+    return x
+
+
 def feature_widths(config):
     """-> (side of the coarsest map, channels of each map from the finest to the coarsest)."""
     base, doublings = base_and_doublings(config.image_size)
@@ -108,6 +120,7 @@ def feature_widths(config):
 class ImageEncoder(nn.Module):
     """Pictures (B, C, S, S) in [-1, 1] -> code (B, D) of root mean square 1: what convolutions see and, where the configuration
     has linear directions, what a fixed linear map says of the picture as a thumbnail."""
+    recompute = False                                                   # see through()
 
     def __init__(self, config):
         super().__init__()
@@ -124,7 +137,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images):
         x = F.pixel_unshuffle(images, self.patch)                       # (B, C P P, S/P, S/P)
-        x = self.layers(x.contiguous(memory_format=torch.channels_last))  # (B, neck, base, base)
+        x = through(self.layers, x.contiguous(memory_format=torch.channels_last), self.recompute)      # (B, neck, base, base)
         code = self.to_code(x.flatten(1))                               # (B, D)
         if hasattr(self, "linear"):
             code = code + (thumbnails(images, self.side) - self.mean) @ self.linear.T
@@ -134,6 +147,7 @@ class ImageEncoder(nn.Module):
 class ImageDecoder(nn.Module):
     """Code (B, D) -> pictures (B, C, S, S), about [-1, 1]; decode_image clips. What convolutions draw and, enlarged, the thumbnail
     that can be read back from the encoder's linear map."""
+    recompute = False
 
     def __init__(self, config):
         super().__init__()
@@ -170,7 +184,7 @@ class ImageDecoder(nn.Module):
 
     def forward(self, code):
         x = self.from_code(code).unflatten(1, self.shape)               # (B, neck, base, base)
-        x = self.layers(x.contiguous(memory_format=torch.channels_last))  # (B, C P P, S/P, S/P)
+        x = through(self.layers, x.contiguous(memory_format=torch.channels_last), self.recompute)      # (B, C P P, S/P, S/P)
         images = F.pixel_shuffle(x, self.patch)                         # (B, C, S, S)
         if hasattr(self, "linear"):
             images = images + F.interpolate((self.mean + code @ self.linear.T).unflatten(1, self.thumbnail), self.size, mode="bilinear")

@@ -4,14 +4,20 @@ import torch
 
 def orthogonalise(matrix, steps=5):
     """Nearest semi-orthogonal matrix, roughly: singular values pushed into about [.7, 1.2] by a quintic Newton-Schulz
-    iteration. Any shape (n, …); the rest is flattened. Source: Jordan et al. 2024, Muon (kellerjordan.github.io/posts/muon)."""
+    iteration. Any shape (n, …); the rest is flattened. Source: Jordan et al. 2024, Muon (kellerjordan.github.io/posts/muon).
+
+    Every factor of the iteration is a polynomial of x xᵀ, so they are multiplied up among themselves, n x n, and meet x but once at the end:
+    for a convolution, nine or sixteen times as wide as high, a third of the time, and the same numbers but for rounding."""
     x = matrix.flatten(1)
     x = x / (x.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
+    gram, product = x @ x.T, torch.eye(len(x), dtype=x.dtype, device=x.device)
     for _ in range(steps):
-        gram = x @ x.T
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+        factor = torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        factor.diagonal().add_(3.4445)
+        product, gram = factor @ product, factor @ gram @ factor
+    x = product @ x
     return (x.T if tall else x).reshape(matrix.shape)
 
 

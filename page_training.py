@@ -80,8 +80,9 @@ def curves(rows, dimensions=None):
 def summary(rows):
     best = max((row.get("epoch", 0) for row in rows if row.get("best")), default=None)
     speeds = sorted(row["images_per_second"] for row in rows if isinstance(row.get("images_per_second"), (int, float)))
-    return " · ".join([f"{len(rows)} epoch{'s' * (len(rows) > 1)}", *([f"the best is epoch {best}"] if best else []),
+    told = " · ".join([f"{len(rows)} epoch{'s' * (len(rows) > 1)}", *([f"the best is epoch {best}"] if best else []),
                        *([f"{speeds[len(speeds) // 2]:,.0f} pictures a second"] if speeds else [])])
+    return "\n".join([told, *(note for note in rows[-1].get("notes") or [] if isinstance(note, str))])
 
 
 def table(head, rows):

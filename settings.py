@@ -141,7 +141,7 @@ class ModelConfig:
     image_size: int = option(512, "side of the pictures in pixels, or imagenet, clip, sd, sd_xl", kind=image_size)
     channels: int = option(3, "3: RGB; 1: grey inside, shown as RGB", choices=(1, 3))
     latent_dim: int = option(1024, "length of the shared latent z, and of a seed's normal draw")
-    patch: int = option(2, "pixels a side that the first and the last layer handle at once; a power of two")
+    patch: int = option(4, "pixels a side that the first and the last layer handle at once; a power of two")
     width: int = option(48, "channels of the finest feature map; doubles with every halving")
     max_width: int = option(384, "most channels of any feature map")
     neck: int = option(64, "channels of the coarsest map where it meets the latent")
@@ -194,6 +194,9 @@ class TrainConfig:
     num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on; 0: as many as show 27,000 pictures (small preset)")
     batch_size: int = option(64, "pairs per step, and candidates per pair in the contrast loss")
     micro_batch: int = option(0, "pairs of a batch at a time, where memory is short; the contrast stays over the whole batch; 0: all; a GPU that runs out of memory halves it")
+    compile: str = option("auto", "torch.compile of the networks; auto: on a GPU, where a quarter of an hour or more is left, not on a processor, where it takes longer than it saves",
+                          choices=("auto", "on", "off"))
+    recompute: bool = option(False, "keep fewer activations of the picture networks and compute them again on the way back: less memory, more time")
     learning_rate: float = option(1e-3, "peak, reached after the warm-up; falls to zero over the last half")
     weight_decay: float = option(0.02, "decay of AdamW and Muon, per step and unit of learning rate")
     max_grad_norm: float = option(1.0, "gradients longer than this are shortened to it")
@@ -349,8 +352,8 @@ class DemoConfig:
 
 PRESETS = {
     "full": {},
-    "medium": dict(image_size=256, width=40, max_width=256, neck=48, vocab_size=4000, text_width=256, flow_dims=96, follow_dims=160, flow_width=768),
-    "small": dict(image_size=128, channels=1, patch=4, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
+    "medium": dict(image_size=256, patch=2, width=40, max_width=256, neck=48, vocab_size=4000, text_width=256, flow_dims=96, follow_dims=160, flow_width=768),
+    "small": dict(image_size=128, channels=1, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
                   text_heads=4, linear_dims=-1, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3),
 }
 

@@ -39,17 +39,19 @@ import torch.nn.functional as F
 from torch import nn
 
 import checkpoint
+import diagnosis
 import health
 import ranks
-from batches import create_data_loaders, jiggle, no_pictures, partial
+from batches import create_data_loaders, jiggle, no_pictures, partial, resident
 from cli import Terminated, UserError, progress, run, unbroken, write_text
-from losses import MultimodalLoss, info_nce
+from losses import MultimodalLoss, caption_loss, info_nce
 from memory import estimate_memory
 from model_architecture import PARTS, MultimodalModel, latents, pick_device, read_extra_state, stream, thumbnails, told_widths, within_budget, words
-from optimizers import make_optimizers, trained
+from optimizers import make_optimizers, orthogonalise, trained
 from records import Collection
 from sampler import ROWS_PER_CLUSTER
 from settings import LARGEST_OWN_VOCABULARY, NOT_KEPT, PICTURES_SHOWN, PRESETS, ModelConfig
+from speed import matrix_speed, operations
 from tokenizer import PAD, Tokenizer
 
 
@@ -59,6 +61,8 @@ STEPS_AN_EPOCH = 50                                                     # of the
 LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
 SMALL, MOST_VIEWS = 5000, 16                                            # training pictures below which views of each make up for number; how many at most
 MOST_THUMBNAILS, TONED = 6000, 500                                      # that the linear code is taken from; that the tone curve is
+WORTH_COMPILING = 900                                                   # seconds of training left, from which on a GPU's time for compiling is well spent
+TOLD_AFTER = 10                                                         # seconds of steps, before which it is not worth while to measure the machine
 SAVE_EVERY, SAVE_SHARE = 180, .01                                       # within an epoch: seconds between two saves, at least, and the share of time that they take, at most
 
 
@@ -82,6 +86,10 @@ class MultimodalTrainer:
         config = self.config = settled(config, len(train.rows))
         self.model, self.train, self.val = model.to(device), train, val
         self.device, self.precision = torch.device(device), precision
+        train.device = val.device = self.device
+        if train.pixels is not None:                                    # none where only memory is estimated
+            train.pixels = val.pixels = resident(train.pixels, self.device)
+        model.image_encoder.recompute = model.image_decoder.recompute = config.recompute
         self.folder = Path(config.checkpoints)
         self.loss = MultimodalLoss(config.reconstruction_weight, config.caption_weight, config.contrastive_weight,
                                    config.temperature, config.shape_weight, config.focus_weight)
@@ -97,9 +105,21 @@ class MultimodalTrainer:
         self.metrics, self.micro = [], config.micro_batch
         self.within = self.fitting = self.finishing = None              # how far the epoch and the fit of the sampler have come; which last fit this is
         self.next_save = time.monotonic() + SAVE_EVERY
-        self.writer = None
+        self.writer = self.utilisation = None
+        self.compiled = False
+        if config.compile == "on":
+            self.compile()
 
     # -- one step
+
+    def worth_compiling(self, seconds_left):
+        return not self.compiled and self.config.compile == "auto" and self.device.type == "cuda" and seconds_left > WORTH_COMPILING
+
+    def compile(self):
+        """From now on the networks run as torch.compile makes them; files and names of weights stay the same."""
+        model, self.compiled = self.model, True
+        for part in (model.image_encoder.layers, model.image_decoder.layers, *model.text_decoder.blocks, model.text_encoder.block):
+            part.compile()
 
     def learning_rate(self, step, steps):
         """Warm-up over 100 steps, then constant, then linear to zero over the last half."""
@@ -212,27 +232,44 @@ class MultimodalTrainer:
         parts = self.train.parts()
         self.within = now = self.within or {"seen": 0, "seconds": 0.0, "norms": 0.0, "sums": dict.fromkeys(("total", *self.loss.weights), 0.0),
                                             "codes": torch.zeros(rows, self.model.config.latent_dim), "met": torch.zeros(rows, dtype=torch.bool)}
-        first, begin = math.ceil(now["seen"] / self.train.batch_size), time.perf_counter()
+        first, all_steps, begin = math.ceil(now["seen"] / self.train.batch_size), self.config.num_epochs * len(self.train), time.perf_counter()
         with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=rows, initial=now["seen"]) as bar:
             for index, (images, tokens, _) in enumerate(self.train.batches(first), first):
-                rows = parts[index]                                     # of the whole batch
+                rows, step = parts[index], epoch * len(self.train) + index                  # rows of the whole batch
                 if self.small and len(images):
                     images = jiggle(images, stream(f"{self.config.seed} {epoch} {index}", "jiggle"), length=len(rows), mine=ranks.mine(len(rows)))
                 with unbroken():
-                    values, norm, code = self.step(images.to(self.device), tokens.to(self.device), epoch * len(self.train) + index,
-                                                   self.config.num_epochs * len(self.train), len(rows))
+                    values, norm, code = self.step(images.to(self.device), tokens.to(self.device), step, all_steps, len(rows))
                     now["codes"][rows], now["met"][rows] = code.float().cpu(), True
                     for part in now["sums"]:
                         now["sums"][part] += values[part] * len(rows)
                     now["norms"] += norm * len(rows)
                     now["seen"] += len(rows)
                     now["seconds"] += time.perf_counter() - begin
-                bar.set_postfix_str(f"recon {values['reconstruction']:.3f} caption {values['caption']:.2f} contrast {values['contrastive']:.2f}", refresh=False)
+                bar.set_postfix_str(f"step {step + 1}/{all_steps} loss {values['total']:.2f} recon {values['reconstruction']:.3f} caption {values['caption']:.2f} "
+                                    f"contrast {values['contrastive']:.2f}{self.told_utilisation(now)}", refresh=False)
                 bar.update(len(rows))
                 self.save_in_time()
+                if now["seconds"] > TOLD_AFTER and self.worth_compiling((all_steps - step - 1) * self.train.batch_size * now["seconds"] / now["seen"]):
+                    self.compile()
                 begin = time.perf_counter()
         seen = now["seen"]
         return {part: value / seen for part, value in now["sums"].items()}, now["norms"] / seen, seen / now["seconds"], now["codes"], now["met"]
+
+    def told_utilisation(self, now):
+        """", 39 % of matrix speed", once that is worth while: operations of this epoch's steps, those of contrast left out, over the time that they took."""
+        if now["seconds"] < TOLD_AFTER or ranks.count() > 1:
+            return ""
+        if self.utilisation is None:
+            images, tokens, _ = self.train.batch(np.arange(2))
+            images, tokens = images.to(self.device), tokens.to(self.device)
+            grads = [weight.grad for weight in self.model.parameters()]
+            each = operations(lambda: self.losses(images, tokens, self.noise(2, 0))[0]["total"].backward()) / 2
+            for weight, grad in zip(self.model.parameters(), grads):
+                weight.grad = grad
+            update = operations(lambda: [orthogonalise(weight) for weight in self.optimizers[1].param_groups[0]["params"]])
+            self.utilisation = (each + update / self.train.batch_size) / matrix_speed(self.device, torch.bfloat16 if self.precision == "bf16" else torch.float32)
+        return f", {self.utilisation * now['seen'] / now['seconds']:.0%} of matrix speed"
 
     @torch.no_grad()
     def validate(self):
@@ -364,9 +401,22 @@ class MultimodalTrainer:
         self.metrics = ranks.of_first(self.metrics)
         ranks.like_first(self.model.sampler)                            # which the first has fitted
 
+    @torch.no_grad()
+    def caption_reading(self):
+        """Nats per token that held-out captions lose when they are told another picture's code; None where all captions are the same."""
+        images, tokens, _ = self.val.batch(np.arange(min(len(self.val.rows), self.val.batch_size)))
+        if (tokens == tokens[:1]).all():
+            return None
+        self.model.eval()
+        code, tokens = self.model.image_encoder(images.to(self.device)), tokens.to(self.device)
+        own, other = (float(caption_loss(self.model.text_decoder(read, tokens), tokens)) for read in (code, code.roll(1, 0)))
+        return other - own
+
     def end_epoch(self, log, epoch, train, val, norm, speed, codes, met):
         """What one process does for all: the sampler, the figures, the files."""
         best = val["total"] < min((row["val_loss"] for row in self.metrics), default=math.inf)
+        grads = {name: weight.grad for name, weight in self.model.named_parameters() if not name.startswith("sampler.")}
+        dead = [name for name, grad in grads.items() if grad is None or not grad.any()] if any(grad is not None for grad in grads.values()) else []
         if not met.all():
             codes = self.encode(self.train)
         self.fit_sampler(codes, min(STEPS_AN_EPOCH, self.config.sampler_steps), epoch)
@@ -377,13 +427,16 @@ class MultimodalTrainer:
                 "epoch": epoch + 1, "train_loss": train["total"], "val_loss": val["total"],
                 **{f"train_{part}": train[part] for part in self.loss.weights}, **{f"val_{part}": val[part] for part in self.loss.weights},
                 "learning_rate": self.optimizers[0].param_groups[0]["lr"], "grad_norm": norm,
-                "latent_mean": float(z.mean()), "latent_std": float(z.std()), "latent_norm": float(z.norm(dim=1).mean()),
+                "code_spread": diagnosis.spread(codes), "caption_reading": self.caption_reading(), "latent_mean": float(z.mean()), "latent_std": float(z.std()), "latent_norm": float(z.norm(dim=1).mean()),
                 "images_per_second": speed, "best": best})
             log(f"Epoch {epoch + 1}/{self.config.num_epochs}" + " ✅ BEST MODEL" * best)
             log(f"  Train Loss: {train['total']:.4f}")
             for part in self.loss.weights:
                 log(f"    - {part.capitalize()}: {train[part]:.4f}")
             log(f"  Val Loss: {val['total']:.4f}")
+            self.metrics[-1]["notes"] = diagnosis.findings(self.metrics, self.loss.weights, dead)
+            for note in self.metrics[-1]["notes"]:
+                log(f"  ! {note}")
             if best:
                 self.save_model("best_model.pt", epoch + 1)
                 log(f"  → Saved to: {(self.folder / 'best_model.pt').as_posix()}")
@@ -467,12 +520,13 @@ class MultimodalTrainer:
             self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=epoch)
             images, _, part = self.val.batch(np.arange(min(8, len(self.val.rows))))
             self.writer.add_image("pictures/real", grid(self.model.outward(images)), epoch)
+            self.writer.add_text("settings", "".join(f"    {name}: {value}\n" for name, value in {**asdict(self.model.config), **asdict(self.config)}.items()), epoch)
             self.writer.add_text("captions/real", "  \n".join(self.model.tokenizer.decode(self.val.tokens[i]) for i in part), epoch)
         row = self.metrics[-1]
         for part in self.loss.weights:
             self.writer.add_scalars(f"losses/{part}", {"train": row[f"train_{part}"], "val": row[f"val_{part}"]}, epoch)
         self.writer.add_scalars("losses/total", {"train": row["train_loss"], "val": row["val_loss"]}, epoch)
-        for name in ("learning_rate", "grad_norm", "latent_mean", "latent_std", "latent_norm", "images_per_second"):
+        for name in ("learning_rate", "grad_norm", "latent_mean", "latent_std", "latent_norm", "code_spread", "images_per_second"):
             self.writer.add_scalar(f"training/{name}", row[name], epoch)
         self.model.eval()
         z = latents(range(8), self.model.config.latent_dim)

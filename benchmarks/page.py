@@ -111,7 +111,7 @@ def load(port, pid, minutes, clients):
             begin = time.perf_counter()
             try:
                 event, _ = ask(port, name, *data)
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:
                 event = type(error).__name__
             with lock:
                 counts["answered" if good and event == "complete" else "refused as it should be" if not good and event == "error" else "queue full" if event == "full" else f"WRONG: {name} {event}"] += 1

@@ -2,7 +2,7 @@
 each part.
 
     python -m benchmarks.training_step                                      # small preset, its own batch
-    python -m benchmarks.training_step --against eager                      # beside the same networks and loss in plain eager fp32, NCHW, AdamW step by step
+    python -m benchmarks.training_step --against eager --pictures 4800      # beside the same networks and loss in plain eager fp32, NCHW, AdamW, to the same loss
     python -m benchmarks.training_step --preset full --batch-size 8 --against plain      # beside a plain autoencoder of 64 to 512 channels, both trained on --pictures
 
 Operations are counted by PyTorch (multiplications and additions of matrices and convolutions); matrix speed is that of the best of five products of 1,024 x
@@ -17,9 +17,9 @@ if __name__ == "__main__":                                              # --help
     @dataclass(frozen=True)
     class StepConfig:
         steps: int = option(8, "steps that are timed, after two that are not")
-        against: str = option("", "eager: the same networks in plain eager fp32, NCHW; plain: an autoencoder of five strided and five transposed convolutions, w = 64, "
+        against: str = option("", "eager: the same networks in plain eager fp32, NCHW, with AdamW, until they reach the same loss; plain: an autoencoder of five strided and five transposed convolutions, w = 64, "
                                   "BatchNorm, Adam", choices=("", "eager", "plain"))
-        pictures: int = option(160, "that both sides of --against plain are trained on before their reconstructions are compared")
+        pictures: int = option(160, "that both sides of --against plain are trained on before their reconstructions are compared, and ours of --against eager")
 
     CONFIGS = parse(ModelConfig, TrainConfig, StepConfig, description=__doc__, presets=PRESETS)
 
@@ -35,7 +35,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 import scenes
 from batches import PairLoader
@@ -44,35 +43,11 @@ from memory import peak, states, told, total
 from model_architecture import MultimodalModel, pick_device
 from optimizers import trained
 from settings import LARGEST_OWN_VOCABULARY
+from speed import matrix_speed, operations, seconds
 from tokenizer import PAD, Tokenizer
 from training_loop import MultimodalTrainer, resolved
 
-HELD_OUT = 16
-
-
-def matrix_speed(device, dtype):
-    """FLOP/s of the best of five products of 1,024 x 1,024 matrices."""
-    a, b = torch.randn(2, 1024, 1024, device=device).to(dtype)
-    return 2 * 1024**3 / min(seconds(lambda: a @ b, 10, device) for _ in range(5))
-
-
-def seconds(work, times, device):
-    """Seconds of one work(), the mean of so many after two."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    for _ in range(2):
-        work()
-    wait()
-    begin = time.perf_counter()
-    for _ in range(times):
-        work()
-    wait()
-    return (time.perf_counter() - begin) / times
-
-
-def operations(work):
-    with FlopCounterMode(display=False) as counter:
-        work()
-    return counter.get_total_flops()
+HELD_OUT, MOST_DRAWN = 16, 1200
 
 
 def drawn(folder, model_config, config, count):
@@ -119,6 +94,26 @@ class Plain(nn.Module):
         return self.decoder(code), self.out(self.transformer(x, nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], device=x.device), is_causal=True))
 
 
+def taught_until(trainer, steps, held_out, wanted=-float("inf")):
+    """At most so many steps, until the loss of the held-out pictures, looked at after every fifth, is no more than `wanted` -> for each step (seconds, its
+    number, that loss when it was last looked at)."""
+    course, loss = [], float("inf")
+    images, tokens, _ = held_out.batch(np.arange(HELD_OUT))
+    while len(course) < steps and loss > wanted:
+        for seen, words, _ in trainer.train:
+            begin = time.perf_counter()
+            trainer.step(seen, words, len(course), 10**9)               # warmed up, and no end in sight
+            spent = time.perf_counter() - begin
+            if len(course) % 5 == 4:
+                with torch.no_grad():
+                    loss = float(trainer.losses(images, tokens, trainer.noise(HELD_OUT, "held out"))[0]["total"])
+            course.append((spent, len(course), loss))
+            if len(course) == steps or loss <= wanted:
+                break
+        trainer.train.epoch += 1
+    return course
+
+
 def distance(drawn, images):
     difference = drawn.float() - images
     return difference.abs().mean() + difference.square().mean()
@@ -160,7 +155,7 @@ def main(model_config, config, options):
     model_config = resolved(model_config, config.style, 600, config.parameters)
     batch = config.batch_size
     with tempfile.TemporaryDirectory() as folder:
-        loader, held_out, tokenizer = drawn(folder, model_config, config, max(batch, options.pictures if options.against == "plain" else 2 * batch))
+        loader, held_out, tokenizer = drawn(folder, model_config, config, max(batch, min(options.pictures, MOST_DRAWN) if options.against else 2 * batch))
 
         def fresh():
             torch.manual_seed(config.seed)
@@ -192,19 +187,20 @@ def main(model_config, config, options):
                 print(line(name, spent, spent / whole, operations(work), speed))
 
         if options.against == "eager":
-            ours, plain, losses = fresh(), fresh(), ([], [])
+            ours, plain = fresh(), fresh()
             plain.precision = "fp32"
-            plain.optimizers[0] = torch.optim.AdamW(plain.optimizers[0].param_groups[0]["params"], lr=config.learning_rate, betas=(.9, .98), weight_decay=config.weight_decay, foreach=False)
-            times = [[], []]
-            for number in range(2 + options.steps):                     # the two take turns
-                for side, (one, way) in enumerate(((ours, contextlib.nullcontext), (plain, eager))):
-                    with way():
-                        begin = time.perf_counter()
-                        losses[side].append(one.step(images, tokens, number, 1000)[0]["total"])
-                        times[side].append(time.perf_counter() - begin)
-            fast, slow = (float(np.median(some[2:])) for some in times)
-            print(f"  plain eager fp32, NCHW {slow * 1e3:9.1f} ms: {slow / fast:.2f} times as long as ours in turns with it (wanted: 1.5); losses after {2 + options.steps} steps "
-                  f"{losses[0][-1]:.4f} and {losses[1][-1]:.4f}")
+            plain.optimizers = [torch.optim.AdamW(trained(plain.model), lr=1e-3, betas=(.9, .98), weight_decay=config.weight_decay, foreach=False)]
+            plain.config = replace(plain.config, learning_rate=1e-3)
+            steps = options.pictures // batch
+            taught = {"ours": taught_until(ours, steps, held_out)}
+            with eager():
+                taught["plain eager"] = taught_until(plain, 4 * steps, held_out, taught["ours"][-1][2])
+            for name, course in taught.items():
+                print(f"  {name:<11} {len(course):4} steps of {np.median([spent for spent, _, _ in course]) * 1e3:6.1f} ms, {sum(spent for spent, _, _ in course):6.1f} s; "
+                      f"loss of {HELD_OUT} held-out pictures {course[-1][2]:.3f}", flush=True)
+            a_step, in_all = ([measure(taught["plain eager"]) / measure(taught["ours"]) for measure in (lambda course: np.median([spent for spent, _, _ in course]), lambda course: sum(spent for spent, _, _ in course))])
+            reached = taught["plain eager"][-1][2] <= taught["ours"][-1][2]
+            print(f"  plain eager fp32, NCHW, AdamW takes {a_step:.2f} times as long for a step and {'' if reached else 'more than '}{in_all:.2f} times as long to the same loss (wanted: 1.5)")
         if options.against == "plain":
             del trainer, model, parts
             ours, plain, found = fresh(), PlainTrainer(model_config.image_size, device), {}

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes", "sampler": "", "optimizers": "", "ranks": "",
-    "losses": "tokenizer", "memory": "tokenizer",
+    "losses": "tokenizer", "memory": "tokenizer", "diagnosis": "", "speed": "",
     "realism": "cli judge records settings",
     "model_architecture": "checkpoint cli sampler settings tokenizer",
     "formats": "cli", "archives": "cli formats", "hub": "archives cli formats records settings",
@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "dataset_preparation": "checking cli formats records scenes settings sources", "endpoint": "cli", "caption_quality": "cli",
     "wording": "", "caption_generation": "caption_quality cli endpoint records settings wording",
     "batches": "cli model_architecture ranks records scenes settings tokenizer",
-    "training_loop": "batches checkpoint cli health losses memory model_architecture optimizers ranks records sampler settings tokenizer",
+    "training_loop": "batches checkpoint cli diagnosis health losses memory model_architecture optimizers ranks records sampler settings speed tokenizer",
     "cards": "cli formats settings", "index": "cli realism records", "bulk": "cards cli formats records",
     "inference": "bulk cards cli formats health index model_architecture settings",
     "measures": "cli judge realism records scenes", "evaluation": "cli health inference judge measures realism records scenes settings",

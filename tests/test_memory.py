@@ -94,3 +94,25 @@ def test_a_collection_s_own_captions_and_vocabulary_are_taken(builtin_data, tmp_
     assert training_loop.main(tiny_config(vocab_size=0, max_caption_length=90), train) == 0
     length = int(re.search(r"captions of (\d+) tokens", capsys.readouterr().out)[1])
     assert 15 < length < 90 and not list(tmp_path.iterdir())
+
+
+def test_recomputed_activations_change_no_gradient_and_take_less_room():
+    found = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        loader = PairLoader(np.random.default_rng(0).integers(0, 256, (16, 64, 64), dtype=np.uint8), range(16), [[1, 5, 6, 2]] * 16, 16, 1)
+        trainer = MultimodalTrainer(MultimodalModel(tiny_config(image_size=64, width=16, max_width=32)), loader, loader, TrainConfig(batch_size=16, recompute=recompute))
+        images, tokens, _ = loader.batch(np.arange(16))
+        weights = [weight for weight in trainer.model.parameters() if weight.requires_grad]
+        most = memory.peak(lambda: trainer.losses(images, tokens, trainer.noise(16, 0))[0]["total"].backward(), torch.device("cpu"))
+        found.append((most, [weight.grad for weight in weights if weight.grad is not None]))
+    (all_kept, gradients), (fewer, again) = found
+    assert len(gradients) == len(again) > 20 and all(map(torch.equal, gradients, again))
+    assert fewer < .75 * all_kept, (fewer, all_kept)
+
+
+def test_batches_from_pixels_on_the_device_are_those_from_the_file():
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), dtype=np.uint8)
+    for channels in (1, 3):
+        file, device = (PairLoader(source, [7, 1, 3], [[1, 2]] * 3, 3, channels) for source in (pixels, torch.from_numpy(pixels)))
+        assert all(map(torch.equal, file.batch(np.array([2, 0])), device.batch(np.array([2, 0]))))

@@ -2,6 +2,7 @@
 import copy
 import json
 import math
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -334,3 +335,38 @@ def test_the_last_fit_of_a_small_collection_begins_anew(tiny_model, tmp_path):
     trainer.small = False
     trainer.fit_sampler(codes, 10, 0, 2e-3, held_out=codes[:8])
     assert not all(torch.equal(found[0][name], value) for name, value in trainer.model.sampler.state_dict().items())
+
+
+def test_networks_are_compiled_where_that_pays(builtin_data, tmp_path, monkeypatch):
+    """On two cores compiling takes 49 s and makes a step slower; on a GPU it is worth a minute of a long run, not of a short one."""
+    found = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda part: found.append(part))
+    run = trainer(builtin_data, tmp_path)
+    assert not run.worth_compiling(1e6) and not found, "a processor"
+    run.device = torch.device("cuda")
+    assert run.worth_compiling(1000) and not run.worth_compiling(500)
+    assert trainer(builtin_data, tmp_path, compile="on").compiled and len(found) == 5
+    run = trainer(builtin_data, tmp_path, compile="off")
+    run.device = torch.device("cuda")
+    assert not run.worth_compiling(1e6) and len(found) == 5
+
+
+def test_compiling_comes_when_the_pace_is_known(builtin_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda part: None)
+    monkeypatch.setattr(training_loop, "TOLD_AFTER", 0)
+    run, left = trainer(builtin_data, tmp_path), []
+    monkeypatch.setattr(run, "worth_compiling", lambda seconds: left.append(seconds) or len(left) == 3)
+    monkeypatch.setattr(run, "compile", lambda: left.append("compiled"))
+    run.train_epoch(0)
+    steps, seconds = len(run.train), [value for value in left if value != "compiled"]
+    assert left[3] == "compiled" and len(seconds) == steps and all(0 < value < 600 for value in seconds)
+
+
+@pytest.mark.skipif(not os.environ.get("LONG"), reason="compiling takes a minute")
+def test_compiled_networks_learn_the_same(builtin_data, tmp_path):
+    plain, fast = (trainer(builtin_data, tmp_path / name, compile=name) for name in ("off", "on"))
+    images, tokens, _ = plain.train.batch(np.arange(8))
+    for step in range(2):
+        first, second = (run.step(images, tokens, step, 100)[0] for run in (plain, fast))
+        assert first == pytest.approx(second, rel=1e-3)
+    assert list(plain.model.state_dict()) == list(fast.model.state_dict())
