@@ -84,7 +84,8 @@ def test_two_processes_train_the_model_that_one_would(builtin_data, tmp_path):
         assert done.returncode in (0, 1) and done.stdout.count("Epoch 2/2") == 1 and done.stdout.count("Done: ") == 1, done.stderr[-2000:]
     one, two = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in runs)
     for row, other in zip(one, two, strict=True):
-        for key in row.keys() - {"images_per_second", "latent_mean", "latent_std", "latent_norm"}:
+        assert len(row["notes"]) == len(other["notes"])
+        for key in row.keys() - {"images_per_second", "latent_mean", "latent_std", "latent_norm", "notes"}:
             assert row[key] == pytest.approx(other[key], rel=1e-3, abs=1e-3), key
     weights = [torch.load(tmp_path / name / "last.pt", weights_only=True)["model"] for name in runs]
     for name, weight in weights[0].items():
