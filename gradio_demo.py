@@ -39,6 +39,7 @@ from settings import GUIDANCE
 HERE = Path(__file__).parent
 TITLE = "One seed, one picture, one caption"
 TABS = {"generate": "Generate", "picture": "Your picture", "morph": "Morph", "find": "Find", "collection": "Collection", "training": "Training"}
+VISITORS = 200                                                          # whose state is kept, the latest; Gradio keeps 10,000, and each takes a copy of the page's configuration
 FONTS = ["Georgia", "Times New Roman", "Times", "serif"]
 COMMANDS = """The built-in collection, a model trained on it and this page, in one command:
 
@@ -128,7 +129,7 @@ def serve(page, host="127.0.0.1", port=7860, share=False, auth="", blocked=()):
     try:
         page.launch(server_name=host, server_port=port, share=share, auth=tuple(auth.split(":", 1)) if auth else None, quiet=True, prevent_thread_lock=True, show_error=True,
                     max_file_size="10mb", allowed_paths=[], blocked_paths=[str(Path(path).resolve()) for path in blocked], strict_cors=True, ssr_mode=False,
-                    enable_monitoring=False, footer_links=["api"], theme=gr.themes.Base(font=FONTS, font_mono=["Menlo", "Consolas", "monospace"], radius_size="none"),
+                    enable_monitoring=False, state_session_capacity=VISITORS, footer_links=["api"], theme=gr.themes.Base(font=FONTS, font_mono=["Menlo", "Consolas", "monospace"], radius_size="none"),
                     css_paths=HERE / "page.css", head=f"<script>{(HERE / 'page.js').read_text('utf-8')}</script>")
     except (OSError, ValueError) as error:
         if "localhost is not accessible" in str(error):                 # it waits three seconds for itself

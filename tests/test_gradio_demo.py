@@ -580,19 +580,31 @@ def test_flood_is_refused_and_the_page_stays_alive(tmp_path):
             gate.wait(60)
             return super().generate_batch(seeds, **more)
 
-    served, codes = Served(Slow(), tmp_path), []
+    served, codes, joins = Served(Slow(), tmp_path), [], 300 if os.environ.get("LONG") else 50
     try:
-        for _ in range(50):
+        for _ in range(joins):
             request = urllib.request.Request(served.url + "/gradio_api/call/generate", json.dumps({"data": USUAL["generate"]}).encode(), {"Content-Type": "application/json"})
             try:
                 codes.append(urllib.request.urlopen(request, timeout=20).status)
             except urllib.error.HTTPError as error:
                 codes.append(error.code)
-        assert 30 <= codes.count(200) <= 34 and codes.count(503) == 50 - codes.count(200), codes
+        assert 30 <= codes.count(200) <= 34 and codes.count(503) == joins - codes.count(200), codes
         gate.set()
         assert served.client.predict("7", api_name="/generate")[1] == "An engraving of 7"
     finally:
         gate.set()
+        served.close()
+
+
+def test_many_visitors_leave_no_memory_behind(tmp_path, monkeypatch):
+    """Gradio keeps what 10,000 visitors had, a copy of the page's configuration each: after 25 minutes of 16 clients the page held 560 MB more."""
+    monkeypatch.setattr(gradio_demo, "VISITORS", 4)
+    served = Served(Noise(), tmp_path)
+    try:
+        for seed in range(9):
+            assert served.raw("generate", seed, *USUAL["generate"][1:])[0] == "complete"
+        assert 1 <= len(served.page.app.state_holder.session_data) <= 5
+    finally:
         served.close()
 
 
