@@ -49,8 +49,9 @@ def save(path, state, keep=None):
     content = io.BytesIO()                                              # written from here, a full disk is an OSError; torch says "unexpected pos"
     torch.save(state, content)
     content = content.getbuffer()
-    for torn in path.parent.glob(f".{path.name}.*.partial"):            # of a killed save
-        torn.unlink(missing_ok=True)
+    for name in (path.name, "checksums.json"):
+        for torn in path.parent.glob(f".{name}.*.partial"):             # of a killed save
+            torn.unlink(missing_ok=True)
     with whole_file(path) as partial:
         with open(partial, "wb") as file:
             file.write(content)

@@ -57,6 +57,7 @@ from tokenizer import PAD, Tokenizer
 
 PROMPTS = 4                                                             # versions of each caption that the sampler learns to answer
 SAMPLER_PASSES, SAMPLER_BATCH = 190, 256                                # of the last fit, over the training pictures: 4,000 steps for the 5,400 drawings
+FLOW_RATE = .768                                                        # learning rate of the last fit times the flow's width: 3e-3 for the small preset's 256
 STEPS_AN_EPOCH, ROWS_AN_EPOCH = 50, 2000                                # of the sampler, so that every saved model can be sampled; the last fit does it properly
 LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
 SMALL, MOST_VIEWS = 5000, 16                                            # training pictures below which views of each make up for number; how many at most
@@ -468,7 +469,7 @@ class MultimodalTrainer:
             if part.exists():
                 self.load_fit(part, log)
             views = max(1, health.POWER_ROWS // len(self.val.rows))
-            self.fit_sampler(self.encode(self.train, views=self.views), self.config.sampler_steps, 0, 2e-3, held_out=self.encode(self.val))
+            self.fit_sampler(self.encode(self.train, views=self.views), self.config.sampler_steps, 0, FLOW_RATE / self.model.config.flow_width, held_out=self.encode(self.val))
             tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
             z = self.model.sampler.to_latent(self.encode(self.val, noisy=True, views=views).to(self.device)).cpu()
             self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(self.val.rows)), views), self.config.seed)
