@@ -28,7 +28,7 @@ def sensitive_directions(outputs, latent_dim, generator, points=8, batch=32, sha
     return directions[:int((held < share).sum()) + 1].T.float()         # (D, r)
 
 
-def two_sample_auc(encoded, groups=None, seed=0, trees=100):
+def two_sample_auc(encoded, groups=None, seed=0, trees=200):
     """Area under the ROC curve of a classifier that tells `encoded` (N, r) from as many draws of N(0, I), by five-fold
     cross-validation: .5 when they cannot be told apart; None where there are fewer than LEAST_ROWS groups to learn from.
     groups: (N,), rows of one group stay in one fold; None: every row is one. Two classifiers, a

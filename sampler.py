@@ -258,14 +258,14 @@ class Sampler(nn.Module):
         return y.float()
 
     @torch.no_grad()
-    def set_clusters(self, y, count, seed=0, rounds=300):
-        """Divide coordinates (N, k or more), by the leading ones, into at most `count` clusters by k-means of at most so many rounds, starting from those of
-        the last fit where it had as many."""
+    def set_clusters(self, y, count, seed=0):
+        """Divide coordinates (N, k or more), by the leading ones, into at most `count` clusters by k-means, starting from those of the last fit where
+        it had as many."""
         from sklearn.cluster import KMeans
         count = max(1, min(len(self.centres), count))
         before = self.centres[:count].cpu().numpy()
         warm = int((self.edges.diff() > 0).sum()) == count > 1
-        found = KMeans(count, init=before if warm else "k-means++", n_init=1, max_iter=rounds, random_state=seed).fit(y[:, :self.dims].cpu().numpy())
+        found = KMeans(count, init=before if warm else "k-means++", n_init=1, random_state=seed).fit(y[:, :self.dims].cpu().numpy())
         self.centres.zero_()[:count] = torch.as_tensor(found.cluster_centers_)
         frequency = np.bincount(found.labels_, minlength=count) + .5
         self.edges.fill_(1)[:count] = torch.as_tensor(np.concatenate([[0], frequency.cumsum() / frequency.sum()])[:-1])

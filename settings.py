@@ -354,7 +354,7 @@ PRESETS = {
     "full": {},
     "medium": dict(image_size=256, patch=2, width=40, max_width=256, neck=48, vocab_size=4000, text_width=256, flow_dims=96, follow_dims=160, flow_width=768),
     "small": dict(image_size=128, channels=1, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
-                  text_heads=4, linear_dims=-1, flow_dims=48, follow_dims=64, flow_width=256, num_epochs=0, batch_size=48, learning_rate=2.5e-3),
+                  text_heads=4, linear_dims=-1, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3),
 }
 
 

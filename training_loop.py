@@ -57,8 +57,7 @@ from tokenizer import PAD, Tokenizer
 
 PROMPTS = 4                                                             # versions of each caption that the sampler learns to answer
 SAMPLER_PASSES, SAMPLER_BATCH = 190, 256                                # of the last fit, over the training pictures: 4,000 steps for the 5,400 drawings
-FLOW_RATE = .768                                                        # learning rate of the last fit times the flow's width: 3e-3 for the small preset's 256
-STEPS_AN_EPOCH, ROWS_AN_EPOCH = 50, 2000                                # of the sampler, so that every saved model can be sampled; the last fit does it properly
+STEPS_AN_EPOCH = 50                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
 LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
 SMALL, MOST_VIEWS = 5000, 16                                            # training pictures below which views of each make up for number; how many at most
 MOST_THUMBNAILS, TONED = 6000, 500                                      # that the linear code is taken from; that the tone curve is
@@ -297,7 +296,7 @@ class MultimodalTrainer:
             torch.manual_seed(generator.initial_seed())                 # the dropout's random numbers
             fresh = self.model.new_sampler() if anew else copy.deepcopy(sampler)            # an interruption here leaves the sampler as it was
             coordinates = fresh.set_frame(codes, None if anew else self.coordinates)
-            fresh.set_clusters(coordinates, len(self.train.rows) // ROWS_PER_CLUSTER, self.config.seed, 300 if final else 10)
+            fresh.set_clusters(coordinates, len(self.train.rows) // ROWS_PER_CLUSTER, self.config.seed)
             fresh.set_styles(coordinates, self.styles.repeat(len(codes) // len(self.styles)), generator)
             with unbroken():
                 if anew:
@@ -311,8 +310,7 @@ class MultimodalTrainer:
             sampler.get_buffer(name).copy_(buffer)
         generator.set_state(now["generator"])
         torch.set_rng_state(now["random"])
-        y = self.coordinates if final else self.coordinates[:ROWS_AN_EPOCH]
-        y, captions = y.to(self.device), self.encode_captions(self.train, PROMPTS if final else 1, len(y))
+        y, captions = self.coordinates.to(self.device), self.encode_captions(self.train, PROMPTS if final else 1)
         if final:
             unseen = sampler.to_frame(held_out.to(self.device))[:, :y.shape[1]].repeat(max(1, 2000 // len(held_out)), 1)
         sampler.train()
@@ -348,10 +346,10 @@ class MultimodalTrainer:
         sampler.set_spread(unseen if final else y, generator)
 
     @torch.no_grad()
-    def encode_captions(self, loader, versions=1, most=None):
-        """Features (versions, N, D) of a loader's captions in the order of its rows: as they are, then with words left out. most: of the first so many."""
+    def encode_captions(self, loader, versions=1):
+        """Features (versions, N, D) of a loader's captions in the order of its rows: as they are, then with words left out."""
         self.model.eval()
-        captions, generator = [self.model.tokenizer.decode(ids) for ids in loader.tokens[:most]], stream(self.config.seed, "prompts")
+        captions, generator = [self.model.tokenizer.decode(ids) for ids in loader.tokens], stream(self.config.seed, "prompts")
         written = [captions, *([partial(caption, generator) for caption in captions] for _ in range(versions - 1))]
         return torch.stack([torch.cat([self.model.features_of(texts[i:i + 128]) for i in range(0, len(texts), 128)]) for texts in written])
 
@@ -469,7 +467,7 @@ class MultimodalTrainer:
             if part.exists():
                 self.load_fit(part, log)
             views = max(1, health.POWER_ROWS // len(self.val.rows))
-            self.fit_sampler(self.encode(self.train, views=self.views), self.config.sampler_steps, 0, FLOW_RATE / self.model.config.flow_width, held_out=self.encode(self.val))
+            self.fit_sampler(self.encode(self.train, views=self.views), self.config.sampler_steps, 0, 2e-3, held_out=self.encode(self.val))
             tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
             z = self.model.sampler.to_latent(self.encode(self.val, noisy=True, views=views).to(self.device)).cpu()
             self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(self.val.rows)), views), self.config.seed)
