@@ -264,6 +264,7 @@ class MultimodalTrainer:
             images, tokens, _ = self.train.batch(np.arange(2))
             images, tokens = images.to(self.device), tokens.to(self.device)
             grads = [weight.grad for weight in self.model.parameters()]
+            self.model.zero_grad(set_to_none=True)                      # else what is added would be added to them
             each = operations(lambda: self.losses(images, tokens, self.noise(2, 0))[0]["total"].backward()) / 2
             for weight, grad in zip(self.model.parameters(), grads):
                 weight.grad = grad

@@ -92,6 +92,16 @@ def test_utilisation_is_told_and_changes_nothing(builtin_data, tmp_path, monkeyp
     assert lines and all(re.fullmatch(r"step \d+/5 loss [\d.]+ recon [\d.]+ caption [\d.]+ contrast [\d.]+, \d+% of matrix speed", line) for line in lines), lines
 
 
+def test_measuring_utilisation_leaves_gradients_alone(builtin_data, tmp_path):
+    config = TrainConfig(style="builtin", preset="small", batch_size=8, device="cpu", data=str(builtin_data), checkpoints=str(tmp_path))
+    (train, val), tokenizer = create_data_loaders(tiny_config(vocab_size=0), config)
+    trainer = MultimodalTrainer(MultimodalModel(tiny_config(vocab_size=len(tokenizer)), tokenizer), train, val, config)
+    for weight in trainer.model.parameters():
+        weight.grad = torch.ones_like(weight)
+    assert "of matrix speed" in trainer.told_utilisation({"seen": 80, "seconds": 11.})
+    assert all((weight.grad == 1).all() for weight in trainer.model.parameters())
+
+
 def test_utilisation_counts_what_pytorch_counts():
     a, b = torch.ones(2, 30, 40), torch.ones(2, 40, 50)
     from speed import operations
