@@ -24,7 +24,6 @@ if __name__ == "__main__":                                              # --help
     CONFIGS = parse(ModelConfig, TrainConfig, StepConfig, description=__doc__, presets=PRESETS)
 
 import contextlib
-import copy
 import tempfile
 import time
 from dataclasses import replace
