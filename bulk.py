@@ -19,7 +19,7 @@ from cli import UserError, progress, whole_file, write_text
 from formats import parquet_writer, pyarrow_parquet, tar_writer
 from records import read_json
 
-AHEAD = 4                                                               # batches that may wait to be encoded: memory stays flat
+AHEAD = 4                                                               # batches that may wait to be encoded while a GPU makes the next: memory stays flat
 COLUMNS = {"seed": "int64", "cosine": "float32", "match": "int32", "near_training": "string"}
 
 
@@ -30,8 +30,8 @@ def files_of(out, order, share, suffix):
     return files[share[0] - 1::share[1]]
 
 
-def encoded(files, make, batch, pool, grey):
-    """Yields (file, [(facts, bytes of the PNG)]) batch by batch. Pictures are encoded by the pool while the next batch is made."""
+def encoded(files, make, batch, pool, grey, ahead):
+    """Yields (file, [(facts, bytes of the PNG)]) batch by batch. Pictures are encoded by the pool, of `ahead` batches while further ones are made."""
     def finish(facts, image):
         facts = sign(image, facts)
         return facts, encode(image, facts, grey)
@@ -40,7 +40,7 @@ def encoded(files, make, batch, pool, grey):
     for path, seeds in files:
         for start in range(0, len(seeds), batch):
             waiting.append((path, [pool.submit(finish, facts, image) for facts, image in make(seeds[start:start + batch])]))
-            if len(waiting) > AHEAD:
+            if len(waiting) > ahead:
                 path_done, futures = waiting.popleft()
                 yield path_done, [future.result() for future in futures]
     for path_done, futures in waiting:
@@ -60,11 +60,12 @@ def add_to_parquet(add, rows):
          for facts, png in rows])
 
 
-def write(out, order, make, share=(1, 1), batch=32, grey=False):
+def write(out, order, make, share=(1, 1), batch=32, grey=False, ahead=AHEAD):
     """Writes the files of one share of an order that are not there yet.
 
     order: count, first (seed), pairs_per_file, format, and whatever else decides what the pairs are: it is compared with what the folder holds.
-    make: seeds -> [(facts, PIL image)], one for each. grey: the PNGs have one channel.
+    make: seeds -> [(facts, PIL image)], one for each. grey: the PNGs have one channel. ahead: batches that may wait to be encoded; 0 where making and
+    encoding want the same cores, since taking turns is then quicker than disturbing each other.
     """
     suffix, writer, put = WRITERS[order["format"]]
     if order["format"] == "parquet":
@@ -80,7 +81,7 @@ def write(out, order, make, share=(1, 1), batch=32, grey=False):
     missing = [(path, seeds) for path, seeds in files if not path.exists()]
     total, lacking = (sum(len(seeds) for _, seeds in some) for some in (files, missing))
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress(label="pairs", total=total, initial=total - lacking, unit="pair") as bar:
-        for path, parts in itertools.groupby(encoded(missing, make, batch, pool, grey), key=lambda part: part[0]):
+        for path, parts in itertools.groupby(encoded(missing, make, batch, pool, grey, ahead), key=lambda part: part[0]):
             if not file.exists():                                       # only now: an order that cannot be made binds nobody
                 write_text(file, json.dumps(order, ensure_ascii=False, indent=1) + "\n")
             with whole_file(path) as partial, writer(partial) as add:

@@ -460,7 +460,7 @@ def write_many(generator, config):
 
     order = {name: getattr(config, name) for name in ("count", "pairs_per_file", "format", "prompt", "style", "guidance", "temperature", "best_of")}
     return bulk.write(Path(config.out), {**order, "first": seed_list(config.seeds)[0], "fingerprint": generator.fingerprint}, make, shard_of(config.shard), config.batch_size,
-                      generator.grey)
+                      generator.grey, bulk.AHEAD * (generator.model.device.type != "cpu"))
 
 
 def build_index(generator, config):

@@ -31,6 +31,7 @@ import checkpoint
 from cli import UserError, run, write_text
 from sampler import PROMPT_LEEWAY, Sampler
 from settings import GUIDANCE, LARGEST_OWN_VOCABULARY, PRESETS, ModelConfig, base_and_doublings
+from text_networks import TextDecoder, TextEncoder, Writing
 from tokenizer import END, PAD, START, Tokenizer
 
 FORMAT = 2                                                              # of the extra state in best_model.pt
@@ -226,84 +227,6 @@ def linear_code(samples, dimensions, noise, most=None):
     return mean.float(), F.pad(encoder, (0, 0, 0, more)).float(), F.pad(decoder, (0, more)).float()
 
 
-# ---------------------------------------------------------------- captions
-
-class Attention(nn.Module):
-    def __init__(self, width, heads):
-        super().__init__()
-        self.heads = heads
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-
-    def forward(self, x, mask=None, causal=False, cache=None):
-        """x (B, T, W). cache: [keys, values] of the tokens before, each (B, H, t, W/H), grown in place; then T is 1."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)    # each (B, H, T, W/H)
-        if cache is not None:
-            if cache:
-                k, v = torch.cat([cache[0], k], 2), torch.cat([cache[1], v], 2)            # (B, H, t + 1, W/H)
-            cache[:] = k, v
-            causal = False
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)      # (B, H, T, W/H)
-        return self.out(x.transpose(1, 2).flatten(2))                   # (B, T, W)
-
-
-class Block(nn.Module):
-    """Pre-norm transformer block."""
-
-    def __init__(self, width, heads):
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(self, x, **attention):
-        x = x + self.attention(self.norm1(x), **attention)
-        return x + self.mlp(self.norm2(x))
-
-
-class TextDecoder(nn.Module):
-    """Code (B, D) and the tokens so far (B, T) -> logits of the next (B, T, V). The code is added before every layer and at
-    every position, so no position can overlook it. Entries that the tokenizer does not use have logit -inf."""
-
-    def __init__(self, config):
-        super().__init__()
-        width = config.text_width
-        self.tokens = nn.Embedding(config.vocab_size, width)
-        self.positions = nn.Parameter(torch.zeros(config.max_caption_length, width))
-        self.condition = nn.Linear(config.latent_dim, width * config.text_layers)
-        self.blocks = nn.ModuleList(Block(width, config.text_heads) for _ in range(config.text_layers))
-        self.norm = nn.LayerNorm(width)
-        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
-        self.register_buffer("unused", torch.zeros(config.vocab_size, dtype=torch.bool), persistent=False)
-
-    def forward(self, code, tokens, caches=None, start=0, condition=None):
-        """condition: self.condition(code), where it is known from the words before."""
-        condition = self.condition(code) if condition is None else condition
-        conditions = condition[:, None].chunk(len(self.blocks), -1)                        # L of (B, 1, W)
-        x = self.tokens(tokens) + self.positions[start:start + tokens.shape[1]]            # (B, T, W)
-        for block, own, cache in zip(self.blocks, conditions, caches or [None] * len(self.blocks)):
-            x = block(x + own, causal=True, cache=cache)
-        logits = F.linear(self.norm(x), self.tokens.weight, self.bias)                     # (B, T, V)
-        return logits.masked_fill(self.unused, -torch.inf)
-
-
-class TextEncoder(nn.Module):
-    """Tokens (B, T) -> one vector of the code's length (B, D), which InfoNCE compares with the picture's code."""
-
-    def __init__(self, config):
-        super().__init__()
-        self.tokens = nn.Embedding(config.vocab_size, config.text_width)
-        self.positions = nn.Parameter(torch.zeros(config.max_caption_length, config.text_width))
-        self.block = Block(config.text_width, config.text_heads)
-        self.norm = nn.LayerNorm(config.text_width)
-        self.out = nn.Linear(config.text_width, config.latent_dim)
-
-    def forward(self, tokens):
-        real = tokens != PAD                                            # (B, T)
-        x = self.tokens(tokens) + self.positions[:tokens.shape[1]]      # (B, T, W)
-        x = self.norm(self.block(x, mask=real[:, None, None]))          # (B, T, W)
-        return self.out((x * real[..., None]).sum(1) / real.sum(1, keepdim=True))          # (B, D)
-
-
 # ---------------------------------------------------------------- the whole
 
 def draw_weights(part):
@@ -476,23 +399,21 @@ class MultimodalModel(nn.Module):
         code = self.code(z)
         return self.outward(self.image_decoder.printed(code)), [self.tokenizer.decode(ids) for ids in self.decode_tokens(z, temperature, generators, True, code)]
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def decode_tokens(self, z, temperature=0.0, generators=None, use_cache=True, code=None):
         """As decode_text -> list of id lists, from START to END, or to the length limit where no END came. code: that of z, where it is known."""
         code = self.code(z) if code is None else code
-        rows = [[START] for _ in code]
-        caches, condition = [[] for _ in self.text_decoder.blocks], self.text_decoder.condition(code)
-        for position in range(self.config.max_caption_length - 1):
-            if use_cache:
-                last = torch.tensor([[row[-1]] for row in rows], device=self.device)
-                logits = self.text_decoder(code, last, caches, position, condition)[:, -1].float()
-            else:
-                logits = self.text_decoder(code, torch.tensor(rows, device=self.device))[:, -1].float()
+        rows, most = [[START] for _ in code], self.config.max_caption_length - 1
+        writing = Writing(self.text_decoder, code, most) if use_cache else None
+        for _ in range(most):
+            logits = writing.next([row[-1] for row in rows]) if use_cache else self.text_decoder(code, torch.tensor(rows, device=self.device))[:, -1]
+            logits = logits.float().cpu()
             if temperature:
-                chances = (logits.cpu().double() / temperature).softmax(-1)
+                chances = (logits.double() / temperature).softmax(-1)
                 chosen = [int(torch.multinomial(chance, 1, generator=generator)) for chance, generator in zip(chances, generators)]
             else:
-                chosen = (logits >= logits.amax(-1, keepdim=True) - TIE).int().argmax(-1).tolist()      # the first of the near-equals
+                logits = logits.numpy()
+                chosen = (logits >= logits.max(-1, keepdims=True) - TIE).argmax(-1).tolist()            # the first of the near-equals
             for row, id in zip(rows, chosen):
                 row.append(id if row[-1] not in (END, PAD) else PAD)
             if all(row[-1] in (END, PAD) for row in rows):

@@ -19,6 +19,7 @@ NO_CLUSTER = -1
 ROWS_PER_CLUSTER = 8                                                    # pictures of the collection, at least, on average
 GUIDED_UNTIL = .5                                                       # of the flow's time: what is drawn is settled early; later, guidance only distorts
 PROMPT_LEEWAY = 1.0                                                     # see typical: what is asked for may be rarer than what is drawn
+AT_ONCE = 16_384                                                        # codes that are looked at in double precision: 128 MB
 TOLD_CLUSTER, TOLD_CAPTION = .65, .25                                   # shares of the fit's rows that know so much; the others know nothing
 
 
@@ -113,6 +114,16 @@ class Sampler(nn.Module):
         self.register_buffer("spread", torch.ones(self.following, dtype=torch.float64))     # standard deviation of what the regression leaves over
         self.flow = VelocityField(self.dims, config.flow_width, config.flow_clusters, config.latent_dim)
         self.regression = Regression(self.dims, config.flow_width, self.following)
+        self.copies = {}                                                # of these two; see exact
+
+    def exact(self, name):
+        """The network of that name in float64 on the CPU, without gradients of its own: a copy, made anew when the weights are others."""
+        network = getattr(self, name)
+        weights = list(network.parameters())                            # compared, since a fused optimiser does not count their versions up
+        if name not in self.copies or not all(map(torch.equal, weights, self.copies[name][0])):
+            with torch.inference_mode(False):                           # else it could serve no gradient later
+                self.copies[name] = [weight.detach().clone() for weight in weights], copy.deepcopy(network).double().cpu().eval().requires_grad_(False)
+        return self.copies[name][1]
 
     # -- seeds and codes
 
@@ -137,8 +148,7 @@ class Sampler(nn.Module):
 
     def following_mean(self, y):
         """y (B, D) -> what the regression expects of the following coordinates (B, m)."""
-        regression = copy.deepcopy(self.regression).double().cpu().eval().requires_grad_(False)
-        return regression(y[:, :self.dims].double().cpu())
+        return self.exact("regression")(y[:, :self.dims].double().cpu())
 
     def with_following(self, y):
         """Coordinates (B, D) in which the following ones are standard normal -> those of the frame; without_following is its inverse."""
@@ -181,7 +191,7 @@ class Sampler(nn.Module):
     def integrate(self, y, begin, end, clusters=None, captions=None, guidance=1.0):
         """Solve dy/dt = v(y, t | condition) from t = begin to end with classical Runge-Kutta. y (B, k) -> (B, k), same device and
         dtype. guidance: 1 follows the condition as learnt, above exaggerates what it changes."""
-        flow = copy.deepcopy(self.flow).double().cpu().eval().requires_grad_(False)
+        flow = self.exact("flow")
         x, steps = y.double().cpu(), max(1, round(self.STEPS * abs(end - begin)))
         nothing = torch.full((len(x),), NO_CLUSTER)
         condition = flow.condition(nothing if clusters is None else clusters, None if captions is None else captions.double().cpu())
@@ -237,15 +247,15 @@ class Sampler(nn.Module):
         """Fit mean and frame to codes (N, D) without noise. previous: what this returned for the first rows at the last fit, (M <= N, k + m);
         each of the two kinds is turned to agree with what it was (orthogonal Procrustes), so that flow and regression fitted before
         stay nearly right. -> whitened coordinates, the leading and the following ones (N, k + m)."""
-        codes = codes.double().cpu()
-        mean = codes.mean(0)
-        variance, directions = torch.linalg.eigh((codes - mean).T @ (codes - mean) / len(codes))
+        parts, mean = codes.split(AT_ONCE), codes.mean(0, dtype=torch.float64).cpu()
+        centred = lambda part: part.double().cpu() - mean
+        variance, directions = torch.linalg.eigh(sum(centred(part).T @ centred(part) for part in parts) / len(codes))
         order = variance.argsort(descending=True)
         scale = (variance[order].clamp(min=0) + self.noise**2).clamp(min=1e-6).sqrt()      # (D,)
         directions = directions[:, order]                               # (D, D), columns
         turn = torch.eye(len(mean), dtype=torch.float64)
         k, m = self.dims, self.dims + self.following
-        y = (codes - mean) @ directions[:, :m] / scale[:m]              # (N, k + m)
+        y = torch.cat([centred(part) @ directions[:, :m] / scale[:m] for part in parts])    # (N, k + m)
         for part in (slice(0, k), slice(k, m)) if previous is not None else ():
             u, _, vh = torch.linalg.svd(y[:len(previous), part].T @ previous[:, part].double())
             turn[part, part] = u @ vh

@@ -12,7 +12,7 @@ class Tokenizer:
     def __init__(self, json_text):
         from tokenizers import Tokenizer as Library
         self.json = json_text
-        self.library = Library.from_str(json_text)
+        self.bpe = Library.from_str(json_text)
 
     @classmethod
     def train(cls, texts, vocab_size):
@@ -26,16 +26,16 @@ class Tokenizer:
         return cls(library.to_str())
 
     def __len__(self):
-        return self.library.get_vocab_size()
+        return self.bpe.get_vocab_size()
 
     def encode(self, text, max_length):
         """str -> list of ids, START first and END last, at most max_length long (cut at the end, END kept). A mark spelled
         out in the text ("<end>") is text, not a mark."""
-        self.library.encode_special_tokens = True
-        return [START, *self.library.encode(text, add_special_tokens=False).ids[:max_length - 2], END]
+        self.bpe.encode_special_tokens = True
+        return [START, *self.bpe.encode(text, add_special_tokens=False).ids[:max_length - 2], END]
 
     def decode(self, ids):
         """Ids (START, END, PAD anywhere) -> the text before the first END."""
         ids = [int(id) for id in ids]
         ids = ids[:ids.index(END)] if END in ids else ids
-        return self.library.decode([id for id in ids if id > UNK])
+        return self.bpe.decode([id for id in ids if id > UNK])

@@ -59,6 +59,7 @@ PROMPTS = 4                                                             # versio
 SAMPLER_PASSES, SAMPLER_BATCH = 190, 256                                # of the last fit, over the training pictures: 4,000 steps for the 5,400 drawings
 STEPS_AN_EPOCH = 50                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
 LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
+LARGE, MOST_CODES, MOST_CHECKED = 10_000, 40_000, 4000                  # training pictures whose codes an epoch keeps; that the last fit learns from; validation pictures that check it
 SMALL, MOST_VIEWS = 5000, 16                                            # training pictures below which views of each make up for number; how many at most
 MOST_THUMBNAILS, TONED = 6000, 500                                      # that the linear code is taken from; that the tone curve is
 WORTH_COMPILING = 900                                                   # seconds of training left, from which on a GPU's time for compiling is well spent
@@ -72,6 +73,12 @@ def settled(config, rows):
     """TrainConfig with the numbers that it leaves to the collection's size."""
     return replace(config, num_epochs=config.num_epochs or max(1, round(PICTURES_SHOWN / rows)),
                    sampler_steps=config.sampler_steps or max(200, 100 * round(SAMPLER_PASSES * rows / SAMPLER_BATCH / 100)))
+
+
+def some(loader, count, seed):
+    """At most so many rows of a loader, the same ones every time: the first, of a large collection by lot. Fewer are the beginning of more."""
+    rows = len(loader.rows)
+    return (torch.arange(rows) if rows <= LARGE else torch.randperm(rows, generator=stream(seed, "some")))[:count]
 
 
 class MultimodalTrainer:
@@ -101,6 +108,7 @@ class MultimodalTrainer:
         if len(names) > model.config.styles:
             raise UserError(f"{config.style} has {len(names)} styles, the model tells {model.config.styles} apart; use --styles {len(names)}")
         self.styles = torch.tensor([names.index(style) for style in train.styles])          # (N,)
+        self.order = some(train, len(train.rows), config.seed)          # (N,): whose codes are kept, the first of these
         model.meta.update(style=config.style, styles=names, words=sorted(set().union(*(words(model.tokenizer.decode(ids)) for ids in train.tokens))))
         self.metrics, self.micro = [], config.micro_batch
         self.within = self.fitting = self.finishing = None              # how far the epoch and the fit of the sampler have come; which last fit this is
@@ -226,12 +234,14 @@ class MultimodalTrainer:
     # -- epochs
 
     def train_epoch(self, epoch):
-        """-> (mean losses, mean gradient norm, images per second, codes (N, D) as met during the epoch, which of them were met)."""
+        """-> (mean losses, mean gradient norm, images per second, codes (M, D) of the first pictures of self.order as met during the epoch, which of them
+        were met)."""
         self.model.train()
-        self.train.epoch, rows = epoch, len(self.train.rows)
+        self.train.epoch, rows, kept = epoch, len(self.train.rows), min(LARGE, len(self.order))
+        place = torch.full((rows,), kept).index_copy(0, self.order[:kept], torch.arange(kept))      # of each row's code; `kept`: nowhere
         parts = self.train.parts()
         self.within = now = self.within or {"seen": 0, "seconds": 0.0, "norms": 0.0, "sums": dict.fromkeys(("total", *self.loss.weights), 0.0),
-                                            "codes": torch.zeros(rows, self.model.config.latent_dim), "met": torch.zeros(rows, dtype=torch.bool)}
+                                            "codes": torch.zeros(kept, self.model.config.latent_dim), "met": torch.zeros(kept, dtype=torch.bool)}
         first, all_steps, begin = math.ceil(now["seen"] / self.train.batch_size), self.config.num_epochs * len(self.train), time.perf_counter()
         with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=rows, initial=now["seen"]) as bar:
             for index, (images, tokens, _) in enumerate(self.train.batches(first), first):
@@ -240,7 +250,8 @@ class MultimodalTrainer:
                     images = jiggle(images, stream(f"{self.config.seed} {epoch} {index}", "jiggle"), length=len(rows), mine=ranks.mine(len(rows)))
                 with unbroken():
                     values, norm, code = self.step(images.to(self.device), tokens.to(self.device), step, all_steps, len(rows))
-                    now["codes"][rows], now["met"][rows] = code.float().cpu(), True
+                    wanted = place[rows] < kept
+                    now["codes"][place[rows][wanted]], now["met"][place[rows][wanted]] = code.float().cpu()[wanted], True
                     for part in now["sums"]:
                         now["sums"][part] += values[part] * len(rows)
                     now["norms"] += norm * len(rows)
@@ -286,8 +297,9 @@ class MultimodalTrainer:
         told = ranks.added(torch.tensor(list(sums.values()), dtype=torch.float64, device=self.device)) / sum(map(len, parts))
         return dict(zip(sums, told.tolist()))
 
-    def fit_sampler(self, codes, steps, epoch, learning_rate=1e-3, held_out=None):
-        """Fit the map between seeds and codes (views N, D), or go on with that where self.fitting says that it was interrupted. The frame is turned to agree with the last one, so the flow starts warm.
+    def fit_sampler(self, codes, rows, steps, epoch, learning_rate=1e-3, held_out=None):
+        """Fit the map between seeds and codes (views M, D) of some rows (M,), or go on with that where self.fitting says that it was interrupted. The frame is turned to agree with the
+        last one, which the same rows began, so the flow starts warm.
         held_out: codes (M, D) that the flow is not fitted to; it is then fitted to the end, of a small collection anew, and of all its states the one kept
         is that which describes them best, since a flow that learns a few hundred codes by heart leaves no room between them."""
         sampler, final = self.model.sampler, held_out is not None
@@ -297,8 +309,8 @@ class MultimodalTrainer:
             torch.manual_seed(generator.initial_seed())                 # the dropout's random numbers
             fresh = self.model.new_sampler() if anew else copy.deepcopy(sampler)            # an interruption here leaves the sampler as it was
             coordinates = fresh.set_frame(codes, None if anew else self.coordinates)
-            fresh.set_clusters(coordinates, len(self.train.rows) // ROWS_PER_CLUSTER, self.config.seed)
-            fresh.set_styles(coordinates, self.styles.repeat(len(codes) // len(self.styles)), generator)
+            fresh.set_clusters(coordinates, len(rows) // ROWS_PER_CLUSTER, self.config.seed)
+            fresh.set_styles(coordinates, self.styles[rows].repeat(len(codes) // len(rows)), generator)
             with unbroken():
                 if anew:
                     sampler.load_state_dict(dict(fresh.named_parameters()), strict=False)
@@ -311,7 +323,7 @@ class MultimodalTrainer:
             sampler.get_buffer(name).copy_(buffer)
         generator.set_state(now["generator"])
         torch.set_rng_state(now["random"])
-        y, captions = self.coordinates.to(self.device), self.encode_captions(self.train, PROMPTS if final else 1)
+        y, captions = self.coordinates.to(self.device), self.encode_captions(self.train, rows, PROMPTS if final else 1)
         if final:
             unseen = sampler.to_frame(held_out.to(self.device))[:, :y.shape[1]].repeat(max(1, 2000 // len(held_out)), 1)
         sampler.train()
@@ -320,9 +332,9 @@ class MultimodalTrainer:
             with unbroken():
                 for group in self.flow_optimizer.param_groups:
                     group["lr"] = learning_rate * min(1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1)
-                rows = torch.randint(len(y), (SAMPLER_BATCH,), generator=generator).to(self.device)
-                version = torch.randint(len(captions), (len(rows),), generator=generator).to(self.device)
-                loss = sampler.loss(y[rows], generator, captions[version, rows % captions.shape[1]])
+                chosen = torch.randint(len(y), (SAMPLER_BATCH,), generator=generator).to(self.device)
+                version = torch.randint(len(captions), (len(chosen),), generator=generator).to(self.device)
+                loss = sampler.loss(y[chosen], generator, captions[version, chosen % captions.shape[1]])
                 self.flow_optimizer.zero_grad()
                 loss.backward()
                 norm = nn.utils.get_total_norm([weight.grad for weight in sampler.parameters() if weight.grad is not None])
@@ -347,12 +359,16 @@ class MultimodalTrainer:
         sampler.set_spread(unseen if final else y, generator)
 
     @torch.no_grad()
-    def encode_captions(self, loader, versions=1):
-        """Features (versions, N, D) of a loader's captions in the order of its rows: as they are, then with words left out."""
+    def encode_captions(self, loader, rows, versions=1):
+        """Features (versions, M, D) of the captions of a loader's rows (M,): as they are, then with words left out."""
         self.model.eval()
-        captions, generator = [self.model.tokenizer.decode(ids) for ids in loader.tokens], stream(self.config.seed, "prompts")
-        written = [captions, *([partial(caption, generator) for caption in captions] for _ in range(versions - 1))]
-        return torch.stack([torch.cat([self.model.features_of(texts[i:i + 128]) for i in range(0, len(texts), 128)]) for texts in written])
+        captions, generator = [self.model.tokenizer.decode(loader.tokens[row]) for row in rows.tolist()], stream(self.config.seed, "prompts")
+        features = torch.empty(versions, len(rows), self.model.config.latent_dim, device=self.device)
+        for number, version in enumerate(features):
+            told = captions if number == 0 else [partial(caption, generator) for caption in captions]
+            for i in range(0, len(told), 128):
+                version[i:i + 128] = self.model.features_of(told[i:i + 128])
+        return features
 
     def fit(self):
         """Train until num_epochs or until validation stalls, then fit the sampler of the best model to the end and check its
@@ -419,9 +435,9 @@ class MultimodalTrainer:
         grads = {name: weight.grad for name, weight in self.model.named_parameters() if not name.startswith("sampler.")}
         dead = [name for name, grad in grads.items() if grad is None or not grad.any()] if any(grad is not None for grad in grads.values()) else []
         if not met.all():
-            codes = self.encode(self.train)
-        self.fit_sampler(codes, min(STEPS_AN_EPOCH, self.config.sampler_steps), epoch)
-        z = self.model.sampler.to_latent(self.encode(self.val, noisy=True)[:LATENTS_WATCHED].to(self.device)).cpu()
+            codes = self.encode(self.train, self.order[:LARGE])
+        self.fit_sampler(codes, self.order[:LARGE], min(STEPS_AN_EPOCH, self.config.sampler_steps), epoch)
+        z = self.model.sampler.to_latent(self.encode(self.val, some(self.val, LATENTS_WATCHED, self.config.seed), noisy=True).to(self.device)).cpu()
         with unbroken():
             self.within = self.fitting = None
             self.metrics.append({
@@ -448,16 +464,14 @@ class MultimodalTrainer:
             self.write_metrics()
 
     @torch.no_grad()
-    def encode(self, loader, noisy=False, views=1):
-        """Codes (views N, D) of a loader's pictures in the order of its rows, with the training noise or without; the views
-        after the first are jiggled."""
+    def encode(self, loader, rows, noisy=False, views=1):
+        """Codes (views M, D) of the pictures of a loader's rows (M,), with the training noise or without; the views after the first are jiggled."""
         self.model.eval()
-        codes = []
-        for view in range(views):
-            for part in torch.arange(len(loader.rows)).split(128):
-                codes.append(self.model.image_encoder(self.view(loader, part.numpy(), view).to(self.device)).float().cpu())
-        codes = torch.cat(codes)
-        return codes + self.model.config.code_noise * self.noise(len(codes), "encode").cpu() if noisy else codes
+        codes = torch.empty(views * len(rows), self.model.config.latent_dim)
+        for view, whole in enumerate(codes.split(len(rows))):
+            for place, part in zip(whole.split(128), rows.split(128)):
+                place.copy_(self.model.image_encoder(self.view(loader, part.numpy(), view).to(self.device)))
+        return codes.add_(self.noise(len(codes), "encode").cpu(), alpha=self.model.config.code_noise) if noisy else codes
 
     def finish(self, log):
         """The best model again, its sampler fitted to the end, its latent checked; written over best_model.pt."""
@@ -467,11 +481,11 @@ class MultimodalTrainer:
         if not self.model.meta.get("health"):                           # else it is a finished run, run again
             if part.exists():
                 self.load_fit(part, log)
-            views = max(1, health.POWER_ROWS // len(self.val.rows))
-            self.fit_sampler(self.encode(self.train, views=self.views), self.config.sampler_steps, 0, 2e-3, held_out=self.encode(self.val))
+            rows, held_out, views = self.order[:MOST_CODES], some(self.val, MOST_CHECKED, self.config.seed), max(1, health.POWER_ROWS // len(self.val.rows))
+            self.fit_sampler(self.encode(self.train, rows, views=self.views), rows, self.config.sampler_steps, 0, 2e-3, held_out=self.encode(self.val, held_out))
             tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
-            z = self.model.sampler.to_latent(self.encode(self.val, noisy=True, views=views).to(self.device)).cpu()
-            self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(self.val.rows)), views), self.config.seed)
+            z = self.model.sampler.to_latent(self.encode(self.val, held_out, noisy=True, views=views).to(self.device)).cpu()
+            self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(held_out)), views), self.config.seed)
             self.set_tone()
         if not self.model.meta.get("match"):                            # also of a run that ended before pairs were scored
             self.model.meta["match"] = self.matches()
@@ -508,7 +522,8 @@ class MultimodalTrainer:
 
     def matches(self):
         """Percentiles 0 to 100 of the cosine between picture and caption of held-out real pairs: the scale of match scores."""
-        cosines = F.cosine_similarity(self.encode(self.val), self.encode_captions(self.val)[0].cpu())
+        rows = some(self.val, MOST_CHECKED, self.config.seed)
+        cosines = F.cosine_similarity(self.encode(self.val, rows), self.encode_captions(self.val, rows)[0].cpu())
         return np.quantile(cosines, np.linspace(0, 1, 101)).tolist()
 
     # -- what people look at

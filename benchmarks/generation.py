@@ -102,7 +102,7 @@ def measure_disk(generator, config):
     asked, grey = InferenceConfig(device=config.device), generator.model.config.channels == 1
     make = lambda seeds: [(facts, image) for _, _, facts, (image, _) in described(generator, of_seeds(generator, asked, seeds))]
     finish = lambda pair: encode(pair[1], sign(pair[1], pair[0]), grey)
-    making, encoding, writing, levels = 0., 0., 0., []
+    making, encoding, writing, levels, gpu = 0., 0., 0., [], generator.model.device.type == "cuda"
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, config.pairs, config.block):
             seeds, begin = range(start, min(start + config.block, config.pairs)), time.perf_counter()
@@ -112,11 +112,10 @@ def measure_disk(generator, config):
                 pass
             after, made = time.perf_counter(), None
             order = {"first": start, "count": len(seeds), "pairs_per_file": config.block, "format": config.format}
-            bulk.write(Path(folder, f"{start}"), order, make, batch=asked.batch_size, grey=grey)
+            bulk.write(Path(folder, f"{start}"), order, make, batch=asked.batch_size, grey=grey, ahead=bulk.AHEAD * gpu)
             making, encoding, writing = making + between - begin, encoding + after - between, writing + time.perf_counter() - after
             levels.append(memory())
     growth = levels[-1] - levels[0] if levels[0] else 0
-    gpu = generator.model.device.type == "cuda"
     ratio = writing / (max(making, encoding) if gpu else making + encoding)
     print(f"{config.pairs:,} pairs to disk: {writing:.1f} s ({config.pairs / writing:.1f} pairs/s); making alone {making:.1f} s, encoding alone {encoding:.1f} s: "
           f"{ratio:.3f} of {'the larger' if gpu else 'both'}; memory grew by {growth / 2**20:.1f} MB after the first {config.block:,}", flush=True)

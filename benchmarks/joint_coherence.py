@@ -63,6 +63,7 @@ from judge import load_judge
 from measures import agreement, distinct, generate, grey, level_of, shuffled
 from model_architecture import MultimodalModel, pick_device, to_pixels
 from optimizers import make_optimizers
+from text_networks import Writing
 from tokenizer import PAD, START
 from training_loop import create_data_loaders
 
@@ -151,11 +152,10 @@ def build(options, config, settings, pairs):
         def forward(self, z):
             if self.training:
                 return models.base.ModelOutput(reconstruction=self.body(z, F.pad(self.told, (1, -1), value=START)))
-            caches, logits, last = [[] for _ in self.body.blocks], [], torch.full((len(z), 1), START, device=z.device)
-            for position in range(pairs.longest):
-                logits.append(self.body(z, last, caches, position))     # (B, 1, V)
-                last = logits[-1].argmax(-1)
-            return models.base.ModelOutput(reconstruction=torch.cat(logits, 1))
+            writing, logits = Writing(self.body, z, pairs.longest), []
+            for _ in range(pairs.longest):
+                logits.append(writing.next(logits[-1].argmax(-1).tolist() if logits else [START] * len(z)))      # (B, V)
+            return models.base.ModelOutput(reconstruction=torch.stack(logits, 1))
 
     wide, narrow = MultimodalModel(config), MultimodalModel(replace(config, latent_dim=options.latent_dim + private))
     narrow.text_decoder.unused.zero_()                                  # padding is a word like any other here

@@ -1,8 +1,8 @@
 """What a training step costs here: pictures per second, floating-point operations, which share of the machine's matrix speed that is, memory, and the share of
 each part.
 
-    python -m benchmarks.training_step                                      # small preset, its own batch
-    python -m benchmarks.training_step --against eager --pictures 4800      # beside the same networks and loss in plain eager fp32, NCHW, AdamW, to the same loss
+    python -m benchmarks.training_step --preset small --style builtin                                # the step of make demo
+    python -m benchmarks.training_step --preset small --style builtin --against eager --pictures 4800      # beside the same networks and loss in plain eager fp32, NCHW, AdamW, to the same loss
     python -m benchmarks.training_step --preset full --batch-size 8 --against plain      # beside a plain autoencoder of 64 to 512 channels, both trained on --pictures
 
 Operations are counted by PyTorch (multiplications and additions of matrices and convolutions); matrix speed is that of the best of five products of 1,024 x

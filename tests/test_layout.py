@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "cli": "", "scenes": "", "tokenizer": "", "checkpoint": "cli", "health": "", "settings": "cli", "records": "cli", "judge": "cli scenes", "sampler": "", "optimizers": "", "ranks": "",
     "losses": "tokenizer", "memory": "tokenizer", "diagnosis": "", "speed": "",
     "realism": "cli judge records settings",
-    "model_architecture": "checkpoint cli sampler settings tokenizer",
+    "text_networks": "tokenizer", "model_architecture": "checkpoint cli sampler settings text_networks tokenizer",
     "formats": "cli", "archives": "cli formats", "hub": "archives cli formats records settings",
     "sources": "archives cli formats hub records settings", "checking": "cli formats records",
     "dataset_preparation": "checking cli formats records scenes settings sources", "endpoint": "cli", "caption_quality": "cli",

@@ -13,6 +13,7 @@ from cli import UserError
 from conftest import CAPTIONS, tiny_config
 from model_architecture import MultimodalModel, latents, linear_code, stream, to_pixels, to_tensor
 from settings import ModelConfig, SpecsConfig
+from text_networks import TextDecoder, TextEncoder, Writing
 from tokenizer import END, PAD, START, Tokenizer
 
 ROOT = Path(__file__).parents[1]
@@ -55,8 +56,9 @@ def test_caption_logits_use_every_past_token_and_no_future_one(tiny_model):
 def test_word_by_word_decoding_matches_teacher_forcing(tiny_model):
     tokens, code = torch.randint(4, 260, (3, 10)), torch.randn(3, 32)
     whole = tiny_model.text_decoder(code, tokens)
-    caches = [[] for _ in tiny_model.text_decoder.blocks]
-    steps = torch.cat([tiny_model.text_decoder(code, tokens[:, t:t + 1], caches, t) for t in range(10)], 1)
+    with torch.inference_mode():
+        writing = Writing(tiny_model.text_decoder, code, 10)
+        steps = torch.stack([writing.next(column) for column in tokens.T.tolist()], 1)
     assert torch.allclose(whole[..., 4:260], steps[..., 4:260], atol=1e-5)
 
 
@@ -215,7 +217,7 @@ def test_full_preset_has_45_to_55_million_parameters_and_every_listed_size():
     with torch.device("meta"):
         counts = {name: sum(weight.numel() for weight in part.parameters()) for name, part in (
             ("encoder", model_architecture.ImageEncoder(ModelConfig())), ("decoder", model_architecture.ImageDecoder(ModelConfig())),
-            ("text encoder", model_architecture.TextEncoder(ModelConfig())), ("text decoder", model_architecture.TextDecoder(ModelConfig())),
+            ("text encoder", TextEncoder(ModelConfig())), ("text decoder", TextDecoder(ModelConfig())),
             ("sampler", model_architecture.Sampler(ModelConfig())))}
     assert 45e6 <= sum(counts.values()) <= 55e6, counts
 
@@ -244,9 +246,9 @@ def test_every_vocabulary_entry_can_be_reached():
     tokenizer = Tokenizer.train(CAPTIONS, 400)
     reached = {id for caption in CAPTIONS for id in tokenizer.encode(caption, 100)}
     for id in range(260, len(tokenizer)):
-        text = tokenizer.library.decode([id])
-        assert id in tokenizer.library.encode(text, add_special_tokens=False).ids or id in reached or any(
-            id in tokenizer.library.encode(caption[:cut], add_special_tokens=False).ids for caption in CAPTIONS for cut in range(1, len(caption))), text
+        text = tokenizer.bpe.decode([id])
+        assert id in tokenizer.bpe.encode(text, add_special_tokens=False).ids or id in reached or any(
+            id in tokenizer.bpe.encode(caption[:cut], add_special_tokens=False).ids for caption in CAPTIONS for cut in range(1, len(caption))), text
 
 
 @pytest.mark.parametrize("preset, budget", [("full", 50_000_000), ("full", 20_000_000), ("medium", 30_000_000), ("small", 2_500_000)])

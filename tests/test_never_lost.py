@@ -334,7 +334,7 @@ def test_a_damaged_best_model_is_replaced_by_its_copy_or_by_the_last_epoch_and_s
 
 def test_a_last_fit_that_is_damaged_or_of_another_run_is_not_gone_on_with(builtin_data, tmp_path, capsys):
     run = trainer(builtin_data, tmp_path)
-    run.fit_sampler(run.encode(run.train), 2, 0)
+    run.fit_sampler(run.encode(run.train, run.order), run.order, 2, 0)
     run.finishing, path = ["this one"], tmp_path / "last_fit.pt"
     run.save_progress()
     run.fitting = None
@@ -394,7 +394,7 @@ def test_a_sampler_s_loss_that_is_none_stops_too(builtin_data, tmp_path, monkeyp
     run, loss = trainer(builtin_data, tmp_path), Sampler.loss
     monkeypatch.setattr(Sampler, "loss", lambda self, *arguments: loss(self, *arguments) * (float("nan") if run.fitting["step"] == 3 else 1))
     with pytest.raises(UserError, match="sampler's loss or its gradient is no longer a number at step 3 of 10.*--seed") as stop:
-        run.fit_sampler(run.encode(run.train), 10, 0)
+        run.fit_sampler(run.encode(run.train, run.order), run.order, 10, 0)
     assert stop.value.code == 1 and all(weight.isfinite().all() for weight in run.model.sampler.parameters())
 
 

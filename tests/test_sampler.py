@@ -147,3 +147,20 @@ def test_directions_that_follow_from_the_leading_ones_are_not_drawn_at_random():
     assert left(drawn) < .5 * float(codes[:, 4].std()), (left(drawn), left(codes), float(codes[:, 4].std()))
     z = torch.randn(100, 32, generator=generator)
     assert (sampler.to_latent(sampler.to_code(z)) - z).abs().amax() < 1e-2
+
+
+def test_a_seed_s_code_follows_every_change_of_the_weights():
+    """The copy in double precision, on which seeds run, is kept between calls: one that outlived its weights would draw yesterday's pictures."""
+    sampler, z = fitted(blobs()[0], 4, steps=3).requires_grad_(True), torch.randn(2, 32, generator=torch.Generator().manual_seed(3))
+    other, found = Sampler(tiny_config(flow_dims=4, flow_width=64, code_noise=.05)).state_dict(), [sampler.to_code(z)]
+    with torch.inference_mode():
+        assert torch.equal(sampler.to_code(z), found[0])
+    optimizer = torch.optim.AdamW(sampler.parameters(), 1e-2, fused=True)
+    sampler.loss(torch.randn(8, 31), torch.Generator().manual_seed(0)).backward()
+    for change in (optimizer.step, lambda: sampler.load_state_dict(other), lambda: torch.nn.init.normal_(sampler.regression[-1].bias)):
+        change()
+        found.append(sampler.to_code(z))
+    assert all(not torch.equal(before, after) for before, after in zip(found, found[1:]))
+    leading = torch.randn(2, 32).requires_grad_()
+    sampler.to_code(leading).sum().backward()                           # also after a copy made where no gradients are
+    assert leading.grad.any()

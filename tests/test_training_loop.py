@@ -132,7 +132,7 @@ def test_overfits_eight_pairs(tmp_path):
         run.step(*loader.batch(np.arange(8))[:2], step, 250)
     model.eval()
     images, tokens, _ = loader.batch(np.arange(8))
-    run.fit_sampler(run.encode(loader), 1, 0)
+    run.fit_sampler(run.encode(loader, run.order), run.order, 1, 0)
     z = model.encode(images)
     assert model.decode_text(z) == CAPTIONS
     assert (model.decode_image(z)[:, :1] - images).abs().mean() < 0.1
@@ -317,6 +317,23 @@ def test_the_last_fit_is_as_long_as_the_collection_is_large():
     assert [training_loop.settled(TrainConfig(num_epochs=epochs), 5400).num_epochs for epochs in (0, 3)] == [5, 3]
 
 
+def test_of_a_large_collection_the_codes_of_some_pictures_are_kept(builtin_data, tmp_path, monkeypatch):
+    """A hundred thousand codes and the features of as many captions took two gigabytes, and doubled in the fit."""
+    for name, count in (("LARGE", 16), ("MOST_CODES", 24), ("MOST_CHECKED", 12)):
+        monkeypatch.setattr(training_loop, name, count)
+    run, seen = trainer(builtin_data, tmp_path, num_epochs=1), []
+    kept = [run.order[:count].tolist() for count in (16, 24)]
+    assert len(run.order) > 24 and kept[0] == kept[1][:16] != sorted(kept[0])
+    fit = run.fit_sampler
+    monkeypatch.setattr(run, "fit_sampler", lambda codes, *given, **named: (seen.append((codes, run.model.training)), fit(codes, *given, **named)))
+    run.learning_rate, run.small = lambda step, steps: 0., False        # so that the epoch's codes are those of the end, and the pictures as they are
+    run.config = replace(run.config, weight_decay=0.)
+    run.fit()
+    assert [len(codes) for codes, _ in seen] == [16, 24 * run.views]
+    assert torch.allclose(seen[0][0], run.encode(run.train, run.order[:16]), atol=1e-4)
+    assert len(run.coordinates) == 24 * run.views and run.model.meta["health"]["rows"] == 12
+
+
 def test_the_last_fit_of_a_small_collection_begins_anew(tiny_model, tmp_path):
     """Begun from the epochs' short fits, that of real engravings ended with a lower loss and worse pictures (kernel distance .0030 instead of .0023)."""
     tokens = [tiny_model.tokenizer.encode(caption, 48) for caption in CAPTIONS] * 8
@@ -326,14 +343,14 @@ def test_the_last_fit_of_a_small_collection_begins_anew(tiny_model, tmp_path):
     found = []
     for epochs_before in (0, 3):
         for epoch in range(epochs_before):
-            trainer.fit_sampler(codes, 5, epoch)
+            trainer.fit_sampler(codes, trainer.order, 5, epoch)
             trainer.fitting = None
-        trainer.fit_sampler(codes, 10, 0, 2e-3, held_out=codes[:8])
+        trainer.fit_sampler(codes, trainer.order, 10, 0, 2e-3, held_out=codes[:8])
         trainer.fitting = None
         found.append({name: value.clone() for name, value in trainer.model.sampler.state_dict().items()})
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
     trainer.small = False
-    trainer.fit_sampler(codes, 10, 0, 2e-3, held_out=codes[:8])
+    trainer.fit_sampler(codes, trainer.order, 10, 0, 2e-3, held_out=codes[:8])
     assert not all(torch.equal(found[0][name], value) for name, value in trainer.model.sampler.state_dict().items())
 
 
