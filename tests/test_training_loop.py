@@ -319,7 +319,7 @@ def test_the_last_fit_is_as_long_as_the_collection_is_large():
 
 def test_of_a_large_collection_the_codes_of_some_pictures_are_kept(builtin_data, tmp_path, monkeypatch):
     """A hundred thousand codes and the features of as many captions took two gigabytes, and doubled in the fit."""
-    for name, count in (("LARGE", 16), ("MOST_CODES", 24), ("MOST_CHECKED", 12)):
+    for name, count in (("LARGE", 16), ("MOST_CODES", 24), ("MOST_CHECKED", 3)):
         monkeypatch.setattr(training_loop, name, count)
     run, seen = trainer(builtin_data, tmp_path, num_epochs=1), []
     kept = [run.order[:count].tolist() for count in (16, 24)]
@@ -331,7 +331,7 @@ def test_of_a_large_collection_the_codes_of_some_pictures_are_kept(builtin_data,
     run.fit()
     assert [len(codes) for codes, _ in seen] == [16, 24 * run.views]
     assert torch.allclose(seen[0][0], run.encode(run.train, run.order[:16]), atol=1e-4)
-    assert len(run.coordinates) == 24 * run.views and run.model.meta["health"]["rows"] == 12
+    assert len(run.coordinates) == 24 * run.views and run.model.meta["health"]["rows"] == 3
 
 
 def test_the_last_fit_of_a_small_collection_begins_anew(tiny_model, tmp_path):
