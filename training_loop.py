@@ -143,7 +143,8 @@ class MultimodalTrainer:
         return self.loss(drawn, images, logits, tokens, code, captions), code
 
     def gradients(self, images, tokens, noise, length):
-        """Gradients of the loss of a batch of `length` rows, these being this process's -> ({part: float} of all of it, its codes (length, D)).
+        """Gradients of the loss of a batch of `length` rows, these being this process's -> (the parts of the loss of all of it, on the device in the order of
+        loss.weights, its codes (length, D)).
 
         Where a batch is worked at in parts, by several processes or micro-batch after micro-batch, contrast needs the embeddings of all: they come first,
         without a graph, and the gradient of the contrastive loss by each of them is handed on to its part (Gao et al. 2021, arXiv:2101.06983)."""
@@ -151,7 +152,7 @@ class MultimodalTrainer:
         if ranks.count() == 1 and micro >= len(images):
             losses, code = self.losses(images, tokens, noise)
             losses["total"].backward()
-            return {part: float(value.detach()) for part, value in losses.items()}, code.detach()
+            return torch.stack([losses[part].detach() for part in self.loss.weights]), code.detach()
         cuts = [slice(start, start + micro) for start in range(0, len(images), micro)]
         with torch.no_grad(), self.autocast():
             empty = [torch.zeros(0, self.model.config.latent_dim, device=self.device)]
@@ -175,8 +176,8 @@ class MultimodalTrainer:
             *grads, sums = flat.split([weight.numel() for weight in weights] + [len(sums)])
             for weight, grad in zip(weights, grads):
                 weight.grad = grad.view_as(weight)
-        values = dict(zip(self.loss.weights, sums.tolist())) | {"contrastive": float(contrast.detach())}
-        return {"total": sum(weight * values[part] for part, weight in self.loss.weights.items()), **values}, codes.detach()
+        sums[list(self.loss.weights).index("contrastive")] = contrast.detach()              # instead of the sum of its pulls
+        return sums, codes.detach()
 
     def noise(self, rows, purpose):
         return torch.randn(rows, self.model.config.latent_dim, generator=stream(f"{self.config.seed} {purpose}", "noise")).to(self.device)
@@ -185,25 +186,27 @@ class MultimodalTrainer:
         """One optimiser step on a batch of `length` rows, these being this process's (0: these are all) -> ({part: float}, gradient norm, codes
         (length, D))."""
         length = length or len(images)
-        noise, values = self.noise(length, step)[ranks.mine(length)], None
+        noise, parts = self.noise(length, step)[ranks.mine(length)], None
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate(step, steps)
-        while values is None:
+        while parts is None:
             for optimizer in self.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             try:
-                values, code = self.gradients(images, tokens, noise, length)
+                parts, code = self.gradients(images, tokens, noise, length)
             except torch.OutOfMemoryError as error:
                 self.smaller(len(images), error)
         weights = trained(self.model)
         norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-        if not (math.isfinite(values["total"]) and math.isfinite(norm)):
-            raise UserError(self.diagnosis(values, float(norm), step), code=1)
+        *parts, size = torch.cat([parts, norm[None]]).tolist()          # the only wait for the device in a step: what is no number must not be learnt
+        values = {"total": sum(weight * part for weight, part in zip(self.loss.weights.values(), parts)), **dict(zip(self.loss.weights, parts))}
+        if not (math.isfinite(values["total"]) and math.isfinite(size)):
+            raise UserError(self.diagnosis(values, size, step), code=1)
         nn.utils.clip_grads_with_norm_(weights, self.config.max_grad_norm, norm)
         for optimizer in self.optimizers:
             optimizer.step()
-        return values, float(norm), code
+        return values, size, code
 
     def smaller(self, rows, error):
         """Half the micro-batch from now on. UserError where that cannot help."""
@@ -238,10 +241,11 @@ class MultimodalTrainer:
         were met)."""
         self.model.train()
         self.train.epoch, rows, kept = epoch, len(self.train.rows), min(LARGE, len(self.order))
-        place = torch.full((rows,), kept).index_copy(0, self.order[:kept], torch.arange(kept))      # of each row's code; `kept`: nowhere
+        place = torch.full((rows,), kept).index_copy(0, self.order[:kept], torch.arange(kept))      # of each row's code; of one that is not kept the last
         parts = self.train.parts()
         self.within = now = self.within or {"seen": 0, "seconds": 0.0, "norms": 0.0, "sums": dict.fromkeys(("total", *self.loss.weights), 0.0),
-                                            "codes": torch.zeros(kept, self.model.config.latent_dim), "met": torch.zeros(kept, dtype=torch.bool)}
+                                            "codes": torch.zeros(kept + 1, self.model.config.latent_dim, device=self.device), "met": torch.zeros(kept + 1, dtype=torch.bool)}
+        now["codes"] = now["codes"].to(self.device)                     # those of a resumed run come from a file
         first, all_steps, begin = math.ceil(now["seen"] / self.train.batch_size), self.config.num_epochs * len(self.train), time.perf_counter()
         with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=rows, initial=now["seen"]) as bar:
             for index, (images, tokens, _) in enumerate(self.train.batches(first), first):
@@ -250,8 +254,7 @@ class MultimodalTrainer:
                     images = jiggle(images, stream(f"{self.config.seed} {epoch} {index}", "jiggle"), length=len(rows), mine=ranks.mine(len(rows)))
                 with unbroken():
                     values, norm, code = self.step(images.to(self.device), tokens.to(self.device), step, all_steps, len(rows))
-                    wanted = place[rows] < kept
-                    now["codes"][place[rows][wanted]], now["met"][place[rows][wanted]] = code.float().cpu()[wanted], True
+                    now["codes"][place[rows].to(self.device)], now["met"][place[rows]] = code.float(), True
                     for part in now["sums"]:
                         now["sums"][part] += values[part] * len(rows)
                     now["norms"] += norm * len(rows)
@@ -265,7 +268,7 @@ class MultimodalTrainer:
                     self.compile()
                 begin = time.perf_counter()
         seen = now["seen"]
-        return {part: value / seen for part, value in now["sums"].items()}, now["norms"] / seen, seen / now["seconds"], now["codes"], now["met"]
+        return {part: value / seen for part, value in now["sums"].items()}, now["norms"] / seen, seen / now["seconds"], now["codes"][:kept].cpu(), now["met"][:kept]
 
     def told_utilisation(self, now):
         """", 39 % of matrix speed", once that is worth while: operations of this epoch's steps, those of contrast left out, over the time that they took."""

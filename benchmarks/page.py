@@ -2,6 +2,7 @@
 
     python -m benchmarks.page                                 # from the command to the page, from a click to the pair, best of 16
     python -m benchmarks.page --minutes 60                    # and so long a mixed load from 16 clients: errors, waits, memory
+    python -m benchmarks.page --collection 100000             # only what the tab Collection does with so many rows, without a page
 
 Starts gradio_demo.py with a checkpoint on a free port and talks to it over HTTP as any program would; what a browser adds is not in these figures. Ends with
 code 1 where a figure is missed.
@@ -17,6 +18,7 @@ class PageConfig:
     clicks: int = option(40, "pairs that are asked for one after another")
     minutes: float = option(0., "of mixed load from 16 clients")
     clients: int = option(16, "how many of them")
+    collection: int = option(0, "rows of a made-up collection that are looked through, searched and mended, and nothing else")
 
 
 if __name__ == "__main__":                                              # --help answers at once
@@ -31,12 +33,17 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from pathlib import Path
 
+import scenes
 from cli import UserError, run
+from curation import change, matching
+from page_collection import rows_of
+from records import Collection, pair_of, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[1]
 CLICK, BEST_OF, START, GROWTH = .5, 3., 10., 100                        # seconds at the median; seconds; seconds after imports; MB
@@ -132,7 +139,29 @@ def load(port, pid, minutes, clients):
     return counts, waits, held[len(held) // 10], held[-1]
 
 
+def looked_through(count):
+    """Prints what the tab's handlers take for a collection of so many rows."""
+    with tempfile.TemporaryDirectory() as data:
+        collection, facts = Collection("prints", data), scenes.collection(min(count, 6000))
+        rows = [dict(id=f"{number:016x}", filename=f"{number:016x}.png", width=512, height=512, sha256=f"{number:064x}", style="engraving", source="prints", original=f"{number}.png",
+                     group=f"{number:016x}", grey=True, caption=scenes.tell(facts[number % len(facts)], number), split="val" if number % 10 == 0 else "train", captioner="")
+                for number in range(count)]
+        collection.metadata.parent.mkdir(parents=True)
+        collection.train.parent.mkdir(parents=True)
+        collection.write_metadata(rows)
+        for split, path in (("train", collection.train), ("val", collection.val)):
+            write_jsonl(path, (pair_of(row) for row in rows if row["split"] == split))
+        works = {"first look": lambda: rows_of(collection, data), "search": lambda: matching(rows_of(collection, data), "ship night", "training"),
+                 "caption saved": lambda: change(collection, rows[count // 2]["id"], caption="A ship at noon")}
+        for name, work in works.items():
+            begin = time.perf_counter()
+            work()
+            print(f"  {count:,} rows: {name:<14} {time.perf_counter() - begin:6.2f} s", flush=True)
+
+
 def main(config):
+    if config.collection:
+        return looked_through(config.collection)
     seconds_of_imports()                                                # from the disk; the next ones find the files in memory
     port, missed, imports = free_port(), [], seconds_of_imports()
     page, begun = start(config.checkpoint, port)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scenes
-from benchmarks import captioning, coherence, generation, preparation, samplers
+from benchmarks import captioning, coherence, generation, page, preparation, samplers, training_rows
 from cli import UserError
 from settings import CoherenceConfig, SamplersConfig
 
@@ -120,6 +120,19 @@ def test_what_a_pair_costs_is_told_for_every_batch_and_on_its_way_to_disk(tiny_r
     printed = capsys.readouterr().out
     assert [int(line.split()[0]) for line in printed.splitlines() if line[:6].strip().isdecimal() and len(line.split()) == 7] == [1, 8, 32, 128]
     assert printed.count("the tokens are equal") == 2 and "20 pairs to disk" in printed and len([line for line in printed.splitlines() if line[0] in "✓✗"]) == 4
+
+
+def test_what_the_tab_collection_costs_is_measured_on_as_many_rows_as_are_asked_for(capsys):
+    page.main(page.PageConfig(collection=50))
+    assert re.findall(r"(?m)^  50 rows: (first look|search|caption saved) +[\d.]+ s$", capsys.readouterr().out) == ["first look", "search", "caption saved"]
+
+
+@pytest.mark.skipif(not os.environ.get("LONG"), reason="some minutes; LONG=1 runs it")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux")
+def test_training_s_memory_hardly_grows_with_the_collection(monkeypatch, capsys):
+    """Codes and captions of every row were kept: two gigabytes for a hundred thousand. python -m benchmarks.training_rows measures these; here a tenth."""
+    monkeypatch.setattr(training_rows, "GROWTH", 120)
+    assert not training_rows.main(SimpleNamespace(rows=10_000, folder="")), capsys.readouterr().out
 
 
 @pytest.mark.parametrize("against", ["eager", "plain"])

@@ -31,7 +31,7 @@ def gradients(run, micro=0):
     (images, tokens), noise = batch(run)
     values, codes = run.gradients(images, tokens, noise, len(images))
     assert codes.shape == (7, 32)
-    return values, torch.cat([weight.grad.flatten() for weight in trained(run.model)])
+    return values.tolist(), torch.cat([weight.grad.flatten() for weight in trained(run.model)])
 
 
 @pytest.mark.parametrize("micro", [1, 2, 3, 6])

@@ -167,6 +167,25 @@ def test_a_finished_run_writes_every_file_of_the_contract(tiny_run):
     assert not list(tiny_run.glob("*.partial"))
 
 
+def test_a_step_waits_for_the_device_once(builtin_data, tmp_path, monkeypatch):
+    """Every number that is asked for on the way holds a GPU until all that it was given is done; a loss has five parts, and a gradient a norm."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    asked, tolist = [], torch.Tensor.tolist
+
+    class Numbers(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+            asked.extend([str(operation)] * ("_local_scalar_dense" in str(operation) or "nonzero" in str(operation)))
+            return operation(*args, **(kwargs or {}))
+
+    run = trainer(builtin_data, tmp_path)
+    images, tokens, _ = run.train.batch(np.arange(8))
+    run.step(images, tokens, 0, 10)
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda self: asked.append("tolist") or tolist(self))
+    with Numbers():
+        run.step(images, tokens, 1, 10)
+    assert asked == ["tolist"]
+
+
 def test_the_printed_total_is_the_weighted_sum(tiny_run):
     """The first public attempt's status page printed 2.1234 above parts that sum to 11.893."""
     log = (tiny_run / "training.log").read_text("utf-8")
