@@ -165,6 +165,9 @@ def main(model_config, config, options):
         images, tokens, _ = loader.batch(order)
         images, tokens = images.to(device), tokens.to(device)
         step = lambda: trainer.step(images, tokens, 0, 1000)
+        begin = time.perf_counter()
+        step()
+        first = time.perf_counter() - begin
         whole, reading = seconds(step, options.steps, device), seconds(lambda: loader.batch(order), 5, device)
         flops = operations(step)
         code = torch.randn(batch, model_config.latent_dim, device=device)
@@ -179,7 +182,7 @@ def main(model_config, config, options):
         print(f"{model_config.preset} preset, {model_config.image_size} px, batch {batch}, {sum(weight.numel() for weight in trained(model)) / 1e6:.1f} M trained parameters, {device}, {precision}; "
               f"matrices {speed / 1e9:,.0f} GFLOP/s")
         print(line("whole step", whole, 1, flops, speed, batch))
-        print(f"  waiting for data {reading / (whole + reading):.1%}; a step holds {told(remembered(step, trained(model), trainer.optimizers, device))}")
+        print(f"  first step {first:.1f} s; waiting for data {reading / (whole + reading):.1%}; a step holds {told(remembered(step, trained(model), trainer.optimizers, device))}")
         for name, work in parts.items():
             with trainer.autocast():
                 spent = seconds(work, options.steps, device)
