@@ -28,53 +28,33 @@ A picture's style is what its row there says, else the class folder it lies in (
 Run the same command again to go on after an interruption; finished work is never done twice.
 """
 import contextlib
-import ctypes
-import errno
-import functools
 import hashlib
-import io
 import itertools
 import json
-import logging
 import math
-import multiprocessing
 import os
 import posixpath
 import re
 import shutil
-import signal
-import struct
 import sys
-import tarfile
-import threading
 import time
-import warnings
-import zipfile
-import zlib
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
 import checking
 import formats
 from cli import UserError, parse, progress, run, whole_file, write_text
 from formats import SUFFIXES
+from kaggle_source import fetch_kaggle
+from pictures import content, look, png, prepare
 from records import Collection, each_recovered, read_json, to_json, write_jsonl, write_lines
 from settings import PRESETS, PrepareConfig
-from sources import CLASSES, UNPACKED, Source, source_of, sources_of, survey_all
+from sources import CLASSES, UNPACKED, Source, sources_of, survey_all
+from workers import Workers
 
-KAGGLE = "thedownhill/art-images-drawings-painting-sculpture-engraving"
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")     # what the file must be inside, whatever its suffix says
-SPARE = 1.5                                                 # a JPEG is decoded at 1/2, 1/4 or 1/8 as long as that leaves so many times the size wanted
-MOST_RATIO, ALWAYS = 1000, 2**26                            # bytes of memory that a picture may decode to, for each of its file; what any may
-MOST_SCANS = 12                                             # of a JPEG of the largest size; of a smaller one as many times more
-ORIENTATION = ExifTags.Base.Orientation
-TURNS = dict(enumerate((Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
-                        Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90), 2))           # what makes each orientation upright
 STATE = ("path", "bytes", "mtime")                          # of an original: what says that an earlier run's finding is of it
 SAID = ("style", "caption", "source")                       # of an original: what its source says
 ALIKE = 16                                                  # bits of 256; see look_alikes
@@ -83,150 +63,6 @@ VERSION = 2                                                 # raise when prepare
 
 
 # One picture
-
-def eight_bits(image):
-    """Picture of 16-bit, 32-bit or float samples -> "L" with its range kept; `convert("L")` would clip it to all white or all
-    black. 0 to 1, to 255 and to 65,535 are taken as such, any other range is stretched to its minimum and maximum."""
-    values = np.asarray(image)
-    bands = np.array_split(values, -(-values.size // 2**20))            # views; the whole in float64 would take gigabytes
-    ranges = [(finite.min(), finite.max()) for band in bands if (finite := band[np.isfinite(band)]).size]
-    if not ranges:
-        raise ValueError("no finite value")
-    low, high = (float(end(side)) for end, side in zip((min, max), zip(*ranges)))
-    tops = (1, 255, 65535) if image.mode == "F" else (255, 65535)
-    top = next((top for top in tops if low >= 0 and high <= top), None)
-    low, top = (0, top) if top else (low, high)
-    result = np.empty(values.shape, np.uint8)
-    for band, out in zip(bands, np.array_split(result, len(bands))):
-        scaled = (band.astype(np.float64) - low) * (255 / (top - low or 1))
-        out[:] = np.rint(np.nan_to_num(scaled, nan=255, posinf=255, neginf=0).clip(0, 255))         # no value: bare paper
-    return Image.fromarray(result)
-
-
-def plain(image):
-    """Decoded picture of any mode -> "L", "RGB" or, where it is transparent, "RGBa", which alone can be made smaller without a dark seam."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        return eight_bits(image)
-    if image.has_transparency_data:
-        return image.convert("RGBA").convert("RGBa")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
-
-
-def is_grey(image, tolerance=2):
-    """True where the channels of every pixel of an RGB picture agree within `tolerance` of 255."""
-    for pixels in (image.resize((32, 32), Image.Resampling.NEAREST), image):                # few pixels tell of most coloured pictures
-        red, green, blue = (np.asarray(channel, np.int16) for channel in pixels.split())
-        if max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) > tolerance:
-            return False
-    return True
-
-
-def orientation_of(image):
-    """1 (upright) to 8, as the EXIF data say; broken ones say nothing."""
-    with contextlib.suppress(Exception):
-        if (found := image.getexif().get(ORIENTATION)) in TURNS:
-            return found
-    return 1
-
-
-def bomb(image, file):
-    """Why an opened picture is not to be decoded, "" where it may be: a header that promises far more than its file can hold, or a JPEG that is
-    drawn over so often that it would take minutes."""
-    pixels, length = image.width * image.height, file.seek(0, os.SEEK_END)
-    each = 16 if image.format == "WEBP" and image.is_animated else {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 4)          # bytes of memory
-    if pixels * each > max(ALWAYS, MOST_RATIO * length):
-        return f"decodes to more than {MOST_RATIO:,} times its length"
-    if image.format in ("JPEG", "MPO"):
-        scans, last = 0, b""
-        file.seek(0)
-        while block := file.read(2**20):
-            scans, last = scans + (last + block).count(b"\xff\xda\0"), block[-2:]          # two bytes would be found in the film behind a telephone's picture
-        if scans * pixels > MOST_SCANS * Image.MAX_IMAGE_PIXELS:
-            return f"a JPEG of {scans:,} scans"
-    return ""
-
-
-@functools.cache
-def hush():
-    """Pillow's log and, past Python, libtiff would tell the terminal about every damaged file, in thousands of lines; the report names it once."""
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
-    with contextlib.suppress(OSError, AttributeError):      # where libtiff is linked otherwise, it goes on complaining
-        ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
-
-
-def prepare(file, size, smallest):
-    """Open picture file -> ("L" or "RGB" picture of size x size, (width, height) of the original, upright), or (None, the reason it was left out).
-
-    The whole picture is kept, letter-boxed on white: an engraving is a composition up to its border, a crop would cut away
-    what the caption names, and most originals are smaller than a 512 px crop would need.
-    """
-    hush()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")                 # broken EXIF and the like: the pixels decide
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as image:
-                width, height = image.size
-                if min(width, height) < smallest:
-                    return None, f"smaller than {smallest} px"
-                if reason := bomb(image, file):
-                    return None, reason
-                scale = size / max(width, height)
-                drafted = image.draft(None, tuple(max(1, int(SPARE * scale * side)) for side in (width, height)))           # JPEG alone
-                image.load()                                # open() alone accepts cut-off files
-                orientation, image = orientation_of(image), plain(image)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        return None, f"more than {Image.MAX_IMAGE_PIXELS:,} pixels"
-    except Exception as error:                              # Pillow's readers raise nearly anything on damaged bytes
-        return None, f"unreadable ({type(error).__name__})"
-    fitted = tuple(max(1, round(side * scale)) for side in (width, height))
-    box = drafted[1] if drafted else None                   # what of the decoded part is picture: its last row and column are only partly
-    image = image.resize(fitted, Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
-    if orientation > 1:
-        image = image.transpose(TURNS[orientation])
-        width, height = (height, width) if orientation > 4 else (width, height)
-    if image.mode == "RGBa":                                # black lines on nothing would become black on black
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
-    if image.mode == "RGB" and is_grey(image):
-        image = image.convert("L")
-    return ImageOps.pad(image, (size, size), Image.Resampling.LANCZOS, color="white"), (width, height)
-
-
-@functools.cache
-def deflate():
-    """ISA-L's compression, or zlib's where its wheel is not there: four times slower, for files that are a sixth shorter."""
-    try:
-        from isal import isal_zlib
-        return isal_zlib.compress
-    except ImportError:
-        return zlib.compress
-
-
-def png(image):
-    """"L" or "RGB" picture -> a PNG file without metadata, as bytes. Pillow's own writer tries five filters on every row and took half of all
-    time; one for all rows (the difference to the left) and the fastest compression make files that are hardly longer."""
-    rows, channels = np.asarray(image).reshape(image.height, -1), len(image.getbands())
-    lines = np.ones((image.height, 1 + rows.shape[1]), np.uint8)        # each begins with its filter's number, 1
-    lines[:, 1:1 + channels] = rows[:, :channels]
-    np.subtract(rows[:, channels:], rows[:, :-channels], out=lines[:, 1 + channels:])
-    header = struct.pack(">IIBBBBB", *image.size, 8, 2 if channels == 3 else 0, 0, 0, 0)
-    chunks = (b"IHDR", header), (b"IDAT", deflate()(lines, 1)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))) for kind, data in chunks)
-
-
-def content(image, width, height):
-    """Prepared picture and its original's size -> what lies between the white margins."""
-    size, scale = image.width, image.width / max(width, height)
-    right, down = (size - max(1, round(width * scale))) // 2, (size - max(1, round(height * scale))) // 2
-    return image.crop((right, down, size - right, size - down))
-
-
-def look(image, width, height):
-    """Prepared picture and its original's size -> 256 bits as 64 hex digits: where a 16 x 16 thumbnail of what lies between the white
-    margins grows brighter from left to right (difference hash, Krawetz 2013, hackerfactor.com)."""
-    small = np.asarray(content(image.convert("L"), width, height).resize((17, 16), Image.Resampling.BOX), np.int16)         # (16, 17)
-    return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()
-
 
 def examine(path, size, smallest):
     """Picture file -> (prepared picture, what is known of it: sha256, width, height, grey, pixels (hash of the result) and look), or
@@ -294,64 +130,6 @@ def draw_chunk(task):
     return [None] * len(drawings)
 
 
-def follow_parent():
-    """A worker leaves signals to its parent and ends when the parent is gone, however that came."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
-
-
-@contextlib.contextmanager
-def deaf():
-    """Ctrl+C is ignored for the moment, and by processes started meanwhile from their first instruction on."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class Workers:
-    """`count` processes (0: one per core), started when first needed and kept from one phase to the next; one task or worker needs none."""
-
-    def __init__(self, count):
-        self.count, self.pool = count or os.cpu_count() or 1, None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        if self.pool:
-            self.pool.shutdown(wait=True, cancel_futures=True)
-
-    def each(self, work, tasks):
-        """Yields (task, work(task)) as they are done, never more than a few tasks ahead."""
-        if self.count == 1 or len(tasks) == 1:
-            for task in tasks:
-                yield task, work(task)
-            return
-        self.pool = self.pool or ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=follow_parent)
-        waiting, running = iter(tasks), {}
-        try:
-            while True:
-                with deaf():                                # the first submit starts the processes
-                    for task in waiting:
-                        running[self.pool.submit(work, task)] = task
-                        if len(running) >= 3 * self.count:
-                            break
-                if not running:
-                    return
-                for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(done), done.result()
-        except BrokenProcessPool as error:
-            raise UserError("a worker process was ended from outside, most likely for want of memory; finished work is kept, run the same "
-                            "command again with --workers 1", code=1) from error
-
-
 def filled(folder):
     """Names of the files in folder that hold something; a power cut can leave an empty one."""
     with os.scandir(folder) as entries:
@@ -363,93 +141,6 @@ def chunks(items, length):
 
 
 # Sources that are fetched or drawn first: each ends as a folder of pictures
-
-def reraise_if_ours(error):
-    """A full or forbidden disk is no matter of Kaggle's."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
-        raise error
-
-
-def is_cut(error):
-    """True where a download broke off or stalled: asked again, the server goes on where it stopped."""
-    import requests
-    return isinstance(error, requests.exceptions.ChunkedEncodingError) or isinstance(error, requests.RequestException) and "Read timed out" in str(error)
-
-
-def trouble_at_kaggle(error):
-    """-> (what went wrong, in words; whether Kaggle's other client may have more luck)."""
-    import requests
-    from kagglehub.exceptions import DataCorruptionError
-    answer = getattr(error, "response", None)
-    if answer is not None:
-        meaning = {401: "Kaggle refuses it", 403: "Kaggle refuses it", 404: "Kaggle does not know it"}.get(answer.status_code, "Kaggle is in trouble")
-        return f"{meaning}, {answer.status_code}", True
-    if is_cut(error):
-        return "the connection was cut again and again; what has arrived is kept", False
-    if isinstance(error, (requests.ConnectionError, requests.Timeout)):
-        return "no network", False
-    if isinstance(error, (DataCorruptionError, zipfile.BadZipFile)):
-        return "the archive arrived damaged and was thrown away", False
-    return f"{type(error).__name__}: {error}".partition("\n")[0], True
-
-
-def from_kagglehub():
-    """-> folder in kagglehub's cache; needs no account as long as the data set is public. A broken download is taken up where it stopped."""
-    import kagglehub
-    handle = f"{KAGGLE}/versions/2"                         # with a version the cache answers without network
-    for attempt in range(3):
-        try:
-            return Path(kagglehub.dataset_download(handle))
-        except Exception as error:
-            if attempt < 2 and is_cut(error):
-                continue
-            damaged = isinstance(error, (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)) or "archive type" in str(error)
-            if not damaged:
-                raise
-            from kagglehub.cache import get_cached_archive_path
-            from kagglehub.handle import parse_dataset_handle
-            Path(get_cached_archive_path(parse_dataset_handle(handle))).unlink(missing_ok=True)     # kept, it would be taken for the whole by every later run
-            raise zipfile.BadZipFile(str(error)) from error
-
-
-def from_kaggle(folder):
-    """-> the archive in folder, fetched by Kaggle's older client, which needs credentials and ends the process where it finds none."""
-    archive = folder / f"{KAGGLE.partition('/')[2]}.zip"
-    if not archive.exists():
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):      # a page of help
-            from kaggle.api.kaggle_api_extended import KaggleApi
-            api = KaggleApi()
-            api.authenticate()
-        partial = folder.with_name(folder.name + ".partial")
-        api.dataset_download_files(KAGGLE, path=str(partial), quiet=False)
-        if not zipfile.is_zipfile(partial / archive.name):
-            shutil.rmtree(partial)
-            raise zipfile.BadZipFile("no archive")
-        partial.rename(folder)
-    return archive
-
-
-def fetch_kaggle(config):
-    """-> Source. UserError with the ways on where Kaggle cannot be had."""
-    name = f"kaggle {KAGGLE}"
-    print(f"fetching {KAGGLE} from Kaggle (583 MB, once)", flush=True)
-    try:
-        return Source(from_kagglehub().resolve(), name)
-    except Exception as error:                              # requests', kagglehub's and zipfile's own, without a common class
-        reraise_if_ours(error)
-        trouble, other = trouble_at_kaggle(error)
-    try:
-        if other:                                           # read member by member; the client itself would unpack wherever the names lead
-            return source_of(from_kaggle(Path(config.data) / "raw" / "kaggle").resolve(), config)._replace(name=name)
-    except SystemExit:
-        trouble += ", and no credentials"
-    except Exception as error:
-        reraise_if_ours(error)
-        trouble += f"; then: {trouble_at_kaggle(error)[0]}"
-    raise UserError(f"the Kaggle collection could not be fetched ({trouble}): either set KAGGLE_API_TOKEN, or put kaggle.json into ~/.kaggle (both "
-                    "from kaggle.com/settings), and run the same command again with a network, or go on without Kaggle: "
-                    "python dataset_preparation.py --source PATH (a folder of pictures) or --source builtin")
-
 
 def draw_builtin(config, workers):
     """Draws what is missing of the built-in collection into data/raw/builtin/ -> Source.

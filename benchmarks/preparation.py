@@ -49,9 +49,11 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
 from cli import UserError, progress, run
-from dataset_preparation import Workers, chunks, content, prepare_file, write_pixels
+from dataset_preparation import chunks, prepare_file, write_pixels
 from formats import SUFFIXES, suffix_of
+from pictures import content
 from records import Collection
+from workers import Workers
 
 ROOT = Path(__file__).resolve().parents[1]
 WANTED = {.5: 3, 3: 2, 18: 3}                                           # million pixels: times the plain way, RGB

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 import dataset_preparation
+import kaggle_source
 from cli import UserError
-from dataset_preparation import prepare
+from pictures import prepare
 from records import Collection, read_json
 from settings import PrepareConfig
 
@@ -484,7 +485,7 @@ def test_kaggle_that_refuses_and_finds_no_credentials_says_so(tmp_path, monkeypa
         raise SystemExit(1)
 
     monkeypatch.setattr(kagglehub, "dataset_download", refuse)
-    monkeypatch.setattr(dataset_preparation, "from_kaggle", ends_the_process)
+    monkeypatch.setattr(kaggle_source, "from_kaggle", ends_the_process)
     with pytest.raises(UserError, match="no credentials.*KAGGLE_API_TOKEN.*--source builtin") as caught:
         run_main("kaggle", tmp_path)
     assert caught.value.code == 2
@@ -500,7 +501,7 @@ def test_both_trees_of_kaggle_are_searched_and_merged(tmp_path, monkeypatch):
     monkeypatch.setattr(kagglehub, "dataset_download", lambda handle: str(tmp_path / "cache") if handle.endswith("/versions/2") else 1 / 0)
     _, rows, report = run_main("kaggle", tmp_path)
     assert (len(rows), report["found"], report["other_style"], report["duplicates"]) == (4, 8, 2, 2)
-    assert {row["source"] for row in rows} == {f"kaggle {dataset_preparation.KAGGLE}"}
+    assert {row["source"] for row in rows} == {f"kaggle {kaggle_source.KAGGLE}"}
 
 
 def test_the_builtin_collection_never_writes_into_another_style(tmp_path):

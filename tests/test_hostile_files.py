@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-import dataset_preparation
-from dataset_preparation import png, prepare
+import pictures
+from pictures import png, prepare
 from test_archives import make_zip
 from test_dataset_preparation import picture, run_main
 
@@ -360,7 +360,7 @@ def test_nothing_but_pixels_is_written(tmp_path):
 def test_our_png_is_read_back_exactly(mode, width, height, library, monkeypatch):
     """By whichever library it was compressed; isal's wheels are not there for every machine."""
     compress = pytest.importorskip(library).compress
-    monkeypatch.setattr(dataset_preparation, "deflate", lambda: compress)
+    monkeypatch.setattr(pictures, "deflate", lambda: compress)
     values = np.random.default_rng(1).integers(0, 256, (height, width, 3)[:3 if mode == "RGB" else 2], dtype=np.uint8)
     with Image.open(io.BytesIO(png(Image.fromarray(values)))) as image:
         image.verify()

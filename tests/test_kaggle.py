@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dataset_preparation
+import kaggle_source
 from cli import UserError
 from test_archives import png
 from test_dataset_preparation import run_main
 
 ROOT = Path(__file__).resolve().parents[1]
-SLUG = dataset_preparation.KAGGLE.partition("/")[2]
+SLUG = kaggle_source.KAGGLE.partition("/")[2]
 TREES = {f"{tree}/dataset_updated/{split}/{style}/i - {number}.jpeg": png(number)
          for number, (tree, split, style) in enumerate([("dataset", "training_set", "engraving"), ("dataset", "validation_set", "engraving"), ("musemart", "training_set", "engraving"),
                                                         ("musemart", "training_set", "drawings"), ("dataset", "training_set", "painting")])}
@@ -158,7 +158,7 @@ def test_a_stalled_connection_is_a_cut_one(monkeypatch):
         return answer
 
     monkeypatch.setattr(kagglehub, "dataset_download", download)
-    assert dataset_preparation.from_kagglehub() == Path("folder")
+    assert kaggle_source.from_kagglehub() == Path("folder")
 
 
 @pytest.mark.parametrize("status, words", [(403, "Kaggle refuses it, 403"), (401, "Kaggle refuses it, 401"), (404, "Kaggle does not know it, 404"), (503, "Kaggle is in trouble, 503")])
@@ -181,7 +181,7 @@ def test_the_older_client_helps_out_and_its_archive_is_read_member_by_member(kag
     monkeypatch.setenv("KAGGLE_KEY", "0" * 32)
     kaggle.refuses, kaggle.data = "kagglehub", zipped(TREES | {"../../../../evil.png": png(9)})
     collection, rows, report = run_main("kaggle", tmp_path)
-    assert len(rows) == 3 and {row["source"] for row in rows} == {f"kaggle {dataset_preparation.KAGGLE}"}
+    assert len(rows) == 3 and {row["source"] for row in rows} == {f"kaggle {kaggle_source.KAGGLE}"}
     assert [row["reason"] for row in report["rejected_files"]] == ["a name that leads out of the archive"] and not list(tmp_path.rglob("evil*"))
     assert sorted(path.name for path in (tmp_path / "data/raw/kaggle").iterdir()) == [f"{SLUG}.zip"]
     seen = len(files_seen(kaggle))

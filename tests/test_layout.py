@@ -15,7 +15,8 @@ MAY_IMPORT = {
     "text_networks": "tokenizer", "model_architecture": "checkpoint cli sampler settings text_networks tokenizer",
     "formats": "cli", "archives": "cli formats", "hub": "archives cli formats records settings",
     "sources": "archives cli formats hub records settings", "checking": "cli formats records",
-    "dataset_preparation": "checking cli formats records scenes settings sources", "endpoint": "cli", "caption_quality": "cli",
+    "pictures": "", "workers": "cli", "kaggle_source": "cli sources",
+    "dataset_preparation": "checking cli formats kaggle_source pictures records scenes settings sources workers", "endpoint": "cli", "caption_quality": "cli",
     "wording": "", "caption_generation": "caption_quality cli endpoint records settings wording",
     "batches": "cli model_architecture ranks records scenes settings tokenizer",
     "training_loop": "batches checkpoint cli diagnosis health losses memory model_architecture optimizers ranks records sampler settings speed tokenizer",
@@ -27,9 +28,9 @@ MAY_IMPORT = {
     "page_find": "cli index inference page_parts settings",
     "gradio_demo": "cli health inference page_collection page_find page_parts page_play page_training settings",
 }
-HOME = {"kaggle": "dataset_preparation", "kagglehub": "dataset_preparation", "tokenizers": "tokenizer", "transformers": "caption_generation evaluation",
+HOME = {"kaggle": "kaggle_source", "kagglehub": "kaggle_source", "tokenizers": "tokenizer", "transformers": "caption_generation evaluation",
         "gradio": "page_parts", "torchmetrics": "realism", "pyarrow": "formats", "datasets": "hub", "yaml": "cli",
-        "isal": "dataset_preparation"}
+        "isal": "pictures"}
 FILES = {path.stem: ast.parse(path.read_text("utf-8")) for path in ROOT.glob("*.py")}
 SCRIPTS = ["dataset_preparation", "caption_generation", "model_architecture", "training_loop", "inference", "gradio_demo", "evaluation", "realism"]
 

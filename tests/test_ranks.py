@@ -10,7 +10,6 @@ import pytest
 import torch
 
 import ranks
-import training_loop
 from cli import UserError
 from optimizers import trained
 from test_training_loop import trainer
