@@ -13,6 +13,8 @@ from records import Collection, read_json
 from settings import LARGEST_OWN_VOCABULARY, PRESETS
 from tokenizer import END, PAD, START, UNK, Tokenizer
 
+MOST_LEARNT = 40_000                                                    # captions that the vocabulary is taken from
+
 
 class PairLoader:
     """Batches of one split: images float (B, C, S, S) in [-1, 1], tokens int64 (B, T) padded with 0, row numbers (B,).
@@ -84,14 +86,14 @@ def create_data_loaders(model_config, config, tokenizer=None):
         train, val = train[:config.max_samples], val[:max(2, config.max_samples // 10)]
     if len(train) < 2 or len(val) < 1:
         raise UserError(f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}")
-    tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train], model_config.vocab_size or LARGEST_OWN_VOCABULARY)
-    return tuple(PairLoader(pixels, [ids[row["id"]] for row in rows], [tokenizer.encode(row["caption"], model_config.max_caption_length) for row in rows],
+    tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train[::math.ceil(len(train) / MOST_LEARNT)]], model_config.vocab_size or LARGEST_OWN_VOCABULARY)
+    return tuple(PairLoader(pixels, [ids[row["id"]] for row in rows], tokenizer.encode_all([row["caption"] for row in rows], model_config.max_caption_length),
                             config.batch_size, model_config.channels, config.seed, rows is train, [style_of(row) for row in rows]) for rows in (train, val)), tokenizer
 
 
 def style_of(row):
     """What --style asks for afterwards: the row's own style; in the built-in collection, all engravings, the technique."""
-    return scenes.parse(row["caption"])["technique"] or row["style"] if row["style"] == "builtin" else row["style"]
+    return scenes.claimed(row["caption"].lower(), "technique") or row["style"] if row["style"] == "builtin" else row["style"]
 
 
 def partial(caption, generator):

@@ -19,7 +19,7 @@ NO_CLUSTER = -1
 ROWS_PER_CLUSTER = 8                                                    # pictures of the collection, at least, on average
 GUIDED_UNTIL = .5                                                       # of the flow's time: what is drawn is settled early; later, guidance only distorts
 PROMPT_LEEWAY = 1.0                                                     # see typical: what is asked for may be rarer than what is drawn
-AT_ONCE = 16_384                                                        # codes that are looked at in double precision: 128 MB
+AT_ONCE = 2048                                                          # codes that are looked at in double precision: 16 MB
 TOLD_CLUSTER, TOLD_CAPTION = .65, .25                                   # shares of the fit's rows that know so much; the others know nothing
 
 

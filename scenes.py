@@ -123,17 +123,20 @@ def tell(facts, seed, level=5):
     return ", ".join(filter(None, clauses)) + "."
 
 
+def claimed(text, name):
+    """What a caption in lower case says of one attribute, by itself; None where it is silent or contradicts itself."""
+    signs = COUNT_SIGNS if name == "count" else SIGNS[name]
+    values = [value for value, sign in signs.items() if re.search(rf"\b(?:{sign})\b", text)]
+    return values[0] if len(values) == 1 else None
+
+
 def parse(caption):
     """Any string -> dict of the seven attributes, each None where the caption is silent or contradicts itself.
 
     A bare "a ship" claims no count, "a large ship" claims one; a count that disagrees with the noun's number is a contradiction.
     """
     text = " ".join(str(caption).lower().split())
-    found = {}
-    for name in ATTRIBUTES:
-        signs = COUNT_SIGNS if name == "count" else SIGNS[name]
-        values = [value for value, sign in signs.items() if re.search(rf"\b(?:{sign})\b", text)]
-        found[name] = values[0] if len(values) == 1 else None
+    found = {name: claimed(text, name) for name in ATTRIBUTES}
     if found["subject"] and found["count"]:
         nouns = re.findall(rf"\b{SIGNS['subject'][found['subject']]}\b", text)
         if any((noun != found["subject"]) != (found["count"] > 1) for noun in nouns):

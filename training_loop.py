@@ -109,7 +109,7 @@ class MultimodalTrainer:
             raise UserError(f"{config.style} has {len(names)} styles, the model tells {model.config.styles} apart; use --styles {len(names)}")
         self.styles = torch.tensor([names.index(style) for style in train.styles])          # (N,)
         self.order = some(train, len(train.rows), config.seed)          # (N,): whose codes are kept, the first of these
-        model.meta.update(style=config.style, styles=names, words=sorted(set().union(*(words(model.tokenizer.decode(ids)) for ids in train.tokens))))
+        model.meta.update(style=config.style, styles=names)
         self.metrics, self.micro = [], config.micro_batch
         self.within = self.fitting = self.finishing = None              # how far the epoch and the fit of the sampler have come; which last fit this is
         self.next_save = time.monotonic() + SAVE_EVERY
@@ -556,6 +556,8 @@ class MultimodalTrainer:
     # -- files
 
     def save_model(self, name, epoch):
+        if not self.model.meta.get("words"):                            # of all captions: some seconds where there are many, not to be spent before the first step
+            self.model.meta["words"] = sorted(set().union(*(words(self.model.tokenizer.decode(ids)) for ids in self.train.tokens)))
         self.model.meta.update(style=self.config.style, epoch=epoch)
         checkpoint.save(self.folder / name, {key: tensor.cpu() for key, tensor in self.model.state_dict().items()})
 

@@ -240,6 +240,8 @@ def test_tokenizer_brings_every_caption_back():
         ids = tokenizer.encode(text, 200)
         assert tokenizer.decode(ids) == text and ids[0] == START and ids[-1] == END and not set(ids[1:-1]) & {0, 1, 2, 3}
     assert len(tokenizer.encode("x" * 500, 48)) == 48
+    many = [f"{caption} {number}" for number in range(900) for caption in CAPTIONS[:2]]
+    assert tokenizer.encode_all(many, 9) == [tokenizer.encode(caption, 9) for caption in many]
 
 
 def test_every_vocabulary_entry_can_be_reached():

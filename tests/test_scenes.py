@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from scenes import (ATTRIBUTES, COLLECTION, CONSTANT, LEVELS, OPENINGS, WORDINGS, collection, combinations, draw, held_out, held_out_facts,
+from scenes import (ATTRIBUTES, COLLECTION, CONSTANT, LEVELS, OPENINGS, WORDINGS, claimed, collection, combinations, draw, held_out, held_out_facts,
                     parse, tell)
 
 SOME = collection(60, seed=5)
@@ -180,3 +180,9 @@ def test_two_hundred_pictures_take_seconds():
     for seed, facts in enumerate(collection(200)):
         draw(facts, seed)
     assert time.perf_counter() - start < 10
+
+
+def test_one_attribute_is_read_as_all_are():
+    """--style of the built-in collection is its technique, which is read of every caption before the first step."""
+    captions = [tell(facts, seed) for seed, facts in enumerate(collection(60))] + ["A ship.", "A ship in lines, stippled with dots."]
+    assert all(claimed(caption.lower(), "technique") == parse(caption)["technique"] for caption in captions)
