@@ -13,7 +13,7 @@ from records import Collection, read_json
 from settings import LARGEST_OWN_VOCABULARY, PRESETS
 from tokenizer import END, PAD, START, UNK, Tokenizer
 
-MOST_LEARNT = 40_000                                                    # captions that the vocabulary is taken from
+MOST_LEARNT = 20_000                                                    # captions that the vocabulary is taken from
 
 
 class PairLoader:

@@ -7,6 +7,7 @@
 A picture is painted back to front on a canvas of labels; each label has a tone that is affine in x and y, and a technique makes
 ink of it. Subjects are lists of Parts in a box of 100 units on the ground. `facts` is told; all else comes from the seed.
 """
+import functools
 import hashlib
 import re
 from itertools import product
@@ -123,10 +124,14 @@ def tell(facts, seed, level=5):
     return ", ".join(filter(None, clauses)) + "."
 
 
+@functools.cache
+def signs(name):
+    return [(value, re.compile(rf"\b(?:{sign})\b")) for value, sign in (COUNT_SIGNS if name == "count" else SIGNS[name]).items()]
+
+
 def claimed(text, name):
     """What a caption in lower case says of one attribute, by itself; None where it is silent or contradicts itself."""
-    signs = COUNT_SIGNS if name == "count" else SIGNS[name]
-    values = [value for value, sign in signs.items() if re.search(rf"\b(?:{sign})\b", text)]
+    values = [value for value, sign in signs(name) if sign.search(text)]
     return values[0] if len(values) == 1 else None
 
 
