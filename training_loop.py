@@ -59,7 +59,7 @@ PROMPTS = 4                                                             # versio
 SAMPLER_PASSES, SAMPLER_BATCH = 190, 256                                # of the last fit, over the training pictures: 4,000 steps for the 5,400 drawings
 STEPS_AN_EPOCH = 50                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
 LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
-LARGE, MOST_CODES, MOST_CHECKED = 10_000, 40_000, 2000                  # training pictures whose codes an epoch keeps; that the last fit learns from; validation pictures that check it
+LARGE, MOST_CODES, MOST_CHECKED = 6000, 40_000, 2000                   # training pictures whose codes an epoch keeps; that the last fit learns from; validation pictures that check it
 SMALL, MOST_VIEWS = 5000, 16                                            # training pictures below which views of each make up for number; how many at most
 MOST_THUMBNAILS, TONED = 6000, 500                                      # that the linear code is taken from; that the tone curve is
 WORTH_COMPILING = 900                                                   # seconds of training left, from which on a GPU's time for compiling is well spent
@@ -557,7 +557,7 @@ class MultimodalTrainer:
 
     def save_model(self, name, epoch):
         if not self.model.meta.get("words"):                            # of all captions: some seconds where there are many, not to be spent before the first step
-            self.model.meta["words"] = sorted(set().union(*(words(self.model.tokenizer.decode(ids)) for ids in self.train.tokens)))
+            self.model.meta["words"] = sorted({word for ids in self.train.tokens for word in words(self.model.tokenizer.decode(ids))})
         self.model.meta.update(style=self.config.style, epoch=epoch)
         checkpoint.save(self.folder / name, {key: tensor.cpu() for key, tensor in self.model.state_dict().items()})
 
