@@ -28,7 +28,7 @@ def findings(metrics, weights, dead=()):
     row, found = metrics[-1], []
     part, share = dominant({part: row[f"train_{part}"] for part in weights}, weights)
     if len(weights) > 1 and share > DOMINANT:
-        found.append(f"{part} is {share:.0%} of the loss, the other parts hardly count: lower --{part}-weight {weights[part]:g}")
+        found.append(f"{part} is {share:.0%} of the loss: should the other parts stop falling, lower --{part}-weight {weights[part]:g}")
     best = min(metrics, key=lambda row: row["val_loss"])
     if row["epoch"] - best["epoch"] >= SINCE_BEST and row["train_loss"] < best["train_loss"]:
         found.append(f"over-fitting: since epoch {best['epoch']} the training loss fell from {best['train_loss']:.3f} to {row['train_loss']:.3f} and the validation loss rose "
