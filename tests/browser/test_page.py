@@ -214,6 +214,7 @@ def test_stop_ends_a_sheet_that_is_being_drawn(opened, address):
         page.click("#generate")
         page.wait_for_selector("#stop-generate")
         Engraver.gate.clear()
+        page.wait_for_timeout(1000)                                     # until the server has answered, Gradio has nothing to cancel, and says so in the console
         page.click("#stop-generate")
         page.wait_for_selector("#stop-generate", state="hidden")
     finally:
