@@ -65,7 +65,7 @@ def write(out, order, make, share=(1, 1), batch=32, grey=False, ahead=AHEAD):
 
     order: count, first (seed), pairs_per_file, format, and whatever else decides what the pairs are: it is compared with what the folder holds.
     make: seeds -> [(facts, PIL image)], one for each. grey: the PNGs have one channel. ahead: batches that may wait to be encoded; 0 where making and
-    encoding want the same cores, since taking turns is then quicker than disturbing each other.
+    encoding want the same cores, since waiting ones gain nothing there that could be measured.
     """
     suffix, writer, put = WRITERS[order["format"]]
     if order["format"] == "parquet":
