@@ -11,7 +11,7 @@ from cli import UserError
 from model_architecture import stream, to_tensor
 from records import Collection, read_json
 from settings import LARGEST_OWN_VOCABULARY, PRESETS
-from tokenizer import END, PAD, START, UNK, Tokenizer
+from tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
 
 MOST_LEARNT = 20_000                                                    # captions that the vocabulary is taken from
 
@@ -19,7 +19,7 @@ MOST_LEARNT = 20_000                                                    # captio
 class PairLoader:
     """Batches of one split: images float (B, C, S, S) in [-1, 1], tokens int64 (B, T) padded with 0, row numbers (B,).
 
-    pixels: uint8 (N, S, S) or (N, S, S, 3), memory-mapped; rows: which of them; tokens: one id list per row. The order is a
+    pixels: uint8 (N, S, S) or (N, S, S, 3), memory-mapped; rows: which of them; tokens: a sequence of id lists, one per row. The order is a
     function of seed and epoch alone, so a resumed run sees the batches that the uninterrupted one would have seen. The images come on `device`.
     """
     device = torch.device("cpu")
@@ -50,10 +50,10 @@ class PairLoader:
         images = to_tensor(self.pixels[self.rows[part]], self.device)   # (B, 1 or 3, S, S)
         if images.shape[1] != self.channels:
             images = images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
-        longest = max((len(self.tokens[i]) for i in part), default=2)
-        tokens = torch.full((len(part), longest), PAD)
-        for row, i in zip(tokens, part):
-            row[:len(self.tokens[i])] = torch.tensor(self.tokens[i])
+        told = [self.tokens[i] for i in part]
+        tokens = torch.full((len(part), max(map(len, told), default=2)), PAD)
+        for row, ids in zip(tokens, told):
+            row[:len(ids)] = torch.tensor(ids)
         return images, tokens, torch.from_numpy(part)
 
 
@@ -87,7 +87,7 @@ def create_data_loaders(model_config, config, tokenizer=None):
     if len(train) < 2 or len(val) < 1:
         raise UserError(f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}")
     tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train[::math.ceil(len(train) / MOST_LEARNT)]], model_config.vocab_size or LARGEST_OWN_VOCABULARY)
-    return tuple(PairLoader(pixels, [ids[row["id"]] for row in rows], tokenizer.encode_all([row["caption"] for row in rows], model_config.max_caption_length),
+    return tuple(PairLoader(pixels, [ids[row["id"]] for row in rows], Encoded([row["caption"] for row in rows], tokenizer, model_config.max_caption_length),
                             config.batch_size, model_config.channels, config.seed, rows is train, [style_of(row) for row in rows]) for rows in (train, val)), tokenizer
 
 

@@ -31,7 +31,7 @@ import checkpoint
 from cli import UserError, run, write_text
 from sampler import PROMPT_LEEWAY, Sampler
 from settings import GUIDANCE, LARGEST_OWN_VOCABULARY, PRESETS, ModelConfig, base_and_doublings
-from text_networks import TextDecoder, TextEncoder, Writing
+from text_networks import Block, TextDecoder, TextEncoder, Writing
 from tokenizer import END, PAD, START, Tokenizer
 
 FORMAT = 2                                                              # of the extra state in best_model.pt
@@ -118,27 +118,48 @@ def feature_widths(config):
     return base, [min(config.width * 2**step, config.max_width) for step in range(steps + 1)]
 
 
+class PatchTransformer(nn.Module):
+    """Pictures cut into as many patches as the coarsest feature map has places, (B, C P P, base, base) -> (B, neck, base, base).
+    Source: Dosovitskiy et al. 2020 (arXiv:2010.11929)."""
+
+    def __init__(self, inward, places, config):
+        super().__init__()
+        self.inward, self.positions = nn.Linear(inward, config.vit_width), nn.Parameter(torch.zeros(places, config.vit_width))
+        self.blocks = nn.ModuleList(Block(config.vit_width, config.vit_width // 32) for _ in range(config.vit_layers))
+        self.norm, self.neck = nn.LayerNorm(config.vit_width), nn.Linear(config.vit_width, config.neck)
+
+    def forward(self, patches, recompute=False):
+        x = self.inward(patches.flatten(2).transpose(1, 2)) + self.positions                # (B, base base, W)
+        for block in self.blocks:
+            x = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False, preserve_rng_state=False) if recompute and torch.is_grad_enabled() else block(x)
+        return self.neck(self.norm(x)).transpose(1, 2).unflatten(2, patches.shape[2:])
+
+
 class ImageEncoder(nn.Module):
-    """Pictures (B, C, S, S) in [-1, 1] -> code (B, D) of root mean square 1: what convolutions see and, where the configuration
-    has linear directions, what a fixed linear map says of the picture as a thumbnail."""
+    """Pictures (B, C, S, S) in [-1, 1] -> code (B, D) of root mean square 1: what convolutions or a transformer see and, where the
+    configuration has linear directions, what a fixed linear map says of the picture as a thumbnail."""
     recompute = False                                                   # see through()
 
     def __init__(self, config):
         super().__init__()
         base, widths = feature_widths(config)
         self.patch, self.side = config.patch, thumbnail_side(config)
-        layers = [nn.Conv2d(config.channels * config.patch**2, widths[0], 3, padding=1), ChannelNorm(widths[0]), nn.SiLU()]
-        for narrow, wide in zip(widths, widths[1:]):
-            layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), ChannelNorm(wide), nn.SiLU()]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], config.neck, 1))
+        if config.encoder == "vit":
+            self.patch = config.image_size // base
+            self.layers = PatchTransformer(config.channels * self.patch**2, base**2, config)
+        else:
+            layers = [nn.Conv2d(config.channels * config.patch**2, widths[0], 3, padding=1), ChannelNorm(widths[0]), nn.SiLU()]
+            for narrow, wide in zip(widths, widths[1:]):
+                layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), ChannelNorm(wide), nn.SiLU()]
+            self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], config.neck, 1))
         self.to_code = nn.Linear(config.neck * base**2, config.latent_dim)
         if config.linear_dims:
             self.register_buffer("mean", torch.zeros(config.channels * self.side**2))
             self.register_buffer("linear", torch.zeros(config.latent_dim, len(self.mean)))
 
     def forward(self, images):
-        x = F.pixel_unshuffle(images, self.patch)                       # (B, C P P, S/P, S/P)
-        x = through(self.layers, x.contiguous(memory_format=torch.channels_last), self.recompute)      # (B, neck, base, base)
+        x = F.pixel_unshuffle(images, self.patch).contiguous(memory_format=torch.channels_last)        # (B, C P P, S/P, S/P)
+        x = self.layers(x, self.recompute) if isinstance(self.layers, PatchTransformer) else through(self.layers, x, self.recompute)    # (B, neck, base, base)
         code = self.to_code(x.flatten(1))                               # (B, D)
         if hasattr(self, "linear"):
             code = code + (thumbnails(images, self.side) - self.mean) @ self.linear.T
@@ -267,8 +288,9 @@ class MultimodalModel(nn.Module):
         self.tokenizer = None
         self.set_tokenizer(tokenizer)
         draw_weights(self)
-        for module in (self.text_decoder, self.text_encoder):
-            nn.init.normal_(module.positions, std=0.02)
+        for module in self.modules():
+            if isinstance(module, (TextDecoder, TextEncoder, PatchTransformer)):
+                nn.init.normal_(module.positions, std=0.02)
         nn.init.normal_(self.image_decoder.layers[-1].weight, std=0.01)
 
     def new_sampler(self):
@@ -450,7 +472,7 @@ class MultimodalModel(nn.Module):
     def load_state_dict(self, state_dict, *args, **kwargs):
         if checkpoint.damaged(state_dict):
             raise UserError("these weights are not those that were saved: the file is damaged, or they were changed since it was loaded (then pass dict(weights))")
-        saved = read_extra_state(state_dict.get("_extra_state"))["config"]
+        saved = asdict(ModelConfig()) | read_extra_state(state_dict.get("_extra_state"))["config"]       # a setting may be younger than the checkpoint
         if saved != asdict(self.config):
             different = ", ".join(f"{name} {saved.get(name)!r} against {value!r}" for name, value in asdict(self.config).items() if saved.get(name) != value)
             raise UserError(f"this checkpoint belongs to another configuration ({different}); load it with MultimodalModel.from_checkpoint(path)")
@@ -489,7 +511,7 @@ def parameter_counts(model):
     return {name: sum(weight.numel() for weight in getattr(model, name).parameters()) for name in PARTS}
 
 
-SCALED = ("text_width", "neck", "width", "max_width", "flow_width")     # by --parameters; the one whose single step costs most first
+SCALED = ("vit_width", "text_width", "neck", "width", "max_width", "flow_width")     # by --parameters; the one whose single step costs most first
 
 
 @functools.cache
@@ -500,8 +522,9 @@ def built_size(config):
 
 
 def scaled(config, factor, names=SCALED):
-    """`config` with these widths times `factor`, to the nearest multiple of 8 that is no nil; of text_width, for each head."""
-    steps = {name: 8 * config.text_heads if name == "text_width" else 8 for name in names}
+    """`config` with those of these widths that it uses times `factor`, to the nearest multiple of 8 that is no nil; of text_width, for each head; of
+    vit_width, of a head's 32."""
+    steps = {name: {"text_width": 8 * config.text_heads, "vit_width": 32}.get(name, 8) for name in names if name != "vit_width" or config.encoder == "vit"}
     return replace(config, **{name: max(step, round(getattr(config, name) * factor / step) * step) for name, step in steps.items()})
 
 
@@ -536,11 +559,12 @@ def specs():
         model = MultimodalModel(config)
         counts = parameter_counts(model)
         base, widths = feature_widths(config)
+        reader = f"A transformer (width {config.vit_width}, layers: {config.vit_layers}) over {base} x {base} patches" if config.encoder == "vit" else "Convolutions"
         lines += [f"## Preset `{preset}`", "",
                   f"Pictures {config.image_size} x {config.image_size}, {'RGB' if config.channels == 3 else 'grey'}; latent {config.latent_dim:,}; "
                   f"captions up to {config.max_caption_length} tokens; vocabulary "
                   + (f"{config.vocab_size:,}." if PRESETS[preset].get("vocab_size", 8000) else f"as large as the collection fills, {config.vocab_size:,} at most (counted here)."), "",
-                  f"Feature maps, from {config.image_size // config.patch} to {base} pixels a side: {', '.join(map(str, widths))} channels, then {config.neck} where they meet the latent. "
+                  f"{reader} see{'s' * (config.encoder == 'vit')} the picture. Feature maps, from {config.image_size // config.patch} to {base} pixels a side: {', '.join(map(str, widths))} channels, then {config.neck} where they meet the latent. "
                   f"Caption transformers: width {config.text_width}, {config.text_layers} layers, {config.text_heads} heads.", "",
                   "| part | what | parameters |", "|---|---|---:|",
                   *(f"| `{name}` | {PARTS[name]} | {count:,} |" for name, count in counts.items()), f"| **total** | | **{sum(counts.values()):,}** |", ""]

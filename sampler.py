@@ -183,10 +183,9 @@ class Sampler(nn.Module):
 
     def nearest(self, y):
         """Coordinates (B, k or more) -> the cluster of each, int (B,) on the CPU."""
-        used = self.edges.diff() > 0
-        y, centres = y[:, :self.dims].detach().double().cpu(), self.centres.double().cpu()
-        distance = centres.square().sum(1) - 2 * y @ centres.T          # (B, K), but for each row's own length
-        return distance.masked_fill(~used.cpu(), torch.inf).argmin(1)
+        used = int((self.edges.diff() > 0).sum())                       # the first so many
+        y, centres = y[:, :self.dims].detach().double().cpu(), self.centres[:used].double().cpu()
+        return (centres.square().sum(1) - 2 * y @ centres.T).argmin(1)  # each row's distances, but for its own length
 
     def integrate(self, y, begin, end, clusters=None, captions=None, guidance=1.0):
         """Solve dy/dt = v(y, t | condition) from t = begin to end with classical Runge-Kutta. y (B, k) -> (B, k), same device and

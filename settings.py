@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cli import option
 
 STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture", "builtin")
-PICTURES_SHOWN = 27_000                                                  # in training, where --num-epochs is 0: five epochs of the built-in collection
+PICTURES_SHOWN = 21_600                                                  # in training, where --num-epochs is 0: four epochs of the built-in collection
 LARGEST_OWN_VOCABULARY = 2000                                           # of a preset whose vocabulary the collection sizes
 NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
 PRESET_NAMES = ("small", "medium", "full")
@@ -141,7 +141,10 @@ class ModelConfig:
     image_size: int = option(512, "side of the pictures in pixels, or imagenet, clip, sd, sd_xl", kind=image_size)
     channels: int = option(3, "3: RGB; 1: grey inside, shown as RGB", choices=(1, 3))
     latent_dim: int = option(1024, "length of the shared latent z, and of a seed's normal draw")
-    patch: int = option(4, "pixels a side that the first and the last layer handle at once; a power of two")
+    encoder: str = option("cnn", "what looks at pictures; cnn: convolutions; vit: a transformer over patches", choices=("cnn", "vit"))
+    vit_width: int = option(384, "width of --encoder vit, a multiple of 32; its heads are 32 wide")
+    vit_layers: int = option(6, "layers of --encoder vit")
+    patch: int = option(4, "pixels a side that the first and the last convolution handle at once; a power of two")
     width: int = option(48, "channels of the finest feature map; doubles with every halving")
     max_width: int = option(384, "most channels of any feature map")
     neck: int = option(64, "channels of the coarsest map where it meets the latent")
@@ -162,7 +165,11 @@ class ModelConfig:
         base_and_doublings(self.image_size)
         if self.patch < 1 or self.patch & (self.patch - 1) or self.image_size // self.patch < 16:
             raise ValueError(f"--patch must be a power of two that leaves at least 16 x 16 patches, got {self.patch}")
-        for name in ("width", "max_width", "neck", "text_width", "text_layers", "text_heads", "flow_dims", "follow_dims", "flow_width", "flow_clusters", "styles"):
+        if self.encoder not in ("cnn", "vit"):
+            raise ValueError(f"--encoder is cnn or vit, not {self.encoder!r}")
+        if self.vit_width % 32:
+            raise ValueError(f"--vit-width must be a multiple of 32, got {self.vit_width}")
+        for name in ("vit_width", "vit_layers", "width", "max_width", "neck", "text_width", "text_layers", "text_heads", "flow_dims", "follow_dims", "flow_width", "flow_clusters", "styles"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
         if not self.code_noise >= 0:
@@ -191,7 +198,7 @@ class TrainConfig:
     preset: str = preset_option()
     device: str = option("auto", "where to train", choices=("auto", "cuda", "mps", "cpu"))
     precision: str = option("auto", "auto: bf16 on a GPU that has it, else fp32", choices=("auto", "bf16", "fp32"))
-    num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on; 0: as many as show 27,000 pictures (small preset)")
+    num_epochs: int = option(50, "epochs in all; a larger number trains a finished run on; 0: as many as show 21,600 pictures (small preset)")
     batch_size: int = option(64, "pairs per step, and candidates per pair in the contrast loss")
     micro_batch: int = option(0, "pairs of a batch at a time, where memory is short; the contrast stays over the whole batch; 0: all; a GPU that runs out of memory halves it")
     compile: str = option("auto", "torch.compile of the networks; auto: on a GPU, where a quarter of an hour or more is left, not on a processor, where it takes longer than it saves",
@@ -353,8 +360,8 @@ class DemoConfig:
 PRESETS = {
     "full": {},
     "medium": dict(image_size=256, patch=2, width=40, max_width=256, neck=48, vocab_size=4000, text_width=256, flow_dims=96, follow_dims=160, flow_width=768),
-    "small": dict(image_size=128, channels=1, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
-                  text_heads=4, linear_dims=-1, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=48, learning_rate=2.5e-3),
+    "small": dict(image_size=128, channels=1, encoder="vit", vit_width=96, vit_layers=1, width=32, max_width=128, neck=32, vocab_size=0, text_width=96, text_layers=2,
+                  text_heads=4, linear_dims=-1, flow_dims=48, follow_dims=64, flow_width=384, num_epochs=0, batch_size=32, learning_rate=2.5e-3),
 }
 
 

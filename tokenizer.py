@@ -3,6 +3,8 @@
     tokenizer = Tokenizer.train(["An engraving of a ship."], vocab_size=8000)
     tokenizer.decode(tokenizer.encode("An engraving of a ship.", 100))
 """
+from collections.abc import Sequence
+
 PAD, START, END, UNK = 0, 1, 2, 3
 
 
@@ -31,16 +33,24 @@ class Tokenizer:
     def encode(self, text, max_length):
         """str -> list of ids, START first and END last, at most max_length long (cut at the end, END kept). A mark spelled
         out in the text ("<end>") is text, not a mark."""
-        return self.encode_all([text], max_length)[0]
-
-    def encode_all(self, texts, max_length):
-        """The same of many at once, on all cores."""
         self.bpe.encode_special_tokens = True
-        parts = (self.bpe.encode_batch_fast(texts[start:start + 1000], add_special_tokens=False) for start in range(0, len(texts), 1000))
-        return [[START, *found.ids[:max_length - 2], END] for part in parts for found in part]
+        return [START, *self.bpe.encode(text, add_special_tokens=False).ids[:max_length - 2], END]
 
     def decode(self, ids):
         """Ids (START, END, PAD anywhere) -> the text before the first END."""
         ids = [int(id) for id in ids]
         ids = ids[:ids.index(END)] if END in ids else ids
         return self.bpe.decode([id for id in ids if id > UNK])
+
+
+class Encoded(Sequence):
+    """Texts as lists of ids, each encoded when it is asked for: all of a large collection would keep training from its first step for seconds."""
+
+    def __init__(self, texts, tokenizer, max_length):
+        self.texts, self.tokenizer, self.max_length = texts, tokenizer, max_length
+
+    def __len__(self):
+        return len(self.texts)
+
+    def __getitem__(self, i):
+        return self.tokenizer.encode(self.texts[i], self.max_length)

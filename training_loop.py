@@ -56,8 +56,8 @@ from tokenizer import PAD, Tokenizer
 
 
 PROMPTS = 4                                                             # versions of each caption that the sampler learns to answer
-SAMPLER_PASSES, SAMPLER_BATCH = 190, 256                                # of the last fit, over the training pictures: 4,000 steps for the 5,400 drawings
-STEPS_AN_EPOCH = 50                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
+SAMPLER_PASSES, SAMPLER_BATCH = 190, 512                                # of the last fit, over the training pictures: 2,000 steps for the 5,400 drawings
+STEPS_AN_EPOCH = 25                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
 LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
 LARGE, MOST_CODES, MOST_CHECKED = 6000, 40_000, 2000                   # training pictures whose codes an epoch keeps; that the last fit learns from; validation pictures that check it
 SMALL, MOST_VIEWS = 5000, 16                                            # training pictures below which views of each make up for number; how many at most
@@ -303,19 +303,18 @@ class MultimodalTrainer:
     def fit_sampler(self, codes, rows, steps, epoch, learning_rate=1e-3, held_out=None):
         """Fit the map between seeds and codes (views M, D) of some rows (M,), or go on with that where self.fitting says that it was interrupted. The frame is turned to agree with the
         last one, which the same rows began, so the flow starts warm.
-        held_out: codes (M, D) that the flow is not fitted to; it is then fitted to the end, of a small collection anew, and of all its states the one kept
+        held_out: codes (M, D) that the flow is not fitted to; it is then fitted anew and to the end, and of all its states the one kept
         is that which describes them best, since a flow that learns a few hundred codes by heart leaves no room between them."""
         sampler, final = self.model.sampler, held_out is not None
-        anew = final and self.small                                     # what the epochs' short fits found in few codes it would never leave
         generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
         if self.fitting is None:
             torch.manual_seed(generator.initial_seed())                 # the dropout's random numbers
-            fresh = self.model.new_sampler() if anew else copy.deepcopy(sampler)            # an interruption here leaves the sampler as it was
-            coordinates = fresh.set_frame(codes, None if anew else self.coordinates)
+            fresh = self.model.new_sampler() if final else copy.deepcopy(sampler)            # an interruption here leaves the sampler as it was
+            coordinates = fresh.set_frame(codes, None if final else self.coordinates)
             fresh.set_clusters(coordinates, len(rows) // ROWS_PER_CLUSTER, self.config.seed)
             fresh.set_styles(coordinates, self.styles[rows].repeat(len(codes) // len(rows)), generator)
             with unbroken():
-                if anew:
+                if final:                                               # what the epochs' short fits found in few codes it would never leave
                     sampler.load_state_dict(dict(fresh.named_parameters()), strict=False)
                     self.flow_optimizer.state.clear()
                 self.coordinates = coordinates
@@ -485,7 +484,7 @@ class MultimodalTrainer:
             if part.exists():
                 self.load_fit(part, log)
             rows, held_out, views = self.order[:MOST_CODES], some(self.val, MOST_CHECKED, self.config.seed), max(1, health.POWER_ROWS // len(self.val.rows))
-            self.fit_sampler(self.encode(self.train, rows, views=self.views), rows, self.config.sampler_steps, 0, 2e-3, held_out=self.encode(self.val, held_out))
+            self.fit_sampler(self.encode(self.train, rows, views=self.views), rows, self.config.sampler_steps, 0, 3e-3, held_out=self.encode(self.val, held_out))
             tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
             z = self.model.sampler.to_latent(self.encode(self.val, held_out, noisy=True, views=views).to(self.device)).cpu()
             self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(held_out)), views), self.config.seed)

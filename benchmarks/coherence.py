@@ -26,8 +26,8 @@ from cli import UserError, run, write_text
 PLANS = {                                                               # name -> rows of level, training seed, drawings, further flags of training_loop.py
     "demo": [(5, 0, 6000, ""), (5, 1, 6000, ""), (5, 2, 6000, "")],
     "levels": [(1, 0, 6000, ""), (2, 0, 6000, ""), (3, 0, 6000, ""), (4, 0, 6000, "")],
-    "half-hour": [(5, 0, 24000, "--num-epochs 7 --sampler-steps 16000")],
-    "two-hours": [(5, 0, 40000, "--num-epochs 9 --sampler-steps 30000 --flow-dims 64 --follow-dims 128")],
+    "half-hour": [(5, 0, 24000, "--num-epochs 7 --sampler-steps 8000")],
+    "two-hours": [(5, 0, 40000, "--num-epochs 9 --sampler-steps 15000 --flow-dims 64 --follow-dims 128")],
 }
 SHOWN = {"joint_strict": "strict", "joint_mean": "mean", "joint_subject": "subject", "caption_to_picture_seen": "caption to picture", "caption_to_picture_unseen": "unseen",
          "picture_to_caption_seen": "picture to caption", "picture_to_caption_unseen": "unseen", "distinct_pictures": "distinct", "memorised": "memorised", "health_auc": "AUC"}

@@ -259,7 +259,7 @@ def main(options):
 
     torch.manual_seed(settings.seed)
     np.random.seed(settings.seed)                                       # the mixture knows no other random numbers
-    pairs = Pairs(loader, config, settings, max(map(len, loader.tokens + held_out.tokens)))
+    pairs = Pairs(loader, config, settings, max(len(ids) for split in (loader, held_out) for ids in split.tokens))
     rival = build(options, config, settings, pairs)
     training = train(rival, pairs, settings, options.minutes, device)
     seeds = list(range(EvaluateConfig.first_seed, EvaluateConfig.first_seed + options.seeds))

@@ -124,7 +124,7 @@ def tiny_config(**changes):
     """A real model that trains in seconds: 32 px grey, latent 32."""
     from settings import ModelConfig
     return ModelConfig(**{**dict(preset="small", image_size=32, channels=1, latent_dim=32, patch=2, width=16, max_width=32, neck=8, vocab_size=320,
-                                 max_caption_length=48, text_width=32, text_layers=2, text_heads=2, flow_dims=8, flow_width=32), **changes})
+                                 max_caption_length=48, text_width=32, text_layers=2, text_heads=2, flow_dims=8, flow_width=32, vit_width=32, vit_layers=1), **changes})
 
 
 CAPTIONS = ["An engraving of a ship.", "An engraving of two ships by the sea.", "An engraving showing a castle.", "An engraving depicting an elephant.",

@@ -39,7 +39,7 @@ def test_a_run_begins_with_the_weights_and_the_tokenizer_of_another(builtin_data
     assert torch.equal(run.model.sampler.frame, torch.eye(32)) and not torch.equal(other.sampler.frame, torch.eye(32))
     assert not run.metrics and not any(optimizer.state for optimizer in [*run.optimizers, run.flow_optimizer])
     captions = [other.tokenizer.decode(ids) for ids in run.train.tokens]
-    assert run.train.tokens == [other.tokenizer.encode(caption, 48) for caption in captions]
+    assert list(run.train.tokens) == [other.tokenizer.encode(caption, 48) for caption in captions]
     assert run.model.tokenizer.json == other.tokenizer.json != Tokenizer.train(captions, 320).json        # twelve captions would have made another
     assert run.model.meta["init"].items() >= {"checkpoint": "best_model.pt", "style": "builtin", "epoch": other.meta["epoch"]}.items()
     assert len(run.model.meta["init"]["sha256"]) == 64 and "health" not in run.model.meta and str(tiny_run) not in json.dumps(run.model.meta)
@@ -89,8 +89,8 @@ def test_captions_are_encoded_by_the_tokenizer_of_the_run(builtin_data, tmp_path
     settings = config(data=str(builtin_data), checkpoints=str(tmp_path))
     training_loop.main(tiny_config(), settings)
     started[0].save_checkpoint()
-    ids = started[0].train.tokens
+    ids = list(started[0].train.tokens)
     assert checkpoint.load(tmp_path / "last.pt")["metrics"] == []
     monkeypatch.setattr(Tokenizer, "train", lambda *_: pytest.fail("trained again"))
     training_loop.main(tiny_config(), settings)
-    assert started[1].train.tokens == ids
+    assert list(started[1].train.tokens) == ids

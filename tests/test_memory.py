@@ -100,12 +100,13 @@ def test_a_collection_s_own_captions_and_vocabulary_are_taken(builtin_data, tmp_
     assert 15 < length < 90 and not list(tmp_path.iterdir())
 
 
-def test_recomputed_activations_change_no_gradient_and_take_less_room():
+@pytest.mark.parametrize("encoder", ["cnn", "vit"])
+def test_recomputed_activations_change_no_gradient_and_take_less_room(encoder):
     found = []
     for recompute in (False, True):
         torch.manual_seed(0)
         loader = PairLoader(np.random.default_rng(0).integers(0, 256, (16, 64, 64), dtype=np.uint8), range(16), [[1, 5, 6, 2]] * 16, 16, 1)
-        trainer = MultimodalTrainer(MultimodalModel(tiny_config(image_size=64, width=16, max_width=32)), loader, loader, TrainConfig(batch_size=16, recompute=recompute))
+        trainer = MultimodalTrainer(MultimodalModel(tiny_config(image_size=64, width=16, max_width=32, encoder=encoder, vit_layers=3)), loader, loader, TrainConfig(batch_size=16, recompute=recompute))
         images, tokens, _ = loader.batch(np.arange(16))
         weights = [weight for weight in trainer.model.parameters() if weight.requires_grad]
         most = memory.peak(lambda: trainer.losses(images, tokens, trainer.noise(16, 0))[0]["total"].backward(), torch.device("cpu"))

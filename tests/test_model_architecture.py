@@ -1,5 +1,6 @@
 """The model keeps its word: every part learns, both outputs read z and only z, and nothing depends on the neighbours in a batch."""
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import checkpoint
 import model_architecture
 from cli import UserError
 from conftest import CAPTIONS, tiny_config
 from model_architecture import MultimodalModel, latents, linear_code, stream, to_pixels, to_tensor
 from settings import ModelConfig, SpecsConfig
 from text_networks import TextDecoder, TextEncoder, Writing
-from tokenizer import END, PAD, START, Tokenizer
+from tokenizer import END, PAD, START, Encoded, Tokenizer
 
 ROOT = Path(__file__).parents[1]
 
@@ -203,6 +205,19 @@ def test_a_damaged_checkpoint_is_named_not_loaded(tmp_path, content):
         MultimodalModel.from_checkpoint(path)
 
 
+def test_a_checkpoint_from_before_a_setting_is_a_model_still(tmp_path):
+    """--encoder came later; a model trained before it is one of convolutions."""
+    model = MultimodalModel(tiny_config(vit_width=384, vit_layers=6))
+    state = json.loads(bytes(model.get_extra_state().tolist()))
+    for name in ("encoder", "vit_width", "vit_layers"):
+        del state["config"][name]
+    checkpoint.save(tmp_path / "old.pt", {**model.state_dict(), "_extra_state": torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)})
+    old = MultimodalModel.from_checkpoint(tmp_path / "old.pt")
+    assert all(map(torch.equal, old.parameters(), model.parameters()))
+    with pytest.raises(UserError, match="encoder 'cnn' against 'vit'"):
+        MultimodalModel(tiny_config(encoder="vit", vit_width=384, vit_layers=6)).load_state_dict(checkpoint.load(tmp_path / "old.pt"))
+
+
 def test_a_hostile_checkpoint_executes_nothing(tmp_path):
     class Hostile:
         def __reduce__(self):
@@ -240,8 +255,7 @@ def test_tokenizer_brings_every_caption_back():
         ids = tokenizer.encode(text, 200)
         assert tokenizer.decode(ids) == text and ids[0] == START and ids[-1] == END and not set(ids[1:-1]) & {0, 1, 2, 3}
     assert len(tokenizer.encode("x" * 500, 48)) == 48
-    many = [f"{caption} {number}" for number in range(900) for caption in CAPTIONS[:2]]
-    assert tokenizer.encode_all(many, 9) == [tokenizer.encode(caption, 9) for caption in many]
+    assert list(Encoded(CAPTIONS, tokenizer, 9)) == [tokenizer.encode(caption, 9) for caption in CAPTIONS]
 
 
 def test_every_vocabulary_entry_can_be_reached():
@@ -262,7 +276,7 @@ def test_a_parameter_budget_is_met_within_five_per_cent(preset, budget):
     assert 0.95 * budget <= built <= budget
     kept = {field.name for field in dataclasses.fields(ModelConfig)} - set(model_architecture.SCALED)
     assert all(getattr(inside, name) == getattr(config, name) for name in kept)
-    assert all(getattr(inside, name) % 8 == 0 for name in model_architecture.SCALED) and inside.text_width % (8 * inside.text_heads) == 0
+    assert all(getattr(inside, name) % 8 == 0 for name in model_architecture.SCALED) and inside.vit_width % 32 == 0 and inside.text_width % (8 * inside.text_heads) == 0
 
 
 def test_a_budget_that_no_width_can_meet_is_refused():
