@@ -46,7 +46,7 @@ def to_tensor(pixels, device="cpu"):
     v / 127.5 - 1."""
     tensor = torch.as_tensor(pixels if torch.is_tensor(pixels) else np.ascontiguousarray(pixels)).to(device)
     tensor = tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2)
-    return tensor.float() / 127.5 - 1
+    return tensor.to(torch.float32, copy=True).div_(127.5).sub_(1)
 
 
 def to_pixels(images):

@@ -44,13 +44,15 @@ class Tokenizer:
 
 
 class Encoded(Sequence):
-    """Texts as lists of ids, each encoded when it is asked for: all of a large collection would keep training from its first step for seconds."""
+    """Texts as lists of ids, each encoded when it is first asked for: all of a large collection would keep training from its first step for seconds."""
 
     def __init__(self, texts, tokenizer, max_length):
-        self.texts, self.tokenizer, self.max_length = texts, tokenizer, max_length
+        self.told, self.tokenizer, self.max_length = list(texts), tokenizer, max_length    # each a text, or its ids
 
     def __len__(self):
-        return len(self.texts)
+        return len(self.told)
 
     def __getitem__(self, i):
-        return self.tokenizer.encode(self.texts[i], self.max_length)
+        if isinstance(self.told[i], str):
+            self.told[i] = self.tokenizer.encode(self.told[i], self.max_length)
+        return self.told[i]

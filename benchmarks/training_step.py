@@ -43,7 +43,7 @@ from model_architecture import MultimodalModel, pick_device
 from optimizers import trained
 from settings import LARGEST_OWN_VOCABULARY
 from speed import matrix_speed, operations, seconds
-from tokenizer import PAD, Tokenizer
+from tokenizer import PAD, Encoded, Tokenizer
 from training_loop import MultimodalTrainer, resolved
 
 HELD_OUT, MOST_DRAWN = 16, 1200
@@ -58,10 +58,9 @@ def drawn(folder, model_config, config, count):
         pixels[seed] = np.asarray(scenes.draw(one, seed, size).convert("RGB" if model_config.channels == 3 else "L"))
     pixels.flush()
     tokenizer = Tokenizer.train(captions, model_config.vocab_size or LARGEST_OWN_VOCABULARY)
-    tokens = [tokenizer.encode(caption, model_config.max_caption_length) for caption in captions]
     pixels = np.load(Path(folder) / "pixels.npy", mmap_mode="r")
-    return (PairLoader(pixels, range(count), tokens[:count], config.batch_size, model_config.channels, shuffle=True),
-            PairLoader(pixels, range(count, len(facts)), tokens[count:], HELD_OUT, model_config.channels), tokenizer)
+    return (PairLoader(pixels, range(count), Encoded(captions[:count], tokenizer, model_config.max_caption_length), config.batch_size, model_config.channels, shuffle=True),
+            PairLoader(pixels, range(count, len(facts)), Encoded(captions[count:], tokenizer, model_config.max_caption_length), HELD_OUT, model_config.channels), tokenizer)
 
 
 @contextlib.contextmanager
