@@ -5,7 +5,7 @@ Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.
                        last_but_one.pt, where last.pt should be damaged, and last_fit.pt, while the last fit goes on
 
     python training_loop.py                                     # full preset on engravings, for a GPU
-    python training_loop.py --style builtin --preset small      # two CPU cores: about 6 minutes
+    python training_loop.py --style builtin --preset small      # two CPU cores: about 5 minutes
     python training_loop.py --style builtin --preset small --check
     python training_loop.py --preset medium --estimate          # the memory that it would take, and nothing else
     python training_loop.py --config model.yaml                 # settings from a file; --schema describes it

@@ -39,7 +39,7 @@ def test_a_flag_wins_over_the_file_and_the_file_over_the_preset(tmp_path):
 def test_every_setting_can_stand_in_the_file(tmp_path):
     """Each field of both dataclasses under another value than its default, by its own name."""
     other = {int: lambda value: value + 1, float: lambda value: value * 1.5, str: lambda value: value + "x", bool: lambda value: not value}
-    fitting = {"preset": "medium", "image_size": 224, "channels": 1, "compile": "off", "patch": 2, "text_width": 480, "text_heads": 4, "device": "cpu", "precision": "bf16"}
+    fitting = {"preset": "medium", "image_size": 224, "channels": 1, "encoder": "vit", "vit_width": 64, "compile": "off", "patch": 2, "text_width": 480, "text_heads": 4, "device": "cpu", "precision": "bf16"}
     values = {field.name: fitting.get(field.name, other[field.type](field.default)) for kind in FILE for field in fields(kind)}
     assert all(values[field.name] != field.default for kind in FILE for field in fields(kind))
     model, train = parsed("--config", written(tmp_path, values))
