@@ -58,7 +58,7 @@ WRONG = [("widht: 3", "line 1: unknown setting 'widht'; did you mean width?"), (
          ("model:\n  width: 3", "unknown setting 'model'"), ("write_specs: true", "unknown setting 'write_specs'"), ("batch_size: many", "line 1: argument --batch-size: invalid int value: 'many'"),
          ("batch_size: true", "invalid int value"), ("preset: huge", "invalid choice: 'huge'"), ("channels: 2", "invalid choice: 2"), ("fresh: 3", "fresh is true or false"),
          ("width: [8, 16]", "width needs one value"), ("width:", "width needs one value"), ("width: ~", "width needs one value"), ("width: 8\nwidth: 16", "line 2: width stands there twice"),
-         ("batch_size: 1", "--batch-size must be at least 2"), ("width: 0", "--width must be at least 1"), ("text_heads: 0", "--text-heads must be at least 1"), ("parameters: .5M", "invalid parameter_count"),
+         ("batch_size: 1", "--batch-size must be at least 2"), ("width: 0", "--width must be at least 1"), ("text_heads: 0", "--text-heads must be at least 1"), ("vit_width: 40", "--vit-width must be a multiple of 32"), ("encoder: cnn2", "invalid choice"), ("parameters: .5M", "invalid parameter_count"),
          ("parameters: 900B", "invalid parameter_count"), ("- width: 3", "no list of settings"), ("", "no list of settings"), ("width: 'a", "no YAML"), ("width: 3\n--- \nwidth: 4", "no YAML"),
          ("\0", "no YAML"), ("[" * 1500, "no YAML"), ("? [a]\n: 3", "unknown setting")]
 
