@@ -23,14 +23,21 @@ import formats
 from cli import UserError, progress, write_text
 
 MOST_MEMBERS = 1_000_000
-LARGEST_MEMBER = 2**28                                      # bytes of a picture, unpacked
-LARGEST_TOTAL = 2**38                                       # bytes of all members
-MOST_RATIO = 200                                            # times its packed length that anything may unpack to; text reaches 10 …
-SMALL, ALWAYS = 2**24, 2**26                                # … except a member of so few bytes, and a whole archive of so few
-LONGEST_HEADER = 2**16                                      # bytes of a tar header that tarfile reads into memory, such as a long name
+# bytes of a picture, unpacked
+LARGEST_MEMBER = 2**28
+# bytes of all members
+LARGEST_TOTAL = 2**38
+# times its packed length that anything may unpack to; text reaches 10 …
+MOST_RATIO = 200
+# … except a member of so few bytes, and a whole archive of so few
+SMALL, ALWAYS = 2**24, 2**26
+# bytes of a tar header that tarfile reads into memory, such as a long name
+LONGEST_HEADER = 2**16
 NESTED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".7z", ".rar", ".zst"}
-MARKER = ".unpacked.json"                                   # hidden: no part of the collection
-VERSION = 1                                                 # raise when unpack() gives another folder: all is unpacked again
+# hidden: no part of the collection
+MARKER = ".unpacked.json"
+# raise when unpack() gives another folder: all is unpacked again
+VERSION = 1
 REST = "nothing was read from here on"
 TOO_TIGHT = f"unpacks to more than {MOST_RATIO} times its length"
 
@@ -57,7 +64,8 @@ class Header(tarfile.TarInfo):
         if len(buffer) < tarfile.BLOCKSIZE:
             raise Damaged("cut off")
         if not any(buffer):
-            return super().frombuf(buffer, encoding, errors)            # the mark of the end
+            # the mark of the end
+            return super().frombuf(buffer, encoding, errors)
         try:
             header = super().frombuf(buffer, encoding, errors)
         except tarfile.HeaderError as error:
@@ -102,15 +110,18 @@ def zip_remains(file):
     while True:
         file.seek(start)
         head = file.read(30)
-        if head.startswith(b"PK\1\2"):                      # what is left of the list: every member was found
+        # what is left of the list: every member was found
+        if head.startswith(b"PK\1\2"):
             return
         if len(head) < 30 or not head.startswith(b"PK\3\4"):
             break
-        flags, method, crc, packed, size, name, extra = struct.unpack("<6xHH4xIIIHH", head)             # PKWARE's APPNOTE 4.3.7
+        # PKWARE's APPNOTE 4.3.7
+        flags, method, crc, packed, size, name, extra = struct.unpack("<6xHH4xIIIHH", head)
         name, extra = file.read(name), file.read(extra)
         if extra[:2] == b"\1\0" and len(extra) >= 20 and 2**32 - 1 in (size, packed):
             size, packed = struct.unpack("<4xQQ", extra[:20])
-        if flags & 8:                                       # the lengths stand behind the data
+        # the lengths stand behind the data
+        if flags & 8:
             break
         start += len(head) + len(name) + len(extra)
         if not name.endswith(b"/"):
@@ -123,7 +134,8 @@ def zip_remains(file):
 def tar_members(file):
     try:
         for info in file:
-            file.members.clear()                            # a million headers are not kept
+            # a million headers are not kept
+            file.members.clear()
             if not info.isdir():
                 trouble = "a link" if info.issym() or info.islnk() else "no plain file" if not info.isreg() or info.issparse() else ""
                 name = info.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -138,7 +150,8 @@ def opened(path, stack):
         if path.suffix.lower() == ".zip":
             try:
                 return zip_members(stack.enter_context(zipfile.ZipFile(path)))
-            except (zipfile.BadZipFile, ValueError, NotImplementedError):           # the list at its end; a name in it; its version
+            except (zipfile.BadZipFile, ValueError, NotImplementedError):
+                # the list at its end; a name in it; its version
                 file = stack.enter_context(open(path, "rb"))
                 if file.read(4) != b"PK\3\4":
                     raise
@@ -219,7 +232,8 @@ def unpack(archive, target, format="auto"):
 
 def fill(archive, folder, notes, format):
     """Copies what is welcome into `folder`, annotation files into `notes` -> (lost, seen, rows for metadata.jsonl)."""
-    pictures, tables, refused, lost, total = {}, {}, set(), [], 0       # {member: name in folder}, {member: Path}
+    # {member: name in folder}, {member: Path}
+    pictures, tables, refused, lost, total = {}, {}, set(), [], 0
     limit = min(LARGEST_TOTAL, max(ALWAYS, MOST_RATIO * archive.stat().st_size))
     parquet, zipped = (archive.suffix.lower() == suffix for suffix in (".parquet", ".zip"))
 
@@ -259,7 +273,8 @@ def fill(archive, folder, notes, format):
             else:
                 tables[name] = path
             total += member.size if not (zipped and reason) else 0
-            if over and not zipped:                         # to pass over a member of a tar is to read it
+            # to pass over a member of a tar is to read it
+            if over and not zipped:
                 lost.append(formats.rejected(archive.name, f"{TOO_TIGHT}: {REST}", archive.name, 0))
                 break
     tables |= {archive.name: archive} if parquet else {}

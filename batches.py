@@ -13,7 +13,8 @@ from records import Collection, read_json
 from settings import LARGEST_OWN_VOCABULARY, PRESETS
 from tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
 
-MOST_LEARNT = 20_000                                                    # captions that the vocabulary is taken from
+# captions that the vocabulary is taken from
+MOST_LEARNT = 20_000
 
 
 class PairLoader:
@@ -26,11 +27,13 @@ class PairLoader:
 
     def __init__(self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False, styles=None):
         self.pixels, self.rows, self.tokens = pixels, np.asarray(rows), tokens
-        self.styles = styles or [""] * len(rows)                        # the name of each row's style
+        # the name of each row's style
+        self.styles = styles or [""] * len(rows)
         self.batch_size, self.channels, self.seed, self.shuffle, self.epoch = batch_size, channels, seed, shuffle, 0
 
     def __len__(self):
-        return max(1, math.ceil(len(self.rows) / self.batch_size) - (len(self.rows) % self.batch_size == 1))    # no batch of one
+        # no batch of one
+        return max(1, math.ceil(len(self.rows) / self.batch_size) - (len(self.rows) % self.batch_size == 1))
 
     def __iter__(self):
         return self.batches()
@@ -47,7 +50,7 @@ class PairLoader:
 
     def batch(self, part):
         """part: positions in `rows` -> images, tokens, part."""
-        images = to_tensor(self.pixels[self.rows[part]], self.device)   # (B, 1 or 3, S, S)
+        images = to_tensor(self.pixels[self.rows[part]], self.device)  # (B, 1 or 3, S, S)
         if images.shape[1] != self.channels:
             images = images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
         told = [self.tokens[i] for i in part]
@@ -99,7 +102,8 @@ def style_of(row):
 def partial(caption, generator):
     """A caption with some runs of words left out, as people write prompts."""
     told = caption.split()
-    switch = torch.rand(len(told), generator=generator) < .25           # runs of four words on average, kept and left out in turn
+    # runs of four words on average, kept and left out in turn
+    switch = torch.rand(len(told), generator=generator) < .25
     kept = [word for word, gone in zip(told, switch.cumsum(0) % 2 == int(torch.randint(2, (1,), generator=generator))) if not gone]
     return " ".join(kept or told)
 
@@ -107,7 +111,7 @@ def partial(caption, generator):
 def jiggle(images, generator, zoom=0.15, length=0, mine=slice(None)):
     """Each picture zoomed in by up to `zoom` and moved within its old frame: (B, C, S, S) -> the same shape. What a caption says
     stays true; nothing is mirrored, since captions say left and right. The pictures may be a slice, `mine`, of a batch of `length`."""
-    scale = 1 - zoom * torch.rand(length or len(images), generator=generator)               # (B,)
+    scale = 1 - zoom * torch.rand(length or len(images), generator=generator)  # (B,)
     shift = (torch.rand(len(scale), 2, generator=generator) * 2 - 1) * (1 - scale)[:, None]
     scale, shift = scale[mine], shift[mine]
     theta = torch.zeros(len(images), 2, 3)

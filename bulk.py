@@ -19,7 +19,8 @@ from cli import UserError, progress, whole_file, write_text
 from formats import parquet_writer, pyarrow_parquet, tar_writer
 from records import read_json
 
-AHEAD = 4                                                               # batches that may wait to be encoded while a GPU makes the next: memory stays flat
+# batches that may wait to be encoded while a GPU makes the next: memory stays flat
+AHEAD = 4
 COLUMNS = {"seed": "int64", "cosine": "float32", "match": "int32", "near_training": "string"}
 
 
@@ -69,12 +70,14 @@ def write(out, order, make, share=(1, 1), batch=32, grey=False, ahead=AHEAD):
     """
     suffix, writer, put = WRITERS[order["format"]]
     if order["format"] == "parquet":
-        pyarrow_parquet()                                               # says what to install, before anything is made
+        # says what to install, before anything is made
+        pyarrow_parquet()
     file = out / ".order.json"
     if file.exists() and (there := read_json(file)) != order:
         different = ", ".join(f"{name} {there.get(name)!r}, not {value!r}" for name, value in order.items() if there.get(name) != value)
         raise UserError(f"{out} holds another order ({different}); name another folder: --out DIR")
-    for stale in out.glob(".*.partial"):                                # of a killed run; a living one writes every few seconds
+    # of a killed run; a living one writes every few seconds
+    for stale in out.glob(".*.partial"):
         if time.time() - stale.stat().st_mtime > 3600:
             stale.unlink(missing_ok=True)
     files, begin = files_of(out, order, share, suffix), time.perf_counter()
@@ -82,7 +85,8 @@ def write(out, order, make, share=(1, 1), batch=32, grey=False, ahead=AHEAD):
     total, lacking = (sum(len(seeds) for _, seeds in some) for some in (files, missing))
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress(label="pairs", total=total, initial=total - lacking, unit="pair") as bar:
         for path, parts in itertools.groupby(encoded(missing, make, batch, pool, grey, ahead), key=lambda part: part[0]):
-            if not file.exists():                                       # only now: an order that cannot be made binds nobody
+            # only now: an order that cannot be made binds nobody
+            if not file.exists():
                 write_text(file, json.dumps(order, ensure_ascii=False, indent=1) + "\n")
             with whole_file(path) as partial, writer(partial) as add:
                 for _, rows in parts:

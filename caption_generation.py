@@ -44,7 +44,8 @@ from wording import clean, prompt_of, worded
 
 BLIP2 = "Salesforce/blip2-opt-2.7b"
 SMALLER = "Salesforce/blip-image-captioning-base"
-PARAMETERS = {BLIP2: 3.74e9, SMALLER: 0.22e9}               # known before the download; counted for all others
+# known before the download; counted for all others
+PARAMETERS = {BLIP2: 3.74e9, SMALLER: 0.22e9}
 BEAMS = 5
 QUESTION = "Describe it in one sentence that begins: {}"
 
@@ -70,7 +71,8 @@ def estimate(captioner, parameters, count, tokens):
     start = time.perf_counter()
     for _ in range(4):
         matrix @ matrix
-    speed = 4 * 2 * 1024 ** 3 / (time.perf_counter() - start)                               # operations per second
+    # operations per second
+    speed = 4 * 2 * 1024 ** 3 / (time.perf_counter() - start)
     seconds = count * 2 * parameters * (300 + BEAMS * tokens) / speed
     length = f"{seconds / 3600:,.1f} hours" if seconds > 5400 else f"{seconds / 60:,.0f} minutes" if seconds > 90 else f"{seconds:.0f} seconds"
     print(f"no GPU: {captioner} ({parameters / 1e9:.2g} billion parameters, {4 * parameters / 1e9:.2g} GB of memory) will take very roughly {length} "
@@ -91,12 +93,14 @@ def is_here(captioner):
         with urllib.request.urlopen(urllib.request.Request(hf_hub_url(captioner, "config.json"), method="HEAD"), timeout=10):
             return False
     except urllib.error.HTTPError as error:
-        if error.code not in (401, 403, 404):               # the hub's own trouble: the download will report it
+        # the hub's own trouble: the download will report it
+        if error.code not in (401, 403, 404):
             return False
         raise UserError(f"the captioner {captioner} is unknown to the Hugging Face hub or needs a login (hf auth login): check the name, or {ways}") from error
     except ValueError as error:
         raise UserError(f"the captioner {captioner} is neither a folder nor a name such as {BLIP2}: {ways}") from error
-    except OSError as error:                                # URLError, timeouts
+    except OSError as error:
+        # URLError, timeouts
         raise UserError(f"the captioner {captioner} is not on this machine and the Hugging Face hub cannot be reached: connect and run the same "
                         f"command again, {ways}") from error
 
@@ -110,14 +114,16 @@ def load_captioner(captioner, device):
     local = Path(captioner).expanduser()
     name = str(local) if local.is_dir() else captioner
     dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    for offline in (True, False) if is_here(captioner) and not local.is_dir() else (local.is_dir(),):   # a download may have been cut off
+    # a download may have been cut off
+    for offline in (True, False) if is_here(captioner) and not local.is_dir() else (local.is_dir(),):
         try:
             processor = AutoProcessor.from_pretrained(name, local_files_only=offline, trust_remote_code=False)
             model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, local_files_only=offline, trust_remote_code=False)
             if not hasattr(processor, "tokenizer"):
                 raise ValueError("it has no tokenizer")
             return processor, model.to(device).eval()
-        except Exception as error:                          # transformers raises nearly anything on a broken or foreign checkpoint
+        except Exception as error:
+            # transformers raises nearly anything on a broken or foreign checkpoint
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
             if local.is_dir() or not offline:
@@ -131,36 +137,46 @@ def caption_pictures(pictures, prompts, processor, model, max_new_tokens):
     depend on the others (with BLIP-1 only where all prompts are equal)."""
     import torch
     family = model.config.model_type
-    processor.tokenizer.padding_side = "left"               # the new words follow the prompt at once
+    # the new words follow the prompt at once
+    processor.tokenizer.padding_side = "left"
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    search = dict(num_beams=BEAMS, repetition_penalty=1.2)  # plain captioners tend to repeat themselves
+    # plain captioners tend to repeat themselves
+    search = dict(num_beams=BEAMS, repetition_penalty=1.2)
     if getattr(processor, "chat_template", None):
         asked = [[{"role": "user", "content": [{"type": "image", "image": picture}, {"type": "text", "text": QUESTION.format(prompt)}]}]
                  for picture, prompt in zip(pictures, prompts)]
         inputs = processor.apply_chat_template(asked, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
                                                processor_kwargs=dict(padding=True))
-        search = dict(num_beams=1)                          # chat models do not, and a penalty would weigh against the words that the question asks for
+        # chat models do not, and a penalty would weigh against the words that the question asks
+        # for
+        search = dict(num_beams=1)
     else:
         text = ["<CAPTION>"] * len(prompts) if family == "florence2" else prompts
         inputs = processor(images=pictures, text=text, padding=True, return_tensors="pt")
-    inputs = inputs.to(model.device, model.dtype)           # casts the float tensors only
+    # casts the float tensors only
+    inputs = inputs.to(model.device, model.dtype)
     with torch.inference_mode():
-        tokens = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, **search)                                     # (B, T)
+        # (B, T)
+        tokens = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, **search)
     decoder_only = model.config.use_decoder_only_language_model if family == "blip-2" else not model.config.is_encoder_decoder and family != "blip"
     if decoder_only:
-        tokens = tokens[:, inputs["input_ids"].shape[1]:]   # the answer starts with the question
+        # the answer starts with the question
+        tokens = tokens[:, inputs["input_ids"].shape[1]:]
     captions = [caption.strip() for caption in processor.batch_decode(tokens, skip_special_tokens=True)]
-    if family == "blip":                                    # starts with the prompt too, but one token off: strip the text
+    # starts with the prompt too, but one token off: strip the text
+    if family == "blip":
         captions = [caption[len(prompt):].strip() if caption.lower().startswith(prompt.lower()) else caption for caption, prompt in zip(captions, prompts)]
-    ends = set(processor.tokenizer.all_special_ids)         # whoever had finished ends in an end mark or in padding
+    # whoever had finished ends in an end mark or in padding
+    ends = set(processor.tokenizer.all_special_ids)
     return [(caption, row[-1] not in ends) for caption, row in zip(captions, tokens.tolist())]
 
 
 def by_checkpoint(todo, collection, captioner, config):
     """-> iterator of (row, raw caption, whether it was cut off), batch by batch; the captioner is loaded at once."""
     if captioner not in PARAMETERS:
-        is_here(captioner)                                  # a wrong name should not wait for torch
+        # a wrong name should not wait for torch
+        is_here(captioner)
     device = pick_device(config.device)
     if device == "cpu" and captioner in PARAMETERS:
         estimate(captioner, PARAMETERS[captioner], len(todo), config.max_new_tokens)
@@ -169,7 +185,8 @@ def by_checkpoint(todo, collection, captioner, config):
         estimate(captioner, sum(weight.numel() for weight in model.parameters()), len(todo), config.max_new_tokens)
 
     def batches():
-        for prompt, alike in groupby(sorted(todo, key=prompt_of), key=prompt_of):               # BLIP-1 knows no padding of prompts
+        # BLIP-1 knows no padding of prompts
+        for prompt, alike in groupby(sorted(todo, key=prompt_of), key=prompt_of):
             alike = list(alike)
             for start in range(0, len(alike), config.batch_size):
                 batch = alike[start:start + config.batch_size]
@@ -197,7 +214,8 @@ def generate(rows, written, collection, captioner, server, config, share):
         else:
             made = by_checkpoint(todo, collection, captioner, config)
         path = log_of(collection, share)
-        recover_jsonl(path)                                 # a kill may have torn its last line
+        # a kill may have torn its last line
+        recover_jsonl(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a", encoding="utf-8") as log, progress(label="captioning", total=len(rows), initial=len(rows) - len(todo)) as bar:
             for row, caption, cut in made:
@@ -234,7 +252,8 @@ def read_logs(collection):
     for path in sorted(collection.train.parent.glob(f"{collection.style}_generated*.jsonl")):
         for row in each_row(path, torn=True):
             key = row.get("captioner"), row.get("id")
-            if key not in written or written[key].get("cut"):               # one that was cut off gives way to a later one
+            # one that was cut off gives way to a later one
+            if key not in written or written[key].get("cut"):
                 written[key] = row
     return written
 
@@ -275,14 +294,16 @@ def main(config):
         raise UserError("a share of the pictures is work for a captioner alone: leave --captioner existing and --review to a run without --shard and torchrun")
     rows = collection.read_metadata()
     taken = rows
-    if config.max_samples:                                  # an id is a hash, so this is a fair sample
+    # an id is a hash, so this is a fair sample
+    if config.max_samples:
         chosen = set(sorted(row["id"] for row in rows)[:config.max_samples])
         taken = [row for row in rows if row["id"] in chosen]
     marked = sum(bool(row.get("left_out")) for row in taken)
     taken = [row for row in taken if not row.get("left_out")]
     for row in taken:
         caption = worded(row.get("caption") or "", row["style"])
-        if caption != row.get("caption"):                   # what stays needs no second string in memory
+        # what stays needs no second string in memory
+        if caption != row.get("caption"):
             row["caption"] = caption
     lacking = [row for row in taken if config.recaption or not row["caption"]]
     captioner = config.captioner or (BLIP2 if lacking else "existing")
@@ -290,7 +311,8 @@ def main(config):
     if captioner != "existing" and lacking:
         if config.address:
             server = Endpoint(config.address, config.captioner_model, config.batch_size)
-            captioner = server.model                        # who wrote it, wherever it ran
+            # who wrote it, wherever it ran
+            captioner = server.model
         mine = [row for row in lacking if not share or in_share(row["id"], *share)]
         known = sum((captioner, row["id"]) in written for row in mine)
         print(f"{part}: {len(mine):,} of {len(taken):,} pictures to be captioned by {captioner}" + (f", {known:,} of them are already" if known else ""), flush=True)
@@ -315,7 +337,8 @@ def main(config):
         row["split"] = splits[row["id"]]
     collection.write_metadata(rows)
 
-    def pairs(split):                                       # one after another: of 100,000 each list would be 30 MB
+    # one after another: of 100,000 each list would be 30 MB
+    def pairs(split):
         return (pair_of(row) for row in captioned if row["split"] == split)
 
     for path, split in ((collection.train, "train"), (collection.val, "val")):

@@ -19,8 +19,10 @@ from PIL import Image
 
 from cli import write_text
 
-SHOWN = 300                                                 # pictures on the page
-TOO_MANY = {"duplicate": .10, "generic": .20, "cut off": .05}       # shares that are worth a warning
+# pictures on the page
+SHOWN = 300
+# shares that are worth a warning
+TOO_MANY = {"duplicate": .10, "generic": .20, "cut off": .05}
 WARNINGS = {
     "duplicate": "{:.0%} of the captions stand at more than one picture; look with --review, or let another --captioner write with --recaption",
     "generic": "{:.0%} of the captions say little beyond the medium; look with --review, or let a larger --captioner write with --recaption",

@@ -18,11 +18,14 @@ from formats import printable
 from settings import LONGEST_WALK, InferenceConfig
 
 FORMAT = 1
-FORMATS = ("JPEG", "PNG", "WEBP")                                       # of pictures that people bring
+# of pictures that people bring
+FORMATS = ("JPEG", "PNG", "WEBP")
 KINDS = {**dict.fromkeys(("card", "seed", "from", "to", "step", "steps", "best_of", "first_seed", "match"), int),
-         **dict.fromkeys(("guidance", "temperature", "strength", "cosine"), float)}        # all other facts are text
+         # all other facts are text
+         **dict.fromkeys(("guidance", "temperature", "strength", "cosine"), float)}
 DIGESTS = ("sha256_pixels", "sha256_text")
-SAME_COSINE = .01                                                       # a picture that is 1/255 off has another cosine
+# a picture that is 1/255 off has another cosine
+SAME_COSINE = .01
 
 
 # ---------------------------------------------------------------- writing
@@ -66,7 +69,8 @@ def open_picture(path, formats=FORMATS):
                 return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB"), text
     except FileNotFoundError:
         raise UserError(f"there is no file {path}") from None
-    except Exception as error:                                          # Pillow's readers raise nearly anything on damaged bytes
+    except Exception as error:
+        # Pillow's readers raise nearly anything on damaged bytes
         raise UserError(f"{path} cannot be read as a picture ({', '.join(formats)}): {str(error).splitlines()[0] if str(error) else type(error).__name__}") from error
 
 

@@ -20,9 +20,12 @@ import formats
 from cli import write_text
 from records import each_recovered, each_row
 
-LISTED = 25                                                 # rejected files shown; the report has all
-PLATES, PLATE = 60, 224                                     # pictures of the contact sheet; their longer side in pixels
-DARK, LIGHT = 32, 223                                       # of 255: nearly black is a picture whose 99th percentile lies below, nearly white …
+# rejected files shown; the report has all
+LISTED = 25
+# pictures of the contact sheet; their longer side in pixels
+PLATES, PLATE = 60, 224
+# of 255: nearly black is a picture whose 99th percentile lies below, nearly white …
+DARK, LIGHT = 32, 223
 QUANTILES = {"least": 0, "5 %": .05, "25 %": .25, "median": .5, "75 %": .75, "95 %": .95, "most": 1}
 SIDES = {str(side): side for side in (64, 128, 256, 512, 1024, 2048, 4096)}
 ASPECTS = {"1:3": 1 / 3, "1:2": 1 / 2, "2:3": 2 / 3, "9:10": .9, "10:9": 10 / 9, "3:2": 1.5, "2:1": 2, "3:1": 3}
@@ -36,7 +39,7 @@ WORD = re.compile(r"\w+(?:['’-]\w+)*")
 def measure(image):
     """Prepared picture without its margins -> mean luminance, 0 to 1; its 1st and 99th percentile, 0 to 255; sharpness: the variance of
     the Laplacian (four neighbours, grey values to 255), which is low where a picture is blurred, enlarged or empty."""
-    values = np.asarray(image.convert("L"), np.float32)                                     # (height, width)
+    values = np.asarray(image.convert("L"), np.float32)  # (height, width)
     edged = np.pad(values, 1, "edge")
     laplacian = edged[:-2, 1:-1] + edged[2:, 1:-1] + edged[1:-1, :-2] + edged[1:-1, 2:] - 4 * values
     low, high = np.percentile(values, (1, 99))
@@ -129,7 +132,8 @@ def report(about, originals, kept, duplicates, rejected, earlier, alike):
     empty = {row["path"] for found in blank.values() for row in found}
     groups = {}
     for row, group in zip(kept, alike[len(earlier):]):
-        if row["path"] not in empty:                        # an empty black and an empty white picture look the same to look()
+        # an empty black and an empty white picture look the same to look()
+        if row["path"] not in empty:
             groups.setdefault(group, []).append(row)
     groups = [group for group in groups.values() if len(group) > 1]
     drawn = sorted((row for row in kept if row["path"] not in empty), key=lambda row: (row["sharp"], row["path"]))
@@ -191,7 +195,8 @@ def overview(found):
         yield "in both splits", len(earlier["leaks"]), "groups of look-alikes with members in train and val" if earlier["leaks"] else ""
 
 
-ALWAYS = ("found", "rejected", "exact duplicates", "distinct", "near duplicates", "captions", "in both splits")          # shown also where it is 0
+# shown also where it is 0
+ALWAYS = ("found", "rejected", "exact duplicates", "distinct", "near duplicates", "captions", "in both splits")
 
 
 def tables(found):
@@ -223,7 +228,8 @@ def text(found, path):
 
 # Nothing usable
 
-REMEDIES = (                                                # of what a reason begins with: likely cause, remedy
+# of what a reason begins with: likely cause, remedy
+REMEDIES = (
     ("image not found", "the captions name files that do not lie where they say",
      "put the pictures there, seen from the file of captions, or name the folder that holds both"),
     ("the image is a web address", "the captions name web addresses, and nothing is fetched from those", "download the pictures first and name them by file"),
@@ -314,7 +320,8 @@ def wanted(found, kept):
 def page(found, kept, plates, sheet):
     """Report -> one HTML page that asks nothing of any other host. plates: {path: JPEG}."""
     safe = lambda value: f"<bdi>{html.escape(formats.printable(str(value)))}</bdi>"
-    named = lambda value: f"<bdi>{re.sub('(?<=[/_])', '<wbr>', html.escape(formats.printable(value)))}</bdi>"           # a long name breaks there
+    # a long name breaks there
+    named = lambda value: f"<bdi>{re.sub('(?<=[/_])', '<wbr>', html.escape(formats.printable(value)))}</bdi>"
     cut = lambda value, length: value if len(value) <= length else value[:length - 1] + "…"
     rows = {row["path"]: row for row in kept}
 

@@ -45,12 +45,15 @@ def save(path, state, keep=None):
     """state: dict of tensors and plain Python values. keep: the name that the file which was there before gets, so that two are
     there; a rename, which costs no time. A killed save leaves the old files whole."""
     path, state = Path(path), OrderedDict(state)
-    state.digest = digest(state)                                        # an attribute, since in a plain state dict every value is a tensor
-    content = io.BytesIO()                                              # written from here, a full disk is an OSError; torch says "unexpected pos"
+    # an attribute, since in a plain state dict every value is a tensor
+    state.digest = digest(state)
+    # written from here, a full disk is an OSError; torch says "unexpected pos"
+    content = io.BytesIO()
     torch.save(state, content)
     content = content.getbuffer()
     for name in (path.name, "checksums.json"):
-        for torn in path.parent.glob(f".{name}.*.partial"):             # of a killed save
+        # of a killed save
+        for torn in path.parent.glob(f".{name}.*.partial"):
             torn.unlink(missing_ok=True)
     with whole_file(path) as partial:
         with open(partial, "wb") as file:
@@ -66,7 +69,8 @@ def record(path, checksum=None, keep=None):
     path, listed = Path(path), Path(path).with_name("checksums.json")
     try:
         known = dict(json.loads(listed.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):                            # none yet, or damaged: what is saved from now on is entered
+    except (OSError, ValueError, TypeError):
+        # none yet, or damaged: what is saved from now on is entered
         known = {}
     if keep and path.name in known:
         known[keep] = known[path.name]
@@ -85,9 +89,11 @@ def load(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
         whole = isinstance(state, dict) and not damaged(state)
         reason = "its content does not match its digest" if isinstance(state, dict) else f"a {type(state).__name__}"
-    except PermissionError:                                             # no damage: nobody should be told to throw it away
+    except PermissionError:
+        # no damage: nobody should be told to throw it away
         raise
-    except Exception as error:                                          # a flipped bit can raise anything
+    except Exception as error:
+        # a flipped bit can raise anything
         whole, reason = False, type(error).__name__
     if not whole:
         raise UserError(f"{path} is damaged or no checkpoint ({reason}); what can be saved from the run's other files is saved by its training command, "

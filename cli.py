@@ -42,7 +42,8 @@ def option(default, note, choices=None, kind=None):
 
 class Parser(argparse.ArgumentParser):
     """argparse that answers a wrong flag in one sentence with the nearest right one."""
-    place, remedy = "", "--help lists the flags"                        # where the wrong word stands, if not on the command line
+    # where the wrong word stands, if not on the command line
+    place, remedy = "", "--help lists the flags"
 
     def error(self, message):
         unknown = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
@@ -83,7 +84,8 @@ def read_config(path, kinds, prog):
     for field in fields.values():
         add_flag(reader, field)
     try:
-        root = yaml.compose(Path(path).read_bytes(), Loader=yaml.SafeLoader)        # nodes alone: a tag builds nothing, and 1e-3, no number to YAML, is one to float()
+        # nodes alone: a tag builds nothing, and 1e-3, no number to YAML, is one to float()
+        root = yaml.compose(Path(path).read_bytes(), Loader=yaml.SafeLoader)
     except OSError as error:
         reader.error(error.strerror)
     except (yaml.YAMLError, RecursionError) as error:
@@ -166,7 +168,8 @@ def run(main, *configs):
     except Terminated:
         print("\nterminated; finished work is kept, run the same command again to go on", file=sys.stderr)
         code = 143
-    except BrokenPipeError:                                             # `… | head` closed the pipe
+    except BrokenPipeError:
+        # `… | head` closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:
@@ -180,7 +183,8 @@ def run(main, *configs):
 @contextlib.contextmanager
 def unbroken():
     """SIGINT and SIGTERM wait until the block is done: what must not stay half done is done whole, or not begun."""
-    if threading.current_thread() is not threading.main_thread():       # no signal arrives elsewhere
+    # no signal arrives elsewhere
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     waiting = []
@@ -208,14 +212,16 @@ def whole_file(path, sync=True):
             with open(partial, "rb+") as file:
                 os.fsync(file.fileno())
         partial.replace(path)
-        if sync and os.name == "posix":                                 # the new name, too
+        # the new name, too
+        if sync and os.name == "posix":
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
     except OSError as error:
-        error.filename = error.filename or str(path)                    # a full disk does not say whose file it was
+        # a full disk does not say whose file it was
+        error.filename = error.filename or str(path)
         raise
     finally:
         partial.unlink(missing_ok=True)

@@ -14,7 +14,8 @@ from records import pair_of, read_jsonl, write_jsonl
 from wording import worded
 
 SHOWS = ("everything", "training", "validation", "left out", "without caption")
-LOCK = threading.Lock()                                                 # two visitors may save at once
+# two visitors may save at once
+LOCK = threading.Lock()
 
 
 def kind(row):
@@ -42,16 +43,19 @@ def change(collection, id, caption=None, left_out=None):
                 raise UserError("A caption says what the picture shows, such as: two ships in a storm.")
             if new != row.get("caption"):
                 row["caption"] = new
-                row.pop("captioner", None)                              # no model wrote this one
+                # no model wrote this one
+                row.pop("captioner", None)
         if left_out is not None:
             row.pop("left_out", None)
             row |= {"left_out": True} if left_out else {}
         collection.write_metadata(rows)
         path = {"train": collection.train, "val": collection.val}.get(row.get("split"))
-        if path and path.exists():                                      # else its captions were never dealt: caption_generation.py does
+        # else its captions were never dealt: caption_generation.py does
+        if path and path.exists():
             pairs = {pair["id"]: pair for pair in read_jsonl(path)}
             pairs.pop(id, None)
             if row.get("caption") and not row.get("left_out"):
                 pairs[id] = pair_of(row)
-            write_jsonl(path, (pairs[row["id"]] for row in rows if row["id"] in pairs))     # in the order that captioning writes
+            # in the order that captioning writes
+            write_jsonl(path, (pairs[row["id"]] for row in rows if row["id"] in pairs))
         return row

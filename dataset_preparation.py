@@ -55,11 +55,15 @@ from settings import PRESETS, PrepareConfig
 from sources import CLASSES, UNPACKED, Source, sources_of, survey_all
 from workers import Workers
 
-STATE = ("path", "bytes", "mtime")                          # of an original: what says that an earlier run's finding is of it
-SAID = ("style", "caption", "source")                       # of an original: what its source says
-ALIKE = 16                                                  # bits of 256; see look_alikes
+# of an original: what says that an earlier run's finding is of it
+STATE = ("path", "bytes", "mtime")
+# of an original: what its source says
+SAID = ("style", "caption", "source")
+# bits of 256; see look_alikes
+ALIKE = 16
 BUILTIN_COUNT = 6000
-VERSION = 2                                                 # raise when prepare() gives other pixels: all is prepared again
+# raise when prepare() gives other pixels: all is prepared again
+VERSION = 2
 
 
 # One picture
@@ -76,7 +80,8 @@ def examine(path, size, smallest):
         return None, {"reason": f"cannot be opened ({error.strerror})"}
     if image is None:
         return None, {"reason": found}
-    image.info.clear()                                      # no profile, comment or transparency goes into a new file
+    # no profile, comment or transparency goes into a new file
+    image.info.clear()
     pixels = hashlib.sha256(image.mode.encode() + image.tobytes()).hexdigest()
     return image, {"sha256": sha256, "width": found[0], "height": found[1], "grey": image.mode == "L", "pixels": pixels[:32], "look": look(image, *found)}
 
@@ -154,7 +159,8 @@ def draw_builtin(config, workers):
         drawings.append((f"level{config.level}_{config.image_size}px_{number:05}_{key}.png", facts, number))
     folder.mkdir(parents=True, exist_ok=True)
     there = filled(folder)
-    for name in there - {name for name, _, _ in drawings}:  # another level or size; can be drawn again
+    # another level or size; can be drawn again
+    for name in there - {name for name, _, _ in drawings}:
         if re.fullmatch(r"level\d_\d+px_\d{5}_[0-9a-f]{8}\.png|\..*\.partial", name):
             (folder / name).unlink()
     missing = [drawing for drawing in drawings if drawing[0] not in there]
@@ -209,7 +215,8 @@ def find_missing(originals, folder, journal, header, label, work, arguments, wor
                         log.write(to_json(line_of(of_path[path])) + "\n")
                     log.flush()
                     bar.update(len(done))
-    for original in originals:                              # sources may overlap
+    # sources may overlap
+    for original in originals:
         if original is not of_path[original["path"]]:
             tell(original, line_of(of_path[original["path"]]))
     write_lines(journal, lambda: (to_json(line) + "\n" for line in itertools.chain([header], map(line_of, of_path.values()))))
@@ -217,11 +224,13 @@ def find_missing(originals, folder, journal, header, label, work, arguments, wor
 
 def prepare_missing(originals, folder, collection, config, workers):
     """Prepares what no earlier run has; afterwards each row holds what prepare_file found."""
-    def lacking():                                          # removed since, or another's duplicate before
+    # removed since, or another's duplicate before
+    def lacking():
         first, there = {}, filled(collection.resized)
         for original in originals:
             if "pixels" in original:
-                first.setdefault(original["pixels"], original)          # as select() does
+                # as select() does
+                first.setdefault(original["pixels"], original)
         return {original["path"] for original in first.values() if f"{original['sha256'][:16]}.png" not in there}
 
     collection.resized.mkdir(parents=True, exist_ok=True)
@@ -254,16 +263,18 @@ def look_alikes(looks):
     Of 424 engravings the nearest two differed in 26 bits, and in a median of 70; stored again as JPEG of quality 75 or at two thirds
     of the size, 95 % kept within 5 and 12 bits of themselves, but only a fifth and an eighth kept every bit.
     """
-    bits = np.frombuffer(bytes.fromhex("".join(looks)), np.uint64).reshape(-1, 4)           # (N, 4)
+    bits = np.frombuffer(bytes.fromhex("".join(looks)), np.uint64).reshape(-1, 4)  # (N, 4)
     middle, first, block = bits[:, 2].copy(), np.arange(len(bits)), max(1, 2**19 // max(1, len(bits)))
     for start in range(0, len(bits), block):
         stop = min(start + block, len(bits))
-        near = np.bitwise_count(middle[start:stop, None] ^ middle[None, :stop]) <= ALIKE    # (block, <= N); a quarter tells most pairs apart
+        # (block, <= N); a quarter tells most pairs apart
+        near = np.bitwise_count(middle[start:stop, None] ^ middle[None, :stop]) <= ALIKE
         rows, others = np.nonzero(near)
         rows += start
         alike = np.bitwise_count(bits[rows] ^ bits[others]).sum(axis=-1) <= ALIKE
         rows, others = rows[alike], others[alike]
-        while ((one := first[rows]) != (other := first[others])).any():                     # groups that meet become one, under the least number
+        # groups that meet become one, under the least number
+        while ((one := first[rows]) != (other := first[others])).any():
             np.minimum.at(first, np.maximum(one, other), np.minimum(one, other))
             while ((up := first[first]) != first).any():
                 first = up
@@ -282,7 +293,8 @@ def to_records(kept, earlier):
             changed = given and given != old.get("given", given)
             caption = {"said": old["caption"]} if not changed and old.get("caption") not in (None, "", given) else {}
             row |= caption | {key: old[key] for key in ("group", "split", "captioner", "left_out") if key in old and not (changed and key == "captioner")}
-    del of_id                                               # so that each row goes as its record comes
+    # so that each row goes as its record comes
+    del of_id
     groups = [row["group"] for row in kept] if known == ids else [ids[first] for first in look_alikes([row["look"] for row in kept])]
     for number, (id, row, group) in enumerate(zip(ids, kept, groups)):
         kept[number] = {"id": id, "filename": f"{id}.png", "width": row["width"], "height": row["height"], "sha256": row["sha256"],
@@ -300,7 +312,8 @@ def write_pixels(records, collection, size, workers):
         stored = np.load(path, mmap_mode="r")
         if read_json(ids_path) == ids and stored.shape == shape and stored.dtype == np.uint8:
             return
-    ids_path.unlink(missing_ok=True)                        # new pixels beside old ids would pair pictures with wrong captions
+    # new pixels beside old ids would pair pictures with wrong captions
+    ids_path.unlink(missing_ok=True)
 
     with whole_file(path) as partial, progress(label="caching", total=len(records)) as bar:
         with open(partial, "wb") as file:
@@ -326,7 +339,8 @@ def link_originals(records, folder, collection):
     raw = collection.raw.resolve()
     base, ours = folder.as_posix().rstrip("/") + "/", raw.as_posix() + "/"
     records = [record for record in records if not (base + record["original"]).startswith(f"{ours}{UNPACKED}/")]
-    if any((base + record["original"]).startswith(ours) for record in records):             # a source lies there already
+    # a source lies there already
+    if any((base + record["original"]).startswith(ours) for record in records):
         return
     listed = collection.processed / "links.json"
     wanted = {record["id"] + posixpath.splitext(record["original"])[1].lower(): f"{folder.as_posix()}/{record['original']}" for record in records}
@@ -335,7 +349,8 @@ def link_originals(records, folder, collection):
     there = set(os.listdir(collection.raw))
     for name in ours.keys() - wanted.keys():
         (collection.raw / name).unlink(missing_ok=True)
-    write_changed(listed, json.dumps(ours | wanted))        # before the first link, so that none is forgotten
+    # before the first link, so that none is forgotten
+    write_changed(listed, json.dumps(ours | wanted))
     for name, target in wanted.items():
         if name in there and ours.get(name) == target:
             continue
@@ -361,7 +376,7 @@ def sweep(records, collection, size):
 
 def tally(records, rejected):
     """The report's summary of original sizes and of reasons."""
-    sides = np.array([(record["width"], record["height"]) for record in records])           # (N, 2)
+    sides = np.array([(record["width"], record["height"]) for record in records])  # (N, 2)
     short, long = sides.min(axis=1), sides.max(axis=1)
     return {"original_sizes": {"short_side": {"least": int(short.min()), "median": int(np.median(short)), "most": int(short.max())},
                                "long_side": {"least": int(long.min()), "median": int(np.median(long)), "most": int(long.max())}},
@@ -455,7 +470,8 @@ def prepare_collection(config, workers):
 
     prepare_missing(originals, folder, collection, config, workers)
     kept, duplicates, rejected = select(originals)
-    del originals                                           # their memory serves the records
+    # their memory serves the records
+    del originals
     rejected = sorted(rejected + lost, key=lambda row: row["path"])
     report = {"style": config.style, "source": source, "size": config.image_size, "smallest": config.smallest, "found": found, "prepared": len(kept),
               "rejected": len(rejected), "duplicates": len(duplicates), "other_style": other.total(), "beyond_max_samples": beyond}

@@ -3,10 +3,14 @@
 A figure in a log is read by those who know what it should be. These are the ways in which training has gone wrong unnoticed: a loss that drowns the
 others, a network that learns by heart, weights that nothing moves, codes that are all the same, captions that are told without looking.
 """
-DOMINANT = .7                                                           # share of the weighted loss above which one part drowns the others
-SINCE_BEST = 2                                                          # epochs without a better validation loss, the training loss falling, that are called over-fitting
-COLLAPSED = .05                                                         # share of the codes' power that differs between pictures, below which they are one code
-UNREAD = .02                                                            # nats per token that another picture's code costs, below which captions do not read it
+# share of the weighted loss above which one part drowns the others
+DOMINANT = .7
+# epochs without a better validation loss, the training loss falling, that are called over-fitting
+SINCE_BEST = 2
+# share of the codes' power that differs between pictures, below which they are one code
+COLLAPSED = .05
+# nats per token that another picture's code costs, below which captions do not read it
+UNREAD = .02
 
 
 def spread(codes):

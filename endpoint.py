@@ -13,10 +13,14 @@ from pathlib import Path
 
 from cli import UserError
 
-AGAIN = 4                                                   # further tries of a request; the pauses are 0, 2, 4 and 8 times PAUSE, or what Retry-After says
-PAUSE = 1                                                   # seconds
-PATIENCE = 300                                              # seconds until an answer must come; a CPU may need most of a minute a picture
-GIVE_UP = 10                                                # pictures in a row without an answer
+# further tries of a request; the pauses are 0, 2, 4 and 8 times PAUSE, or what Retry-After says
+AGAIN = 4
+# seconds
+PAUSE = 1
+# seconds until an answer must come; a CPU may need most of a minute a picture
+PATIENCE = 300
+# pictures in a row without an answer
+GIVE_UP = 10
 
 
 class Refused(Exception):
@@ -34,7 +38,8 @@ class Endpoint:
         self.session = requests.Session()
         self.session.headers.update({"Authorization": f"Bearer {key}"} if key else {})
         retry = Retry(total=None, connect=0, redirect=0, other=0, read=2, status=AGAIN, status_forcelist=[429, 500, 502, 503, 504], allowed_methods=None,
-                      backoff_factor=PAUSE, raise_on_status=False)          # read: timeouts and broken connections
+                      # read: timeouts and broken connections
+                      backoff_factor=PAUSE, raise_on_status=False)
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry, pool_maxsize=at_once))
         self.model = model or self.models()[0]
@@ -52,7 +57,8 @@ class Endpoint:
     def captions(self, jobs, max_new_tokens):
         """Jobs of (key, PNG file, question) -> iterator of (key, the answer, perhaps "", and whether it was cut off), in the order of the answers.
         A picture that gets none is left out and told at the end; UserError where none gets any, or GIVE_UP in a row do not."""
-        def ask(job):                                       # in a thread
+        # in a thread
+        def ask(job):
             key, path, question = job
             try:
                 return key, *self.caption(path, question, max_new_tokens), None
@@ -60,7 +66,8 @@ class Endpoint:
                 return key, None, None, f"{Path(path).name} ({error})"
 
         refused, in_a_row = [], 0
-        with ThreadPool(self.at_once) as pool:              # its threads are daemons: Ctrl+C does not wait for a slow answer
+        # its threads are daemons: Ctrl+C does not wait for a slow answer
+        with ThreadPool(self.at_once) as pool:
             for key, text, cut, trouble in pool.imap_unordered(ask, jobs):
                 in_a_row = in_a_row + 1 if trouble else 0
                 if not trouble:
@@ -84,7 +91,8 @@ class Endpoint:
             text, cut = choice["message"].get("content"), choice.get("finish_reason") == "length"
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise UserError(f"{self.address} does not answer as OpenAI's chat completions do: {printable(answer)}") from error
-        text = re.sub(r"(?s)^\s*<think>.*?(</think>|$)", "", text if isinstance(text, str) else "")    # some servers leave a model's thoughts in
+        # some servers leave a model's thoughts in
+        text = re.sub(r"(?s)^\s*<think>.*?(</think>|$)", "", text if isinstance(text, str) else "")
         return text.strip(' \n"“”*'), cut
 
     def answer(self, method, path, body=None):
@@ -92,7 +100,8 @@ class Endpoint:
         import requests
         from urllib3.exceptions import ProtocolError, ReadTimeoutError
         try:
-            response = self.session.request(method, f"{self.address}/{path}", json=body, timeout=(10, PATIENCE), allow_redirects=False)   # the key goes nowhere else
+            # the key goes nowhere else
+            response = self.session.request(method, f"{self.address}/{path}", json=body, timeout=(10, PATIENCE), allow_redirects=False)
         except requests.RequestException as error:
             cause = error.args[0] if error.args else error
             cause = getattr(cause, "reason", cause)

@@ -15,7 +15,8 @@ Writes  outputs/report/report.json      every number with its floor and its ceil
 Floor: captions shuffled among the pairs. Ceilings: held-out renders sent through the model, and real renders with their own captions.
 The exact judges exist for the built-in collection alone; other collections are judged by networks taught on their own real pictures.
 """
-if __name__ == "__main__":                                              # --help answers before torch loads
+# --help answers before torch loads
+if __name__ == "__main__":
     from cli import parse
     from settings import EvaluateConfig
     CONFIGS = parse(EvaluateConfig, description=__doc__)
@@ -43,11 +44,13 @@ from realism import load_realism
 from records import Collection
 
 
-SECTIONS = {                                                            # heading -> how the names of its numbers begin; the last takes the rest
+# heading -> how the names of its numbers begin; the last takes the rest
+SECTIONS = {
     "Pairs of seeds": ("joint_", "pair_retrieval", "style_in_captions"), "Prompts, captions and retrieval": ("caption_to", "prompt", "partial", "picture_to", "retrieval"),
     "Styles": ("style", "transfer", "judged"), "Walks and variations": ("interpolation", "variation"), "Variety": ("distinct", "fallback", "memorised", "distance"),
     "Pictures": ("frechet", "kernel", "tone"), "Latent and cost": ("",)}
-SOME = 300                                                              # conditions of each kind, beside the seeds
+# conditions of each kind, beside the seeds
+SOME = 300
 
 
 # ---------------------------------------------------------------- the numbers

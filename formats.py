@@ -36,9 +36,12 @@ NOTES = TABLES | {".txt"}
 IMAGE = ("file_name", "filename", "image", "image_path", "filepath", "file_path", "img")
 CAPTION = ("caption", "text", "title")
 QUESTION = "Describe this picture in one sentence."
-COLUMNS = {*IMAGE, *CAPTION, "style", "images", "messages", "conversations", "instruction", "output"}               # read from Parquet
-SAMPLE = 50                                                 # rows that decide which format a file has
-LONGEST_FILE = 2**30                                        # bytes of an annotation file that is no Parquet
+# read from Parquet
+COLUMNS = {*IMAGE, *CAPTION, "style", "images", "messages", "conversations", "instruction", "output"}
+# rows that decide which format a file has
+SAMPLE = 50
+# bytes of an annotation file that is no Parquet
+LONGEST_FILE = 2**30
 MAGIC = {".png": b"\x89PNG", ".webp": b"RIFF", ".gif": b"GIF8", ".bmp": b"BM", ".tif": (b"II*\0", b"MM\0*")}
 EXAMPLE = [{"image": "1.png", "caption": "An engraving of a castle on a hill", "style": "engraving"},
            {"image": "2.png", "caption": "A drawing of two ships, \"Aurora\" and another", "style": "drawings"}]
@@ -74,7 +77,8 @@ def text_of(data):
 def json_rows(data):
     """A list of objects or one object a line. A list is read object by object, so that what stands before a damage is kept."""
     if not data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
-        for number, line in enumerate(io.BytesIO(data), 1):             # splits at \n alone, and never holds the text as a whole
+        # splits at \n alone, and never holds the text as a whole
+        for number, line in enumerate(io.BytesIO(data), 1):
             if line.strip():
                 try:
                     row = json.loads(text_of(line))
@@ -230,7 +234,8 @@ def instruct_row(row):
 
 READ = {"imagefolder": plain_row, "jsonl": plain_row, "clip": plain_row, "llava": llava_row, "qwen": qwen_row, "instruct": instruct_row,
         "parquet": plain_row}
-TABLES_OF = {"imagefolder": {".jsonl", ".csv"}, "clip": {".csv", ".tsv"}, "parquet": {".parquet"}}          # of the others: .json .jsonl .parquet
+# of the others: .json .jsonl .parquet
+TABLES_OF = {"imagefolder": {".jsonl", ".csv"}, "clip": {".csv", ".tsv"}, "parquet": {".parquet"}}
 NAMES = (*READ, "sidecar", "webdataset")
 
 
@@ -271,7 +276,8 @@ def listed(folder, data):
         for name in names:
             suffix = suffix_of(name)
             if not name.startswith(".") and suffix in SUFFIXES | NOTES:
-                with contextlib.suppress(FileNotFoundError):            # a dangling link is no picture
+                # a dangling link is no picture
+                with contextlib.suppress(FileNotFoundError):
                     listing[posixpath.normpath(posixpath.join(below, name))] = state_of(os.path.join(base, name)) if suffix in SUFFIXES else None
     return listing
 
@@ -309,7 +315,8 @@ def describe(names, path_of, format="auto", keep=None, base=""):
             continue
         known, certainty = detect(name, first)
         known, certainty = (format, 1.0) if format != "auto" else ("imagefolder", certainty) if is_metadata(name) and not known else (known, certainty)
-        if known is None or certainty <= .5 and len(names) > 1 and not is_metadata(name):       # some other table that lies about
+        # some other table that lies about
+        if known is None or certainty <= .5 and len(names) > 1 and not is_metadata(name):
             continue
         count = 0
         for line, row in itertools.chain(first, found):

@@ -15,7 +15,8 @@ http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 m
     from gradio_client import Client
     picture, caption, seed, match, remark = Client("http://127.0.0.1:7860").predict("7", api_name="/generate")
 """
-if __name__ == "__main__":                                              # --help answers before torch loads
+# --help answers before torch loads
+if __name__ == "__main__":
     from cli import parse
     from settings import DemoConfig
     CONFIGS = parse(DemoConfig, description=__doc__)
@@ -39,7 +40,9 @@ from settings import GUIDANCE
 HERE = Path(__file__).parent
 TITLE = "One seed, one picture, one caption"
 TABS = {"generate": "Generate", "picture": "Your picture", "morph": "Morph", "find": "Find", "collection": "Collection", "training": "Training"}
-VISITORS = 200                                                          # whose state is kept, the latest; Gradio keeps 10,000, and each takes a copy of the page's configuration
+# whose state is kept, the latest; Gradio keeps 10,000, and each takes a copy of the page's
+# configuration
+VISITORS = 200
 FONTS = ["Georgia", "Times New Roman", "Times", "serif"]
 COMMANDS = """The built-in collection, a model trained on it and this page, in one command:
 
@@ -125,14 +128,16 @@ def serve(page, host="127.0.0.1", port=7860, share=False, auth="", blocked=()):
     """Puts the page on its port and returns; page.close() ends it. auth: "user:password"; blocked: paths never served. UserError where the port is taken."""
     gr = import_gradio()
     ours = {"127.0.0.1", "localhost", *(os.environ.get("NO_PROXY", "") + "," + os.environ.get("no_proxy", "")).split(",")} - {""}
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(sorted(ours))               # launch() asks its own server whether it is up
+    # launch() asks its own server whether it is up
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(sorted(ours))
     try:
         page.launch(server_name=host, server_port=port, share=share, auth=tuple(auth.split(":", 1)) if auth else None, quiet=True, prevent_thread_lock=True, show_error=True,
                     max_file_size="10mb", allowed_paths=[], blocked_paths=[str(Path(path).resolve()) for path in blocked], strict_cors=True, ssr_mode=False,
                     enable_monitoring=False, state_session_capacity=VISITORS, footer_links=["api"], theme=gr.themes.Base(font=FONTS, font_mono=["Menlo", "Consolas", "monospace"], radius_size="none"),
                     css_paths=HERE / "page.css", head=f"<script>{(HERE / 'page.js').read_text('utf-8')}</script>")
     except (OSError, ValueError) as error:
-        if "localhost is not accessible" in str(error):                 # it waits three seconds for itself
+        # it waits three seconds for itself
+        if "localhost is not accessible" in str(error):
             page.close(verbose=False)
             raise UserError("the page did not answer itself within three seconds: this machine is too busy; run the same command again") from error
         if "empty port" not in str(error):
@@ -142,19 +147,22 @@ def serve(page, host="127.0.0.1", port=7860, share=False, auth="", blocked=()):
 
 
 def main(config):
-    find = functools.cache(lambda: MultimodalGenerator(config.checkpoint, config.device))  # a failed call is not kept: the next one looks again
+    # a failed call is not kept: the next one looks again
+    find = functools.cache(lambda: MultimodalGenerator(config.checkpoint, config.device))
     checkpoint = Path(config.checkpoint)
     if checkpoint.exists():
         find()
     else:
         print(f"{checkpoint} is missing; make it with: make demo, or python training_loop.py; the page looks for it on each click")
     with tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True) as cache:
-        os.environ["GRADIO_TEMP_DIR"] = cache                           # /tmp/gradio belongs to whoever made it first
+        # /tmp/gradio belongs to whoever made it first
+        os.environ["GRADIO_TEMP_DIR"] = cache
         page = build_page(find, config.data, checkpoint.parent, editable=config.private)
         serve(page, config.host, config.port, config.share, config.auth, blocked=[checkpoint.parent])
         print(f"page: {page.share_url or f'http://{config.host}:{config.port}'}", flush=True)
         try:
-            threading.Event().wait()                                    # until Ctrl+C
+            # until Ctrl+C
+            threading.Event().wait()
         finally:
             page.close(verbose=False)
 

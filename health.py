@@ -6,9 +6,12 @@ so the test is made in the directions to which the decoders are sensitive, and i
 import numpy as np
 import torch
 
-GATE = .65                                                              # AUC of the two-sample test above which the check fails
-POWER_ROWS = 400                                                        # held-out pictures below which the test is said to be weak
-LEAST_ROWS = 10                                                         # … and below which there is none
+# AUC of the two-sample test above which the check fails
+GATE = .65
+# held-out pictures below which the test is said to be weak
+POWER_ROWS = 400
+# … and below which there is none
+LEAST_ROWS = 10
 
 
 def sensitive_directions(outputs, latent_dim, generator, points=8, batch=32, share=.99):
@@ -20,12 +23,12 @@ def sensitive_directions(outputs, latent_dim, generator, points=8, batch=32, sha
     gradients = []
     for _ in range(points):
         z = torch.randn(batch, latent_dim, generator=generator).requires_grad_()
-        out = outputs(z)                                                # (B, M)
+        out = outputs(z)  # (B, M)
         probe = torch.randn(out.shape, generator=generator)
-        gradients.append(torch.autograd.grad((out * probe).sum(), z)[0])                   # (B, D)
+        gradients.append(torch.autograd.grad((out * probe).sum(), z)[0])  # (B, D)
     _, strength, directions = torch.linalg.svd(torch.cat(gradients).double(), full_matrices=False)
     held = strength.square().cumsum(0) / strength.square().sum()
-    return directions[:int((held < share).sum()) + 1].T.float()         # (D, r)
+    return directions[:int((held < share).sum()) + 1].T.float()  # (D, r)
 
 
 def two_sample_auc(encoded, groups=None, seed=0, trees=200):
@@ -46,7 +49,8 @@ def two_sample_auc(encoded, groups=None, seed=0, trees=200):
     y = np.repeat([1, 0], n)
     folds = np.concatenate([np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1], np.arange(n) + n])
     split = list(GroupKFold(5, shuffle=True, random_state=seed).split(x, y, folds))
-    features = np.concatenate([x, x**2], 1)                             # squares: a wrong spread is linear in them
+    # squares: a wrong spread is linear in them
+    features = np.concatenate([x, x**2], 1)
     judges = LogisticRegression(C=0.01, max_iter=100), RandomForestClassifier(trees, min_samples_leaf=3, random_state=seed, n_jobs=2)
     return max(roc_auc_score(y, cross_val_predict(judge, features, y, cv=split, method="predict_proba")[:, 1]) for judge in judges)
 
@@ -67,9 +71,10 @@ def check(model, z, tokens, groups=None, seed=0):
 
     with torch.enable_grad():
         directions = [sensitive_directions(outputs, latent_dim, generator) for outputs in (pictures, words)]
-    directions.append(torch.eye(latent_dim)[:, -1:])                    # it chooses the cluster, by jumps that no gradient shows
-    directions = torch.linalg.qr(torch.cat(directions, 1))[0]           # (D, r)
-    read = (z @ directions).numpy()                                     # (N, r)
+    # it chooses the cluster, by jumps that no gradient shows
+    directions.append(torch.eye(latent_dim)[:, -1:])
+    directions = torch.linalg.qr(torch.cat(directions, 1))[0]  # (D, r)
+    read = (z @ directions).numpy()  # (N, r)
     with torch.no_grad():
         draws = torch.randn(32, latent_dim, generator=generator)
         caption_spread = float(words(draws).std(0).amax())

@@ -20,10 +20,14 @@ from cli import UserError, progress, write_text
 from records import recover_jsonl, write_jsonl
 from settings import STYLES
 
-JOURNAL, MARKER = ".rows.jsonl", ".hub.json"                # hidden: no part of the collection
-VERSION = 1                                                 # raise when fetch() gives another folder: all is fetched again
-BATCH = 32                                                  # rows in memory at once, and files asked for at once
-UNREACHED = {"ConnectionError", "TimeoutError", "TransportError", "TimeoutException", "HTTPError", "OfflineModeIsEnabled"}         # of any library
+# hidden: no part of the collection
+JOURNAL, MARKER = ".rows.jsonl", ".hub.json"
+# raise when fetch() gives another folder: all is fetched again
+VERSION = 1
+# rows in memory at once, and files asked for at once
+BATCH = 32
+# of any library
+UNREACHED = {"ConnectionError", "TimeoutError", "TransportError", "TimeoutException", "HTTPError", "OfflineModeIsEnabled"}
 
 
 class Columns(NamedTuple):
@@ -78,7 +82,8 @@ def told(source):
         yield
     except UserError:
         raise
-    except Exception as error:                              # of datasets, huggingface_hub, httpx, fsspec and pyarrow, without a common class
+    except Exception as error:
+        # of datasets, huggingface_hub, httpx, fsspec and pyarrow, without a common class
         raise trouble(error, source) from error
 
 
@@ -94,7 +99,8 @@ def opened(source):
     with told(source):
         builder = datasets.load_dataset_builder(name, subset)
         streams = builder.as_streaming_dataset(split=split)
-        if split is None:                                   # a dict of all splits
+        # a dict of all splits
+        if split is None:
             split = "train" if "train" in streams else next(iter(streams))
             if len(streams) > 1:
                 print(f"{source}: split {split} of {', '.join(streams)}; another one: --source {source}:NAME", flush=True)
@@ -168,7 +174,8 @@ def download(source, folder, most, known, rows):
     columns, name = columns_of(stream.features, source), parts(source)[0]
     if known and known["there"] == there:
         stream.load_state_dict(known["state"])
-    else:                                                   # nothing yet, or the data set has changed since
+    else:
+        # nothing yet, or the data set has changed since
         shutil.rmtree(folder, ignore_errors=True)
         rows, known = [], {"bytes": 0}
     folder.mkdir(parents=True, exist_ok=True)

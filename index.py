@@ -23,8 +23,10 @@ from cli import UserError, progress, whole_file
 from realism import thumbnails
 from records import Collection, read_json
 
-SAVED_EVERY = 2000                                                      # seeds, so that a killed run goes on
-SOME = 500                                                              # held-out pictures whose reconstructions set the threshold
+# seeds, so that a killed run goes on
+SAVED_EVERY = 2000
+# held-out pictures whose reconstructions set the threshold
+SOME = 500
 
 
 def folder_of(generator, data="data"):

@@ -27,7 +27,8 @@ The same seed gives the same pair, alone or among others, here, on the page and 
     from inference import MultimodalGenerator
     image, caption = MultimodalGenerator()(7)
 """
-if __name__ == "__main__":                                              # --help answers before torch loads
+# --help answers before torch loads
+if __name__ == "__main__":
     from cli import parse
     from settings import InferenceConfig
     CONFIGS = parse(InferenceConfig, description=__doc__)
@@ -87,7 +88,8 @@ class MultimodalGenerator:
         self.model = MultimodalModel.from_checkpoint(self.checkpoint, pick_device(device))
         self.temperature = temperature
         self.style = self.model.meta.get("style", "engraving")
-        self.health = self.model.meta.get("health")                     # health.check's dict; None before training has ended
+        # health.check's dict; None before training has ended
+        self.health = self.model.meta.get("health")
 
     def __call__(self, seed):
         return self.generate(seed)
@@ -278,7 +280,8 @@ def with_caption(image, caption, width, title=""):
     font = ImageFont.load_default(size=max(11, width // 20))
     line = font.size + 4
     columns = max(10, int(width / (font.size * 0.52)))
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", caption) if not unicodedata.combining(letter))    # the font has no accents
+    # the font has no accents
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", caption) if not unicodedata.combining(letter))
     lines = ([title] if title else []) + textwrap.wrap(plain, columns)[:5]
     image = image.convert("RGB").resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS if width < image.width else Image.Resampling.BICUBIC)
     paper = Image.new("RGB", (width, image.height + 6 * line + 12), "white")
@@ -438,7 +441,8 @@ def answers(prompt=None):
 def interactive(generator, config):
     """--interactive: a pair for each answer, written to --out."""
     if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(errors="replace")                         # a byte that is no UTF-8 ends nothing
+        # a byte that is no UTF-8 ends nothing
+        sys.stdin.reconfigure(errors="replace")
     print(f"{generator.checkpoint.as_posix()}, style {generator.style}; pairs go to {Path(config.out).as_posix()}/")
     for seed, prompt in answers(config.prompt):
         try:

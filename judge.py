@@ -24,10 +24,14 @@ import scenes
 from cli import UserError, progress, whole_file
 from scenes import ATTRIBUTES
 
-FORMAT = 1                                                              # of judge.pt
-SIZE = 128                                                              # side of the pictures that the judge looks at
-CLEAN, DEGRADED = .99, .97                                              # what the examination asks, all attributes right at once
-FIRST_SEED, EXAM_SEED = 1_000_000, 2_000_000                            # of the renders to learn from and to be examined on
+# of judge.pt
+FORMAT = 1
+# side of the pictures that the judge looks at
+SIZE = 128
+# what the examination asks, all attributes right at once
+CLEAN, DEGRADED = .99, .97
+# of the renders to learn from and to be examined on
+FIRST_SEED, EXAM_SEED = 1_000_000, 2_000_000
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 7, 64, 4e-3, .05
 
 
@@ -78,9 +82,9 @@ def degrade(images, generator):
     (up to .3 of 2), and noisy (standard deviation up to .2), each picture by amounts of its own."""
     amount = lambda low, high: low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
     sigma, contrast, brightness, noise = amount(.3, 1), amount(.5, 1.2), amount(-.3, .3), amount(0, .2)
-    kernel = torch.exp(-torch.arange(-3, 4) ** 2 / (2 * sigma ** 2))                  # (B, 1, 1, 7)
+    kernel = torch.exp(-torch.arange(-3, 4) ** 2 / (2 * sigma ** 2))  # (B, 1, 1, 7)
     kernel = kernel / kernel.sum(-1, keepdim=True)
-    stacked = F.pad(images, (3, 3, 3, 3), mode="replicate").transpose(0, 1)           # (1, B, S + 6, S + 6)
+    stacked = F.pad(images, (3, 3, 3, 3), mode="replicate").transpose(0, 1)  # (1, B, S + 6, S + 6)
     blurred = F.conv2d(F.conv2d(stacked, kernel, groups=len(images)), kernel.transpose(2, 3), groups=len(images)).transpose(0, 1)
     return (blurred * contrast + brightness + noise * torch.randn(images.shape, generator=generator)).clamp(-1, 1)
 
@@ -96,18 +100,20 @@ class Judge(nn.Module):
 
     def __init__(self, width=32):
         super().__init__()
-        def stage(narrow, wide, stride=1):                              # batch norm: its statistics are frozen when the judge judges
+        # batch norm: its statistics are frozen when the judge judges
+        def stage(narrow, wide, stride=1):
             return nn.Sequential(nn.Conv2d(narrow, wide, 3, stride, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU(inplace=True))
         self.layers = nn.Sequential(
-            nn.PixelUnshuffle(4),                                       # (B, 16, 32, 32)
+            nn.PixelUnshuffle(4),  # (B, 16, 32, 32)
             stage(16, width),
-            stage(width, 2 * width, 2), stage(2 * width, 2 * width),    # (B, 2W, 16, 16)
-            stage(2 * width, 3 * width, 2), stage(3 * width, 3 * width),                  # (B, 3W, 8, 8)
-            stage(3 * width, 4 * width, 2),                             # (B, 4W, 4, 4)
+            stage(width, 2 * width, 2), stage(2 * width, 2 * width),  # (B, 2W, 16, 16)
+            stage(2 * width, 3 * width, 2), stage(3 * width, 3 * width),  # (B, 3W, 8, 8)
+            stage(3 * width, 4 * width, 2),  # (B, 4W, 4, 4)
             nn.Flatten(), nn.Linear(64 * width, self.FEATURES), nn.ReLU(), nn.Dropout(.2))
         self.heads = nn.Linear(self.FEATURES, sum(map(len, ATTRIBUTES.values())))
         self.width, self.about = width, {}
-        self.to(memory_format=torch.channels_last)                      # a tenth faster on CPUs
+        # a tenth faster on CPUs
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images):
         return self.layers(images.contiguous(memory_format=torch.channels_last))
@@ -181,7 +187,8 @@ def share_right(seen, facts):
 def train_judge(path, renders=8000, exam=500, epochs=EPOCHS, width=32):
     """Draw, teach, examine; a judge that passes is written to `path` and returned. UserError (code 1) for one that fails."""
     start = time.time()
-    with torch.random.fork_rng(devices=()):                             # initial values and dropout repeat, and leave no trace
+    # initial values and dropout repeat, and leave no trace
+    with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         facts = lesson(renders)
         judge = teach(Judge(width), draw_all(facts, FIRST_SEED, "drawing for the picture judge"), labels(facts), epochs)

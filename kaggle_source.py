@@ -46,7 +46,8 @@ def trouble_at_kaggle(error):
 def from_kagglehub():
     """-> folder in kagglehub's cache; needs no account as long as the data set is public. A broken download is taken up where it stopped."""
     import kagglehub
-    handle = f"{KAGGLE}/versions/2"                         # with a version the cache answers without network
+    # with a version the cache answers without network
+    handle = f"{KAGGLE}/versions/2"
     for attempt in range(3):
         try:
             return Path(kagglehub.dataset_download(handle))
@@ -58,7 +59,8 @@ def from_kagglehub():
                 raise
             from kagglehub.cache import get_cached_archive_path
             from kagglehub.handle import parse_dataset_handle
-            Path(get_cached_archive_path(parse_dataset_handle(handle))).unlink(missing_ok=True)     # kept, it would be taken for the whole by every later run
+            # kept, it would be taken for the whole by every later run
+            Path(get_cached_archive_path(parse_dataset_handle(handle))).unlink(missing_ok=True)
             raise zipfile.BadZipFile(str(error)) from error
 
 
@@ -66,7 +68,8 @@ def from_kaggle(folder):
     """-> the archive in folder, fetched by Kaggle's older client, which needs credentials and ends the process where it finds none."""
     archive = folder / f"{KAGGLE.partition('/')[2]}.zip"
     if not archive.exists():
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):      # a page of help
+        # a page of help
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             from kaggle.api.kaggle_api_extended import KaggleApi
             api = KaggleApi()
             api.authenticate()
@@ -85,11 +88,13 @@ def fetch_kaggle(config):
     print(f"fetching {KAGGLE} from Kaggle (583 MB, once)", flush=True)
     try:
         return Source(from_kagglehub().resolve(), name)
-    except Exception as error:                              # requests', kagglehub's and zipfile's own, without a common class
+    except Exception as error:
+        # requests', kagglehub's and zipfile's own, without a common class
         reraise_if_ours(error)
         trouble, other = trouble_at_kaggle(error)
     try:
-        if other:                                           # read member by member; the client itself would unpack wherever the names lead
+        # read member by member; the client itself would unpack wherever the names lead
+        if other:
             return source_of(from_kaggle(Path(config.data) / "raw" / "kaggle").resolve(), config)._replace(name=name)
     except SystemExit:
         trouble += ", and no credentials"

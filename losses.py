@@ -14,10 +14,10 @@ def info_nce(image_features, caption_features, temperature=0.07):
     Source: van den Oord et al. 2018 (arXiv:1807.03748), eq. 4; both directions, Radford et al. 2021 (arXiv:2103.00020), fig. 3.
     """
     assert image_features.shape == caption_features.shape, f"{image_features.shape} against {caption_features.shape}"
-    images = F.normalize(image_features, dim=-1)                        # (B, D), length 1
-    captions = F.normalize(caption_features, dim=-1)                    # (B, D), length 1
-    similarity = images @ captions.T / temperature                      # (B, B), true pairs on the diagonal
-    partner = torch.arange(len(similarity), device=similarity.device)   # (B,)
+    images = F.normalize(image_features, dim=-1)  # (B, D), length 1
+    captions = F.normalize(caption_features, dim=-1)  # (B, D), length 1
+    similarity = images @ captions.T / temperature  # (B, B), true pairs on the diagonal
+    partner = torch.arange(len(similarity), device=similarity.device)  # (B,)
     return (F.cross_entropy(similarity, partner) + F.cross_entropy(similarity.T, partner)) / 2
 
 
@@ -47,7 +47,7 @@ class MultimodalLoss(nn.Module):
         contrastive loss of all of it}; the losses of all parts then add up to that of the whole."""
         difference = images.float() - target
         distance = lambda difference: difference.abs() + difference.square()
-        errors = distance(difference)                                   # (B, C, S, S)
+        errors = distance(difference)  # (B, C, S, S)
         losses = {
             "reconstruction": errors.mean(),
             "caption": caption_loss(logits, tokens, "sum" if whole else "mean"),
@@ -56,7 +56,7 @@ class MultimodalLoss(nn.Module):
         if "shape" in self.weights:
             losses["shape"] = distance(F.avg_pool2d(difference, 4)).mean()
         if "focus" in self.weights:
-            errors = F.avg_pool2d(errors, 4)                            # (B, C, S/4, S/4)
+            errors = F.avg_pool2d(errors, 4)  # (B, C, S/4, S/4)
             around = F.avg_pool2d(errors.detach(), 3, 1, 1, count_include_pad=False)
             losses["focus"] = (errors * around / around.mean((1, 2, 3), keepdim=True).clamp(min=1e-6)).mean()
         if whole:

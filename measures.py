@@ -16,10 +16,13 @@ from realism import distances, memorised, thumbnails, tones
 from records import read_json
 from scenes import LEVELS
 
-FIRST_RENDER = 3_000_000                                                # seed of the renders made here; neither collection nor judge has them
+# seed of the renders made here; neither collection nor judge has them
+FIRST_RENDER = 3_000_000
 WANTED_SPREAD, WANTED_DISTANCE = .85, .10
-SHIFTS = 10                                                             # shuffled floors are means over so many ways to pair wrongly
-EXAMPLES = 12                                                           # pairs on the page
+# shuffled floors are means over so many ways to pair wrongly
+SHIFTS = 10
+# pairs on the page
+EXAMPLES = 12
 
 
 # ---------------------------------------------------------------- arithmetic
@@ -27,7 +30,8 @@ EXAMPLES = 12                                                           # pairs 
 def agreement(truths, claims, names):
     """Two lists of N facts -> {"strict": share equal in all `names`, "mean": mean share over names, name: share, ...}.
     None, an attribute that could not be read, equals nothing."""
-    equal = np.array([[a[name] is not None and a[name] == b[name] for name in names] for a, b in zip(truths, claims)])      # (N, names)
+    # (N, names)
+    equal = np.array([[a[name] is not None and a[name] == b[name] for name in names] for a, b in zip(truths, claims)])
     return {"strict": float(equal.all(1).mean()), "mean": float(equal.mean()), **{name: float(share) for name, share in zip(names, equal.mean(0))}}
 
 
@@ -149,7 +153,8 @@ def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, war
         warnings.append(f"WARNING: the judge reads only {real['strict']:.3f} of real renders at {size} px; the figures below are too low. It was taught at 128 px; "
                         "if the drawings have changed, remove its file and run again.")
 
-    pool = trained if len(trained) >= count else scenes.collection(6000, level)              # a small training set would repeat itself
+    # a small training set would repeat itself
+    pool = trained if len(trained) >= count else scenes.collection(6000, level)
     sample = [pool[i] for i in scenes.stream(0, "evaluation").choice(len(pool), count, replace=count > len(pool))]
     most = distinct(sample, names)
     for kind, found in (("pictures", seen), ("captions", told)):
@@ -164,7 +169,8 @@ def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, war
             distance, typical = total_variation(values(found), values(trained)), total_variation(values(sample), values(trained))
             least = 1 - max(Counter(values(trained)).values()) / len(trained)
             numbers[f"distance_{kind}_{name}"] = number(f"distance of {kind} to the training distribution, {name}", distance, least, typical, f"at most {WANTED_DISTANCE:.2f}")
-            if distance > max(WANTED_DISTANCE, 1.5 * typical):          # few seeds are uneven by chance
+            # few seeds are uneven by chance
+            if distance > max(WANTED_DISTANCE, 1.5 * typical):
                 (value, times), = Counter(values(found)).most_common(1)
                 uneven.append(f"{name} {distance:.2f}, most often {'unread' if value is None else value} ({times} of {count})")
         if uneven:
@@ -216,7 +222,8 @@ def measure_conditions(generator, judge, level, trained, count, numbers, size):
                                              ("picture_to_caption", "picture to caption: what is written for a new picture is true", written, facts)):
             numbers[f"{name}_{kind}"] = number(f"{title}, strict, {where}", agreement(facts, claims, names)["strict"], shuffled(facts, claims, names)["strict"],
                                                agreement(facts, ceiling, names)["strict"])
-        if level == 5 and kind == "seen":                               # what people write: some of it
+        # what people write: some of it
+        if level == 5 and kind == "seen":
             short = [scenes.tell(one, FIRST_RENDER + i, 3) for i, one in enumerate(facts)]
             answers = [pair for i in range(0, count, 32) for pair in generator.generate_batch(range(i, min(i + 32, count)), prompt=short[i:i + 32])]
             seen, told = judge.see(grey([image for image, _ in answers])), [scenes.parse(caption) for _, caption in answers]

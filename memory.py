@@ -40,7 +40,8 @@ class Watch(TorchDispatchMode):
         result = operation(*args, **(kwargs or {}))
         given = storages((args, kwargs or {}))
         for address, storage in storages(result).items():
-            if address not in given:                                    # else a view, or changed in place
+            # else a view, or changed in place
+            if address not in given:
                 self.change(storage.nbytes())
                 weakref.finalize(storage, self.change, -storage.nbytes())
         return result
@@ -75,7 +76,8 @@ def estimate_memory(trainer):
         trainer.losses(images, tokens, trainer.noise(pictures, 0))[0]["total"].backward()
 
     model.train()
-    for weight in model.parameters():                                   # before the steps, so that they are not counted twice; the sampler's stay in memory as well
+    # before the steps, so that they are not counted twice; the sampler's stay in memory as well
+    for weight in model.parameters():
         weight.grad = torch.zeros_like(weight)
     optimizers = [*trainer.optimizers, trainer.flow_optimizer]
     for optimizer in optimizers:

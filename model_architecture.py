@@ -8,7 +8,8 @@
 Conventions: pictures are float (B, 3, S, S) in [-1, 1]; z is (B, D) standard normal; tokens are int64 (B, T) beginning with
 START. Inside, the decoders read a `code` (B, D); the sampler is the map between z and code (sampler.py).
 """
-if __name__ == "__main__":                                              # --help answers before torch loads
+# --help answers before torch loads
+if __name__ == "__main__":
     from cli import parse
     from settings import PRESETS, ModelConfig, SpecsConfig, TrainConfig
     CONFIGS = parse(ModelConfig, SpecsConfig, description=__doc__, presets=PRESETS, file=(ModelConfig, TrainConfig))
@@ -34,9 +35,12 @@ from settings import GUIDANCE, LARGEST_OWN_VOCABULARY, PRESETS, ModelConfig, bas
 from text_networks import Block, TextDecoder, TextEncoder, Writing
 from tokenizer import END, PAD, START, Tokenizer
 
-FORMAT = 2                                                              # of the extra state in best_model.pt
-TONES = 65                                                              # points of the tone curve
-TIE = 1e-3                                                              # logits this near the best count as equal; the lower id wins
+# of the extra state in best_model.pt
+FORMAT = 2
+# points of the tone curve
+TONES = 65
+# logits this near the best count as equal; the lower id wins
+TIE = 1e-3
 
 
 # ---------------------------------------------------------------- pixels, devices, seeds
@@ -129,7 +133,7 @@ class PatchTransformer(nn.Module):
         self.norm, self.neck = nn.LayerNorm(config.vit_width), nn.Linear(config.vit_width, config.neck)
 
     def forward(self, patches, recompute=False):
-        x = self.inward(patches.flatten(2).transpose(1, 2)) + self.positions                # (B, base base, W)
+        x = self.inward(patches.flatten(2).transpose(1, 2)) + self.positions  # (B, base base, W)
         for block in self.blocks:
             x = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False, preserve_rng_state=False) if recompute and torch.is_grad_enabled() else block(x)
         return self.neck(self.norm(x)).transpose(1, 2).unflatten(2, patches.shape[2:])
@@ -138,7 +142,8 @@ class PatchTransformer(nn.Module):
 class ImageEncoder(nn.Module):
     """Pictures (B, C, S, S) in [-1, 1] -> code (B, D) of root mean square 1: what convolutions or a transformer see and, where the
     configuration has linear directions, what a fixed linear map says of the picture as a thumbnail."""
-    recompute = False                                                   # see through()
+    # see through()
+    recompute = False
 
     def __init__(self, config):
         super().__init__()
@@ -158,9 +163,11 @@ class ImageEncoder(nn.Module):
             self.register_buffer("linear", torch.zeros(config.latent_dim, len(self.mean)))
 
     def forward(self, images):
-        x = F.pixel_unshuffle(images, self.patch).contiguous(memory_format=torch.channels_last)        # (B, C P P, S/P, S/P)
-        x = self.layers(x, self.recompute) if isinstance(self.layers, PatchTransformer) else through(self.layers, x, self.recompute)    # (B, neck, base, base)
-        code = self.to_code(x.flatten(1))                               # (B, D)
+        # (B, C P P, S/P, S/P)
+        x = F.pixel_unshuffle(images, self.patch).contiguous(memory_format=torch.channels_last)
+        # (B, neck, base, base)
+        x = self.layers(x, self.recompute) if isinstance(self.layers, PatchTransformer) else through(self.layers, x, self.recompute)
+        code = self.to_code(x.flatten(1))  # (B, D)
         if hasattr(self, "linear"):
             code = code + (thumbnails(images, self.side) - self.mean) @ self.linear.T
         return F.rms_norm(code, self.to_code.bias.shape)
@@ -205,9 +212,10 @@ class ImageDecoder(nn.Module):
         self.tone.copy_(real[(rank * len(real)).long().clamp(max=len(real) - 1)])
 
     def forward(self, code):
-        x = self.from_code(code).unflatten(1, self.shape)               # (B, neck, base, base)
-        x = through(self.layers, x.contiguous(memory_format=torch.channels_last), self.recompute)      # (B, C P P, S/P, S/P)
-        images = F.pixel_shuffle(x, self.patch)                         # (B, C, S, S)
+        x = self.from_code(code).unflatten(1, self.shape)  # (B, neck, base, base)
+        # (B, C P P, S/P, S/P)
+        x = through(self.layers, x.contiguous(memory_format=torch.channels_last), self.recompute)
+        images = F.pixel_shuffle(x, self.patch)  # (B, C, S, S)
         if hasattr(self, "linear"):
             images = images + F.interpolate((self.mean + code @ self.linear.T).unflatten(1, self.thumbnail), self.size, mode="bilinear")
         return images
@@ -235,11 +243,12 @@ def linear_code(samples, dimensions, noise, most=None):
     samples, noise = samples.double(), max(noise, .05)
     mean = samples.mean(0)
     variance, directions = torch.linalg.eigh((samples - mean).T @ (samples - mean) / len(samples))
-    variance, directions = variance.flip(0)[:dimensions].clamp(min=1e-12), directions.flip(1)[:, :dimensions]        # (K,), (P, K)
+    # (K,), (P, K)
+    variance, directions = variance.flip(0)[:dimensions].clamp(min=1e-12), directions.flip(1)[:, :dimensions]
     low, high = 0., (dimensions + dimensions * noise**2) / float(variance.sqrt().max()) + 1
     for _ in range(100):
         c = (low + high) / 2
-        power = (c * variance.sqrt() - noise**2).clamp(min=0)           # (K,)
+        power = (c * variance.sqrt() - noise**2).clamp(min=0)  # (K,)
         low, high = (c, high) if power.sum() < dimensions else (low, c)
     power[dimensions if most is None else most:] = 0
     gain = (power / variance).sqrt()
@@ -284,7 +293,8 @@ class MultimodalModel(nn.Module):
         self.text_encoder = TextEncoder(self.config)
         self.text_decoder = TextDecoder(self.config)
         self.sampler = Sampler(self.config)
-        self.meta = {}                                                  # plain JSON: style, epoch, health … whoever saves says what
+        # plain JSON: style, epoch, health … whoever saves says what
+        self.meta = {}
         self.tokenizer = None
         self.set_tokenizer(tokenizer)
         draw_weights(self)
@@ -311,7 +321,8 @@ class MultimodalModel(nn.Module):
         """Where picture encoder and decoder begin: at the best linear code of thumbnails (N, C side side)."""
         encoder, decoder = self.image_encoder, self.image_decoder
         mean, inward, outward = linear_code(samples, self.config.latent_dim, self.config.code_noise, self.config.linear_dims)
-        share = ((samples - mean) @ inward.T).square().mean()           # of the code's power; the convolutions get what is left
+        # of the code's power; the convolutions get what is left
+        share = ((samples - mean) @ inward.T).square().mean()
         encoder.to_code.weight.mul_((1 - share).clamp(min=.01).sqrt())
         for buffer, value in ((encoder.mean, mean), (encoder.linear, inward), (decoder.mean, mean), (decoder.linear, outward)):
             buffer.copy_(value)
@@ -325,7 +336,7 @@ class MultimodalModel(nn.Module):
     def autoencode(self, images, tokens, noise=None):
         """images (B, C, S, S), C as configured; tokens (B, T); noise (B, D) standard normal or None ->
         code (B, D), images (B, C, S, S), logits (B, T, V). What training runs; logits[:, t] predict tokens[:, t + 1]."""
-        code = self.image_encoder(images)                               # (B, D)
+        code = self.image_encoder(images)  # (B, D)
         read = code if noise is None else code + self.config.code_noise * noise
         return code, self.image_decoder(read), self.text_decoder(read, tokens)
 
@@ -349,7 +360,7 @@ class MultimodalModel(nn.Module):
     def encode(self, images):
         """Pictures (B, 3 or 1, S, S) in [-1, 1] -> z (B, D), the same for equal pixels. The code's noise, which belongs to the
         distribution that a seed draws from, comes from a hash of each picture's pixels."""
-        pixels = to_pixels(self.inward(images))                         # (B, S, S, C)
+        pixels = to_pixels(self.inward(images))  # (B, S, S, C)
         noise = torch.stack([torch.randn(self.config.latent_dim, generator=stream(hashlib.sha256(one.tobytes()).hexdigest(), "code")) for one in pixels])
         code = self.image_encoder(to_tensor(pixels).to(self.device)) + self.config.code_noise * noise.to(self.device)
         return self.sampler.to_latent(code)
@@ -435,7 +446,8 @@ class MultimodalModel(nn.Module):
                 chosen = [int(torch.multinomial(chance, 1, generator=generator)) for chance, generator in zip(chances, generators)]
             else:
                 logits = logits.numpy()
-                chosen = (logits >= logits.max(-1, keepdims=True) - TIE).argmax(-1).tolist()            # the first of the near-equals
+                # the first of the near-equals
+                chosen = (logits >= logits.max(-1, keepdims=True) - TIE).argmax(-1).tolist()
             for row, id in zip(rows, chosen):
                 row.append(id if row[-1] not in (END, PAD) else PAD)
             if all(row[-1] in (END, PAD) for row in rows):
@@ -472,7 +484,8 @@ class MultimodalModel(nn.Module):
     def load_state_dict(self, state_dict, *args, **kwargs):
         if checkpoint.damaged(state_dict):
             raise UserError("these weights are not those that were saved: the file is damaged, or they were changed since it was loaded (then pass dict(weights))")
-        saved = asdict(ModelConfig()) | read_extra_state(state_dict.get("_extra_state"))["config"]       # a setting may be younger than the checkpoint
+        # a setting may be younger than the checkpoint
+        saved = asdict(ModelConfig()) | read_extra_state(state_dict.get("_extra_state"))["config"]
         if saved != asdict(self.config):
             different = ", ".join(f"{name} {saved.get(name)!r} against {value!r}" for name, value in asdict(self.config).items() if saved.get(name) != value)
             raise UserError(f"this checkpoint belongs to another configuration ({different}); load it with MultimodalModel.from_checkpoint(path)")
@@ -511,7 +524,8 @@ def parameter_counts(model):
     return {name: sum(weight.numel() for weight in getattr(model, name).parameters()) for name in PARTS}
 
 
-SCALED = ("vit_width", "text_width", "neck", "width", "max_width", "flow_width")     # by --parameters; the one whose single step costs most first
+# by --parameters; the one whose single step costs most first
+SCALED = ("vit_width", "text_width", "neck", "width", "max_width", "flow_width")
 
 
 @functools.cache

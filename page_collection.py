@@ -16,8 +16,10 @@ from page_parts import FILES, QUIET, messages, one_line, one_of, sheet_of_pairs,
 from records import Collection
 
 HERE = Path(__file__).resolve().parent
-ON_A_PAGE, THUMBNAIL = 24, 256                                          # pictures; pixels
-LONGEST_CAPTION, LONGEST_SEARCH = 1000, 200                             # characters
+# pictures; pixels
+ON_A_PAGE, THUMBNAIL = 24, 256
+# characters
+LONGEST_CAPTION, LONGEST_SEARCH = 1000, 200
 
 
 def collections(data):
@@ -101,7 +103,8 @@ def collection_tab(gr, tab, data, usual, editable):
         halt = gr.Button("Stop", elem_id="stop-check", visible=False)
         checked = gr.Textbox(label="What it holds", interactive=False, buttons=["copy"], lines=1, max_lines=40, elem_id="checked", visible=False)
         report = gr.HTML(elem_id="check-report", visible=False)
-    start, listed, chosen = gr.State(0), gr.State([]), gr.State(None)    # first of the rows shown; their ids; the id of the one shown large
+    # first of the rows shown; their ids; the id of the one shown large
+    start, listed, chosen = gr.State(0), gr.State([]), gr.State(None)
 
     def asked(style):
         there = collections(data)

@@ -5,7 +5,8 @@ from inference import check_prompt, of_seeds
 from page_parts import AT_ONCE, MODEL, QUIET, as_cards, brought, figures, messages, one_line, sheet_of_pairs, stoppable, told, whole_number
 from settings import LONGEST_PROMPT, InferenceConfig
 
-FIRST_INDEX = 2000                                                      # seeds that the page itself offers to draw
+# seeds that the page itself offers to draw
+FIRST_INDEX = 2000
 BUILDING = dict(concurrency_id="index", concurrency_limit=1, show_progress="hidden", api_visibility="private", preprocess=False)
 
 
@@ -59,7 +60,8 @@ def find_tab(gr, tab, find, editable):
         """What the index holds, and whether the visitor may have it drawn."""
         try:
             seeds = index.load(find(), "seeds")
-        except UserError as error:                                      # no model: the notice says so; a damaged index
+        except UserError as error:
+            # no model: the notice says so; a damaged index
             return str(error), gr.Button(visible=False)
         if seeds:
             return f"{len(seeds['captions']):,} seeds are indexed", gr.Button(visible=False)

@@ -16,15 +16,21 @@ from cli import UserError
 from inference import described, open_picture
 from settings import LAST_SEED
 
-MOST_PIXELS = 40_000_000                                                # of a picture that somebody brings; 160 MB once decoded
-AT_ONCE = 4                                                             # pairs drawn before they are shown, and before Stop is heard
-MODEL = dict(concurrency_id="model", concurrency_limit=1, show_progress="minimal", preprocess=False)       # events that ask the model: one after another
-FILES = dict(concurrency_id="files", concurrency_limit=1, show_progress="minimal", api_visibility="private", preprocess=False)      # that read or write files
-QUIET = dict(queue=False, show_progress="hidden", api_visibility="private", preprocess=False)              # events that only rearrange the page
+# of a picture that somebody brings; 160 MB once decoded
+MOST_PIXELS = 40_000_000
+# pairs drawn before they are shown, and before Stop is heard
+AT_ONCE = 4
+# events that ask the model: one after another
+MODEL = dict(concurrency_id="model", concurrency_limit=1, show_progress="minimal", preprocess=False)
+# that read or write files
+FILES = dict(concurrency_id="files", concurrency_limit=1, show_progress="minimal", api_visibility="private", preprocess=False)
+# events that only rearrange the page
+QUIET = dict(queue=False, show_progress="hidden", api_visibility="private", preprocess=False)
 
 
 def import_gradio():
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"                    # read at import
+    # read at import
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio
     return gradio
 
@@ -88,13 +94,15 @@ def brought(value, uploads):
     try:
         with Image.open(path, formats=cards.FORMATS) as image:
             pixels = image.width * image.height
-    except Exception:                                                   # Pillow's readers raise nearly anything on damaged bytes
+    except Exception:
+        # Pillow's readers raise nearly anything on damaged bytes
         raise UserError(f"This file cannot be read as a picture; bring {', '.join(cards.FORMATS[:-1])} or {cards.FORMATS[-1]}.") from None
     if pixels > MOST_PIXELS:
         raise UserError(f"This picture has {pixels / 1e6:.0f} million pixels, at most {MOST_PIXELS / 1e6:.0f} million are read; make it smaller.")
     try:
         return open_picture(path)
-    except UserError:                                                   # its sentence names a file of the server
+    except UserError:
+        # its sentence names a file of the server
         raise UserError("This picture is damaged and cannot be read to its end.") from None
 
 

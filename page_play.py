@@ -14,7 +14,8 @@ from records import Collection
 from settings import GUIDANCE, LAST_SEED, LONGEST_PROMPT, InferenceConfig
 
 LARGEST_SHEET, LONGEST_WALK, MOST_CANDIDATES = 24, 48, 16
-FIRST_SEED = 0                                                          # shown where the link names none
+# shown where the link names none
+FIRST_SEED = 0
 ANY, EVERY = "as the seed has it", "every one"
 PROMPTS = ("two small ships under a stormy sky", "a large castle at night, cross-hatched", "an elephant in the forest", "three trees by the sea, in stipple")
 
@@ -102,7 +103,8 @@ def generate_tab(gr, find, loaded):
     gr.Markdown("### The sheet\n\nThis seed and those that follow. Click a picture to bring it up. Match: so many of a hundred real pairs fit no better.", elem_id="sheet-title",
                 elem_classes="heading")
     sheet = sheet_of_pairs(gr, label="Sheet", elem_id="sheet")
-    drawn = gr.State(None)                                              # the controls at the time the sheet was drawn
+    # the controls at the time the sheet was drawn
+    drawn = gr.State(None)
 
     def generate(seed, prompt, style, guidance, temperature, best_of):
         """Draw the pair of one seed.
@@ -175,7 +177,8 @@ def generate_tab(gr, find, loaded):
         values = linked(request.query_params)
         try:
             pair = generate(*(values[name] for name in ("seed", "prompt", "style", "guidance", "temperature")), 1)
-        except gr.Error:                                                # no model, or a style of another one: the notice says it, or the next click
+        except gr.Error:
+            # no model, or a style of another one: the notice says it, or the next click
             pair = None, "", None, None, ""
         try:
             choices = [(ANY, ""), *find().styles]
@@ -191,7 +194,8 @@ def generate_tab(gr, find, loaded):
     plate = [picture, caption, shown, match, notes]
     draw = dict(fn=generate, inputs=controls, outputs=plate, show_progress_on=picture, **MODEL)
     private = {**draw, "api_visibility": "private"}
-    link = dict(fn=None, inputs=[shown, *controls[1:-1]], outputs=None, js="(...values) => page.link('generate', ...values)", **QUIET)     # the seed shown is the best one
+    # the seed shown is the best one
+    link = dict(fn=None, inputs=[shown, *controls[1:-1]], outputs=None, js="(...values) => page.link('generate', ...values)", **QUIET)
     after = dict(fn=surroundings, inputs=[shown, caption, notes], outputs=[picture, notes], **QUIET)
 
     def show(event):

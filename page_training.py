@@ -15,8 +15,10 @@ from cli import UserError
 from page_parts import FILES, sheet_of_pairs
 from records import read_json
 
-PARTS = ("reconstruction", "caption", "contrastive", "shape", "focus")  # of the loss, as far as a run has them
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 320, 150, 40, 78, 12, 24      # of a curve, and of its margins, in units of its picture
+# of the loss, as far as a run has them
+PARTS = ("reconstruction", "caption", "contrastive", "shape", "focus")
+# of a curve, and of its margins, in units of its picture
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 320, 150, 40, 78, 12, 24
 EPOCHS_SHOWN = 12
 
 
@@ -40,7 +42,8 @@ def curve(title, lines, ideal=None):
     ends = sorted((y(line[-1][1]), name, line) for name, line in points.items())
     shapes, below = [], -math.inf
     for end, name, line in ends:
-        below = max(end, below + 13)                                    # labels of neighbours keep apart
+        # labels of neighbours keep apart
+        below = max(end, below + 13)
         path = " ".join(f"{x(epoch)},{y(value)}" for epoch, value in line)
         kind = html.escape(name.split()[0], quote=True)
         shapes += [f'<polyline class="{kind}" points="{path}"/>', *([f'<circle class="{kind}" cx="{x(line[0][0])}" cy="{y(line[0][1])}" r="2"/>'] if len(line) == 1 else []),
@@ -128,7 +131,8 @@ def grids(folder):
     events = EventAccumulator(str(folder), size_guidance={"images": 0, "tensors": 0})
     events.Reload()
     pictures, captions = "pictures/seeds 0-7", "captions/seeds 0-7/text_summary"
-    found = {event.step: event for event in events.Images(pictures)} if pictures in events.Tags()["images"] else {}          # a resumed epoch stands there twice
+    # a resumed epoch stands there twice
+    found = {event.step: event for event in events.Images(pictures)} if pictures in events.Tags()["images"] else {}
     steps = sorted(found)
     steps = [steps[round(i * (len(steps) - 1) / max(1, min(len(steps), EPOCHS_SHOWN) - 1))] for i in range(min(len(steps), EPOCHS_SHOWN))]
     rows = []
@@ -152,7 +156,8 @@ def training_tab(gr, tab, find, folder, report):
     def read():
         try:
             generator = find()
-        except UserError:                                               # said by the notice
+        except UserError:
+            # said by the notice
             generator = None
         try:
             rows = read_metrics(folder)

@@ -11,20 +11,26 @@ import zlib
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")     # what the file must be inside, whatever its suffix says
-SPARE = 1.5                                                 # a JPEG is decoded at 1/2, 1/4 or 1/8 as long as that leaves so many times the size wanted
-MOST_RATIO, ALWAYS = 1000, 2**26                            # bytes of memory that a picture may decode to, for each of its file; what any may
-MOST_SCANS = 12                                             # of a JPEG of the largest size; of a smaller one as many times more
+# what the file must be inside, whatever its suffix says
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+# a JPEG is decoded at 1/2, 1/4 or 1/8 as long as that leaves so many times the size wanted
+SPARE = 1.5
+# bytes of memory that a picture may decode to, for each of its file; what any may
+MOST_RATIO, ALWAYS = 1000, 2**26
+# of a JPEG of the largest size; of a smaller one as many times more
+MOST_SCANS = 12
 ORIENTATION = ExifTags.Base.Orientation
 TURNS = dict(enumerate((Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
-                        Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90), 2))           # what makes each orientation upright
+                        # what makes each orientation upright
+                        Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90), 2))
 
 
 def eight_bits(image):
     """Picture of 16-bit, 32-bit or float samples -> "L" with its range kept; `convert("L")` would clip it to all white or all
     black. 0 to 1, to 255 and to 65,535 are taken as such, any other range is stretched to its minimum and maximum."""
     values = np.asarray(image)
-    bands = np.array_split(values, -(-values.size // 2**20))            # views; the whole in float64 would take gigabytes
+    # views; the whole in float64 would take gigabytes
+    bands = np.array_split(values, -(-values.size // 2**20))
     ranges = [(finite.min(), finite.max()) for band in bands if (finite := band[np.isfinite(band)]).size]
     if not ranges:
         raise ValueError("no finite value")
@@ -35,7 +41,8 @@ def eight_bits(image):
     result = np.empty(values.shape, np.uint8)
     for band, out in zip(bands, np.array_split(result, len(bands))):
         scaled = (band.astype(np.float64) - low) * (255 / (top - low or 1))
-        out[:] = np.rint(np.nan_to_num(scaled, nan=255, posinf=255, neginf=0).clip(0, 255))         # no value: bare paper
+        # no value: bare paper
+        out[:] = np.rint(np.nan_to_num(scaled, nan=255, posinf=255, neginf=0).clip(0, 255))
     return Image.fromarray(result)
 
 
@@ -50,7 +57,8 @@ def plain(image):
 
 def is_grey(image, tolerance=2):
     """True where the channels of every pixel of an RGB picture agree within `tolerance` of 255."""
-    for pixels in (image.resize((32, 32), Image.Resampling.NEAREST), image):                # few pixels tell of most coloured pictures
+    # few pixels tell of most coloured pictures
+    for pixels in (image.resize((32, 32), Image.Resampling.NEAREST), image):
         red, green, blue = (np.asarray(channel, np.int16) for channel in pixels.split())
         if max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) > tolerance:
             return False
@@ -69,14 +77,16 @@ def bomb(image, file):
     """Why an opened picture is not to be decoded, "" where it may be: a header that promises far more than its file can hold, or a JPEG that is
     drawn over so often that it would take minutes."""
     pixels, length = image.width * image.height, file.seek(0, os.SEEK_END)
-    each = 16 if image.format == "WEBP" and image.is_animated else {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 4)          # bytes of memory
+    # bytes of memory
+    each = 16 if image.format == "WEBP" and image.is_animated else {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 4)
     if pixels * each > max(ALWAYS, MOST_RATIO * length):
         return f"decodes to more than {MOST_RATIO:,} times its length"
     if image.format in ("JPEG", "MPO"):
         scans, last = 0, b""
         file.seek(0)
         while block := file.read(2**20):
-            scans, last = scans + (last + block).count(b"\xff\xda\0"), block[-2:]          # two bytes would be found in the film behind a telephone's picture
+            # two bytes would be found in the film behind a telephone's picture
+            scans, last = scans + (last + block).count(b"\xff\xda\0"), block[-2:]
         if scans * pixels > MOST_SCANS * Image.MAX_IMAGE_PIXELS:
             return f"a JPEG of {scans:,} scans"
     return ""
@@ -86,7 +96,8 @@ def bomb(image, file):
 def hush():
     """Pillow's log and, past Python, libtiff would tell the terminal about every damaged file, in thousands of lines; the report names it once."""
     logging.getLogger("PIL").addHandler(logging.NullHandler())
-    with contextlib.suppress(OSError, AttributeError):      # where libtiff is linked otherwise, it goes on complaining
+    # where libtiff is linked otherwise, it goes on complaining
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 
@@ -99,7 +110,8 @@ def prepare(file, size, smallest):
     hush()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")                 # broken EXIF and the like: the pixels decide
+            # broken EXIF and the like: the pixels decide
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as image:
                 width, height = image.size
@@ -108,20 +120,25 @@ def prepare(file, size, smallest):
                 if reason := bomb(image, file):
                     return None, reason
                 scale = size / max(width, height)
-                drafted = image.draft(None, tuple(max(1, int(SPARE * scale * side)) for side in (width, height)))           # JPEG alone
-                image.load()                                # open() alone accepts cut-off files
+                # JPEG alone
+                drafted = image.draft(None, tuple(max(1, int(SPARE * scale * side)) for side in (width, height)))
+                # open() alone accepts cut-off files
+                image.load()
                 orientation, image = orientation_of(image), plain(image)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return None, f"more than {Image.MAX_IMAGE_PIXELS:,} pixels"
-    except Exception as error:                              # Pillow's readers raise nearly anything on damaged bytes
+    except Exception as error:
+        # Pillow's readers raise nearly anything on damaged bytes
         return None, f"unreadable ({type(error).__name__})"
     fitted = tuple(max(1, round(side * scale)) for side in (width, height))
-    box = drafted[1] if drafted else None                   # what of the decoded part is picture: its last row and column are only partly
+    # what of the decoded part is picture: its last row and column are only partly
+    box = drafted[1] if drafted else None
     image = image.resize(fitted, Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
     if orientation > 1:
         image = image.transpose(TURNS[orientation])
         width, height = (height, width) if orientation > 4 else (width, height)
-    if image.mode == "RGBa":                                # black lines on nothing would become black on black
+    # black lines on nothing would become black on black
+    if image.mode == "RGBa":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
     if image.mode == "RGB" and is_grey(image):
         image = image.convert("L")
@@ -142,7 +159,8 @@ def png(image):
     """"L" or "RGB" picture -> a PNG file without metadata, as bytes. Pillow's own writer tries five filters on every row and took half of all
     time; one for all rows (the difference to the left) and the fastest compression make files that are hardly longer."""
     rows, channels = np.asarray(image).reshape(image.height, -1), len(image.getbands())
-    lines = np.ones((image.height, 1 + rows.shape[1]), np.uint8)        # each begins with its filter's number, 1
+    # each begins with its filter's number, 1
+    lines = np.ones((image.height, 1 + rows.shape[1]), np.uint8)
     lines[:, 1:1 + channels] = rows[:, :channels]
     np.subtract(rows[:, channels:], rows[:, :-channels], out=lines[:, 1 + channels:])
     header = struct.pack(">IIBBBBB", *image.size, 8, 2 if channels == 3 else 0, 0, 0, 0)
@@ -160,5 +178,6 @@ def content(image, width, height):
 def look(image, width, height):
     """Prepared picture and its original's size -> 256 bits as 64 hex digits: where a 16 x 16 thumbnail of what lies between the white
     margins grows brighter from left to right (difference hash, Krawetz 2013, hackerfactor.com)."""
-    small = np.asarray(content(image.convert("L"), width, height).resize((17, 16), Image.Resampling.BOX), np.int16)         # (16, 17)
+    # (16, 17)
+    small = np.asarray(content(image.convert("L"), width, height).resize((17, 16), Image.Resampling.BOX), np.int16)
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()

@@ -8,7 +8,8 @@ from datetime import timedelta
 import torch
 from torch import distributed
 
-PATIENCE = timedelta(hours=6)                                           # the others wait while the first fits the sampler
+# the others wait while the first fits the sampler
+PATIENCE = timedelta(hours=6)
 
 
 def start(device):

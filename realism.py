@@ -16,7 +16,8 @@ Writes  checkpoints/realism.pt                                     the judges an
 The judges are taught one half of the real pairs; the other, `unseen`, is their examination, the ceiling of what they say of new pairs, and
 what features are to be compared with: the taught half they know by heart.
 """
-if __name__ == "__main__":                                              # --help answers before torch loads
+# --help answers before torch loads
+if __name__ == "__main__":
     from cli import parse
     from settings import RealismConfig
     CONFIGS = parse(RealismConfig, description=__doc__)
@@ -40,25 +41,30 @@ from cli import UserError, progress, run, whole_file
 from judge import SIZE, degrade, stream, views
 from records import Collection, read_json
 
-FORMAT = 1                                                              # of realism.pt
-GROUP = 16                                                              # candidates among which a pair is looked for
-LEAST_PICTURES = 10                                                     # in either half, of a style that is told apart
+# of realism.pt
+FORMAT = 1
+# candidates among which a pair is looked for
+GROUP = 16
+# in either half, of a style that is told apart
+LEAST_PICTURES = 10
 EPOCHS, MOST_STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 90, 1200, 64, 2e-3, .1
-VOCABULARY = 4000                                                       # words that the pair judge reads, at most
+# words that the pair judge reads, at most
+VOCABULARY = 4000
 
 
 # ---------------------------------------------------------------- the judges
 
 def tower(width, features):
     """Grey pictures (B, 1, SIZE, SIZE) in [-1, 1] -> (B, features)."""
-    def stage(narrow, wide, stride=1):                                  # batch norm: its statistics are frozen when the judges judge
+    # batch norm: its statistics are frozen when the judges judge
+    def stage(narrow, wide, stride=1):
         return nn.Sequential(nn.Conv2d(narrow, wide, 3, stride, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU(inplace=True))
     return nn.Sequential(
-        nn.PixelUnshuffle(4),                                           # (B, 16, 32, 32)
+        nn.PixelUnshuffle(4),  # (B, 16, 32, 32)
         stage(16, width),
-        stage(width, 2 * width, 2), stage(2 * width, 2 * width),        # (B, 2W, 16, 16)
-        stage(2 * width, 3 * width, 2), stage(3 * width, 3 * width),    # (B, 3W, 8, 8)
-        stage(3 * width, 4 * width, 2),                                 # (B, 4W, 4, 4)
+        stage(width, 2 * width, 2), stage(2 * width, 2 * width),  # (B, 2W, 16, 16)
+        stage(2 * width, 3 * width, 2), stage(3 * width, 3 * width),  # (B, 3W, 8, 8)
+        stage(3 * width, 4 * width, 2),  # (B, 4W, 4, 4)
         nn.Flatten(), nn.Dropout(.5), nn.Linear(64 * width, features))
 
 
@@ -95,7 +101,7 @@ class Realism(nn.Module):
     def loss(self, images, bags, styles, log_shares):
         """images (B, 1, SIZE, SIZE), bags (B, words), styles (B,) int64, -100 for none of ours -> InfoNCE plus cross-entropy, nats. log_shares: of the
         styles; what is frequent is expected here, so that style() itself takes all styles for equally likely (Menon et al. 2021)."""
-        seen = self.pictures(images)                                                                # (B, FEATURES)
+        seen = self.pictures(images)  # (B, FEATURES)
         scores = self.log_scale.clamp(max=math.log(50)).exp() * F.normalize(seen) @ F.normalize(self.captions(bags)).T
         own = torch.arange(len(images))
         pairs = (F.cross_entropy(scores, own) + F.cross_entropy(scores.T, own)) / 2
@@ -148,8 +154,9 @@ def recall(scores, seed=0, rounds=200):
     group, dice = min(GROUP, len(scores)), torch.Generator().manual_seed(seed)
     hits = torch.zeros(2)
     for _ in range(rounds):
-        rows = torch.randperm(len(scores), generator=dice)[:len(scores) // group * group].view(-1, group)           # (G, 16)
-        among = scores[rows[:, :, None], rows[:, None, :]]                                                          # (G, 16, 16)
+        # (G, 16)
+        rows = torch.randperm(len(scores), generator=dice)[:len(scores) // group * group].view(-1, group)
+        among = scores[rows[:, :, None], rows[:, None, :]]  # (G, 16, 16)
         for direction, dim in enumerate((2, 1)):
             best = among >= among.amax(dim, keepdim=True) - 1e-6
             hits[direction] += (best.diagonal(dim1=1, dim2=2) / best.sum(dim)).mean() / rounds
@@ -247,9 +254,11 @@ def train_realism(path, collection, epochs=EPOCHS, width=16):
         raise UserError(f"{collection.style} has {len(rows)} captioned pictures, too few to teach judges one half and examine them on the other; prepare 100 or "
                         f"more: python dataset_preparation.py --style {collection.style} --source PATH")
     (shown, captions, shown_styles), held_out = ((pictures_of(half, stored), [row["caption"] for row in half], [row["style"] for row in half]) for half in halves)
-    least = Counter(shown_styles) & Counter(held_out[2])                # of each style, in the half that has fewer
+    # of each style, in the half that has fewer
+    least = Counter(shown_styles) & Counter(held_out[2])
     styles = [style for style in sorted(least) if least[style] >= LEAST_PICTURES]
-    with torch.random.fork_rng(devices=()):                             # initial values and dropout repeat, and leave no trace
+    # initial values and dropout repeat, and leave no trace
+    with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         judges = Realism(styles if len(styles) > 1 else [], frequent_words(captions), [row["id"] for row in halves[1]], width)
         teach(judges, shown, captions, shown_styles, epochs)
@@ -312,7 +321,8 @@ def load_realism(path, collection):
 
 TONES = {"luminance": lambda pictures: pictures.mean((1, 2)), "deviation": lambda pictures: pictures.std((1, 2)),
          "near_white": lambda pictures: (pictures >= 240).mean((1, 2)), "near_black": lambda pictures: (pictures < 40).mean((1, 2))}
-WIDE = .6                                                               # share of the real spread that samples should have
+# share of the real spread that samples should have
+WIDE = .6
 
 
 def tones(samples, real):
@@ -325,7 +335,8 @@ def tones(samples, real):
     for name, tone in TONES.items():
         ours, theirs = tone(samples), tone(real)
         lower, upper = np.quantile(theirs, (.25, .75))
-        width = lambda values: np.ptp(np.quantile(values, (.1, .9))) + 1e-6                 # two ranges of nothing are equal
+        # two ranges of nothing are equal
+        width = lambda values: np.ptp(np.quantile(values, (.1, .9))) + 1e-6
         spread = width(ours) / width(theirs)
         found[name] = {"median": float(np.median(ours)), "quartiles": [float(lower), float(upper)], "within": bool(lower <= np.median(ours) <= upper),
                        "spread": float(spread), "wide": bool(spread >= WIDE)}
@@ -344,11 +355,13 @@ def distances(features_of, samples, reconstructions, real_a, real_b, network):
     from torchmetrics.image.kid import KernelInceptionDistance
     count = min(map(len, (samples, reconstructions, real_a, real_b)))
     features = lambda pictures: torch.as_tensor(features_of(pictures[np.linspace(0, len(pictures) - 1, count).round().astype(int)])).detach().double()
-    known, given = features(real_a), nn.Identity()                      # the metrics get features: each picture is seen once
+    # the metrics get features: each picture is seen once
+    known, given = features(real_a), nn.Identity()
     given.num_features = known.shape[1]
     found = {"network": network, "pictures": count, "frechet": {}, "kernel": {}}
     with warnings.catch_warnings(), torch.random.fork_rng(devices=()):
-        warnings.simplefilter("ignore")                                 # that the kernel distance keeps all features
+        # that the kernel distance keeps all features
+        warnings.simplefilter("ignore")
         for name, pictures in (("samples", samples), ("reconstructions", reconstructions), ("real", real_b)):
             frechet, kernel = FrechetInceptionDistance(given), KernelInceptionDistance(given, subsets=1, subset_size=count)
             other = features(pictures)

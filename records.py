@@ -12,8 +12,10 @@ from pathlib import Path
 
 from cli import UserError, whole_file
 
-SHARED = ("style", "source", "split", "captioner")                      # values that many rows have …
-TWICE = (("group", "id"), ("caption", "given"))                         # … or one row twice: one string in memory serves them all
+# values that many rows have …
+SHARED = ("style", "source", "split", "captioner")
+# … or one row twice: one string in memory serves them all
+TWICE = (("group", "id"), ("caption", "given"))
 
 
 class Collection:
@@ -76,7 +78,8 @@ def each_of_list(path):
     """JSON list -> its rows, one after another where it was written with a row a line. UserError where it is damaged."""
     try:
         with open(path, encoding="utf-8", newline="\n") as file:
-            if file.readline() != "[\n" or not file.readline().startswith("{"):             # laid out by another hand
+            # laid out by another hand
+            if file.readline() != "[\n" or not file.readline().startswith("{"):
                 yield from read_json(path)
                 return
             file.seek(2)
@@ -117,7 +120,8 @@ def each_row(path, torn=False):
     without its end, which another process may be writing at this moment."""
     try:
         with open(path, "rb") as file:
-            for number, line in enumerate(file, 1):                     # splits at \n alone: U+2028 may stand inside a caption
+            # splits at \n alone: U+2028 may stand inside a caption
+            for number, line in enumerate(file, 1):
                 if line.strip() and not (torn and not line.endswith(b"\n")):
                     row = from_json(line)
                     if not isinstance(row, dict):
@@ -169,7 +173,8 @@ def split_rows(rows, stored=None):
     stored = stored or {}
     splits = {row["id"]: stored[row["id"]] for row in rows if row["id"] in stored}
     group_of = {row["id"]: row.get("group") or row["id"] for row in rows}
-    decided = {group_of[id]: split for id, split in splits.items()}     # a new look-alike follows the one dealt before
+    # a new look-alike follows the one dealt before
+    decided = {group_of[id]: split for id, split in splits.items()}
     for id in group_of:
         if id not in splits and group_of[id] in decided:
             splits[id] = decided[group_of[id]]

@@ -16,17 +16,23 @@ import torch.nn.functional as F
 from torch import nn
 
 NO_CLUSTER = -1
-ROWS_PER_CLUSTER = 8                                                    # pictures of the collection, at least, on average
-GUIDED_UNTIL = .5                                                       # of the flow's time: what is drawn is settled early; later, guidance only distorts
-PROMPT_LEEWAY = 1.0                                                     # see typical: what is asked for may be rarer than what is drawn
-AT_ONCE = 2048                                                          # codes that are looked at in double precision: 16 MB
-TOLD_CLUSTER, TOLD_CAPTION = .65, .25                                   # shares of the fit's rows that know so much; the others know nothing
+# pictures of the collection, at least, on average
+ROWS_PER_CLUSTER = 8
+# of the flow's time: what is drawn is settled early; later, guidance only distorts
+GUIDED_UNTIL = .5
+# see typical: what is asked for may be rarer than what is drawn
+PROMPT_LEEWAY = 1.0
+# codes that are looked at in double precision: 16 MB
+AT_ONCE = 2048
+# shares of the fit's rows that know so much; the others know nothing
+TOLD_CLUSTER, TOLD_CAPTION = .65, .25
 
 
 class Dropout(nn.Module):
     """nn.Dropout with probability 26 / 256, whose random numbers are bytes, eight to a draw: on a CPU those of nn.Dropout take a sixth of
     the whole step."""
-    DROPPED = 26                                                        # of 256
+    # of 256
+    DROPPED = 26
 
     def forward(self, x):
         if not self.training:
@@ -57,12 +63,12 @@ class VelocityField(nn.Module):
         return known if captions is None else known + self.caption(captions)
 
     def forward(self, y, t, condition):
-        angles = t[:, None] * self.frequencies                          # (B, F)
-        time = self.time(torch.cat([angles.sin(), angles.cos()], -1)) + condition          # (B, W)
-        x = self.inward(y)                                              # (B, W)
+        angles = t[:, None] * self.frequencies  # (B, F)
+        time = self.time(torch.cat([angles.sin(), angles.cos()], -1)) + condition  # (B, W)
+        x = self.inward(y)  # (B, W)
         for block in self.blocks:
             x = x + block(x + time)
-        return self.outward(F.silu(x))                                  # (B, k)
+        return self.outward(F.silu(x))  # (B, k)
 
 
 class Regression(nn.Sequential):
@@ -96,7 +102,8 @@ class Sampler(nn.Module):
 
     It runs in float64 on the CPU, whatever the model's device, so that a seed's code does not depend on batch or device.
     """
-    STEPS = 12                                                          # Runge-Kutta 4 steps from noise to code
+    # Runge-Kutta 4 steps from noise to code
+    STEPS = 12
 
     def __init__(self, config):
         super().__init__()
@@ -106,22 +113,30 @@ class Sampler(nn.Module):
         self.register_buffer("mean", torch.zeros(config.latent_dim))
         self.register_buffer("frame", torch.eye(config.latent_dim))
         self.register_buffer("frame_inverse", torch.eye(config.latent_dim))
-        self.register_buffer("noise_root", self.noise * torch.eye(self.dims + self.following), persistent=False)     # of the noise's covariance; for fitting
+        # of the noise's covariance; for fitting
+        self.register_buffer("noise_root", self.noise * torch.eye(self.dims + self.following), persistent=False)
         self.register_buffer("centres", torch.zeros(config.flow_clusters, self.dims))
-        self.register_buffer("edges", torch.ones(config.flow_clusters + 1, dtype=torch.float64).scatter(0, torch.tensor(0), 0.))      # 0 … 1
-        self.register_buffer("style_means", torch.zeros(config.styles, self.dims, dtype=torch.float64))       # of the leading coordinates
-        self.register_buffer("style_scores", torch.zeros(config.styles, self.dims + 1, dtype=torch.float64))  # linear discriminant: weights and offset
-        self.register_buffer("spread", torch.ones(self.following, dtype=torch.float64))     # standard deviation of what the regression leaves over
+        # 0 … 1
+        self.register_buffer("edges", torch.ones(config.flow_clusters + 1, dtype=torch.float64).scatter(0, torch.tensor(0), 0.))
+        # of the leading coordinates
+        self.register_buffer("style_means", torch.zeros(config.styles, self.dims, dtype=torch.float64))
+        # linear discriminant: weights and offset
+        self.register_buffer("style_scores", torch.zeros(config.styles, self.dims + 1, dtype=torch.float64))
+        # standard deviation of what the regression leaves over
+        self.register_buffer("spread", torch.ones(self.following, dtype=torch.float64))
         self.flow = VelocityField(self.dims, config.flow_width, config.flow_clusters, config.latent_dim)
         self.regression = Regression(self.dims, config.flow_width, self.following)
-        self.copies = {}                                                # of these two; see exact
+        # of these two; see exact
+        self.copies = {}
 
     def exact(self, name):
         """The network of that name in float64 on the CPU, without gradients of its own: a copy, made anew when the weights are others."""
         network = getattr(self, name)
-        weights = list(network.parameters())                            # compared, since a fused optimiser does not count their versions up
+        # compared, since a fused optimiser does not count their versions up
+        weights = list(network.parameters())
         if name not in self.copies or not all(map(torch.equal, weights, self.copies[name][0])):
-            with torch.inference_mode(False):                           # else it could serve no gradient later
+            # else it could serve no gradient later
+            with torch.inference_mode(False):
                 self.copies[name] = [weight.detach().clone() for weight in weights], copy.deepcopy(network).double().cpu().eval().requires_grad_(False)
         return self.copies[name][1]
 
@@ -162,15 +177,16 @@ class Sampler(nn.Module):
         return torch.cat([y[:, :k], following.to(y), y[:, m:]], -1)
 
     def to_frame(self, code):
-        return (code - self.mean) @ self.frame_inverse.T                # (B, D)
+        return (code - self.mean) @ self.frame_inverse.T  # (B, D)
 
     def from_frame(self, y):
-        return self.mean + y.to(self.mean) @ self.frame.T               # (B, D)
+        return self.mean + y.to(self.mean) @ self.frame.T  # (B, D)
 
     def split(self, last):
         """(B,) standard normal -> which cluster, int (B,), and the place within its interval, (B,) standard normal float64.
         No gradient: a seed moved along this coordinate jumps."""
-        u = torch.special.ndtr(last.detach().double().cpu()).clamp(max=1 - 1e-12)           # 1, beyond 8.3, is in no interval
+        # 1, beyond 8.3, is in no interval
+        u = torch.special.ndtr(last.detach().double().cpu()).clamp(max=1 - 1e-12)
         edges = self.edges.cpu()
         clusters = torch.searchsorted(edges, u, right=True).sub(1).clamp(0, len(edges) - 2)
         inside = (u - edges[clusters]) / (edges[clusters + 1] - edges[clusters])
@@ -183,9 +199,11 @@ class Sampler(nn.Module):
 
     def nearest(self, y):
         """Coordinates (B, k or more) -> the cluster of each, int (B,) on the CPU."""
-        used = int((self.edges.diff() > 0).sum())                       # the first so many
+        # the first so many
+        used = int((self.edges.diff() > 0).sum())
         y, centres = y[:, :self.dims].detach().double().cpu(), self.centres[:used].double().cpu()
-        return (centres.square().sum(1) - 2 * y @ centres.T).argmin(1)  # each row's distances, but for its own length
+        # each row's distances, but for its own length
+        return (centres.square().sum(1) - 2 * y @ centres.T).argmin(1)
 
     def integrate(self, y, begin, end, clusters=None, captions=None, guidance=1.0):
         """Solve dy/dt = v(y, t | condition) from t = begin to end with classical Runge-Kutta. y (B, k) -> (B, k), same device and
@@ -236,7 +254,7 @@ class Sampler(nn.Module):
         1 goes all the way."""
         means = self.style_means.cpu()
         y = self.to_frame(code)
-        move = strength * (means[styles] - self.style_chances(code) @ means)                # (B, k)
+        move = strength * (means[styles] - self.style_chances(code) @ means)  # (B, k)
         return self.from_frame(torch.cat([y[:, :self.dims] + move.to(y), y[:, self.dims:]], -1))
 
     # -- fitting
@@ -250,11 +268,12 @@ class Sampler(nn.Module):
         centred = lambda part: part.double().cpu() - mean
         variance, directions = torch.linalg.eigh(sum(centred(part).T @ centred(part) for part in parts) / len(codes))
         order = variance.argsort(descending=True)
-        scale = (variance[order].clamp(min=0) + self.noise**2).clamp(min=1e-6).sqrt()      # (D,)
-        directions = directions[:, order]                               # (D, D), columns
+        scale = (variance[order].clamp(min=0) + self.noise**2).clamp(min=1e-6).sqrt()  # (D,)
+        directions = directions[:, order]  # (D, D), columns
         turn = torch.eye(len(mean), dtype=torch.float64)
         k, m = self.dims, self.dims + self.following
-        y = torch.cat([centred(part) @ directions[:, :m] / scale[:m] for part in parts])    # (N, k + m)
+        # (N, k + m)
+        y = torch.cat([centred(part) @ directions[:, :m] / scale[:m] for part in parts])
         for part in (slice(0, k), slice(k, m)) if previous is not None else ():
             u, _, vh = torch.linalg.svd(y[:len(previous), part].T @ previous[:, part].double())
             turn[part, part] = u @ vh
@@ -262,7 +281,8 @@ class Sampler(nn.Module):
         self.mean.copy_(mean)
         self.frame.copy_(directions * scale @ turn)
         self.frame_inverse.copy_(turn.T @ (directions / scale).T)
-        rows = self.noise * self.frame_inverse[:m].double().cpu()       # (k + m, D); the noise has covariance rows @ rows.T
+        # (k + m, D); the noise has covariance rows @ rows.T
+        rows = self.noise * self.frame_inverse[:m].double().cpu()
         self.noise_root.copy_(torch.linalg.cholesky(rows @ rows.T + 1e-9 * torch.eye(m)))
         return y.float()
 
@@ -284,11 +304,12 @@ class Sampler(nn.Module):
         """Means and discriminant of the styles, int (N,), from the leading ones of coordinates (N, k or more); a style that no row has is never
         chosen."""
         y = self.noisy(y, generator)[:, :self.dims].double().cpu()
-        count = torch.bincount(styles, minlength=len(self.style_means))[:, None]            # (S, 1)
+        count = torch.bincount(styles, minlength=len(self.style_means))[:, None]  # (S, 1)
         means = torch.zeros_like(self.style_means, device="cpu").index_add(0, styles, y) / count.clamp(min=1)
         inner = y - means[styles]
         weights = means @ torch.linalg.inv(inner.T @ inner / len(y) + 1e-3 * torch.eye(self.dims))
-        offset = (count / len(y)).log() - (weights * means).sum(1, keepdim=True) / 2        # -inf for a style without rows
+        # -inf for a style without rows
+        offset = (count / len(y)).log() - (weights * means).sum(1, keepdim=True) / 2
         self.style_means.copy_(means)
         self.style_scores.copy_(torch.cat([weights, offset], 1))
 
@@ -301,7 +322,8 @@ class Sampler(nn.Module):
 
     def noisy(self, y, generator):
         """Coordinates (B, n), the first n of a code's, as the decoders meet them: with the training noise, variance 1."""
-        root = self.noise_root[:y.shape[1], :y.shape[1]]                # of the first n coordinates: Cholesky roots are nested
+        # of the first n coordinates: Cholesky roots are nested
+        root = self.noise_root[:y.shape[1], :y.shape[1]]
         return y + torch.randn(y.shape, generator=generator).to(y) @ root.T
 
     def loss(self, y, generator, captions=None):
@@ -310,15 +332,16 @@ class Sampler(nn.Module):
         its cluster."""
         device = y.device
         y = self.noisy(y, generator)
-        data, following = y.tensor_split([self.dims], 1)                # (B, k), (B, m)
+        data, following = y.tensor_split([self.dims], 1)  # (B, k), (B, m)
         start = torch.randn(data.shape, generator=generator).to(device)
-        t, chance = torch.rand(2, len(data), generator=generator)       # (B,) each
-        clusters, t = self.nearest(data), t.to(device)                  # (B,)
+        t, chance = torch.rand(2, len(data), generator=generator)  # (B,) each
+        clusters, t = self.nearest(data), t.to(device)  # (B,)
         if captions is None:
             condition = self.flow.condition(clusters.to(device))
         else:
             told = ((chance >= TOLD_CLUSTER) & (chance < TOLD_CLUSTER + TOLD_CAPTION)).nonzero()[:, 0].to(device)
             condition = self.flow.condition(clusters.masked_fill(chance >= TOLD_CLUSTER, NO_CLUSTER).to(device))
-            condition = condition.index_add(0, told, self.flow.caption(captions[told]))     # of a quarter of the rows: it is the widest layer
+            # of a quarter of the rows: it is the widest layer
+            condition = condition.index_add(0, told, self.flow.caption(captions[told]))
         y = torch.lerp(start, data, t[:, None])
         return F.mse_loss(self.flow(y, t, condition), data - start) + F.mse_loss(self.regression(data), following)

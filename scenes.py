@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-COLLECTION = "builtin-1"                          # another drawing or wording is another collection: raise the number
+# another drawing or wording is another collection: raise the number
+COLLECTION = "builtin-1"
 ATTRIBUTES = {
     "subject": ("ship", "castle", "church", "windmill", "lighthouse", "cottage", "tree", "balloon", "horse", "elephant", "bridge", "tent"),
     "count": (1, 2, 3),
@@ -100,7 +101,8 @@ WORDINGS = {
         "stipple": ("in stipple", "stippled with dots", "shaded with fine dots"),
     },
 }
-SIGNS = {                                         # what parse looks for, in lower case; every wording holds exactly one value's sign
+# what parse looks for, in lower case; every wording holds exactly one value's sign
+SIGNS = {
     "subject": {name: {"church": "church(?:es)?"}.get(name, f"{name}s?") for name in ATTRIBUTES["subject"]},
     "size": {value: "|".join(words) for value, words in WORDINGS["size"].items()},
     "place": {"sea": "sea|coast|shore", "mountains": "mountains?|peaks?", "forest": "forests?|woods|firs"},
@@ -153,14 +155,20 @@ def parse(caption):
 
 class Part(NamedTuple):
     """A closed outline and how it is engraved. Tone is 0 white to 1 black; 0 and 1 stay pure, others take the light."""
-    points: np.ndarray                            # (N, 2)
+    points: np.ndarray  # (N, 2)
     tone: float = .34
-    round: float = 0.                             # darker away from the light, as on a cylinder
-    face: int = 0                                 # a wall that looks to the left (-1) or right (1)
-    sink: float = 0.                              # darker towards its foot
-    tilt: float = 0.                              # degrees that its lines lean
-    curve: float = 0.                             # periods that its lines sag in the middle
-    ink: float = 1.                               # weight of its outline
+    # darker away from the light, as on a cylinder
+    round: float = 0.
+    # a wall that looks to the left (-1) or right (1)
+    face: int = 0
+    # darker towards its foot
+    sink: float = 0.
+    # degrees that its lines lean
+    tilt: float = 0.
+    # periods that its lines sag in the middle
+    curve: float = 0.
+    # weight of its outline
+    ink: float = 1.
 
 
 def box(x0, y0, x1, y1):
@@ -368,9 +376,12 @@ SUBJECTS = {build.__name__: build for build in (ship, castle, church, windmill, 
 # ---- drawing ---------------------------------------------------------------------------------------------------------
 
 OVERSAMPLE = 2
-WHITE, BLACK = 0, 1                               # the first two labels
-LINE, HALO = .0085, .012                          # of the picture's side: an outline of weight 1, the white around a subject
-LAYOUT = {                                        # (size, count): cell width and height, then where each subject stands (x, ground), back to front
+# the first two labels
+WHITE, BLACK = 0, 1
+# of the picture's side: an outline of weight 1, the white around a subject
+LINE, HALO = .0085, .012
+# (size, count): cell width and height, then where each subject stands (x, ground), back to front
+LAYOUT = {
     ("large", 1): (.78, .78, [(.5, .905)]),
     ("small", 1): (.48, .48, [(.5, .85)]),
     ("large", 2): (.46, .62, [(.265, .895), (.735, .895)]),
@@ -390,11 +401,12 @@ class Plate:
     def __init__(self, size, light, technique):
         self.technique, self.away = technique, 1 if light == "left" else -1
         self.side = size * OVERSAMPLE
-        self.spacing = max(4, size / 96) * OVERSAMPLE                     # pixels from line to line
+        # pixels from line to line
+        self.spacing = max(4, size / 96) * OVERSAMPLE
         self.labels = Image.new("L", (self.side, self.side), WHITE)
         self.pen = ImageDraw.Draw(self.labels)
         self.shades = [(-1, 0, 0, 0, 0, 0, 0), (2, 0, 0, 0, 0, 0, 0)]
-        self.water = None                                                 # (label, its horizon), where lines ripple
+        self.water = None  # (label, its horizon), where lines ripple
 
     def label(self, *shade):
         self.shades.append(shade + (0,) * (7 - len(shade)))
@@ -419,7 +431,8 @@ class Plate:
             x, y, wide, high = (x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, (y1 - y0) / 2
             cx, cy = self.away * (part.round / wide + .16 / reach), part.sink / high
             c = part.tone + self.away * (.3 * part.face - part.round * x / wide - .16 * middle / reach) - cy * y
-            sag = part.curve / wide ** 2                                  # 0 in the middle, -curve at both ends
+            # 0 in the middle, -curve at both ends
+            sag = part.curve / wide ** 2
             lean, turn = np.radians(part.tilt), self.side / self.spacing * (self.technique == "line")
             label = self.label(c, cx, cy, -sag * x * x, 2 * sag * x + np.sin(lean) * turn, (np.cos(lean) - 1) * turn, -sag)
         self.fill(label, part.points, *more, width=part.ink * LINE)
@@ -438,21 +451,24 @@ class Plate:
 
     def print(self):
         """-> PIL image, mode "L". The inked area equals the tone, stretched a little so that the ends are clean white and black."""
-        labels = np.asarray(self.labels).astype(np.intp)                  # (S, S), of the type that indexes fastest
-        c, cx, cy, b, bx, by, bxx = np.array(self.shades, np.float32).T   # (labels,) each
-        at = (np.arange(self.side, dtype=np.float32) + .5) / self.side    # (S,)
+        labels = np.asarray(self.labels).astype(np.intp)  # (S, S), of the type that indexes fastest
+        c, cx, cy, b, bx, by, bxx = np.array(self.shades, np.float32).T  # (labels,) each
+        at = (np.arange(self.side, dtype=np.float32) + .5) / self.side  # (S,)
         x, y, steps = at[None], at[:, None], self.side / self.spacing
         tone = np.clip(c[labels] + cx[labels] * x + cy[labels] * y, 0, 1)
         bend = b[labels] + (bx[labels] + bxx[labels] * x) * x
         if self.water:
             label, horizon = self.water
             wet = slice(int(horizon * self.side), None)
-            near = (y[wet] - horizon) / (1 - horizon)                     # 0 at the horizon to 1 at the foot
+            # 0 at the horizon to 1 at the foot
+            near = (y[wet] - horizon) / (1 - horizon)
             bend[wet] += (labels[wet] == label) * (.45 * near * np.sin(44 * x + 9 * near))
 
-        crisp = self.spacing / 2                                          # ink changes by this per unit of tone, 1 per pixel across an edge
+        # ink changes by this per unit of tone, 1 per pixel across an edge
+        crisp = self.spacing / 2
         cut = lambda tone, wave: (tone * (1 + 1 / crisp) - .5 / crisp - 1 + wave) * crisp + .5
-        wave = lambda phase: np.abs(phase - np.floor(phase) - .5) * 2     # 1 on the ridge of a line, 0 half-way to the next
+        # 1 on the ridge of a line, 0 half-way to the next
+        wave = lambda phase: np.abs(phase - np.floor(phase) - .5) * 2
         if self.technique == "line":
             ink = cut(tone, wave(y * steps + by[labels] * y + bend))
         else:
@@ -460,7 +476,8 @@ class Plate:
             if self.technique == "cross-hatching":
                 first = np.minimum(tone, .16 + .5 * tone)
                 ink = np.maximum(cut(first, one), cut((tone - first) / (1 - first), two))
-            else:                                                         # a dot of radius^2 r has area pi r / 4 until dots meet
+            else:
+                # a dot of radius^2 r has area pi r / 4 until dots meet
                 ink = cut(1.27 * tone + .73 * tone ** 6, 1 - (1 - one) ** 2 - (1 - two) ** 2)
         return Image.fromarray((255.5 - np.clip(ink, 0, 1) * 255).astype(np.uint8)).reduce(OVERSAMPLE)
 
@@ -470,7 +487,8 @@ def sky(plate, kind, horizon, rng):
     base, climb, swing = {"clear": (.08, .16, .16), "cloudy": (.34, .12, .22), "stormy": (.6, .12, .2), "starry": (.56, .32, .2)}[kind]
     swing = swing * plate.away
     plate.fill(plate.label(base + climb - swing, 2 * swing, -climb / horizon), box(0, 0, 1, horizon))
-    x, y = np.array([.5 - .35 * plate.away, .16]) + rng.uniform(-.02, .02, 2)         # of whatever shines
+    # of whatever shines
+    x, y = np.array([.5 - .35 * plate.away, .16]) + rng.uniform(-.02, .02, 2)
     if kind == "clear":
         plate.fill(WHITE, oval(x, y, .1, .1))
         plate.fill(BLACK, *[bar(x + .062 * a, y + .062 * b, x + .09 * a, y + .09 * b, .007) for a, b in oval(0, 0, 1, 1, 12)])
@@ -499,7 +517,8 @@ def sky(plate, kind, horizon, rng):
         spikes = oval(0, 0, 1, 1, 8) * np.tile([[1.], [.36]], (4, 1))
         plate.fill(WHITE, *[spikes * r + (a, b) for a, b, r in rng.uniform((.06, .06, .01), (.94, horizon - .08, .026), (24, 3))])
         turn = np.linspace(-2, 2, 24)
-        rim = np.stack([-plate.away * np.cos(turn), np.sin(turn)], 1) * .085          # the moon's round edge faces the lit border
+        # the moon's round edge faces the lit border
+        rim = np.stack([-plate.away * np.cos(turn), np.sin(turn)], 1) * .085
         plate.fill(WHITE, np.concatenate([rim, ((rim - rim[0]) * (.5, 1) + rim[0])[::-1]]) + (x, y), width=LINE)
 
 
@@ -570,8 +589,10 @@ def draw(facts, seed, size=128):
     stands = np.array(stands) + rng.uniform(-.008, .008, 2) + rng.uniform(-.004, .004, (len(stands), 2))
     stands -= ((left + right) / 2 * scale, 0)
 
-    lean = np.array([(1, 0), (plate.away * .75, .16)]) * (scale, -scale)              # a shadow falls away from the light, and back
-    for stand in stands:                                                              # all shadows first: they lie on the ground alone
+    # a shadow falls away from the light, and back
+    lean = np.array([(1, 0), (plate.away * .75, .16)]) * (scale, -scale)
+    # all shadows first: they lie on the ground alone
+    for stand in stands:
         plate.fill(plate.label(.86), *[part.points @ lean + stand for part in parts])
     for stand in stands:
         placed = [part._replace(points=part.points * (scale, -scale) + stand) for part in parts]
@@ -579,7 +600,8 @@ def draw(facts, seed, size=128):
         for part in placed:
             plate.paint(part, middle=stand[0] + (left + right) / 2 * scale, reach=(right - left) / 2 * scale)
 
-    margin, line, side = round(.018 * size) * OVERSAMPLE, max(1, round(LINE * size)) * OVERSAMPLE, plate.side - 1   # whole pixels, so crisp
+    # whole pixels, so crisp
+    margin, line, side = round(.018 * size) * OVERSAMPLE, max(1, round(LINE * size)) * OVERSAMPLE, plate.side - 1
     plate.pen.rectangle((0, 0, side, side), outline=WHITE, width=margin)
     plate.pen.rectangle((margin, margin, side - margin, side - margin), outline=BLACK, width=line)
     return plate.print()

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from cli import option
 
 STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture", "builtin")
-PICTURES_SHOWN = 21_600                                                  # in training, where --num-epochs is 0: four epochs of the built-in collection
-LARGEST_OWN_VOCABULARY = 2000                                           # of a preset whose vocabulary the collection sizes
+# in training, where --num-epochs is 0: four epochs of the built-in collection
+PICTURES_SHOWN = 21_600
+# of a preset whose vocabulary the collection sizes
+LARGEST_OWN_VOCABULARY = 2000
 NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
 PRESET_NAMES = ("small", "medium", "full")
 
@@ -92,7 +94,8 @@ class PrepareConfig:
             raise ValueError(f"--export and --out go together, such as --export {self.export or 'llava'} --out {self.out or 'set.zip'}")
         if self.check and (self.export or self.template):
             raise ValueError("--check goes without --export and --template")
-        if self.source == "builtin":                                    # never into another style's files
+        # never into another style's files
+        if self.source == "builtin":
             if self.style not in ("engraving", "builtin"):
                 raise ValueError(f"--source builtin writes style builtin, not {self.style}")
             object.__setattr__(self, "style", "builtin")
@@ -242,10 +245,14 @@ NOT_KEPT = ("preset", "device", "checkpoints", "fresh", "parameters", "init", "c
 
 
 LAST_SEED = 2**32 - 1
-GUIDANCE = 2.5                                                          # of prompts; more is more literal, until pictures break
-LONGEST_PROMPT = 500                                                    # characters
-LONGEST_WALK = 1000                                                     # steps from one seed to another
-MOST_CANDIDATES = 1000                                                  # of --best-of
+# of prompts; more is more literal, until pictures break
+GUIDANCE = 2.5
+# characters
+LONGEST_PROMPT = 500
+# steps from one seed to another
+LONGEST_WALK = 1000
+# of --best-of
+MOST_CANDIDATES = 1000
 
 
 def seed_list(text):

@@ -19,7 +19,8 @@ from records import Collection
 from settings import STYLES
 
 CLASSES = {style.rstrip("s"): style for style in STYLES if style != "builtin"}
-UNPACKED = "unpacked"                                       # folder of data/raw/<style>/ that holds what archives held
+# folder of data/raw/<style>/ that holds what archives held
+UNPACKED = "unpacked"
 
 
 def style_name(text):
@@ -99,14 +100,16 @@ def survey(source, style, data, format):
         listing = {path: formats.state_of(folder / path) for path in rows if (folder / path).is_file()}
     originals, other = [], Counter()
     for path in sorted(rows.keys() | {path for path, state in listing.items() if state}):
-        row, state = rows.pop(path, {}), listing.pop(path, None)        # what is read is let go
+        # what is read is let go
+        row, state = rows.pop(path, {}), listing.pop(path, None)
         own = style_name(row["style"]) if "style" in row else None
         if own is None and style in (*CLASSES.values(), "all"):
             own = next((style_name(part) for part in reversed(row.get("member", path).split("/")[:-1]) if style_name(part) in CLASSES.values()), None)
         writable = path.encode("utf-8", "backslashreplace").decode()
         if style != "all" and own not in (None, style_name(style)):
             other[own] += 1
-        elif path != writable:                              # bytes that are no UTF-8, which Linux allows: no report could name the file
+        elif path != writable:
+            # bytes that are no UTF-8, which Linux allows: no report could name the file
             lost.append(formats.rejected(writable, "a name that is no UTF-8", writable, 0))
         elif state is None:
             lost.append(formats.rejected(path, "image not found", row["file"], row["line"]))

@@ -14,9 +14,11 @@ class Attention(nn.Module):
 
     def forward(self, x, mask=None, causal=False):
         """x (B, T, W) -> (B, T, W)."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)    # each (B, H, T, W/H)
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)      # (B, H, T, W/H)
-        return self.out(x.transpose(1, 2).flatten(2))                   # (B, T, W)
+        # each (B, H, T, W/H)
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        # (B, H, T, W/H)
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+        return self.out(x.transpose(1, 2).flatten(2))  # (B, T, W)
 
 
 class Block(nn.Module):
@@ -49,8 +51,9 @@ class TextDecoder(nn.Module):
         self.register_buffer("unused", torch.zeros(config.vocab_size, dtype=torch.bool), persistent=False)
 
     def forward(self, code, tokens):
-        conditions = self.condition(code)[:, None].chunk(len(self.blocks), -1)             # L of (B, 1, W)
-        x = self.tokens(tokens) + self.positions[:tokens.shape[1]]      # (B, T, W)
+        # L of (B, 1, W)
+        conditions = self.condition(code)[:, None].chunk(len(self.blocks), -1)
+        x = self.tokens(tokens) + self.positions[:tokens.shape[1]]  # (B, T, W)
         for block, own in zip(self.blocks, conditions):
             x = block(x + own, causal=True)
         logits = F.linear(self.norm(x), self.tokens.weight, self.bias)  # (B, T, V)
@@ -71,9 +74,11 @@ class Writing:
     def __init__(self, decoder, code, length):
         rows, width = len(code), decoder.positions.shape[1]
         heads = decoder.blocks[0].attention.heads
-        conditions = decoder.condition(code).chunk(len(decoder.blocks), -1)                # L of (B, W)
+        # L of (B, W)
+        conditions = decoder.condition(code).chunk(len(decoder.blocks), -1)
         self.tokens, self.device = decoder.tokens.weight, code.device
-        self.places = (decoder.positions[:length, None] + conditions[0]).unbind()          # T of (B, W)
+        # T of (B, W)
+        self.places = (decoder.positions[:length, None] + conditions[0]).unbind()
         self.projected, self.flat, self.width, self.step = (rows, 3, heads, width // heads), (rows, width), (width,), 0
         self.layers = []
         for block, following in zip(decoder.blocks, (*conditions[1:], 0)):
@@ -86,9 +91,11 @@ class Writing:
 
     def next(self, tokens):
         step, self.step = self.step, self.step + 1
-        x = F.embedding(torch.tensor(tokens, device=self.device), self.tokens) + self.places[step]                       # (B, W)
+        # (B, W)
+        x = F.embedding(torch.tensor(tokens, device=self.device), self.tokens) + self.places[step]
         for places, keys, values, scale1, shift1, qkv, qkv_bias, out, out_bias, scale2, shift2, inward, inward_bias, outward, outward_bias in self.layers:
-            q, *both = F.linear(F.layer_norm(x, self.width, scale1, shift1), qkv, qkv_bias).view(self.projected).unbind(1)      # each (B, H, W/H)
+            # each (B, H, W/H)
+            q, *both = F.linear(F.layer_norm(x, self.width, scale1, shift1), qkv, qkv_bias).view(self.projected).unbind(1)
             for place, value in zip(places[step], both):
                 place.copy_(value)
             heard = F.scaled_dot_product_attention(q.unsqueeze(2), keys.narrow(2, 0, step + 1), values.narrow(2, 0, step + 1)).reshape(self.flat)
@@ -109,7 +116,7 @@ class TextEncoder(nn.Module):
         self.out = nn.Linear(config.text_width, config.latent_dim)
 
     def forward(self, tokens):
-        real = tokens != PAD                                            # (B, T)
-        x = self.tokens(tokens) + self.positions[:tokens.shape[1]]      # (B, T, W)
-        x = self.norm(self.block(x, mask=real[:, None, None]))          # (B, T, W)
-        return self.out((x * real[..., None]).sum(1) / real.sum(1, keepdim=True))          # (B, D)
+        real = tokens != PAD  # (B, T)
+        x = self.tokens(tokens) + self.positions[:tokens.shape[1]]  # (B, T, W)
+        x = self.norm(self.block(x, mask=real[:, None, None]))  # (B, T, W)
+        return self.out((x * real[..., None]).sum(1) / real.sum(1, keepdim=True))  # (B, D)

@@ -47,7 +47,8 @@ class Encoded(Sequence):
     """Texts as lists of ids, each encoded when it is first asked for: all of a large collection would keep training from its first step for seconds."""
 
     def __init__(self, texts, tokenizer, max_length):
-        self.told, self.tokenizer, self.max_length = list(texts), tokenizer, max_length    # each a text, or its ids
+        # each a text, or its ids
+        self.told, self.tokenizer, self.max_length = list(texts), tokenizer, max_length
 
     def __len__(self):
         return len(self.told)

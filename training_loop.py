@@ -16,7 +16,8 @@ Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.
 At the first step expect caption near ln(vocabulary) and contrastive near ln(batch). Run the same command again to resume,
 with a larger --num-epochs to train on; --fresh begins anew.
 """
-if __name__ == "__main__":                                              # --help answers before torch loads
+# --help answers before torch loads
+if __name__ == "__main__":
     from cli import parse
     from settings import PRESETS, ModelConfig, TrainConfig
     CONFIGS = parse(ModelConfig, TrainConfig, description=__doc__, presets=PRESETS, file=(ModelConfig, TrainConfig))
@@ -55,16 +56,28 @@ from speed import matrix_speed, operations
 from tokenizer import PAD, Tokenizer
 
 
-PROMPTS = 4                                                             # versions of each caption that the sampler learns to answer
-SAMPLER_PASSES, SAMPLER_BATCH = 190, 512                                # of the last fit, over the training pictures: 2,000 steps for the 5,400 drawings
-STEPS_AN_EPOCH = 25                                                     # of the sampler, so that every saved model can be sampled; the last fit does it properly
-LATENTS_WATCHED = 200                                                   # validation pictures whose latents each epoch's figures describe
-LARGE, MOST_CODES, MOST_CHECKED = 6000, 40_000, 2000                   # training pictures whose codes an epoch keeps; that the last fit learns from; validation pictures that check it
-SMALL, MOST_VIEWS = 5000, 16                                            # training pictures below which views of each make up for number; how many at most
-MOST_THUMBNAILS, TONED = 6000, 500                                      # that the linear code is taken from; that the tone curve is
-WORTH_COMPILING = 900                                                   # seconds of training left, from which on a GPU's time for compiling is well spent
-TOLD_AFTER = 10                                                         # seconds of steps, before which it is not worth while to measure the machine
-SAVE_EVERY, SAVE_SHARE = 180, .01                                       # within an epoch: seconds between two saves, at least, and the share of time that they take, at most
+# versions of each caption that the sampler learns to answer
+PROMPTS = 4
+# of the last fit, over the training pictures: 2,000 steps for the 5,400 drawings
+SAMPLER_PASSES, SAMPLER_BATCH = 190, 512
+# of the sampler, so that every saved model can be sampled; the last fit does it properly
+STEPS_AN_EPOCH = 25
+# validation pictures whose latents each epoch's figures describe
+LATENTS_WATCHED = 200
+# training pictures whose codes an epoch keeps; that the last fit learns from; validation pictures
+# that check it
+LARGE, MOST_CODES, MOST_CHECKED = 6000, 40_000, 2000
+# training pictures below which views of each make up for number; how many at most
+SMALL, MOST_VIEWS = 5000, 16
+# that the linear code is taken from; that the tone curve is
+MOST_THUMBNAILS, TONED = 6000, 500
+# seconds of training left, from which on a GPU's time for compiling is well spent
+WORTH_COMPILING = 900
+# seconds of steps, before which it is not worth while to measure the machine
+TOLD_AFTER = 10
+# within an epoch: seconds between two saves, at least, and the share of time that they take, at
+# most
+SAVE_EVERY, SAVE_SHARE = 180, .01
 
 
 # ---------------------------------------------------------------- the loop
@@ -94,7 +107,8 @@ class MultimodalTrainer:
         self.model, self.train, self.val = model.to(device), train, val
         self.device, self.precision = torch.device(device), precision
         train.device = val.device = self.device
-        if train.pixels is not None:                                    # none where only memory is estimated
+        # none where only memory is estimated
+        if train.pixels is not None:
             train.pixels = val.pixels = resident(train.pixels, self.device)
         model.image_encoder.recompute = model.image_decoder.recompute = config.recompute
         self.folder = Path(config.checkpoints)
@@ -102,16 +116,19 @@ class MultimodalTrainer:
                                    config.temperature, config.shape_weight, config.focus_weight)
         self.optimizers = make_optimizers(model, config)
         self.flow_optimizer = torch.optim.AdamW(model.sampler.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
-        self.small = len(train.rows) < SMALL                            # then pictures are jiggled, and encoded in several views
-        self.coordinates = None                                         # (N, k + m) of the training rows, as the sampler has them
+        # then pictures are jiggled, and encoded in several views
+        self.small = len(train.rows) < SMALL
+        self.coordinates = None  # (N, k + m) of the training rows, as the sampler has them
         names = sorted(set(train.styles))
         if len(names) > model.config.styles:
             raise UserError(f"{config.style} has {len(names)} styles, the model tells {model.config.styles} apart; use --styles {len(names)}")
-        self.styles = torch.tensor([names.index(style) for style in train.styles])          # (N,)
-        self.order = some(train, len(train.rows), config.seed)          # (N,): whose codes are kept, the first of these
+        self.styles = torch.tensor([names.index(style) for style in train.styles])  # (N,)
+        # (N,): whose codes are kept, the first of these
+        self.order = some(train, len(train.rows), config.seed)
         model.meta.update(style=config.style, styles=names)
         self.metrics, self.micro = [], config.micro_batch
-        self.within = self.fitting = self.finishing = None              # how far the epoch and the fit of the sampler have come; which last fit this is
+        # how far the epoch and the fit of the sampler have come; which last fit this is
+        self.within = self.fitting = self.finishing = None
         self.next_save = time.monotonic() + SAVE_EVERY
         self.writer = self.utilisation = None
         self.compiled = False
@@ -157,7 +174,8 @@ class MultimodalTrainer:
         with torch.no_grad(), self.autocast():
             empty = [torch.zeros(0, self.model.config.latent_dim, device=self.device)]
             own = [torch.cat(empty + [part.float() for part in parts]) for parts in ([self.model.image_encoder(images[cut]) for cut in cuts], [self.model.text_encoder(tokens[cut]) for cut in cuts])]
-        codes, captions = (ranks.whole(part, length).requires_grad_() for part in own)      # (length, D) each
+        # (length, D) each
+        codes, captions = (ranks.whole(part, length).requires_grad_() for part in own)
         contrast = info_nce(codes, captions, self.loss.temperature)
         pulls = [pull[ranks.mine(length)] for pull in torch.autograd.grad(contrast, (codes, captions))]
         heard = float(ranks.added((tokens[:, 1:] != PAD).sum().float()))
@@ -176,7 +194,8 @@ class MultimodalTrainer:
             *grads, sums = flat.split([weight.numel() for weight in weights] + [len(sums)])
             for weight, grad in zip(weights, grads):
                 weight.grad = grad.view_as(weight)
-        sums[list(self.loss.weights).index("contrastive")] = contrast.detach()              # instead of the sum of its pulls
+        # instead of the sum of its pulls
+        sums[list(self.loss.weights).index("contrastive")] = contrast.detach()
         return sums, codes.detach()
 
     def noise(self, rows, purpose):
@@ -199,7 +218,8 @@ class MultimodalTrainer:
                 self.smaller(len(images), error)
         weights = trained(self.model)
         norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-        *parts, size = torch.cat([parts, norm[None]]).tolist()          # the only wait for the device in a step: what is no number must not be learnt
+        # the only wait for the device in a step: what is no number must not be learnt
+        *parts, size = torch.cat([parts, norm[None]]).tolist()
         values = {"total": sum(weight * part for weight, part in zip(self.loss.weights.values(), parts)), **dict(zip(self.loss.weights, parts))}
         if not (math.isfinite(values["total"]) and math.isfinite(size)):
             raise UserError(self.diagnosis(values, size, step), code=1)
@@ -211,7 +231,8 @@ class MultimodalTrainer:
     def smaller(self, rows, error):
         """Half the micro-batch from now on. UserError where that cannot help."""
         now = min(self.micro or rows, rows)
-        if now < 2 or ranks.count() > 1:                                # several processes would have to agree
+        # several processes would have to agree
+        if now < 2 or ranks.count() > 1:
             raise UserError(f"a step of {now} pairs does not fit into the memory of {self.device}; run again with --micro-batch {max(1, now // 2)}"
                             + (", a smaller --image-size or --preset" if now < 2 else ""), code=1) from error
         self.micro = -(-now // 2)
@@ -241,15 +262,18 @@ class MultimodalTrainer:
         were met)."""
         self.model.train()
         self.train.epoch, rows, kept = epoch, len(self.train.rows), min(LARGE, len(self.order))
-        place = torch.full((rows,), kept).index_copy(0, self.order[:kept], torch.arange(kept))      # of each row's code; of one that is not kept the last
+        # of each row's code; of one that is not kept the last
+        place = torch.full((rows,), kept).index_copy(0, self.order[:kept], torch.arange(kept))
         parts = self.train.parts()
         self.within = now = self.within or {"seen": 0, "seconds": 0.0, "norms": 0.0, "sums": dict.fromkeys(("total", *self.loss.weights), 0.0),
                                             "codes": torch.zeros(kept + 1, self.model.config.latent_dim, device=self.device), "met": torch.zeros(kept + 1, dtype=torch.bool)}
-        now["codes"] = now["codes"].to(self.device)                     # those of a resumed run come from a file
+        # those of a resumed run come from a file
+        now["codes"] = now["codes"].to(self.device)
         first, all_steps, begin = math.ceil(now["seen"] / self.train.batch_size), self.config.num_epochs * len(self.train), time.perf_counter()
         with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=rows, initial=now["seen"]) as bar:
             for index, (images, tokens, _) in enumerate(self.train.batches(first), first):
-                rows, step = parts[index], epoch * len(self.train) + index                  # rows of the whole batch
+                # rows of the whole batch
+                rows, step = parts[index], epoch * len(self.train) + index
                 if self.small and len(images):
                     images = jiggle(images, stream(f"{self.config.seed} {epoch} {index}", "jiggle"), length=len(rows), mine=ranks.mine(len(rows)))
                 with unbroken():
@@ -278,7 +302,8 @@ class MultimodalTrainer:
             images, tokens, _ = self.train.batch(np.arange(2))
             images, tokens = images.to(self.device), tokens.to(self.device)
             grads = [weight.grad for weight in self.model.parameters()]
-            self.model.zero_grad(set_to_none=True)                      # else what is added would be added to them
+            # else what is added would be added to them
+            self.model.zero_grad(set_to_none=True)
             each = operations(lambda: self.losses(images, tokens, self.noise(2, 0))[0]["total"].backward()) / 2
             for weight, grad in zip(self.model.parameters(), grads):
                 weight.grad = grad
@@ -292,7 +317,8 @@ class MultimodalTrainer:
         self.model.eval()
         sums = dict.fromkeys(("total", *self.loss.weights), 0.0)
         parts = self.val.parts()
-        for index in range(ranks.rank(), len(parts), ranks.count()):    # whole batches, in turn
+        # whole batches, in turn
+        for index in range(ranks.rank(), len(parts), ranks.count()):
             images, tokens, rows = self.val.batch(parts[index].numpy())
             losses, _ = self.losses(images.to(self.device), tokens.to(self.device), self.noise(len(images), f"val {index}"))
             for part in sums:
@@ -308,20 +334,24 @@ class MultimodalTrainer:
         sampler, final = self.model.sampler, held_out is not None
         generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
         if self.fitting is None:
-            torch.manual_seed(generator.initial_seed())                 # the dropout's random numbers
-            fresh = self.model.new_sampler() if final else copy.deepcopy(sampler)            # an interruption here leaves the sampler as it was
+            # the dropout's random numbers
+            torch.manual_seed(generator.initial_seed())
+            # an interruption here leaves the sampler as it was
+            fresh = self.model.new_sampler() if final else copy.deepcopy(sampler)
             coordinates = fresh.set_frame(codes, None if final else self.coordinates)
             fresh.set_clusters(coordinates, len(rows) // ROWS_PER_CLUSTER, self.config.seed)
             fresh.set_styles(coordinates, self.styles[rows].repeat(len(codes) // len(rows)), generator)
             with unbroken():
-                if final:                                               # what the epochs' short fits found in few codes it would never leave
+                # what the epochs' short fits found in few codes it would never leave
+                if final:
                     sampler.load_state_dict(dict(fresh.named_parameters()), strict=False)
                     self.flow_optimizer.state.clear()
                 self.coordinates = coordinates
                 self.fitting = {"step": 0, "best": math.inf, "kept": None, "buffers": dict(fresh.named_buffers()),
                                 "generator": generator.get_state(), "random": torch.get_rng_state()}
         now = self.fitting
-        for name, buffer in now["buffers"].items():                     # also those that no state dict holds
+        # also those that no state dict holds
+        for name, buffer in now["buffers"].items():
             sampler.get_buffer(name).copy_(buffer)
         generator.set_state(now["generator"])
         torch.set_rng_state(now["random"])
@@ -376,7 +406,8 @@ class MultimodalTrainer:
         """Train until num_epochs or until validation stalls, then fit the sampler of the best model to the end and check its
         latent. -> the health dict."""
         with Log(self.folder / "training.log") if not ranks.rank() else contextlib.nullcontext(lambda line: None) as log:
-            if self.metrics:                                            # a kill may have come before they were written
+            # a kill may have come before they were written
+            if self.metrics:
                 self.write_metrics()
             try:
                 while len(self.metrics) < self.config.num_epochs and not self.stalled():
@@ -410,7 +441,8 @@ class MultimodalTrainer:
 
     def one_epoch(self, log):
         epoch = len(self.metrics)
-        if self.model.config.linear_dims and not self.model.image_encoder.linear.any():     # else resumed, or begun with another run's weights
+        # else resumed, or begun with another run's weights
+        if self.model.config.linear_dims and not self.model.image_encoder.linear.any():
             self.set_linear_code()
         train, norm, speed, codes, met = self.train_epoch(epoch)
         val = self.validate()
@@ -418,7 +450,8 @@ class MultimodalTrainer:
             self.end_epoch(log, epoch, train, val, norm, speed, codes, met)
         self.within = None
         self.metrics = ranks.of_first(self.metrics)
-        ranks.like_first(self.model.sampler)                            # which the first has fitted
+        # which the first has fitted
+        ranks.like_first(self.model.sampler)
 
     @torch.no_grad()
     def caption_reading(self):
@@ -480,7 +513,8 @@ class MultimodalTrainer:
         best, part = self.best_weights(log), self.folder / "last_fit.pt"
         self.fitting, self.finishing = None, [checkpoint.digest(best), len(self.metrics), self.config.sampler_steps, self.config.seed]
         self.model.load_state_dict(best)
-        if not self.model.meta.get("health"):                           # else it is a finished run, run again
+        # else it is a finished run, run again
+        if not self.model.meta.get("health"):
             if part.exists():
                 self.load_fit(part, log)
             rows, held_out, views = self.order[:MOST_CODES], some(self.val, MOST_CHECKED, self.config.seed), max(1, health.POWER_ROWS // len(self.val.rows))
@@ -489,12 +523,14 @@ class MultimodalTrainer:
             z = self.model.sampler.to_latent(self.encode(self.val, held_out, noisy=True, views=views).to(self.device)).cpu()
             self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(held_out)), views), self.config.seed)
             self.set_tone()
-        if not self.model.meta.get("match"):                            # also of a run that ended before pairs were scored
+        # also of a run that ended before pairs were scored
+        if not self.model.meta.get("match"):
             self.model.meta["match"] = self.matches()
             self.save_model("best_model.pt", self.model.meta["epoch"])
         self.fitting = None
         part.unlink(missing_ok=True)
-        checkpoint.record(self.folder / "best_model.pt")                # `part` is off the list, too
+        # `part` is off the list, too
+        checkpoint.record(self.folder / "best_model.pt")
         log(health.sentence(self.model.meta["health"]))
         return self.model.meta["health"]
 
@@ -555,7 +591,9 @@ class MultimodalTrainer:
     # -- files
 
     def save_model(self, name, epoch):
-        if not self.model.meta.get("words"):                            # of all captions: some seconds where there are many, not to be spent before the first step
+        # of all captions: some seconds where there are many, not to be spent before the first
+        # step
+        if not self.model.meta.get("words"):
             self.model.meta["words"] = sorted({word for ids in self.train.tokens for word in words(self.model.tokenizer.decode(ids))})
         self.model.meta.update(style=self.config.style, epoch=epoch)
         checkpoint.save(self.folder / name, {key: tensor.cpu() for key, tensor in self.model.state_dict().items()})
@@ -627,8 +665,10 @@ class MultimodalTrainer:
             return True
         if path == before:
             print(f"{last} is damaged or missing: going on from {before}, saved some minutes earlier", flush=True)
-            before.replace(last)                                        # the next save keeps the file that is there, which must be a good one
-        checkpoint.record(last)                                         # a kill may have come between file and list
+            # the next save keeps the file that is there, which must be a good one
+            before.replace(last)
+        # a kill may have come between file and list
+        checkpoint.record(last)
         return True
 
 
@@ -749,7 +789,8 @@ def begin_with(model, other, path):
 
 def main(model_config, config):
     device = ranks.start(pick_device(config.device))
-    if ranks.rank():                                                    # one process speaks for all
+    # one process speaks for all
+    if ranks.rank():
         os.environ["TQDM_DISABLE"] = "1"
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
     try:
@@ -776,12 +817,14 @@ def run_training(model_config, config, device):
         taught = val = no_pictures(model_config, config)
     if not other:
         model_config = resolved(model_config, config.style, len(tokenizer) if tokenizer else LARGEST_OWN_VOCABULARY, config.parameters)
-    torch.manual_seed(config.seed)                                      # initial values
+    # initial values
+    torch.manual_seed(config.seed)
     model = MultimodalModel(model_config, tokenizer)
     if other:
         begin_with(model, other, config.init)
         print(f"begins with the weights of {config.init} (style {other.meta.get('style')}, epoch {other.meta.get('epoch')}) and its tokenizer; the sampler is fitted anew")
-        del other                                                       # not to be held through all of training
+        # not to be held through all of training
+        del other
     trainer = MultimodalTrainer(model, taught, val, config, device, precision)
     config = trainer.config
     if config.estimate:
@@ -790,7 +833,8 @@ def run_training(model_config, config, device):
     if config.check:
         return check_batch(trainer)
     if ranks.rank():
-        ranks.of_first(None)                                            # the first may have to mend files
+        # the first may have to mend files
+        ranks.of_first(None)
     elif config.fresh:
         make_way(folder)
     resumed = trainer.load_checkpoint()

@@ -9,9 +9,11 @@ ADJECTIVES = (r"(?:(?:very|highly|finely|intricately|old|antique|vintage|early|m
               r"colou?r(?:ed)?|hand-colou?red|digital|wood|steel|copper|copperplate|line|ink|pen|pen[ -]and[ -]ink|pencil|charcoal|stone|marble|bronze|oil|"
               r"religious|\d\dth[ -]century)[\s,]+)*")
 NOUNS = r"(?:engraving|etching|wood-?cut|lithograph|drawing|sketch|illustration|print|picture|image|photo(?:graph)?|artwork|painting|close-?up|reproduction)"
-OWN_NOUNS = {"sculpture": r"sculptures?|statues?", "iconography": r"icons?"}        # in an engraving a statue is what it shows
+# in an engraving a statue is what it shows
+OWN_NOUNS = {"sculpture": r"sculptures?|statues?", "iconography": r"icons?"}
 VERBS = {"of": "of", "depicting": "depicting", "depicts": "depicting", "portraying": "depicting", "portrays": "depicting", "illustrates": "depicting", "showing": "showing",
-         "shows": "showing", "featuring": "showing", "features": "showing", "presents": "showing", "with": "of", "is": "of", None: "of"}     # said -> written
+         # said -> written
+         "shows": "showing", "featuring": "showing", "features": "showing", "presents": "showing", "with": "of", "is": "of", None: "of"}
 FIRST_WORDS = "A|An|The|One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Several|Some|Many"
 
 
@@ -34,11 +36,13 @@ def worded(caption, style):
         verb = VERBS[found["verb"] and found["verb"].lower()]
         caption = caption[found.end():]
     by = re.match(rf"{name}\s*,?\s+(?=(?:by|after|from)\s)", caption, re.IGNORECASE)
-    if by:                                                  # "wood engraving by Gustave Doré, from …": maker or book, no subject
+    # "wood engraving by Gustave Doré, from …": maker or book, no subject
+    if by:
         verb, caption = "of", "a work " + caption[by.end():]
     if not re.search(r"\w", caption) or re.fullmatch(rf"{name}(?:\s+(?:of|depicting|showing))?\W*", caption, re.IGNORECASE):
         return ""
-    if re.match(rf"(?:{FIRST_WORDS}) [a-z]", caption):      # a sentence's capital; a title's stays ("The Wolves and the Sheep" has both)
+    # a sentence's capital; a title's stays ("The Wolves and the Sheep" has both)
+    if re.match(rf"(?:{FIRST_WORDS}) [a-z]", caption):
         caption = caption[0].lower() + caption[1:]
     return f"{medium} {verb} {caption}"
 

@@ -54,7 +54,8 @@ class Workers:
         waiting, running = iter(tasks), {}
         try:
             while True:
-                with deaf():                                # the first submit starts the processes
+                # the first submit starts the processes
+                with deaf():
                     for task in waiting:
                         running[self.pool.submit(work, task)] = task
                         if len(running) >= 3 * self.count:

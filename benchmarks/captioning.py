@@ -2,7 +2,8 @@
 
     python -m benchmarks.captioning                                # wanted: at least 3 times; less ends with code 1
 """
-if __name__ == "__main__":                                              # --help answers before torch loads
+# --help answers before torch loads
+if __name__ == "__main__":
     from dataclasses import dataclass
 
     from cli import option, parse
@@ -67,7 +68,8 @@ def main(config):
             captions += caption_pictures(some, ["an engraving of"] * len(some), processor, model, config.max_new_tokens)
         return time.perf_counter() - begin, captions
 
-    seconds(config.batch_size)                                          # the first call is slower
+    # the first call is slower
+    seconds(config.batch_size)
     rounds = [(seconds(1), seconds(config.batch_size)) for _ in range(3)]
     assert all(alone == together for (_, alone), (_, together) in rounds), "a batch gave other captions"
     alone, together = (median(one[side][0] for one in rounds) for side in (0, 1))

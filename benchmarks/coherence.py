@@ -9,7 +9,8 @@ Each row is prepared, trained and evaluated by the scripts themselves, as a user
 are the wall time of training alone, on as many threads as the table says (OMP_NUM_THREADS); the other figures do not depend on them. The long
 rows train on more drawings: the wording of 5,400 captions is learnt by heart in a quarter of an hour.
 """
-if __name__ == "__main__":                                              # --help answers at once
+# --help answers at once
+if __name__ == "__main__":
     from cli import parse
     from settings import CoherenceConfig
     CONFIGS = parse(CoherenceConfig, description=__doc__)
@@ -23,7 +24,8 @@ from pathlib import Path
 
 from cli import UserError, run, write_text
 
-PLANS = {                                                               # name -> rows of level, training seed, drawings, further flags of training_loop.py
+# name -> rows of level, training seed, drawings, further flags of training_loop.py
+PLANS = {
     "demo": [(5, 0, 6000, ""), (5, 1, 6000, ""), (5, 2, 6000, "")],
     "levels": [(1, 0, 6000, ""), (2, 0, 6000, ""), (3, 0, 6000, ""), (4, 0, 6000, "")],
     "half-hour": [(5, 0, 24000, "--num-epochs 7 --sampler-steps 8000")],
@@ -73,7 +75,8 @@ def main(config):
         for row in PLANS[plan]:
             if not any((plan, *row) == tuple(done[name] for name in ("plan", "level", "seed", "drawings", "flags")) for done in read()):
                 measured = measure(plan, *row, config.judge)
-                with open(results, "a", encoding="utf-8") as file:      # two of these commands may run side by side
+                # two of these commands may run side by side
+                with open(results, "a", encoding="utf-8") as file:
                     file.write(json.dumps(measured) + "\n")
     print(table(read()))
 

@@ -7,7 +7,8 @@ Wanted, or it ends with code 1: batches of 32 at least 3 times as fast as single
 equal tokens; pairs on disk in at most 1.05 times the time of making them plus encoding them (on a GPU 1.1 times the larger of both); memory that grows by
 at most 50 MB after the first 1,000 pairs.
 """
-if __name__ == "__main__":                                              # --help answers before torch loads
+# --help answers before torch loads
+if __name__ == "__main__":
     from dataclasses import dataclass
 
     from cli import option, parse
@@ -42,7 +43,8 @@ from settings import InferenceConfig
 from tokenizer import END
 
 BATCHES = (1, 8, 32, 128)
-TOKENS, ROWS = 64, 8                                                    # of the caches' race
+# of the caches' race
+TOKENS, ROWS = 64, 8
 WANTED_BATCH, WANTED_CACHE, WANTED_DISK, WANTED_DISK_GPU, WANTED_GROWTH = 3, 8, 1.05, 1.1, 50
 
 
@@ -79,7 +81,8 @@ def measure_caches(generator, rounds):
     model, found = generator.model, {}
     config, unused = model.config, model.text_decoder.unused.clone()
     model.config = replace(config, max_caption_length=min(TOKENS, config.max_caption_length))
-    model.text_decoder.unused[END] = True                               # no caption ends early
+    # no caption ends early
+    model.text_decoder.unused[END] = True
     for rows in (ROWS, 1):
         code = model.code(latents(range(rows), config.latent_dim))
         write = lambda cached: model.decode_tokens(None, use_cache=cached, code=code)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from cli import option
 from settings import PRESETS, EvaluateConfig, TrainConfig, data_option
 
-MODELS = {"mvtcae": "MVTCAE", "mopoe": "MoPoE", "cmvae": "CMVAE"}       # flag -> the library's name
+# flag -> the library's name
+MODELS = {"mvtcae": "MVTCAE", "mopoe": "MoPoE", "cmvae": "CMVAE"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class JointConfig:
             raise ValueError(f"--seeds must be 2 (the floor needs a wrong pair) to a million, got {self.seeds}")
 
 
-if __name__ == "__main__":                                              # --help answers before torch loads
+# --help answers before torch loads
+if __name__ == "__main__":
     from cli import parse
     CONFIGS = parse(JointConfig, description=__doc__)
 
@@ -67,7 +69,8 @@ from text_networks import Writing
 from tokenizer import PAD, START
 from training_loop import create_data_loaders
 
-SCALE = .75                                                             # of the pictures' Laplace likelihood, as the library's documentation has it
+# of the pictures' Laplace likelihood, as the library's documentation has it
+SCALE = .75
 
 
 def library():
@@ -117,7 +120,8 @@ class Pairs(torch.utils.data.Dataset):
 def build(options, config, settings, pairs):
     """The library's model around fresh networks of ours. config: ModelConfig; settings: TrainConfig; pairs: Pairs to train on."""
     models = library().models
-    private = options.latent_dim // 4 if options.model == "cmvae" else 0                     # this one has latents of one modality
+    # this one has latents of one modality
+    private = options.latent_dim // 4 if options.model == "cmvae" else 0
 
     class Encoder(models.base.BaseEncoder):
         """One modality -> mean and log-variance (B, D) of its guess at the shared latent, and (B, P) of its own."""
@@ -154,13 +158,16 @@ def build(options, config, settings, pairs):
                 return models.base.ModelOutput(reconstruction=self.body(z, F.pad(self.told, (1, -1), value=START)))
             writing, logits = Writing(self.body, z, pairs.longest), []
             for _ in range(pairs.longest):
-                logits.append(writing.next(logits[-1].argmax(-1).tolist() if logits else [START] * len(z)))      # (B, V)
+                # (B, V)
+                logits.append(writing.next(logits[-1].argmax(-1).tolist() if logits else [START] * len(z)))
             return models.base.ModelOutput(reconstruction=torch.stack(logits, 1))
 
     wide, narrow = MultimodalModel(config), MultimodalModel(replace(config, latent_dim=options.latent_dim + private))
-    narrow.text_decoder.unused.zero_()                                  # padding is a word like any other here
+    # padding is a word like any other here
+    narrow.text_decoder.unused.zero_()
     length = np.mean([len(tokens) for tokens in pairs.loader.tokens])
-    weight = settings.caption_weight / settings.reconstruction_weight * math.prod(pairs.shape) / length / SCALE      # ours is nats per token
+    # ours is nats per token
+    weight = settings.caption_weight / settings.reconstruction_weight * math.prod(pairs.shape) / length / SCALE
     more = dict(K=1, modalities_specific_dim=private, prior_and_posterior_dist="normal", number_of_clusters=options.components) if private else {}
     kind = MODELS[options.model]
     return getattr(models, kind)(
@@ -208,7 +215,8 @@ def sources(rival, pairs, held_out, components):
     """-> {where latents come from: function n -> n of them}. Runs on the CPU, where the mixture is fitted."""
     samplers = library().samplers
     mixture = samplers.GaussianMixtureSampler(rival, samplers.GaussianMixtureSamplerConfig(n_components=components))
-    mixture.device = rival.device = "cpu"                               # it would take a GPU unasked
+    # it would take a GPU unasked
+    mixture.device = rival.device = "cpu"
     rival.cpu().eval()
     mixture.fit(pairs)
     encode = lambda n: rival.encode(pairs.pack(*held_out.batch(np.random.choice(len(held_out.rows), n, replace=n > len(held_out.rows)))[:2]))
@@ -258,7 +266,8 @@ def main(options):
     names = scenes.LEVELS[level_of([tokenizer.decode(tokens) for tokens in loader.tokens])]
 
     torch.manual_seed(settings.seed)
-    np.random.seed(settings.seed)                                       # the mixture knows no other random numbers
+    # the mixture knows no other random numbers
+    np.random.seed(settings.seed)
     pairs = Pairs(loader, config, settings, max(len(ids) for split in (loader, held_out) for ids in split.tokens))
     rival = build(options, config, settings, pairs)
     training = train(rival, pairs, settings, options.minutes, device)

@@ -21,7 +21,8 @@ class PageConfig:
     collection: int = option(0, "rows of a made-up collection that are looked through, searched and mended, and nothing else")
 
 
-if __name__ == "__main__":                                              # --help answers at once
+# --help answers at once
+if __name__ == "__main__":
     from cli import parse
     CONFIGS = parse(PageConfig, description=__doc__)
 
@@ -46,7 +47,8 @@ from page_collection import rows_of
 from records import Collection, pair_of, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[1]
-CLICK, BEST_OF, START, GROWTH = .5, 3., 10., 100                        # seconds at the median; seconds; seconds after imports; MB
+# seconds at the median; seconds; seconds after imports; MB
+CLICK, BEST_OF, START, GROWTH = .5, 3., 10., 100
 USUAL = ["", "", 2.5, 0, 1]
 FULL = re.compile("(?i)queue.*full|too many")
 
@@ -162,11 +164,13 @@ def looked_through(count):
 def main(config):
     if config.collection:
         return looked_through(config.collection)
-    seconds_of_imports()                                                # from the disk; the next ones find the files in memory
+    # from the disk; the next ones find the files in memory
+    seconds_of_imports()
     port, missed, imports = free_port(), [], seconds_of_imports()
     page, begun = start(config.checkpoint, port)
     try:
-        ask(port, "generate", 0, *USUAL)                                # the first one loads what the others have
+        # the first one loads what the others have
+        ask(port, "generate", 0, *USUAL)
         clicks = sorted(seconds(lambda: ask(port, "generate", seed, *USUAL)) for seed in range(config.clicks))
         best = statistics.median(seconds(lambda: ask(port, "generate", seed, *USUAL[:-1], 16)) for seed in range(5))
         rows = [("from the command to the page, imports apart", begun - imports, START), ("from a seed to picture and caption, median", statistics.median(clicks), CLICK),

@@ -10,7 +10,8 @@ rows: one process, two, and the same command again, on as many engravings of hal
 memory: preparing (drawing, cache and index included) and captioning, each twice, against the same with 1,000 rows.
 Ends with code 1 where a figure is missed. Other work on the machine spoils the seconds of rows, hardly the ratios of speed.
 """
-if __name__ == "__main__":                                              # --help answers before numpy loads
+# --help answers before numpy loads
+if __name__ == "__main__":
     from dataclasses import dataclass
 
     from cli import option, parse
@@ -56,9 +57,12 @@ from records import Collection
 from workers import Workers
 
 ROOT = Path(__file__).resolve().parents[1]
-WANTED = {.5: 3, 3: 2, 18: 3}                                           # million pixels: times the plain way, RGB
-FURTHEST = 2                                                            # of 255, mean difference to the plain way
-TWO, AGAIN, GROWTH = 1.8, .02, 200                                      # times one process; of the first run's seconds; MB from BASE rows on
+# million pixels: times the plain way, RGB
+WANTED = {.5: 3, 3: 2, 18: 3}
+# of 255, mean difference to the plain way
+FURTHEST = 2
+# times one process; of the first run's seconds; MB from BASE rows on
+TWO, AGAIN, GROWTH = 1.8, .02, 200
 BASE, SMALL = 1000, 64
 LANCZOS = Image.Resampling.LANCZOS
 INK, PAPER = (40, 26, 13), (246, 236, 212)
@@ -179,7 +183,8 @@ def compare(paths, room, size):
             raise UserError(f"{path.name} was prepared as {other.mode}, the plain way gives {one.mode}", code=1)
         values = [np.asarray(content(image, found["width"], found["height"]), np.int16) for image in (one, other)]
         apart.append(np.abs(values[0] - values[1]).mean())
-    with redirect_stderr(io.StringIO()):                                # no bar between the lines of the table
+    # no bar between the lines of the table
+    with redirect_stderr(io.StringIO()):
         cache, _ = processor_seconds(write_pixels, records, collection, size, Workers(1))
     return *(1000 * sum(seconds) / len(paths) for seconds in (plain, ours, [cache])), apart
 

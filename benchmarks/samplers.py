@@ -6,7 +6,8 @@
 Writes outputs/samplers.json, which evaluation.py shows in its report. Every sampler gets the same codes and, where it has a network, the
 same network, batch and number of steps as the checkpoint's own configuration.
 """
-if __name__ == "__main__":                                              # --help answers at once
+# --help answers at once
+if __name__ == "__main__":
     from cli import parse
     from settings import SamplersConfig
     CONFIGS = parse(SamplersConfig, description=__doc__)
@@ -64,7 +65,7 @@ class Gaussian:
         for last in (self.frame.flow.outward, self.frame.regression[-1]):
             torch.nn.init.zeros_(last.weight)
             torch.nn.init.zeros_(last.bias)
-        self.y = self.frame.set_frame(codes)                            # (N, k + m)
+        self.y = self.frame.set_frame(codes)  # (N, k + m)
         self.frame.set_clusters(self.y, min(self.clusters, len(codes) // ROWS_PER_CLUSTER) or 1)
         self.fit(steps)
         self.frame.eval()
@@ -90,11 +91,12 @@ class Mixture(Gaussian):
 
     def codes(self, z):
         component = torch.searchsorted(self.edges, torch.special.ndtr(z[:, -1].double())).sub(1).clamp(0, len(self.edges) - 2)
-        roots = torch.linalg.cholesky(torch.as_tensor(self.mixture.covariances_))           # (K, k, k)
+        roots = torch.linalg.cholesky(torch.as_tensor(self.mixture.covariances_))  # (K, k, k)
         leading = torch.as_tensor(self.mixture.means_)[component] + (roots[component] @ z[:, :self.frame.dims, None].double())[..., 0]
         return self.frame.from_frame(torch.cat([leading.float(), z[:, self.frame.dims:]], -1))
 
-    latents = None                                                      # a code belongs to every component a little
+    # a code belongs to every component a little
+    latents = None
 
 
 class Flow(Gaussian):
@@ -144,12 +146,14 @@ class Diffusion(Flow):
             y = after.cos() * (y - now.sin() * noise) / now.cos() + after.sin() * noise
         return self.frame.from_frame(torch.cat([y.float(), z[:, self.frame.dims:]], -1))
 
-    latents = None                                                      # DDIM's inverse is only approximate
+    # DDIM's inverse is only approximate
+    latents = None
 
 
 def judge_codes(model, codes, judge, names):
     pictures, captions, code = [], [], model.code
-    model.code = lambda codes: codes                                    # the decoders read codes here
+    # the decoders read codes here
+    model.code = lambda codes: codes
     try:
         for part in codes.split(64):
             pictures += to_pil(model.decode_image(part))

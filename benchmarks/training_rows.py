@@ -7,7 +7,8 @@
 rows. Memory is what belongs to the process alone; pages of the picture cache, which the system takes back when it wants, stand beside it. Ends with code 1
 where the first step comes later than 10 s after the command, or memory grows by more than 200 MB before the epoch and all that belongs to it are over.
 """
-if __name__ == "__main__":                                              # --help answers before numpy loads
+# --help answers before numpy loads
+if __name__ == "__main__":
     from dataclasses import dataclass
 
     from cli import option, parse
@@ -30,7 +31,8 @@ from pathlib import Path
 from benchmarks.preparation import BASE, ROOT, SMALL, stage
 from cli import UserError, run
 
-FIRST_STEP, GROWTH = 10, 200                                            # seconds; MB
+# seconds; MB
+FIRST_STEP, GROWTH = 10, 200
 
 CHILD = """
 import json, sys, time

@@ -8,7 +8,8 @@ each part.
 Operations are counted by PyTorch (multiplications and additions of matrices and convolutions); matrix speed is that of the best of five products of 1,024 x
 1,024 matrices in the same dtype, in this run. The pictures are drawn by the built-in generator and read from a memory-mapped cache, as in training.
 """
-if __name__ == "__main__":                                              # --help answers before torch loads
+# --help answers before torch loads
+if __name__ == "__main__":
     from dataclasses import dataclass
 
     from cli import option, parse
@@ -100,7 +101,8 @@ def taught_until(trainer, steps, held_out, wanted=-float("inf")):
     while len(course) < steps and loss > wanted:
         for seen, words, _ in trainer.train:
             begin = time.perf_counter()
-            trainer.step(seen, words, len(course), 10**9)               # warmed up, and no end in sight
+            # warmed up, and no end in sight
+            trainer.step(seen, words, len(course), 10**9)
             spent = time.perf_counter() - begin
             if len(course) % 5 == 4:
                 with torch.no_grad():

@@ -61,7 +61,8 @@ class CaptionServer:
                     found = stub.replies.get(number, stub.replies.get("all"))
                     found = found(stub.picture(body)) if callable(found) else found
                     self.reply(*(found or (200, chat(f"An engraving of number {stub.name(stub.picture(body))}"))))
-                except BrokenPipeError:                     # whoever asked was killed
+                except BrokenPipeError:
+                    # whoever asked was killed
                     pass
                 finally:
                     with stub.lock:

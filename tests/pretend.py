@@ -7,7 +7,8 @@ class Pretend:
     """To be derived from: generate_batch(seeds, prompt, style, guidance) draws."""
     style, checkpoint, health, temperature, dimensions, grey = "builtin", Path("checkpoints/best_model.pt"), None, 0., 1024, False
     fingerprint = "5eed" * 16
-    known = ["00012", "00007"]                                          # ids of training pictures, the nearest first
+    # ids of training pictures, the nearest first
+    known = ["00012", "00007"]
 
     def generate(self, seed, prompt=None, style=None, guidance=2.5, temperature=0.):
         other = copy.copy(self)

@@ -69,7 +69,8 @@ def unpacked(archive, format="auto"):
     return {row["member"]: (target / row["file_name"]).read_bytes() for row in rows}, {row["path"]: row["reason"] for row in lost}
 
 
-FLIPS = 500 if os.environ.get("LONG") else 12               # of each of four kinds
+# of each of four kinds
+FLIPS = 500 if os.environ.get("LONG") else 12
 PICTURES = {name: data for name, data in GOOD.items() if name.endswith(".png")}
 
 
@@ -208,7 +209,8 @@ def test_encrypted_and_doubled_members(tmp_path):
     with pytest.warns(UserWarning, match="Duplicate"):
         archive = make_zip(make_zip(tmp_path / "set.zip", GOOD), {"art/a.png": png(9)}, mode="a")
     data = bytearray(archive.read_bytes())
-    data[data.index(b"PK\1\2") + 8] |= 1                                    # the first of the list says that it needs a password
+    # the first of the list says that it needs a password
+    data[data.index(b"PK\1\2") + 8] |= 1
     archive.write_bytes(data)
     pictures, reasons = unpacked(archive)
     assert pictures == {"art/a.png": png(9), "art/b.png": PICTURES["art/b.png"]} and reasons == {"art/a.png": "encrypted"}

@@ -84,7 +84,8 @@ def test_a_batch_of_captions_pays(capsys):
 def test_prepared_pictures_are_compared_with_the_plain_way(tmp_path, capsys, monkeypatch):
     """Same files, same mode, same size; what is compared is also alike."""
     monkeypatch.setattr(preparation, "WANTED", {.1: 0, .4: 0})
-    monkeypatch.setattr(preparation, "FURTHEST", 4)                     # drawn hatching at 64 px is harder than any plate at 512
+    # drawn hatching at 64 px is harder than any plate at 512
+    monkeypatch.setattr(preparation, "FURTHEST", 4)
     monkeypatch.delenv("ENGRAVINGS", raising=False)
     assert not preparation.main(SimpleNamespace(only="speed", pictures="", files=2, rows=0, size=64, img2dataset="", folder=str(tmp_path)))
     printed = capsys.readouterr().out
@@ -111,7 +112,8 @@ def test_memory_hardly_grows_with_the_collection(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.skipif(not os.environ.get("LONG"), reason="some minutes; LONG=1 runs it")
 def test_a_second_run_costs_next_to_nothing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(preparation, "TWO", 0)                          # how much a second process brings, the machine's other work decides
+    # how much a second process brings, the machine's other work decides
+    monkeypatch.setattr(preparation, "TWO", 0)
     assert not preparation.main(SimpleNamespace(only="rows", pictures="", rows=500, size=512, folder=str(tmp_path))), capsys.readouterr().out
 
 

@@ -130,7 +130,8 @@ def test_a_killed_run_goes_on_and_every_pair_is_there_once(tiny_run, tmp_path, k
     for kill in range(kills):
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            while not list(out.glob(f".*{suffix}.{run.pid}.partial")) and run.poll() is None:    # in the middle of a file
+            # in the middle of a file
+            while not list(out.glob(f".*{suffix}.{run.pid}.partial")) and run.poll() is None:
                 time.sleep(.01)
             time.sleep(.02 * (kill % 7))
         finally:

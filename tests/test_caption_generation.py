@@ -319,7 +319,8 @@ def tiny_smolvlm():
 def tiny_florence():
     from transformers import CLIPImageProcessor, Florence2Config, Florence2ForConditionalGeneration, Florence2Processor
     tokenizer, text = words_with(image_token="<image>")
-    pictures = CLIPImageProcessor(size={"height": 64, "width": 64}, do_center_crop=False, image_seq_length=5)       # 2 x 2 and one: 64 pixels, halved five times
+    # 2 x 2 and one: 64 pixels, halved five times
+    pictures = CLIPImageProcessor(size={"height": 64, "width": 64}, do_center_crop=False, image_seq_length=5)
     processor = Florence2Processor(pictures, tokenizer, num_additional_image_tokens=0)
     halved = dict(num_heads=(2,) * 4, num_groups=(2,) * 4, window_size=4, patch_size=(7, 3, 3, 3), patch_stride=(4, 2, 2, 2), patch_padding=(3, 1, 1, 1))
     return processor, Florence2ForConditionalGeneration(Florence2Config(
@@ -335,7 +336,8 @@ def test_every_family_captions_in_a_batch_as_alone_and_without_its_prompt(build,
     """Chat templates, tasks, encoder and decoder: what a family needs is found in its checkpoint, not in a list of names."""
     import torch
     from transformers.models.smolvlm import processing_smolvlm
-    monkeypatch.setattr(processing_smolvlm, "num2words", str)                               # an own package of SmolVLM's, for videos alone
+    # an own package of SmolVLM's, for videos alone
+    monkeypatch.setattr(processing_smolvlm, "num2words", str)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         processor, model = build()

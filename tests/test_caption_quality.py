@@ -87,7 +87,8 @@ class Page(html.parser.HTMLParser):
 def reviewed(tmp_path, rows):
     resized = Collection("engraving", tmp_path).resized
     resized.mkdir(parents=True)
-    for row in rows[1:]:                                    # the first has lost its picture
+    # the first has lost its picture
+    for row in rows[1:]:
         Image.fromarray(np.full((40, 60), 128, np.uint8)).save(resized / row["filename"])
     (resized / rows[1]["filename"]).write_bytes(b"\x89PNG\r\n\x1a\n cut")
     flags = find_flags(rows)

@@ -67,7 +67,8 @@ def test_a_check_tells_what_a_source_holds(trouble, tmp_path, capsys):
     assert found["luminance"]["nearly_black_files"] == ["two/prints/black.png"] and found["luminance"]["nearly_white_files"] == ["two/prints/white.png"]
     assert found["sharpness"]["blurriest"][0][0] == "two/prints/blurred.png" and len(found["sharpness"]["blurriest"]) == 5
     captions = found["captions"]
-    assert (captions["count"], captions["missing"], captions["vocabulary"]) == (8, 4, 12)             # the same plate of a book 2 … 7
+    # the same plate of a book 2 … 7
+    assert (captions["count"], captions["missing"], captions["vocabulary"]) == (8, 4, 12)
     assert (captions["repeated"], captions["repeated_on"], captions["most_repeated"]) == (1, 2, [["The same plate", 2]])
     assert (captions["words"]["least"], captions["words"]["median"], captions["words"]["most"]) == (3, 5, 5)
     assert found["sizes"]["histogram"] == [["64 to 128", 12]] and found["aspect_ratio"]["median"] == 1.5

@@ -44,7 +44,8 @@ def test_every_setting_can_stand_in_the_file(tmp_path):
     assert all(values[field.name] != field.default for kind in FILE for field in fields(kind))
     model, train = parsed("--config", written(tmp_path, values))
     assert asdict(train) | asdict(model) == values
-    model, train = parsed("--config", written(tmp_path, json.dumps(values)))                # JSON is YAML too
+    # JSON is YAML too
+    model, train = parsed("--config", written(tmp_path, json.dumps(values)))
     assert asdict(train) | asdict(model) == values
 
 
@@ -85,7 +86,8 @@ def test_a_hostile_file_executes_nothing(text, tmp_path, monkeypatch):
     owned = tmp_path / "owned"
     try:
         train = parsed("--config", written(tmp_path, text.format(owned)))[1]
-        assert train.style == ""                                        # a tag is no more than an ornament of its text
+        # a tag is no more than an ornament of its text
+        assert train.style == ""
     except SystemExit as end:
         assert end.code == 2
     assert not owned.exists()

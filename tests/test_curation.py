@@ -73,7 +73,8 @@ def test_a_picture_left_out_is_not_exported_and_no_captioner_is_asked_about_it(c
     change(collection, row["id"], left_out=True)
     rows = collection.read_metadata()
     collection.write_metadata([{**one, "caption": ""} if one["id"] == row["id"] else one for one in rows])
-    caption_again(collection)                                           # a missing caption would load BLIP-2
+    # a missing caption would load BLIP-2
+    caption_again(collection)
     assert "marked so: 1" in capsys.readouterr().out
     dataset_preparation.main(PrepareConfig(style="builtin", export="jsonl", out=str(tmp_path / "set.zip"), data=str(collection.metadata.parents[1])))
     assert "39 pictures" in capsys.readouterr().out

@@ -79,10 +79,12 @@ def opened(image, tmp_path, name, smallest=8, **options):
 
 
 @pytest.mark.parametrize("name, image, mean", [
-    ("sixteen.png", Image.fromarray(np.full((40, 40), 32896, np.uint16)), 128),             # convert("L") would give 255
+    # convert("L") would give 255
+    ("sixteen.png", Image.fromarray(np.full((40, 40), 32896, np.uint16)), 128),
     ("dark16.tif", Image.fromarray(np.full((40, 40), 2570, np.uint16)), 10),
     ("integer.tif", Image.fromarray(np.full((40, 40), 32896, np.int32)), 128),
-    ("float.tif", Image.fromarray(np.full((40, 40), .5, np.float32)), 128),                 # convert("L") would give 0
+    # convert("L") would give 0
+    ("float.tif", Image.fromarray(np.full((40, 40), .5, np.float32)), 128),
     ("float255.tif", Image.fromarray(np.full((40, 40), 100, np.float32)), 100),
     ("stretched.tif", Image.fromarray(np.linspace(-3, 5, 1600, dtype=np.float32).reshape(40, 40)), 127.5),
     ("bit.png", Image.fromarray(np.full((40, 40), 255, np.uint8)).convert("1"), 255),
@@ -95,7 +97,8 @@ def test_every_depth_keeps_its_brightness(tmp_path, name, image, mean):
 def test_line_art_on_transparency_stays_black_on_white(tmp_path):
     """Dropping alpha makes black lines on nothing all black, silently."""
     art = np.zeros((40, 40, 4), np.uint8)
-    art[10:30, 10:30, 3] = 255                                              # a black square, a quarter of the area
+    # a black square, a quarter of the area
+    art[10:30, 10:30, 3] = 255
     rgba = Image.fromarray(art)
     palette = Image.new("P", (40, 40), 1)
     palette.putpalette([0, 0, 0, 0, 0, 0])
@@ -113,9 +116,11 @@ def test_the_whole_picture_is_kept_on_white(tmp_path):
 
 
 def test_photographs_lying_on_their_side_are_turned_up(tmp_path):
-    half = Image.fromarray(np.repeat(np.array([[0], [255]], np.uint8), 40, 0).repeat(80, 1))        # black above white
+    # black above white
+    half = Image.fromarray(np.repeat(np.array([[0], [255]], np.uint8), 40, 0).repeat(80, 1))
     exif = Image.Exif()
-    exif[0x0112] = 3                                                        # upside down
+    # upside down
+    exif[0x0112] = 3
     result = np.asarray(opened(half, tmp_path, "turned.jpg", exif=exif, quality=95))
     assert result[4].mean() > 240 and result[-5].mean() < 15
 
@@ -178,7 +183,8 @@ def test_duplicates_are_merged_and_keep_the_caption(folder, tmp_path):
     (folder / "z").mkdir()
     (folder / "z" / "copy of c.webp").write_bytes((folder / "c.webp").read_bytes())
     (folder / "z" / "copy of c.txt").write_text("A tower")
-    Image.open(folder / "a.png").save(folder / "z" / "a.bmp")               # other bytes, equal pixels
+    # other bytes, equal pixels
+    Image.open(folder / "a.png").save(folder / "z" / "a.bmp")
     collection, rows, report = run_main(folder, tmp_path)
     assert report["duplicates"] == 2 and len(rows) == 6 == len(os.listdir(collection.resized))
     assert {row["original"]: row["caption"] for row in rows}["c.webp"] == "A tower"
@@ -205,7 +211,8 @@ def test_look_alikes_share_a_group(folder, tmp_path):
 
 
 def test_chains_of_look_alikes_become_one_group():
-    steps = np.packbits(np.tril(np.ones((4, 4), np.uint8), -1).repeat(10, 1), axis=1, bitorder="little")          # 10 bits between neighbours
+    # 10 bits between neighbours
+    steps = np.packbits(np.tril(np.ones((4, 4), np.uint8), -1).repeat(10, 1), axis=1, bitorder="little")
     looks = [row.tobytes().ljust(32, b"\0").hex() for row in steps]
     far = "ff" * 32
     assert dataset_preparation.look_alikes(looks) == [0, 0, 0, 0]
@@ -254,7 +261,8 @@ def test_all_styles_together_keep_their_own(tmp_path):
 def test_several_folders_become_one_collection_without_duplicates(folder, tmp_path, capsys):
     more = tmp_path / "more"
     more.mkdir()
-    picture(60).save(more / "a.png")                                        # another picture of the same name
+    # another picture of the same name
+    picture(60).save(more / "a.png")
     (more / "copy.webp").write_bytes((folder / "c.webp").read_bytes())
     (more / "metadata.jsonl").write_text('{"file_name": "a.png", "caption": "A bridge"}\n{"file_name": "copy.webp", "caption": "A mill"}\n')
     collection, alone, _ = run_main(folder, tmp_path)
@@ -414,10 +422,12 @@ def test_ctrl_c_ends_workers_too_and_in_one_sentence(tmp_path):
     journal, end = tmp_path / "data/processed/engraving/prepared.jsonl", time.monotonic() + 30
     while not (journal.exists() and len(journal.read_bytes().splitlines()) > 8) and time.monotonic() < end:
         time.sleep(.02)
-    os.killpg(process.pid, signal.SIGINT)                                   # what a terminal does: every process of the group
+    # what a terminal does: every process of the group
+    os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130 and "interrupted" in errors and "Traceback" not in errors, errors
-    with pytest.raises(ProcessLookupError):                                 # no worker is left behind
+    # no worker is left behind
+    with pytest.raises(ProcessLookupError):
         for _ in range(100):
             os.killpg(process.pid, 0)
             time.sleep(.05)
@@ -540,7 +550,8 @@ def test_real_engravings_give_the_true_counts(tmp_path):
     collection, rows, report = run_main(os.environ["ENGRAVINGS"], tmp_path, workers=2)
     assert (report["found"], report["other_style"], report["rejected"], report["duplicates"], len(rows)) == (1034, 186, 0, 0, 848)
     assert len(os.listdir(collection.resized)) == 848 and all(row["caption"] for row in rows)
-    assert 150 < np.load(collection.pixels(SIZE)).mean() < 215                 # 161 within the plates, and white around them
+    # 161 within the plates, and white around them
+    assert 150 < np.load(collection.pixels(SIZE)).mean() < 215
 
 
 @pytest.mark.skipif("ENGRAVINGS" not in os.environ, reason="set ENGRAVINGS to the folder of real pictures")

@@ -45,7 +45,8 @@ def test_a_server_gets_every_picture_once_and_its_words_become_the_captions(tmp_
 
 
 def test_as_many_requests_run_at_once_as_the_batch_is_large(tmp_path, caption_server):
-    together = threading.Barrier(4, timeout=10)             # breaks where fewer than four come
+    # breaks where fewer than four come
+    together = threading.Barrier(4, timeout=10)
     caption_server.replies["all"] = lambda picture: together.wait() * 0 or None
     prepared(tmp_path, 12, caption="", pictures=True)
     run_main(tmp_path, captioner=caption_server.url, batch_size=4)
@@ -133,7 +134,8 @@ def test_shards_share_the_work_of_a_server(tmp_path, caption_server, capsys):
     collection = prepared(tmp_path, 10, caption="", pictures=True)
     for shard in ("1/2", "2/2"):
         run_main(tmp_path, captioner=caption_server.url, shard=shard)
-    caption_server.close()                                  # the command that a shard prints names the model, so nobody need be asked
+    # the command that a shard prints names the model, so nobody need be asked
+    caption_server.close()
     command = shlex.split(capsys.readouterr().out.strip().splitlines()[-1].partition("gathers them: ")[2])
     (config,) = cli.parse(CaptionConfig, description="", argv=command[2:])
     assert not caption_generation.main(config) and len(caption_server.questions()) == 10 and all(row["caption"] for row in collection.read_metadata())

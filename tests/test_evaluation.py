@@ -111,7 +111,8 @@ def value(report, name):
 
 @pytest.fixture(autouse=True)
 def no_processes(monkeypatch):
-    monkeypatch.setattr("judge.os.cpu_count", lambda: 0)                # a worker process costs more than 200 bar codes
+    # a worker process costs more than 200 bar codes
+    monkeypatch.setattr("judge.os.cpu_count", lambda: 0)
 
 
 def test_perfect_generator_scores_one_with_floor_and_ceiling(tmp_path):
@@ -120,7 +121,8 @@ def test_perfect_generator_scores_one_with_floor_and_ceiling(tmp_path):
     assert joint["value"] == 1 and joint["ceiling"] == {"reconstructions": 1, "real pairs": 1} and joint["floor"] < .02
     assert value(report, "joint_mean") == value(report, "distinct_pairs") == 1
     assert value(report, "distinct_pictures") > .95 and value(report, "fallback") == 0
-    assert .1 < report["numbers"]["joint_technique"]["floor"] < .5                          # three values: a third by chance
+    # three values: a third by chance
+    assert .1 < report["numbers"]["joint_technique"]["floor"] < .5
     assert len(examples) == evaluation.EXAMPLES and examples[0]["seed"] == 1_000_000_000
     assert all(seen == told for _, seen, told in examples[0]["verdict"])
     assert not [warning for warning in report["warnings"] if "SMALL SPREAD" in warning]
@@ -130,7 +132,8 @@ def test_constant_pair_agrees_and_is_exposed_by_its_spread(tmp_path):
     """Agreement alone would call it perfect: every report must say in the same breath that all its pairs are one."""
     report, _, _ = evaluate(Constant(), config(tmp_path), BarcodeJudge())
     joint = report["numbers"]["joint_strict"]
-    assert joint["value"] == joint["floor"] == 1                                            # no better than shuffled
+    # no better than shuffled
+    assert joint["value"] == joint["floor"] == 1
     assert value(report, "distinct_pictures") < .02 and value(report, "distinct_captions") < .02
     assert value(report, "distance_pictures_subject") > .9
     warnings = "\n".join(report["warnings"])
@@ -167,7 +170,8 @@ def test_memorised_pictures_are_counted(tmp_path):
     copied, _, _ = evaluate(Perfect(), config(tmp_path, 100), BarcodeJudge())
     fresh, _, _ = evaluate(Perfect(), config(tmp_path, 100, first_seed=5000), BarcodeJudge())
     assert "Nearer to training picture" in "".join(copied["notes"])
-    assert .9 <= value(copied, "memorised") < .95 and value(fresh, "memorised") < .1       # ten of the hundred are validation
+    # ten of the hundred are validation
+    assert .9 <= value(copied, "memorised") < .95 and value(fresh, "memorised") < .1
 
 
 def test_lower_levels_are_judged_by_what_they_tell(tmp_path):
@@ -175,7 +179,8 @@ def test_lower_levels_are_judged_by_what_they_tell(tmp_path):
         facts, level, styles = scenes.collection(3000, level=2, seed=5), 2, ["builtin"]
 
     prepared(tmp_path / "data", Level2().generate_batch(range(3000)))
-    report, _, _ = evaluate(Level2(), config(tmp_path, 500), BarcodeJudge())          # 200 seeds are uneven by .1 too often
+    # 200 seeds are uneven by .1 too often
+    report, _, _ = evaluate(Level2(), config(tmp_path, 500), BarcodeJudge())
     assert value(report, "joint_strict") == value(report, "picture_to_caption_seen") == 1 and value(report, "memorised") < .1
     assert "joint_size" in report["numbers"] and "joint_sky" not in report["numbers"] and not report["warnings"], report["warnings"]
 
@@ -239,7 +244,8 @@ def test_page_shows_hostile_captions_as_text(tmp_path):
     document = page(*evaluate(Hostile(), config(tmp_path, 4)))
     assert "<script" not in document and "<b>engraving" not in document
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;." in document
-    assert document.count("data:image/png;base64,") == 4 and "http" not in document         # self-contained
+    # self-contained
+    assert document.count("data:image/png;base64,") == 4 and "http" not in document
 
 
 def test_page_marks_what_disagrees(tmp_path):
@@ -281,7 +287,8 @@ def test_retrieval_counts_the_first_places_only():
 def test_total_variation_known_answers():
     assert total_variation("ab", "ab") == total_variation("aabb", "ab") == 0
     assert total_variation("aa", "bb") == 1 and total_variation("aa", "ab") == total_variation("ab", "aa") == .5
-    assert total_variation(["a", None], ["a", "a"]) == .5                                   # an unread value is a value of its own
+    # an unread value is a value of its own
+    assert total_variation(["a", None], ["a", "a"]) == .5
 
 
 def test_agreement_counts_unread_as_wrong():
@@ -290,7 +297,8 @@ def test_agreement_counts_unread_as_wrong():
     assert agreement(facts, facts, NAMES)["strict"] == 1
     found = agreement(facts, [facts[0], silent], NAMES)
     assert found["strict"] == .5 and found["sky"] == .5 and found["mean"] == pytest.approx(13 / 14)
-    assert agreement([silent], [silent], NAMES)["sky"] == 0                                 # both blind is no agreement
+    # both blind is no agreement
+    assert agreement([silent], [silent], NAMES)["sky"] == 0
     assert distinct([facts[0], facts[0], silent], NAMES) == 1
 
 

@@ -308,7 +308,8 @@ def test_exports_load_with_the_datasets_library(collection, tmp_path, format, mo
         for name in file.namelist():
             (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "set" / name).write_bytes(file.read(name))
-    monkeypatch.chdir(tmp_path / "set")                                     # relative pictures of jsonl are looked for here
+    # relative pictures of jsonl are looked for here
+    monkeypatch.chdir(tmp_path / "set")
     cache = str(tmp_path / "cache")
     if format == "imagefolder":
         loaded = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "set"), split="train", cache_dir=cache)

@@ -102,7 +102,8 @@ class Served:
             request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})
             return urllib.request.urlopen(request, timeout=20).read().decode()
 
-        ticket = json.loads(ask(f"/gradio_api/call/{name}", json.dumps({"data": data}).encode()))["event_id"]           # NaN goes as NaN
+        # NaN goes as NaN
+        ticket = json.loads(ask(f"/gradio_api/call/{name}", json.dumps({"data": data}).encode()))["event_id"]
         event, line = re.findall(r"event: (\w+)\ndata: (.*)", ask(f"/gradio_api/call/{name}/{ticket}"))[-1]
         return event, json.loads(line)
 
@@ -267,7 +268,8 @@ def test_empty_caption_is_shown_empty(noise):
 
 def test_hostile_caption_arrives_unchanged_as_text(noise):
     assert noise.client.predict("6", api_name="/generate")[1] == HOSTILE
-    assert component(noise.page, "caption").get_block_name() == "textbox"                  # shown as text, never as HTML
+    # shown as text, never as HTML
+    assert component(noise.page, "caption").get_block_name() == "textbox"
 
 
 def test_the_sheet_ends_where_seeds_end(noise):
@@ -334,7 +336,8 @@ def test_fifty_million_characters_are_refused_quickly(noise):
     begin = time.perf_counter()
     with pytest.raises(UserError, match="50,000,000 characters"):
         wish(Noise(), "x" * 50_000_000, "", GUIDANCE, 0)
-    assert time.perf_counter() - begin < .5                             # .05 on an idle machine
+    # .05 on an idle machine
+    assert time.perf_counter() - begin < .5
 
 
 OUTSIDE = [None, "x.png", {"path": "/etc/passwd"}, {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, {"path": "../gradio_demo.py", "meta": {"_type": "gradio.FileData"}},
@@ -390,7 +393,8 @@ def test_page_without_checkpoint_names_the_commands_and_finds_a_later_one(tmp_pa
         assert visible and all(command in notice for command in ("make demo", "python dataset_preparation.py", "python caption_generation.py", "python training_loop.py"))
         event, answer = served.raw("generate", *USUAL["generate"])
         assert event == "error" and answer["error"] == "checkpoints/best_model.pt is missing; make it with: python training_loop.py"
-        ready.append(Noise())                                           # a training has just ended
+        # a training has just ended
+        ready.append(Noise())
         assert served.client.predict("7", api_name="/generate")[1:3] == ("An engraving of 7", 7)
         assert states(served.page)["notice"][0] is False
     finally:
@@ -623,7 +627,8 @@ def test_help_answers_before_torch_and_gradio():
     done = subprocess.run([sys.executable, "-X", "importtime", "gradio_demo.py", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "--port" in done.stdout
     assert not re.search(r"\b(torch|gradio|numpy)$", done.stderr, re.MULTILINE)
-    assert time.perf_counter() - begin < 10                             # a second on an idle machine
+    # a second on an idle machine
+    assert time.perf_counter() - begin < 10
 
 
 def test_ctrl_c_ends_the_page_with_130(tmp_path):

@@ -26,9 +26,12 @@ pytest.importorskip("resource", reason="memory is measured by Unix's means")
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 64
 LONG = os.environ.get("LONG")
-FLIPS = 90 if LONG else 3                                   # of every kind of file; 22 kinds
-FORMATS = ("jpg", "png", "webp", "tif") if LONG else (("jpg", "png", "webp", "tif"),)       # each in a process of its own, or all in one
-SECONDS, MEGABYTES = 1, 100                                 # that a rejected file may cost
+# of every kind of file; 22 kinds
+FLIPS = 90 if LONG else 3
+# each in a process of its own, or all in one
+FORMATS = ("jpg", "png", "webp", "tif") if LONG else (("jpg", "png", "webp", "tif"),)
+# that a rejected file may cost
+SECONDS, MEGABYTES = 1, 100
 LANCZOS = Image.Resampling.LANCZOS
 SOURCE = picture(3, 96, 72)
 GREY = SOURCE.convert("L")
@@ -270,7 +273,8 @@ BIG = np.ascontiguousarray(VALUES.astype(">u2") * 257)
     ("as many bits as one", encoded(GREY.convert("1"), "TIFF", compression="group4"), placed(GREY.convert("1").convert("L")), 1),
 ])
 def test_every_kind_of_picture_looks_as_its_source(name, data, expected, most):
-    if expected is None:                                    # a range of its own is stretched
+    # a range of its own is stretched
+    if expected is None:
         expected = placed(Image.fromarray(np.rint((VALUES - VALUES.min()) * (255. / np.ptp(VALUES))).astype(np.uint8)))
     assert apart(shown(data), expected) <= most, name
 
@@ -279,7 +283,8 @@ def test_every_kind_of_picture_looks_as_its_source(name, data, expected, most):
 def test_transparent_pictures_lie_on_white(format, options):
     """Made smaller with the colours that hide under full transparency, every outline got a dark or coloured seam."""
     alpha = np.asarray(picture(8, 96, 72, "L"))
-    hidden = np.dstack([np.asarray(SOURCE), np.where(alpha < 100, 0, alpha)])               # colours go on where nothing is to be seen
+    # colours go on where nothing is to be seen
+    hidden = np.dstack([np.asarray(SOURCE), np.where(alpha < 100, 0, alpha)])
     image = Image.fromarray(hidden)
     expected = placed(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB"))
     assert apart(shown(encoded(image, format, **options)), expected) <= 1

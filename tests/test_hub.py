@@ -163,7 +163,8 @@ def test_a_broken_download_goes_on_where_it_stopped(tmp_path, folder, asked):
         with pytest.raises(UserError, match="cannot be reached .ConnectionError.*what has arrived is kept"):
             hub.fetch(source, folder)
         assert read_json(folder / hub.MARKER)["rows"] == noted
-        with open(folder / hub.JOURNAL, "a") as file:                       # as a kill in the next moment leaves it
+        # as a kill in the next moment leaves it
+        with open(folder / hub.JOURNAL, "a") as file:
             file.write('{"file_name": "000099_torn.png", "member": "torn"}\n{"file_name": "torn')
         (folder / "000099_torn.png").write_bytes(b"torn")
         asked.clear()

@@ -86,14 +86,16 @@ def test_a_damaged_index_is_named_and_executes_nothing(generator):
 def test_a_training_picture_is_its_own_nearest_and_marked_and_a_blank_one_is_not(generator, builtin_data, tmp_path, monkeypatch, capsys):
     collection = Collection("builtin", builtin_data)
     train, val = collection.read_captions()
-    assert generator.marks([Image.new("L", (32, 32))]) == [None]        # no index yet
+    # no index yet
+    assert generator.marks([Image.new("L", (32, 32))]) == [None]
     build(generator, 2, builtin_data)
     found, = generator.nearest_training([Image.open(collection.resized / train[3]["filename"])])
     assert found[0] == {"id": train[3]["id"], "filename": train[3]["filename"], "caption": train[3]["caption"], "distance": pytest.approx(0, abs=1e-3), "memorised": True} and len(found) == 3
     assert [one["distance"] for one in found] == sorted(one["distance"] for one in found)
     assert generator.marks([Image.effect_noise((32, 32), 90).convert("RGB")]) == [None]
 
-    path, ids = collection.pixels(32), json.loads(collection.pixels_ids(32).read_text("utf-8"))["ids"]     # the report's measure, on the same pictures
+    # the report's measure, on the same pictures
+    path, ids = collection.pixels(32), json.loads(collection.pixels_ids(32).read_text("utf-8"))["ids"]
     pixels = lambda rows: np.load(path)[[ids.index(row["id"]) for row in rows]]
     rebuilt = np.stack([np.asarray(image) for image in generator.reconstruct([Image.fromarray(one) for one in pixels(val)])])
     assert float(index.load(generator, "training")["threshold"]) == pytest.approx(realism.memorised(realism.thumbnails, rebuilt, rebuilt, pixels(train), range(len(train)))["threshold"], abs=1e-4)

@@ -222,7 +222,8 @@ def test_the_best_of_some_candidates_is_kept_and_its_own_seed_gives_it_again(gen
     seeds = inference.candidates(7, 40)
     assert seeds[0] == 7 and len(set(seeds)) == 40 and all(0 <= seed < 2**32 for seed in seeds) and seeds[:5] == inference.candidates(7, 5)
     cosines = [score["cosine"] for score in generator.match(generator.generate_batch(seeds))]
-    seed, (image, caption) = generator.best_of(7, 40)                   # more than one batch
+    # more than one batch
+    seed, (image, caption) = generator.best_of(7, 40)
     assert cosines[seeds.index(seed)] >= max(cosines) - 2e-4
     again, words = generator(seed)
     assert difference(image, again) <= 1 and caption == words

@@ -40,7 +40,8 @@ def test_a_run_begins_with_the_weights_and_the_tokenizer_of_another(builtin_data
     assert not run.metrics and not any(optimizer.state for optimizer in [*run.optimizers, run.flow_optimizer])
     captions = [other.tokenizer.decode(ids) for ids in run.train.tokens]
     assert list(run.train.tokens) == [other.tokenizer.encode(caption, 48) for caption in captions]
-    assert run.model.tokenizer.json == other.tokenizer.json != Tokenizer.train(captions, 320).json        # twelve captions would have made another
+    # twelve captions would have made another
+    assert run.model.tokenizer.json == other.tokenizer.json != Tokenizer.train(captions, 320).json
     assert run.model.meta["init"].items() >= {"checkpoint": "best_model.pt", "style": "builtin", "epoch": other.meta["epoch"]}.items()
     assert len(run.model.meta["init"]["sha256"]) == 64 and "health" not in run.model.meta and str(tiny_run) not in json.dumps(run.model.meta)
 
@@ -53,7 +54,8 @@ def test_a_run_that_began_with_another_resumes_without_its_file(builtin_data, ti
     training_loop.main(tiny_config(vocab_size=0), settings)
     source.unlink()
     tokenizer = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt").tokenizer.json
-    training_loop.main(tiny_config(vocab_size=0), replace(settings, num_epochs=2))                      # the same command
+    # the same command
+    training_loop.main(tiny_config(vocab_size=0), replace(settings, num_epochs=2))
     training_loop.main(tiny_config(vocab_size=0), replace(settings, num_epochs=3, init=""))
     assert [row["epoch"] for row in json.loads((folder / "metrics.json").read_text())] == [1, 2, 3]
     model = MultimodalModel.from_checkpoint(folder / "best_model.pt")

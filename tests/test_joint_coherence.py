@@ -24,7 +24,8 @@ def config(tiny_run, builtin_data, tmp_path, **more):
 @pytest.mark.parametrize("model", MODELS)
 def test_trains_draws_and_prints_every_column(model, tiny_run, builtin_data, tmp_path, monkeypatch, capsys):
     pytest.importorskip("multivae", reason="the library multivae is not installed: pip install -r benchmarks/requirements.txt")
-    monkeypatch.setattr(joint_coherence, "load_judge", lambda path: Judge(8).eval())         # untaught: the run is tested, not the numbers
+    # untaught: the run is tested, not the numbers
+    monkeypatch.setattr(joint_coherence, "load_judge", lambda path: Judge(8).eval())
     options = config(tiny_run, builtin_data, tmp_path, model=model)
     main(options)
     printed = capsys.readouterr().out
@@ -42,7 +43,8 @@ def test_trains_draws_and_prints_every_column(model, tiny_run, builtin_data, tmp
 def test_a_constant_pair_is_exposed_by_its_one_combination(pictures, captions, strict, combinations):
     facts = [dict(values) for values in {tuple(one.items()) for one in collection(200, seed=5)}][:40]
 
-    class Known:                                                        # a "picture" is its number
+    # a "picture" is its number
+    class Known:
         def see(self, pixels):
             return [facts[i] for i in pixels[:, 0, 0]]
 
@@ -54,7 +56,8 @@ def test_a_constant_pair_is_exposed_by_its_one_combination(pictures, captions, s
 def test_missing_files_and_a_missing_library_are_told_in_one_sentence(tiny_run, builtin_data, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="nowhere.pt is missing; make it with: python training_loop.py"):
         main(config(tiny_run, builtin_data, tmp_path, checkpoint=str(tmp_path / "nowhere.pt")))
-    monkeypatch.setitem(sys.modules, "multivae", None)                  # as if it were not installed
+    # as if it were not installed
+    monkeypatch.setitem(sys.modules, "multivae", None)
     with pytest.raises(UserError, match="pip install -r benchmarks/requirements.txt") as error:
         main(config(tiny_run, builtin_data, tmp_path))
     assert "\n" not in str(error.value)

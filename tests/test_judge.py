@@ -121,12 +121,14 @@ def test_degrading_changes_every_picture_by_its_own_amount_and_repeats(renders):
 
 def test_lesson_and_exam_share_no_seed_with_the_collection():
     assert judging.FIRST_SEED > 100_000 and judging.EXAM_SEED >= judging.FIRST_SEED + 100_000
-    assert any(scenes.held_out(facts) for facts in judging.lesson(500))                     # the judge may know every combination
+    # the judge may know every combination
+    assert any(scenes.held_out(facts) for facts in judging.lesson(500))
 
 
 @pytest.mark.skipif(not os.environ.get("LONG"), reason="some minutes; LONG=1 runs it")
 def test_the_real_judge_passes_its_examination(tmp_path_factory):
-    judge = load_judge(tmp_path_factory.getbasetemp() / "judge.pt")                         # test_evaluation.py reads it again
+    # test_evaluation.py reads it again
+    judge = load_judge(tmp_path_factory.getbasetemp() / "judge.pt")
     print(judge.about)
     assert judge.about["clean"]["all"] >= judging.CLEAN and judge.about["degraded"]["all"] >= judging.DEGRADED
     assert judge.about["seconds"] < 600, judge.about["seconds"]

@@ -24,8 +24,10 @@ SLUG = kaggle_source.KAGGLE.partition("/")[2]
 TREES = {f"{tree}/dataset_updated/{split}/{style}/i - {number}.jpeg": png(number)
          for number, (tree, split, style) in enumerate([("dataset", "training_set", "engraving"), ("dataset", "validation_set", "engraving"), ("musemart", "training_set", "engraving"),
                                                         ("musemart", "training_set", "drawings"), ("dataset", "training_set", "painting")])}
-TREES["musemart/dataset_updated/validation_set/engraving/i - 0.jpeg"] = png(0)              # in both trees
-FILLING = {"about.txt": np.random.default_rng(0).bytes(3 * 2**20)}                          # clients write blocks of 1 MiB
+# in both trees
+TREES["musemart/dataset_updated/validation_set/engraving/i - 0.jpeg"] = png(0)
+# clients write blocks of 1 MiB
+FILLING = {"about.txt": np.random.default_rng(0).bytes(3 * 2**20)}
 
 
 def zipped(members):

@@ -56,7 +56,8 @@ def test_data_flows_one_way():
 def test_importing_a_file_does_nothing():
     quiet = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)
     for name, tree in FILES.items():
-        loud = [node for node in tree.body[1:] if not isinstance(node, quiet)]               # body[0] is the docstring
+        # body[0] is the docstring
+        loud = [node for node in tree.body[1:] if not isinstance(node, quiet)]
         assert all(ast.unparse(node).startswith("if __name__ == '__main__'") for node in loud), f"{name}.py acts at import"
 
 
@@ -82,11 +83,13 @@ def test_nothing_can_execute_code_by_being_loaded():
     for path in [*ROOT.glob("*.py"), *ROOT.glob("benchmarks/*.py")]:
         text = path.read_text("utf-8")
         for danger in ("weights_only=False", "weights_only = False", "pickle.load", "import pickle", "extractall(", "trust_remote_code=True", "eval("):
-            assert not re.search(rf"\b{re.escape(danger)}", text.replace(".eval()", "")), f"{path.name} holds {danger}"     # retrieval( is none
+            # retrieval( is none
+            assert not re.search(rf"\b{re.escape(danger)}", text.replace(".eval()", "")), f"{path.name} holds {danger}"
 
 
 def test_every_requirement_is_used():
-    used = {name for tree in FILES.values() for name in imported(tree)} | {"tensorboard", "six"}    # six is kaggle's undeclared need
+    # six is kaggle's undeclared need
+    used = {name for tree in FILES.values() for name in imported(tree)} | {"tensorboard", "six"}
     names = {"pillow": "PIL", "scikit-learn": "sklearn", "pyyaml": "yaml"}
     for line in (ROOT / "requirements.txt").read_text().splitlines():
         name = line.split(">")[0].split("=")[0].strip()

@@ -18,18 +18,23 @@ from model_architecture import MultimodalModel
 from settings import TrainConfig
 from training_loop import MultimodalTrainer
 
-TOLERANCE = .1                                                         # of the measured peak; what an operation needs within itself is not in the estimate
+# of the measured peak; what an operation needs within itself is not in the estimate
+TOLERANCE = .1
 
 
 def test_a_peak_is_the_most_that_was_held_at_once():
     x = torch.zeros(1000)
 
     def work():
-        a = x + 1                                                       # 4,000 bytes
-        a.mul_(2).view(10, 100).t()                                     # nothing new
-        b = torch.cat([a, a])                                           # 8,000
+        # 4,000 bytes
+        a = x + 1
+        # nothing new
+        a.mul_(2).view(10, 100).t()
+        # 8,000
+        b = torch.cat([a, a])
         del a
-        c = b * 2                                                       # 8,000: two of three at once
+        # 8,000: two of three at once
+        c = b * 2
         del b, c
         return x + 1
     assert memory.peak(work, torch.device("cpu")) == 16_000
@@ -42,7 +47,8 @@ def test_optimiser_states_are_counted_as_they_are():
     optimizers = [torch.optim.AdamW([weight]), torch.optim.SGD([weight], lr=.1, momentum=.9), torch.optim.SGD([weight], lr=.1)]
     for optimizer in optimizers:
         optimizer.step()
-    assert memory.total(memory.states(optimizers)) == pytest.approx(3 * 4000, abs=100)      # AdamW also counts its steps
+    # AdamW also counts its steps
+    assert memory.total(memory.states(optimizers)) == pytest.approx(3 * 4000, abs=100)
 
 
 def resident(key):
@@ -56,7 +62,8 @@ def measure():
     tokens = [[1, *[3] * 30, 2]] * batch
     loader = PairLoader(np.zeros((batch, 256, 256), np.uint8), range(batch), tokens, batch, 1)
     trainer = MultimodalTrainer(MultimodalModel(config), loader, loader, TrainConfig(batch_size=batch))
-    parts = training_loop.estimate_memory(trainer)                      # leaves gradients and optimiser states where they are
+    # leaves gradients and optimiser states where they are
+    parts = training_loop.estimate_memory(trainer)
     images, tokens, _ = loader.batch(np.arange(batch))
 
     def one_step():

@@ -40,8 +40,9 @@ def test_every_parameter_receives_a_gradient(tiny_model):
 def test_caption_logits_depend_on_the_latent_at_every_position(tiny_model):
     """A decoder that forgets z still scores well on formulaic captions, so accuracy cannot catch it: move z, watch every position."""
     tokens = torch.randint(4, 260, (1, 12))
-    here, there = (tiny_model.text_decoder(torch.randn(1, 32), tokens)[..., 4:260] for _ in range(2))      # (1, T, V)
-    blind = torch.isclose(here, there, atol=1e-6).all(dim=-1)           # (1, T)
+    # (1, T, V)
+    here, there = (tiny_model.text_decoder(torch.randn(1, 32), tokens)[..., 4:260] for _ in range(2))
+    blind = torch.isclose(here, there, atol=1e-6).all(dim=-1)  # (1, T)
     assert not blind.any(), f"positions that ignore the latent: {blind[0].nonzero().flatten().tolist()}"
 
 
@@ -51,7 +52,8 @@ def test_caption_logits_use_every_past_token_and_no_future_one(tiny_model):
     for position in range(10):
         changed = tokens.clone()
         changed[0, position] = 4 if tokens[0, position] != 4 else 5
-        moved = (tiny_model.text_decoder(code, changed)[..., 4:260] - before).abs().amax(-1)[0] > 1e-6       # (T,)
+        # (T,)
+        moved = (tiny_model.text_decoder(code, changed)[..., 4:260] - before).abs().amax(-1)[0] > 1e-6
         assert moved.tolist() == [False] * position + [True] * (10 - position)
 
 
@@ -307,7 +309,8 @@ def test_the_linear_code_is_read_back_as_well_as_the_noise_allows():
     mean, encoder, decoder = linear_code(rows, 16, .25)
     assert encoder.shape == (16, 40) and decoder.shape == (40, 16)
     code = (rows - mean) @ encoder.T
-    assert abs(float(code.square().sum(1).mean()) - 16) < .05           # mean square 1 a dimension
+    # mean square 1 a dimension
+    assert abs(float(code.square().sum(1).mean()) - 16) < .05
     noise = .25 * torch.randn(code.shape, generator=random)
     error = lambda read: float((rows - mean - read).square().sum(1).mean())
     ours = error((code + noise) @ decoder.T)
@@ -315,7 +318,8 @@ def test_the_linear_code_is_read_back_as_well_as_the_noise_allows():
     best, scale = directions.flip(1)[:, :16], variance.flip(0)[:16].sqrt()
     white = (rows - mean) @ best / scale
     assert ours < .8 * error((white + noise) / (1 + .25**2) * scale @ best.T)
-    for _ in range(20):                                                 # another sharing of the power, read by Wiener too
+    # another sharing of the power, read by Wiener too
+    for _ in range(20):
         power = (code.square().mean(0) * (.3 * torch.randn(16, generator=random)).exp())
         power = 16 * power / power.sum()
         other = (rows - mean) @ best / scale * power.sqrt()
@@ -333,11 +337,13 @@ def test_the_tone_curve_gives_pictures_the_greys_of_real_ones():
     """Margins were grey and shadows pale: the mean of black lines on white paper is neither."""
     decoder = MultimodalModel(tiny_config(vocab_size=300)).image_decoder
     random = torch.Generator().manual_seed(0)
-    real = torch.rand(40, 1, 32, 32, generator=random).mul(3).sub(1.5).clamp(-1, 1)          # a sixth is paper, a sixth ink
+    # a sixth is paper, a sixth ink
+    real = torch.rand(40, 1, 32, 32, generator=random).mul(3).sub(1.5).clamp(-1, 1)
     drawn = real * .5 + .2
     images, code = drawn, torch.randn(3, 32, generator=random)
     with torch.no_grad():
-        assert torch.allclose(decoder.printed(code), decoder(code).clamp(-1, 1), atol=1e-6)     # before it is fitted, it changes nothing
+        # before it is fitted, it changes nothing
+        assert torch.allclose(decoder.printed(code), decoder(code).clamp(-1, 1), atol=1e-6)
         decoder.set_tone(drawn, real)
         decoder.forward = lambda code: images
         printed = decoder.printed(None)

@@ -36,8 +36,10 @@ from training_loop import MultimodalTrainer
 
 ROOT, LONG = Path(__file__).parents[1], bool(os.environ.get("LONG"))
 FULL_COUNT = pytest.mark.skipif(not LONG, reason="some minutes; LONG=1 runs it")
-EVENTS = 62                                                             # of one whole run of `train`
-TIMELESS = "images_per_second", "seconds"                               # what two equal runs may differ in
+# of one whole run of `train`
+EVENTS = 62
+# what two equal runs may differ in
+TIMELESS = "images_per_second", "seconds"
 
 
 # ---------------------------------------------------------------- runs in processes of their own, forked from one that has everything imported
@@ -73,7 +75,8 @@ def train(folder, data, stop=0, number=0, limit=0):
     `stop`: in a loss, or in the midst of an update. limit: no file may become larger, in bytes. steps.txt tells which steps saw which pictures."""
     redirect(folder)
     torch.set_num_threads(1)
-    training_loop.SMALL, training_loop.health.POWER_ROWS = 72, 8        # two views of each picture, not fifty-five, and no latent check: quicker
+    # two views of each picture, not fifty-five, and no latent check: quicker
+    training_loop.SMALL, training_loop.health.POWER_ROWS = 72, 8
     training_loop.health.check = lambda *_: {"auc": .5, "rows": 4, "low_power": True, "directions": 1, "norm": 1.0, "passed": True}
     events, calls = itertools.count(1), itertools.count(1)
 
@@ -141,7 +144,8 @@ def steps(folder):
 
 def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(processes, builtin_data, whole, tmp_path):
     """In mid-epoch, in the fit that ends an epoch, in the last fit; twice with time to save, and then no step is made twice."""
-    ends(processes(train, tmp_path, builtin_data, 10, signal.SIGTERM), 143)         # an event of even number here is half an update
+    # an event of even number here is half an update
+    ends(processes(train, tmp_path, builtin_data, 10, signal.SIGTERM), 143)
     assert steps(tmp_path) == steps(whole)[:5]
     ends(processes(train, tmp_path, builtin_data, 6, signal.SIGINT), 130)
     ends(processes(train, tmp_path, builtin_data, 11, signal.SIGKILL), -signal.SIGKILL)
@@ -188,7 +192,8 @@ def test_an_epoch_is_saved_every_few_minutes_at_no_more_than_a_hundredth_of_the_
     assert not (tmp_path / "last.pt").exists()
     now, saves = [1000.0], []
     monkeypatch.setattr(training_loop.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(run, "save_checkpoint", lambda: (saves.append(now[0]), now.__setitem__(0, now[0] + 10)))      # a save of ten seconds
+    # a save of ten seconds
+    monkeypatch.setattr(run, "save_checkpoint", lambda: (saves.append(now[0]), now.__setitem__(0, now[0] + 10)))
     run.next_save = 1100
     for now[0] in (1099, 1100, 1111, 2109, 2111):
         run.save_in_time()
@@ -204,7 +209,8 @@ def test_signals_wait_until_what_they_would_break_is_done():
         done.append("the next one")
     assert done == ["the update"]
     with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)                             # as before
+        # as before
+        os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
 
 
@@ -273,7 +279,8 @@ def test_no_flipped_bit_and_no_cut_is_loaded_silently(tiny_model, tmp_path, tria
         content = bytearray(good)
         if trial % 5 == 4:
             del content[drawn.randrange(len(content)):]
-        else:                                                           # half of them in what describes the tensors: its names, shapes and places
+        else:
+            # half of them in what describes the tensors: its names, shapes and places
             first, last = [(0, len(good)), (0, len(good)), (0, 20_000), (len(good) - 10_000, len(good))][trial % 5]
             bit = drawn.randrange(8 * first, 8 * last)
             content[bit // 8] ^= 1 << bit % 8
@@ -295,7 +302,8 @@ def test_no_flipped_bit_and_no_cut_is_loaded_silently(tiny_model, tmp_path, tria
 def damage(path):
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
-    content[middle:middle + 200] = bytes(byte ^ 1 for byte in content[middle:middle + 200])             # one alone may hit the filling between two tensors
+    # one alone may hit the filling between two tensors
+    content[middle:middle + 200] = bytes(byte ^ 1 for byte in content[middle:middle + 200])
     path.write_bytes(content)
 
 
@@ -307,9 +315,11 @@ def test_a_damaged_last_pt_gives_way_to_the_one_before_it(builtin_data, tmp_path
     one.train_epoch(0)
     damage(tmp_path / "last.pt")
     other = trainer(builtin_data, tmp_path)
-    assert other.load_checkpoint() and other.within["seen"] == 32       # four of five steps of eight
+    # four of five steps of eight
+    assert other.load_checkpoint() and other.within["seen"] == 32
     assert "last.pt is damaged or missing: going on from" in capsys.readouterr().out
-    assert checkpoint.load(tmp_path / "last.pt")["within"]["seen"] == 32    # in its place, so that the next save does not push out the good one
+    # in its place, so that the next save does not push out the good one
+    assert checkpoint.load(tmp_path / "last.pt")["within"]["seen"] == 32
     other.train_epoch(0)
     assert checkpoint.digest(other.model.state_dict()) == checkpoint.digest(one.model.state_dict())
     for name in ("last.pt", "last_but_one.pt"):
@@ -448,13 +458,15 @@ def test_a_run_that_filled_the_disk_goes_on_afterwards(processes, builtin_data, 
 
 
 def test_a_folder_that_may_not_be_written_is_one_sentence(builtin_data, capsys):
-    with tempfile.TemporaryDirectory() as folder:                       # pytest's own are closed to other users
+    # pytest's own are closed to other users
+    with tempfile.TemporaryDirectory() as folder:
         run = trainer(builtin_data, folder)
         run.save_checkpoint()
         before = (Path(folder) / "last.pt").read_bytes()
         Path(folder).chmod(0o555)
         user = os.geteuid()
-        if user == 0:                                                   # whom no permission stops
+        # whom no permission stops
+        if user == 0:
             os.seteuid(65534)
         try:
             assert "Permission denied" in one_sentence(capsys, run.save_checkpoint)

@@ -48,7 +48,8 @@ def test_readme_commands_parse():
     root, found = Path(__file__).parents[1], 0
     for document in ("README.md", "QUICK_START.md"):
         for script, flags in re.findall(r"python (\w+)\.py((?: +[^\s`#|>&;)]+)*)", (root / document).read_text("utf-8")):
-            if "--help" not in flags and "--schema" not in flags:              # both print and end
+            # both print and end
+            if "--help" not in flags and "--schema" not in flags:
                 file = (settings.ModelConfig, settings.TrainConfig) if script in ("model_architecture", "training_loop") else ()
                 cli.parse(*kinds[script], description="", presets=settings.PRESETS, argv=shlex.split(flags), file=file)
                 found += 1

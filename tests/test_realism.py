@@ -118,7 +118,8 @@ def test_recall_is_what_its_name_says():
     assert recall(torch.zeros(64, 64))["recall"] == pytest.approx(1 / 16), "equals share the hit"
     assert recall(torch.eye(5))["chance"] == 1 / 5
     assert recall(-torch.eye(32))["recall"] == 0
-    lopsided = torch.eye(48) + torch.arange(48) * 10.                           # every picture finds the same caption
+    # every picture finds the same caption
+    lopsided = torch.eye(48) + torch.arange(48) * 10.
     assert recall(lopsided)["caption_of_picture"] < .1 < recall(lopsided)["picture_of_caption"] == pytest.approx(1)
 
 

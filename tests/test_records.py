@@ -92,7 +92,8 @@ def test_a_torn_last_line_is_cut_off_and_appending_goes_on(tmp_path):
 
 def test_a_line_that_another_process_is_writing_is_overlooked(tmp_path):
     path, whole = tmp_path / "log.jsonl", json.dumps({"caption": "Doré"}, ensure_ascii=False).encode()
-    for length in range(1, len(whole) + 1):                             # cuts its last letter in two as well
+    # cuts its last letter in two as well
+    for length in range(1, len(whole) + 1):
         path.write_bytes(whole + b"\n" + whole[:length])
         assert read_jsonl(path, torn=True) == [{"caption": "Doré"}]
 

@@ -54,13 +54,15 @@ def test_seeds_and_codes_are_one_to_one():
     codes, _ = blobs()
     sampler = fitted(codes, 4)
     z = torch.randn(200, 32, generator=torch.Generator().manual_seed(3))
-    assert (sampler.to_latent(sampler.to_code(z)) - z).abs().amax() < 1e-2     # Runge-Kutta in twelve steps
+    # Runge-Kutta in twelve steps
+    assert (sampler.to_latent(sampler.to_code(z)) - z).abs().amax() < 1e-2
 
 
 def test_choosing_a_cluster_leaves_a_normal_number():
     """The interval that chooses the cluster is as wide as the cluster is frequent, and the place within it is N(0, 1) again."""
     codes, _ = blobs(2, 600)
-    sampler = fitted(torch.cat([codes, codes[::2]]), 2, steps=0)        # twice as many of one as of the other
+    # twice as many of one as of the other
+    sampler = fitted(torch.cat([codes, codes[::2]]), 2, steps=0)
     last = torch.randn(20000, generator=torch.Generator().manual_seed(4))
     clusters, rest = sampler.split(last)
     assert sorted((torch.bincount(clusters) / 20000).tolist()) == pytest.approx([1 / 3, 2 / 3], abs=.02)
@@ -77,18 +79,21 @@ def test_clusters_that_no_code_fills_are_never_chosen():
 
 def test_a_prompt_chooses_what_is_drawn():
     codes, which = blobs()
-    captions = torch.nn.functional.one_hot(which, 32).float() * 32**.5  # rms 1, as caption_features makes them
+    # rms 1, as caption_features makes them
+    captions = torch.nn.functional.one_hot(which, 32).float() * 32**.5
     sampler = fitted(codes, 4, steps=800, captions=captions)
     z = torch.randn(200, 32, generator=torch.Generator().manual_seed(5))
     drawn = sampler.draw(z, captions[:1].expand(200, -1), 1.5)
-    assert float((drawn[:, 0] > 1.5).float().mean()) > .95              # cluster 0 lies at (3, 0)
+    # cluster 0 lies at (3, 0)
+    assert float((drawn[:, 0] > 1.5).float().mean()) > .95
     assert float((sampler.to_code(z)[:, 0] > 1.5).float().mean()) < .5
 
 
 def test_another_style_changes_the_style_alone():
     generator = torch.Generator().manual_seed(6)
     codes, style = .5 * torch.randn(600, 32, generator=generator), torch.arange(600) % 3
-    codes[:, 0] += 2. * style                                            # what is in the other directions is no style
+    # what is in the other directions is no style
+    codes[:, 0] += 2. * style
     codes[:, 1] *= 6
     sampler = Sampler(tiny_config(flow_dims=4))
     sampler.set_styles(sampler.set_frame(codes), style, generator)
@@ -139,8 +144,10 @@ def test_directions_that_follow_from_the_leading_ones_are_not_drawn_at_random():
     apart, they were of another picture: half an hour of training gave no better seeds than six minutes."""
     generator = torch.Generator().manual_seed(4)
     codes = .02 * torch.randn(600, 32, generator=generator)
-    codes[:, :4] += 2 * torch.randn(600, 4, generator=generator)        # four leading directions, as the flow has
-    codes[:, 4] += codes[:, 0].abs()                                    # not to be had by a straight line
+    # four leading directions, as the flow has
+    codes[:, :4] += 2 * torch.randn(600, 4, generator=generator)
+    # not to be had by a straight line
+    codes[:, 4] += codes[:, 0].abs()
     sampler = fitted(codes, 1, steps=800)
     drawn = sampler.to_code(torch.randn(500, 32, generator=generator))
     left = lambda code: float((code[:, 4] - code[:, 0].abs()).std())
@@ -162,5 +169,6 @@ def test_a_seed_s_code_follows_every_change_of_the_weights():
         found.append(sampler.to_code(z))
     assert all(not torch.equal(before, after) for before, after in zip(found, found[1:]))
     leading = torch.randn(2, 32).requires_grad_()
-    sampler.to_code(leading).sum().backward()                           # also after a copy made where no gradients are
+    # also after a copy made where no gradients are
+    sampler.to_code(leading).sum().backward()
     assert leading.grad.any()

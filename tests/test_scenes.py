@@ -156,7 +156,8 @@ def test_every_attribute_changes_the_picture(name):
 
 
 def test_the_lit_side_is_brighter():
-    lean = lambda picture: picture[8:80, :64].mean() - picture[8:80, 64:].mean()      # the sky and most of the subject: left minus right
+    # the sky and most of the subject: left minus right
+    lean = lambda picture: picture[8:80, :64].mean() - picture[8:80, 64:].mean()
     gains = [lean(pixels(dict(facts, light="left"), seed)) - lean(pixels(dict(facts, light="right"), seed)) for seed, facts in enumerate(SOME)]
     assert min(gains) > 5 and np.median(gains) > 50, sorted(gains)[:5]
 

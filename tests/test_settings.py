@@ -18,7 +18,8 @@ def test_bare_commands_have_the_documented_defaults():
     assert (train.style, train.num_epochs, train.max_grad_norm, train.patience, train.checkpoint_every, train.checkpoints) == ("engraving", 50, 1.0, 10, 5, "checkpoints")
     assert (train.reconstruction_weight, train.caption_weight, train.contrastive_weight, train.temperature) == (1.0, 2.0, 0.5, 0.07)
     caption, = parsed([CaptionConfig])
-    assert (caption.style, caption.captioner) == ("engraving", "")                          # "": BLIP-2 where captions are missing
+    # "": BLIP-2 where captions are missing
+    assert (caption.style, caption.captioner) == ("engraving", "")
     inference, = parsed([InferenceConfig])
     assert (inference.checkpoint, seed_list(inference.seeds)) == ("checkpoints/best_model.pt", list(range(10)))
     demo, = parsed([DemoConfig])

@@ -88,7 +88,8 @@ def test_the_total_is_the_weighted_sum_of_its_parts():
 
 def test_shape_looks_at_forms_and_not_at_lines():
     lines = torch.ones(1, 1, 16, 16)
-    lines[..., ::2, :] = -1                                             # fine hatching, grey on the whole
+    # fine hatching, grey on the whole
+    lines[..., ::2, :] = -1
     blank, common = torch.zeros(1, 1, 16, 16), (torch.zeros(1, 3, 5), torch.ones(1, 3, dtype=torch.int64), torch.ones(1, 4), torch.ones(1, 4))
     losses = MultimodalLoss(shape_weight=1.0)(lines, blank, *common)
     assert losses["shape"] < 1e-6 and losses["reconstruction"] == 2
@@ -99,7 +100,8 @@ def test_focus_counts_errors_in_one_place_more_than_the_same_errors_everywhere()
     """The subject is a tenth of the picture and nearly all of its meaning; it stayed a smudge between sharp lines."""
     blank, common = torch.zeros(1, 1, 64, 64), (torch.zeros(1, 3, 5), torch.ones(1, 3, dtype=torch.int64), torch.ones(1, 4), torch.ones(1, 4))
     everywhere, one_place = blank + 0.1, blank.clone()
-    one_place[..., 8:28, 8:28] = 0.1 * 4096 / 400                       # the same error in all
+    # the same error in all
+    one_place[..., 8:28, 8:28] = 0.1 * 4096 / 400
     spread, dense = (MultimodalLoss(focus_weight=1.0)(drawn, blank, *common) for drawn in (everywhere, one_place))
     assert float(spread["focus"]) == pytest.approx(float(spread["reconstruction"]), rel=1e-3)
     assert dense["focus"] > 5 * dense["reconstruction"]
@@ -108,7 +110,8 @@ def test_focus_counts_errors_in_one_place_more_than_the_same_errors_everywhere()
 
 def test_jiggled_pictures_stay_upright_and_unmirrored():
     images = torch.zeros(64, 1, 32, 32)
-    images[..., :16, :16] = 1                                           # the upper left quarter
+    # the upper left quarter
+    images[..., :16, :16] = 1
     moved = jiggle(images, torch.Generator().manual_seed(0))
     assert moved.shape == images.shape and not torch.equal(moved, images)
     assert (moved[:, 0, 2, 2] > 0.99).all() and (moved[:, 0, -3, -3] < 0.01).all() and (moved[:, 0, 2, -3] < 0.01).all()
@@ -335,7 +338,8 @@ def test_prompts_are_captions_with_words_left_out():
     words = caption.split()
     for text in made:
         place = iter(words)
-        assert text and all(word in place for word in text.split())     # the same words in the same order
+        # the same words in the same order
+        assert text and all(word in place for word in text.split())
     assert len(set(made)) > 50 and .3 < sum(len(text.split()) for text in made) / 200 / len(words) < .75
     assert partial("Ship.", torch.Generator().manual_seed(1)) == "Ship."
 
@@ -356,7 +360,8 @@ def test_of_a_large_collection_the_codes_of_some_pictures_are_kept(builtin_data,
     assert len(run.order) > 24 and kept[0] == kept[1][:16] != sorted(kept[0])
     fit = run.fit_sampler
     monkeypatch.setattr(run, "fit_sampler", lambda codes, *given, **named: (seen.append((codes, run.model.training)), fit(codes, *given, **named)))
-    run.learning_rate, run.small = lambda step, steps: 0., False        # so that the epoch's codes are those of the end, and the pictures as they are
+    # so that the epoch's codes are those of the end, and the pictures as they are
+    run.learning_rate, run.small = lambda step, steps: 0., False
     run.config = replace(run.config, weight_decay=0.)
     run.fit()
     assert [len(codes) for codes, _ in seen] == [16, 24 * run.views]

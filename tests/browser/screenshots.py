@@ -11,7 +11,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-WIDTH, HEIGHT, SHOWN = 1100, 1200, 760                                  # of the window; pixels of the saved picture's width
+# of the window; pixels of the saved picture's width
+WIDTH, HEIGHT, SHOWN = 1100, 1200, 760
 
 
 def loaded(page, gallery, count):

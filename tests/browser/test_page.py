@@ -21,7 +21,8 @@ from pretend import Pretend
 from records import Collection, read_jsonl
 
 SICK = {"passed": False, "auc": 0.81, "auc_all": 0.7, "directions": 33, "norm": 30.2, "mean": 0., "std": 1., "low_power": True, "rows": 120, "caption_spread": 0.3, "picture_spread": 0.3}
-HARMLESS = ("Method not implemented.",)                                 # Gradio's client, where a stream is closed before it is open
+# Gradio's client, where a stream is closed before it is open
+HARMLESS = ("Method not implemented.",)
 HOSTILE = "<img src=x onerror=alert(1)> **ship** [x](javascript:alert(2))"
 
 
@@ -29,7 +30,8 @@ class Engraver(Pretend):
     """True pairs of the built-in collection: no model to wait for. Its redrawing is the negative."""
     styles = list(scenes.ATTRIBUTES["technique"])
     facts = scenes.collection(64, seed=5)
-    gate = threading.Event()                                            # clear: pairs wait
+    # clear: pairs wait
+    gate = threading.Event()
     gate.set()
 
     def generate_batch(self, seeds, prompt=None, style=None, guidance=None):
@@ -115,7 +117,8 @@ def opened(browser):
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", accept_downloads=True,
                                             reduced_motion="reduce" if still else "no-preference"))
         page = contexts[-1].new_page()
-        page.set_default_timeout(60_000)                                # a busy machine
+        # a busy machine
+        page.set_default_timeout(60_000)
         page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") and message.text not in HARMLESS else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
@@ -150,7 +153,8 @@ def turn(page, name):
 
 def photograph(page, name):
     page.mouse.move(0, 0)
-    page.wait_for_timeout(700)                                          # fonts, fading marks
+    # fonts, fading marks
+    page.wait_for_timeout(700)
     page.screenshot(path=f"/tmp/page_{name}.png", full_page=True)
 
 
@@ -163,13 +167,15 @@ def overflow(page):
 def test_generate_shows_the_pair_and_then_fills_the_sheet(opened, address):
     page = opened(address)
     shows(page, 0)
-    holds(page, "sheet", 8)                                             # the first visit has something to look at
+    # the first visit has something to look at
+    holds(page, "sheet", 8)
     page.fill("#seed input", "12")
     page.fill("#count input", "5")
     page.click("#generate")
     shows(page, 12)
     holds(page, "sheet", 5)
-    assert page.url.endswith("?seed=12")                                # the address is the lasting link
+    # the address is the lasting link
+    assert page.url.endswith("?seed=12")
     assert page.locator("#sheet .caption-label").all_inner_texts() == [f"seed {seed} · match 85\n{Engraver().told(seed)}" for seed in range(12, 17)]
     boxes = [(page.locator("#sheet img").nth(i).bounding_box(), page.locator("#sheet .caption-label").nth(i).bounding_box()) for i in range(4)]
     assert all(caption["y"] >= picture["y"] + picture["height"] - 1 for picture, caption in boxes), "captions stand below"
@@ -214,15 +220,18 @@ def test_stop_ends_a_sheet_that_is_being_drawn(opened, address):
         page.click("#generate")
         page.wait_for_selector("#stop-generate")
         Engraver.gate.clear()
-        page.wait_for_timeout(1000)                                     # until the server has answered, Gradio has nothing to cancel, and says so in the console
+        # until the server has answered, Gradio has nothing to cancel, and says so in the console
+        page.wait_for_timeout(1000)
         page.click("#stop-generate")
         page.wait_for_selector("#stop-generate", state="hidden")
     finally:
         Engraver.gate.set()
-    page.wait_for_timeout(2000)                                         # the server hears of it a little later, and would stop the next sheet, too
+    # the server hears of it a little later, and would stop the next sheet, too
+    page.wait_for_timeout(2000)
     page.fill("#count input", "3")
     page.fill("#seed input", "30")
-    page.press("#seed input", "Enter")                                  # and the next one is served
+    # and the next one is served
+    page.press("#seed input", "Enter")
     shows(page, 30)
     holds(page, "sheet", 3)
 
@@ -298,7 +307,8 @@ def test_a_morph_moves_picture_and_caption_together(opened, address):
     holds(page, "strip", 6)
     page.wait_for_selector("#play:has-text('Pause')")
     seen = set()
-    for _ in range(400):                                                # it goes there and back by itself
+    # it goes there and back by itself
+    for _ in range(400):
         seen.add((page.evaluate("document.querySelector('#frame img')?.src"), page.input_value("#words textarea")))
         if len({caption for _, caption in seen}) == 6:
             break
