@@ -30,7 +30,8 @@ LARGEST_TOTAL = 2**38
 # times its packed length that anything may unpack to; text reaches 10 …
 MOST_RATIO = 200
 # … except a member of so few bytes, and a whole archive of so few
-SMALL, ALWAYS = 2**24, 2**26
+SMALL = 2**24
+ALWAYS = 2**26
 # bytes of a tar header that tarfile reads into memory, such as a long name
 LONGEST_HEADER = 2**16
 NESTED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".7z", ".rar", ".zst"}
@@ -117,7 +118,8 @@ def zip_remains(file):
             break
         # PKWARE's APPNOTE 4.3.7
         flags, method, crc, packed, size, name, extra = struct.unpack("<6xHH4xIIIHH", head)
-        name, extra = file.read(name), file.read(extra)
+        name = file.read(name)
+        extra = file.read(extra)
         if extra[:2] == b"\1\0" and len(extra) >= 20 and 2**32 - 1 in (size, packed):
             size, packed = struct.unpack("<4xQQ", extra[:20])
         # the lengths stand behind the data
@@ -185,7 +187,9 @@ def refusal(name, suffix):
 
 def copy(member, path):
     """Writes a member to `path` -> "", or the reason why nothing is there."""
-    written, trouble, source = 0, "", None
+    written = 0
+    trouble = ""
+    source = None
     with open(path, "wb") as target, contextlib.ExitStack() as stack:
         while not trouble:
             try:
@@ -233,7 +237,11 @@ def unpack(archive, target, format="auto"):
 def fill(archive, folder, notes, format):
     """Copies what is welcome into `folder`, annotation files into `notes` -> (lost, seen, rows for metadata.jsonl)."""
     # {member: name in folder}, {member: Path}
-    pictures, tables, refused, lost, total = {}, {}, set(), [], 0
+    pictures = {}
+    tables = {}
+    refused = set()
+    lost = []
+    total = 0
     limit = min(LARGEST_TOTAL, max(ALWAYS, MOST_RATIO * archive.stat().st_size))
     parquet, zipped = (archive.suffix.lower() == suffix for suffix in (".parquet", ".zip"))
 
@@ -258,7 +266,8 @@ def fill(archive, folder, notes, format):
                 break
             name = posixpath.normpath(member.name.replace("\\", "/"))
             suffix = formats.suffix_of(name)
-            picture, largest = suffix in formats.SUFFIXES, limit if suffix == ".parquet" else LARGEST_MEMBER
+            picture = suffix in formats.SUFFIXES
+            largest = limit if suffix == ".parquet" else LARGEST_MEMBER
             over = total + member.size > limit
             reason = (refusal(member.name, suffix) or member.trouble or (f"larger than {largest:,} bytes" if member.size > largest else "") or
                       (TOO_TIGHT if over else "") or ("a second member of this name" if name in pictures or name in tables else ""))

@@ -26,10 +26,16 @@ class PairLoader:
     device = torch.device("cpu")
 
     def __init__(self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False, styles=None):
-        self.pixels, self.rows, self.tokens = pixels, np.asarray(rows), tokens
+        self.pixels = pixels
+        self.rows = np.asarray(rows)
+        self.tokens = tokens
         # the name of each row's style
         self.styles = styles or [""] * len(rows)
-        self.batch_size, self.channels, self.seed, self.shuffle, self.epoch = batch_size, channels, seed, shuffle, 0
+        self.batch_size = batch_size
+        self.channels = channels
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
 
     def __len__(self):
         # no batch of one
@@ -86,7 +92,8 @@ def create_data_loaders(model_config, config, tokenizer=None):
         raise UserError(f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); write the captions again: "
                         f"python caption_generation.py --style {config.style}")
     if config.max_samples:
-        train, val = train[:config.max_samples], val[:max(2, config.max_samples // 10)]
+        train = train[:config.max_samples]
+        val = val[:max(2, config.max_samples // 10)]
     if len(train) < 2 or len(val) < 1:
         raise UserError(f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}")
     tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train[::math.ceil(len(train) / MOST_LEARNT)]], model_config.vocab_size or LARGEST_OWN_VOCABULARY)
@@ -113,9 +120,12 @@ def jiggle(images, generator, zoom=0.15, length=0, mine=slice(None)):
     stays true; nothing is mirrored, since captions say left and right. The pictures may be a slice, `mine`, of a batch of `length`."""
     scale = 1 - zoom * torch.rand(length or len(images), generator=generator)  # (B,)
     shift = (torch.rand(len(scale), 2, generator=generator) * 2 - 1) * (1 - scale)[:, None]
-    scale, shift = scale[mine], shift[mine]
+    scale = scale[mine]
+    shift = shift[mine]
     theta = torch.zeros(len(images), 2, 3)
-    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale, scale, shift
+    theta[:, 0, 0] = scale
+    theta[:, 1, 1] = scale
+    theta[:, :, 2] = shift
     return F.grid_sample(images, F.affine_grid(theta, images.shape, align_corners=False).to(images), padding_mode="border", align_corners=False)
 
 

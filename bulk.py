@@ -26,7 +26,9 @@ COLUMNS = {"seed": "int64", "cosine": "float32", "match": "int32", "near_trainin
 
 def files_of(out, order, share, suffix):
     """-> [(path, its seeds)] of all files of share (i, n)."""
-    first, count, size = order["first"], order["count"], order["pairs_per_file"]
+    first = order["first"]
+    count = order["count"]
+    size = order["pairs_per_file"]
     files = [(out / f"{start:010d}{suffix}", range(start, min(start + size, first + count))) for start in range(first, first + count, size)]
     return files[share[0] - 1::share[1]]
 
@@ -80,7 +82,8 @@ def write(out, order, make, share=(1, 1), batch=32, grey=False, ahead=AHEAD):
     for stale in out.glob(".*.partial"):
         if time.time() - stale.stat().st_mtime > 3600:
             stale.unlink(missing_ok=True)
-    files, begin = files_of(out, order, share, suffix), time.perf_counter()
+    files = files_of(out, order, share, suffix)
+    begin = time.perf_counter()
     missing = [(path, seeds) for path, seeds in files if not path.exists()]
     total, lacking = (sum(len(seeds) for _, seeds in some) for some in (files, missing))
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress(label="pairs", total=total, initial=total - lacking, unit="pair") as bar:
@@ -92,7 +95,8 @@ def write(out, order, make, share=(1, 1), batch=32, grey=False, ahead=AHEAD):
                 for _, rows in parts:
                     put(add, rows)
                     bar.update(len(rows))
-    seconds, others = time.perf_counter() - begin, [path for path, _ in files_of(out, order, (1, 1), suffix) if not path.exists()]
+    seconds = time.perf_counter() - begin
+    others = [path for path, _ in files_of(out, order, (1, 1), suffix) if not path.exists()]
     print(f"{lacking:,} pairs in {seconds:.1f} s" + (f", {lacking / seconds:.1f} pairs/s" if lacking else "") + f"; {out.as_posix()}/ holds "
           + (f"all {order['count']:,} now" if not others else f"this share; {len(others):,} files of other shares are not here yet"))
 

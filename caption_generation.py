@@ -289,7 +289,9 @@ def gathering(config, server):
 
 
 def main(config):
-    collection, share, server = Collection(config.style, config.data), share_of(config), None
+    collection = Collection(config.style, config.data)
+    share = share_of(config)
+    server = None
     if share and (config.captioner == "existing" or config.review):
         raise UserError("a share of the pictures is work for a captioner alone: leave --captioner existing and --review to a run without --shard and torchrun")
     rows = collection.read_metadata()
@@ -307,7 +309,8 @@ def main(config):
             row["caption"] = caption
     lacking = [row for row in taken if config.recaption or not row["caption"]]
     captioner = config.captioner or (BLIP2 if lacking else "existing")
-    written, part = read_logs(collection), f"{config.style}, shard {share[0]}/{share[1]}" if share else config.style
+    written = read_logs(collection)
+    part = f"{config.style}, shard {share[0]}/{share[1]}" if share else config.style
     if captioner != "existing" and lacking:
         if config.address:
             server = Endpoint(config.address, config.captioner_model, config.batch_size)

@@ -52,7 +52,8 @@ def find_flags(rows, cut=()):
 
 def quality(rows, flags, known=()):
     """Rows and their flags -> the numbers. known: ids of captions of which it is known whether they were cut off."""
-    lengths, vocabulary = [], set()
+    lengths = []
+    vocabulary = set()
     for row in rows:
         words = WORD.findall(row["caption"].lower())
         lengths.append(len(words))
@@ -119,7 +120,8 @@ def sample(rows, flags):
 def write_review(path, rows, flags, numbers, resized):
     """One HTML file, pictures inside, without any script. Captions are strangers' text: escaped, and each turns letters around at most within itself."""
     text = lambda value: f"<bdi>{html.escape(str(value))}</bdi>"
-    shown, style = sample(rows, flags), rows[0]["style"] if len({row["style"] for row in rows}) == 1 else "all styles"
+    shown = sample(rows, flags)
+    style = rows[0]["style"] if len({row["style"] for row in rows}) == 1 else "all styles"
     sections = []
     for title, mine, whole in (("To look at", [row for row in shown if flags[row["id"]]], sum(map(bool, flags.values()))),
                                ("A sample of the others", [row for row in shown if not flags[row["id"]]], sum(not found for found in flags.values()))):

@@ -47,7 +47,8 @@ def sign(image, facts):
 
 def encode(image, facts, grey=False):
     """PIL image and signed facts -> the bytes of a PNG with the facts inside as text."""
-    text, file = PngImagePlugin.PngInfo(), io.BytesIO()
+    text = PngImagePlugin.PngInfo()
+    file = io.BytesIO()
     for key, value in facts.items():
         text.add_itxt(key, str(value))
     (image.convert("L") if grey else image).save(file, "PNG", pnginfo=text, compress_level=6)

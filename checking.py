@@ -23,9 +23,11 @@ from records import each_recovered, each_row
 # rejected files shown; the report has all
 LISTED = 25
 # pictures of the contact sheet; their longer side in pixels
-PLATES, PLATE = 60, 224
+PLATES = 60
+PLATE = 224
 # of 255: nearly black is a picture whose 99th percentile lies below, nearly white …
-DARK, LIGHT = 32, 223
+DARK = 32
+LIGHT = 223
 QUANTILES = {"least": 0, "5 %": .05, "25 %": .25, "median": .5, "75 %": .75, "95 %": .95, "most": 1}
 SIDES = {str(side): side for side in (64, 128, 256, 512, 1024, 2048, 4096)}
 ASPECTS = {"1:3": 1 / 3, "1:2": 1 / 2, "2:3": 2 / 3, "9:10": .9, "10:9": 10 / 9, "3:2": 1.5, "2:1": 2, "3:1": 3}
@@ -99,10 +101,12 @@ def against(earlier, kept, alike):
     ones included, that have members in both splits. alike: number of the group of each of [*earlier, *kept]."""
     if not earlier:
         return None
-    members, known = {}, {row["sha256"]: row for row in earlier}
+    members = {}
+    known = {row["sha256"]: row for row in earlier}
     for row, group in zip(earlier, alike):
         members.setdefault(group, []).append(row)
-    same, similar = [], []
+    same = []
+    similar = []
     for row, group in zip(kept, alike[len(earlier):]):
         twin = known.get(row["sha256"]) or next(iter(members.get(group, ())), None)
         if twin:
@@ -116,7 +120,8 @@ def against(earlier, kept, alike):
 
 def of_captions(kept):
     captions = [row["caption"] for row in kept if row["caption"]]
-    words, again = [len(caption.split()) for caption in captions], Counter(captions)
+    words = [len(caption.split()) for caption in captions]
+    again = Counter(captions)
     repeated = [[caption, count] for caption, count in again.most_common() if count > 1]
     missing = [row["path"] for row in kept if not row["caption"]]
     return {"count": len(captions), "words": spread(words), "vocabulary": len({word for caption in again for word in WORD.findall(caption.lower())}),
@@ -168,7 +173,10 @@ def listed(counts):
 
 def overview(found):
     """Report -> rows of label, number and note, for terminal and page."""
-    exact, near, captions, earlier = found["exact_duplicates"], found["near_duplicates"], found["captions"], found["collection"]
+    exact = found["exact_duplicates"]
+    near = found["near_duplicates"]
+    captions = found["captions"]
+    earlier = found["collection"]
     where = lambda twins: listed(twins["where"]) + (f"; {twins['across_styles']:,} of another style" if twins["across_styles"] else "")
     words = captions["words"]
     yield "found", found["found"], ""
@@ -274,7 +282,8 @@ def cause(found, folder, where, suffixes):
     reason, count = next(iter(found["rejected_by_reason"].items()))
     first = next(row["path"] for row in found["rejected_files"] if row["reason"] == reason)
     if reason.startswith("smaller than"):
-        why, remedy = "they are thumbnails", f"find the full pictures, or take these with --smallest {found['smallest'] // 2}"
+        why = "they are thumbnails"
+        remedy = f"find the full pictures, or take these with --smallest {found['smallest'] // 2}"
     elif reason.startswith("unreadable"):
         why, remedy = content_of(folder / first)
     else:

@@ -44,7 +44,8 @@ def damaged(state):
 def save(path, state, keep=None):
     """state: dict of tensors and plain Python values. keep: the name that the file which was there before gets, so that two are
     there; a rename, which costs no time. A killed save leaves the old files whole."""
-    path, state = Path(path), OrderedDict(state)
+    path = Path(path)
+    state = OrderedDict(state)
     # an attribute, since in a plain state dict every value is a tensor
     state.digest = digest(state)
     # written from here, a full disk is an OSError; torch says "unexpected pos"
@@ -94,7 +95,8 @@ def load(path):
         raise
     except Exception as error:
         # a flipped bit can raise anything
-        whole, reason = False, type(error).__name__
+        whole = False
+        reason = type(error).__name__
     if not whole:
         raise UserError(f"{path} is damaged or no checkpoint ({reason}); what can be saved from the run's other files is saved by its training command, "
                         f"run again; python training_loop.py --fresh trains anew")

@@ -43,7 +43,8 @@ def option(default, note, choices=None, kind=None):
 class Parser(argparse.ArgumentParser):
     """argparse that answers a wrong flag in one sentence with the nearest right one."""
     # where the wrong word stands, if not on the command line
-    place, remedy = "", "--help lists the flags"
+    place = ""
+    remedy = "--help lists the flags"
 
     def error(self, message):
         unknown = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
@@ -64,7 +65,8 @@ def plain_type(field):
 
 
 def add_flag(parser, field):
-    flag, note = "--" + field.name.replace("_", "-"), field.metadata["note"]
+    flag = "--" + field.name.replace("_", "-")
+    note = field.metadata["note"]
     shown = f"{note} (default: {field.default})" if field.default not in (None, "") else note
     if field.type is bool:
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=note)
@@ -78,9 +80,11 @@ def read_config(path, kinds, prog):
     """YAML file of settings -> {field: value}, each value read as its flag would read it. Ends the process with code 2 on an
     unknown key or a wrong value."""
     import yaml
-    fields, given = noted(kinds), argparse.Namespace()
+    fields = noted(kinds)
+    given = argparse.Namespace()
     reader = Parser(prog=prog, allow_abbrev=False)
-    reader.place, reader.remedy = f"{path}: ", "--schema describes the file"
+    reader.place = f"{path}: "
+    reader.remedy = "--schema describes the file"
     for field in fields.values():
         add_flag(reader, field)
     try:
@@ -93,7 +97,8 @@ def read_config(path, kinds, prog):
     if not isinstance(root, yaml.MappingNode):
         reader.error("no list of settings and their values, such as batch_size: 32")
     for key, value in root.value:
-        reader.place, name = f"{path}, line {key.start_mark.line + 1}: ", key.value if isinstance(key, yaml.ScalarNode) else "[…]"
+        reader.place = f"{path}, line {key.start_mark.line + 1}: "
+        name = key.value if isinstance(key, yaml.ScalarNode) else "[…]"
         flag = name.replace("_", "-")
         if name not in fields:
             nearest = difflib.get_close_matches(name, fields, n=1)
@@ -116,7 +121,8 @@ def schema(kinds):
     names = {bool: "boolean", int: "integer", float: "number", str: "string"}
     properties = {}
     for name, field in noted(kinds).items():
-        kind, choices = names[plain_type(field)], field.metadata["choices"]
+        kind = names[plain_type(field)]
+        choices = field.metadata["choices"]
         properties[name] = {"description": field.metadata["note"], "type": [kind, "string"] if field.metadata["kind"] else kind, "default": field.default,
                             **({"enum": list(choices)} if choices else {})}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "settings of model and training", "description": "what a preset changes is its default there",

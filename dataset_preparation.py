@@ -193,7 +193,8 @@ def find_missing(originals, folder, journal, header, label, work, arguments, wor
 
     Every finding is a line of `journal` at once, known by path, length and time of change, so that a killed run goes on where it was.
     Under another header the journal begins anew."""
-    of_path, lines = {original["path"]: original for original in originals}, each_recovered(journal)
+    of_path = {original["path"]: original for original in originals}
+    lines = each_recovered(journal)
     if next(lines, None) != header:
         lines.close()
         write_jsonl(journal, [header])
@@ -226,7 +227,8 @@ def prepare_missing(originals, folder, collection, config, workers):
     """Prepares what no earlier run has; afterwards each row holds what prepare_file found."""
     # removed since, or another's duplicate before
     def lacking():
-        first, there = {}, filled(collection.resized)
+        first = {}
+        there = filled(collection.resized)
         for original in originals:
             if "pixels" in original:
                 # as select() does
@@ -242,7 +244,10 @@ def prepare_missing(originals, folder, collection, config, workers):
 def select(rows):
     """Rows of original and finding, in order -> (kept, duplicates, rejected). Of pictures with equal bytes, or equal pixels once
     prepared, the first is kept and takes the caption of whichever has one."""
-    kept, duplicates, rejected, first = [], [], [], {}
+    kept = []
+    duplicates = []
+    rejected = []
+    first = {}
     for row in rows:
         if "reason" in row:
             rejected.append({"path": row["path"], "reason": row["reason"]})
@@ -264,7 +269,9 @@ def look_alikes(looks):
     of the size, 95 % kept within 5 and 12 bits of themselves, but only a fifth and an eighth kept every bit.
     """
     bits = np.frombuffer(bytes.fromhex("".join(looks)), np.uint64).reshape(-1, 4)  # (N, 4)
-    middle, first, block = bits[:, 2].copy(), np.arange(len(bits)), max(1, 2**19 // max(1, len(bits)))
+    middle = bits[:, 2].copy()
+    first = np.arange(len(bits))
+    block = max(1, 2**19 // max(1, len(bits)))
     for start in range(0, len(bits), block):
         stop = min(start + block, len(bits))
         # (block, <= N); a quarter tells most pairs apart
@@ -272,7 +279,8 @@ def look_alikes(looks):
         rows, others = np.nonzero(near)
         rows += start
         alike = np.bitwise_count(bits[rows] ^ bits[others]).sum(axis=-1) <= ALIKE
-        rows, others = rows[alike], others[alike]
+        rows = rows[alike]
+        others = others[alike]
         # groups that meet become one, under the least number
         while ((one := first[rows]) != (other := first[others])).any():
             np.minimum.at(first, np.maximum(one, other), np.minimum(one, other))
@@ -284,7 +292,8 @@ def look_alikes(looks):
 def to_records(kept, earlier):
     """Kept rows and the records of an earlier run, one after another -> records, each in the place of its row. A caption, a split and a mark of
     the earlier run stay, the caption unless the source's own has changed since."""
-    ids, known = [row["sha256"][:16] for row in kept], []
+    ids = [row["sha256"][:16] for row in kept]
+    known = []
     of_id = dict(zip(ids, kept))
     for old in earlier:
         known.append(old["id"])
@@ -305,7 +314,8 @@ def to_records(kept, earlier):
 
 def write_pixels(records, collection, size, workers):
     """The prepared pictures as one uint8 array, (N, size, size) where all are grey, else (N, size, size, 3), and the ids of its rows."""
-    path, ids_path = collection.pixels(size), collection.pixels_ids(size)
+    path = collection.pixels(size)
+    ids_path = collection.pixels_ids(size)
     shape = (len(records), size, size) if all(record["grey"] for record in records) else (len(records), size, size, 3)
     ids = {"size": size, "ids": [record["id"] for record in records]}
     with contextlib.suppress(OSError, ValueError, UserError):
@@ -318,7 +328,8 @@ def write_pixels(records, collection, size, workers):
     with whole_file(path) as partial, progress(label="caching", total=len(records)) as bar:
         with open(partial, "wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            begin, each = file.tell(), math.prod(shape[1:])
+            begin = file.tell()
+            each = math.prod(shape[1:])
             file.truncate(begin + each * len(records))
         tasks = [([collection.resized / record["filename"] for record in records[first:first + 64]], partial, begin + each * first, "L" if len(shape) == 3 else "RGB")
                  for first in range(0, len(records), 64)]
@@ -337,7 +348,8 @@ def link_originals(records, folder, collection):
     """data/raw/<style>/<id>.<suffix>: a link to each original, or a copy where links are refused (Windows); the user's folder is
     only read. links.json beside resized/ remembers the names, so that nothing else is ever removed."""
     raw = collection.raw.resolve()
-    base, ours = folder.as_posix().rstrip("/") + "/", raw.as_posix() + "/"
+    base = folder.as_posix().rstrip("/") + "/"
+    ours = raw.as_posix() + "/"
     records = [record for record in records if not (base + record["original"]).startswith(f"{ours}{UNPACKED}/")]
     # a source lies there already
     if any((base + record["original"]).startswith(ours) for record in records):
@@ -377,7 +389,8 @@ def sweep(records, collection, size):
 def tally(records, rejected):
     """The report's summary of original sizes and of reasons."""
     sides = np.array([(record["width"], record["height"]) for record in records])  # (N, 2)
-    short, long = sides.min(axis=1), sides.max(axis=1)
+    short = sides.min(axis=1)
+    long = sides.max(axis=1)
     return {"original_sizes": {"short_side": {"least": int(short.min()), "median": int(np.median(short)), "most": int(short.max())},
                                "long_side": {"least": int(long.min()), "median": int(np.median(long)), "most": int(long.max())}},
             "rejected_by_reason": dict(Counter(row["reason"] for row in rejected).most_common())}

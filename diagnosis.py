@@ -29,7 +29,8 @@ def dominant(losses, weights):
 def findings(metrics, weights, dead=()):
     """metrics: an epoch a row, as in metrics.json; weights: {part: weight} of the loss; dead: names of the parameters without a gradient -> sentences about
     the last epoch, none where nothing is amiss."""
-    row, found = metrics[-1], []
+    row = metrics[-1]
+    found = []
     part, share = dominant({part: row[f"train_{part}"] for part in weights}, weights)
     if len(weights) > 1 and share > DOMINANT:
         found.append(f"{part} is {share:.0%} of the loss: should the other parts stop falling, lower --{part}-weight {weights[part]:g}")

@@ -34,7 +34,8 @@ class Endpoint:
         import requests
         from urllib3 import Retry
         self.at_once = at_once
-        self.address, key = address.rstrip("/"), os.environ.get("OPENAI_API_KEY", "").strip()
+        self.address = address.rstrip("/")
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
         self.session = requests.Session()
         self.session.headers.update({"Authorization": f"Bearer {key}"} if key else {})
         retry = Retry(total=None, connect=0, redirect=0, other=0, read=2, status=AGAIN, status_forcelist=[429, 500, 502, 503, 504], allowed_methods=None,
@@ -65,7 +66,8 @@ class Endpoint:
             except Refused as error:
                 return key, None, None, f"{Path(path).name} ({error})"
 
-        refused, in_a_row = [], 0
+        refused = []
+        in_a_row = 0
         # its threads are daemons: Ctrl+C does not wait for a slow answer
         with ThreadPool(self.at_once) as pool:
             for key, text, cut, trouble in pool.imap_unordered(ask, jobs):
@@ -88,7 +90,8 @@ class Endpoint:
                                                           "max_tokens": max_new_tokens, "temperature": 0})
         try:
             choice = answer["choices"][0]
-            text, cut = choice["message"].get("content"), choice.get("finish_reason") == "length"
+            text = choice["message"].get("content")
+            cut = choice.get("finish_reason") == "length"
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise UserError(f"{self.address} does not answer as OpenAI's chat completions do: {printable(answer)}") from error
         # some servers leave a model's thoughts in

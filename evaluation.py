@@ -61,11 +61,15 @@ def evaluate(generator, config, judge=None):
     builtin = generator.style == "builtin"
     if builtin:
         judge = judge or load_judge(config.judge)
-    collection, gallery, begin = Collection(generator.style, config.data), {}, time.perf_counter()
+    collection = Collection(generator.style, config.data)
+    gallery = {}
+    begin = time.perf_counter()
     seeds = list(range(config.first_seed, config.first_seed + config.seeds))
     pairs, seconds = generate(generator, seeds)
     rows = training_rows(collection)
-    numbers, notes, warnings = {}, [], []
+    numbers = {}
+    notes = []
+    warnings = []
     if not rows:
         notes.append(f"{collection.train.as_posix()} is not here: " + ("the spread is measured against a collection drawn anew" if builtin else "no captions to compare with"))
 
@@ -73,7 +77,8 @@ def evaluate(generator, config, judge=None):
         size = pairs[0][0].width
         examples = measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, warnings)
         level = level_of([row["caption"] for row in rows])
-        trained, some = trained_facts(rows, level), min(config.seeds, SOME)
+        trained = trained_facts(rows, level)
+        some = min(config.seeds, SOME)
         measure_conditions(generator, judge, level, trained, some, numbers, size)
         numbers["joint_over_conditional"] = number("joint over conditional: pairs of seeds that agree, over prompts whose picture is right",
                                                    numbers["joint_strict"]["value"] / max(numbers["caption_to_picture_seen"]["value"], 1e-9), None, 1., "at least 0.95")
@@ -124,9 +129,11 @@ def shown(value):
 
 def sections(numbers):
     """Numbers in the order of SECTIONS -> (heading, row of strings) each; the heading is "" where it goes on."""
-    before, place = None, {name: next(i for i, prefixes in enumerate(SECTIONS.values()) if name.startswith(prefixes)) for name in numbers}
+    before = None
+    place = {name: next(i for i, prefixes in enumerate(SECTIONS.values()) if name.startswith(prefixes)) for name in numbers}
     for name in sorted(numbers, key=place.get):
-        heading, one = list(SECTIONS)[place[name]], numbers[name]
+        heading = list(SECTIONS)[place[name]]
+        one = numbers[name]
         yield "" if heading == before else heading, (one["title"], *(shown(one[key]) for key in ("value", "floor", "ceiling")), one["wanted"])
         before = heading
 
@@ -203,7 +210,8 @@ def page(report, examples, gallery={}, changes=(), samplers=()):
 def main(config):
     old = read_report(config.compare) if config.compare else None
     report, examples, gallery = evaluate(MultimodalGenerator(checkpoint_path=config.checkpoint, device=config.device), config)
-    out, changes = Path(config.out), moved(report, old) if old else []
+    out = Path(config.out)
+    changes = moved(report, old) if old else []
     write_text(out / "report.json", json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     write_text(out / "index.html", page(report, examples, gallery, changes, ablation(out.parent / "samplers.json")))
     print("\n".join([text_report(report), *(["", f"What moved since {config.compare}:", *changes] if old else []), f"{out.as_posix()}/report.json, {out.as_posix()}/index.html"]))

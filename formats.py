@@ -87,7 +87,10 @@ def json_rows(data):
                     yield number, "no JSON"
         return
     text = text_of(data)
-    decoder, space, at, line = json.JSONDecoder(), re.compile(r"[\s,]*"), text.index("[") + 1, 1
+    decoder = json.JSONDecoder()
+    space = re.compile(r"[\s,]*")
+    at = text.index("[") + 1
+    line = 1
     line += text.count("\n", 0, at)
     while True:
         start = space.match(text, at).end()
@@ -109,7 +112,8 @@ def csv_rows(data):
     header = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ";" if ";" in header and "," not in header else ",")
     csv.field_size_limit(LONGEST_FILE)
-    columns, line = None, 1
+    columns = None
+    line = 1
     while True:
         try:
             cells = next(reader, None)
@@ -241,7 +245,8 @@ NAMES = (*READ, "sidecar", "webdataset")
 
 def fits(name, row):
     """How surely a row of the file `name` is of each format, 0 to 1; the first of equals counts."""
-    suffix, picture = suffix_of(name), any(row.get(key) for key in IMAGE)
+    suffix = suffix_of(name)
+    picture = any(row.get(key) for key in IMAGE)
     pair = (1 if any(key in row for key in CAPTION) else .5) if picture else 0
     talks = {"llava": "conversations" in row, "qwen": "messages" in row, "instruct": {"instruction", "output"} <= row.keys()}
     folder = {"imagefolder": pair if is_metadata(name) else 0}
@@ -300,7 +305,9 @@ def describe(names, path_of, format="auto", keep=None, base=""):
     names = set(names)
     stems = {posixpath.splitext(name)[0] for name in names if suffix_of(name) in SUFFIXES}
     beside = lambda name: suffix_of(name) == ".json" and posixpath.splitext(name)[0] in stems
-    rows, lost, seen = {}, [], []
+    rows = {}
+    lost = []
+    seen = []
     tables = sorted((name for name in names if suffix_of(name) in TABLES and not beside(name)), key=lambda name: (not is_metadata(name), name))
     for name in tables if format not in ("sidecar", "webdataset") else ():
         if format != "auto" and suffix_of(name) not in TABLES_OF.get(format, {".json", ".jsonl", ".parquet"}):
@@ -339,7 +346,8 @@ def describe(names, path_of, format="auto", keep=None, base=""):
 
 def located(name, image, base):
     """Path of a picture that the annotation file `name` names. ValueError where it leads out of the root."""
-    root, image = base.rstrip("/") + "/", image.replace("\\", "/")
+    root = base.rstrip("/") + "/"
+    image = image.replace("\\", "/")
     below = base and image.startswith(root)
     path = posixpath.normpath(image.removeprefix(root) if below else posixpath.join(posixpath.dirname(name), image))
     if path.startswith(("/", "../")) or path == ".." or re.match(r"[A-Za-z]:", path) or "\0" in path:
@@ -362,9 +370,12 @@ def embedded(name, line, image, keep):
 
 def sidecars(names, path_of, rows, seen):
     """Fills rows from the .txt or .json with the picture's name; a caption that a table gave stays -> bad ones."""
-    lost, count, pictures = [], 0, sorted(name for name in names if suffix_of(name) in SUFFIXES)
+    lost = []
+    count = 0
+    pictures = sorted(name for name in names if suffix_of(name) in SUFFIXES)
     for picture in pictures:
-        stem, row = posixpath.splitext(picture)[0], rows.get(picture, {})
+        stem = posixpath.splitext(picture)[0]
+        row = rows.get(picture, {})
         found = {}
         if stem + ".json" in names:
             try:
@@ -469,7 +480,8 @@ def template(format):
 def parquet_writer(path, further):
     """-> add(rows) for a file with the columns image ({"bytes", "path"}), text and the further ones, {name: Arrow's name of its kind}. Written some hundred
     rows at a time, and described as `datasets` wants it, so that pictures show as such."""
-    parquet, waiting = pyarrow_parquet(), []
+    parquet = pyarrow_parquet()
+    waiting = []
     import pyarrow
     kinds = {"text": "string", **further}
     described = {"image": {"_type": "Image"}, **{name: {"dtype": kind, "_type": "Value"} for name, kind in kinds.items()}}

@@ -79,7 +79,8 @@ def check(model, z, tokens, groups=None, seed=0):
         draws = torch.randn(32, latent_dim, generator=generator)
         caption_spread = float(words(draws).std(0).amax())
         picture_spread = float(pictures(draws).std(0).mean())
-    auc, auc_all = two_sample_auc(read, groups, seed), two_sample_auc(z.numpy(), groups, seed, trees=30)
+    auc = two_sample_auc(read, groups, seed)
+    auc_all = two_sample_auc(z.numpy(), groups, seed, trees=30)
     return {
         "rows": len(z) if groups is None else len(set(groups)), "low_power": (len(z) if groups is None else len(set(groups))) < POWER_ROWS, "directions": directions.shape[1],
         "auc": auc and round(float(auc), 3), "auc_all": auc_all and round(float(auc_all), 3),

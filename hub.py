@@ -21,7 +21,8 @@ from records import recover_jsonl, write_jsonl
 from settings import STYLES
 
 # hidden: no part of the collection
-JOURNAL, MARKER = ".rows.jsonl", ".hub.json"
+JOURNAL = ".rows.jsonl"
+MARKER = ".hub.json"
 # raise when fetch() gives another folder: all is fetched again
 VERSION = 1
 # rows in memory at once, and files asked for at once
@@ -42,7 +43,8 @@ def parts(source):
     """"hf:owner/name:split" -> (name or folder, subset, split), None where nothing is said."""
     name = source.removeprefix("hf:")
     words = [name] if Path(name).expanduser().is_dir() else name.split(":")
-    name, folder = words[0], Path(words[0]).expanduser()
+    name = words[0]
+    folder = Path(words[0]).expanduser()
     sound = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name and folder.is_dir()
     if not sound or len(words) > 3 or not all(re.fullmatch(r"[\w.+-]+", word) for word in words[1:]):
         raise UserError(f"--source {source} names no data set; they read hf:owner/name, hf:owner/name:split or hf:owner/name:subset:split")
@@ -51,11 +53,14 @@ def parts(source):
 
 def trouble(error, source):
     """Whatever reading a data set raised -> the sentence for the user."""
-    chain, kinds, text = error, set(), formats.printable(" ".join(str(error).split()))
+    chain = error
+    kinds = set()
+    text = formats.printable(" ".join(str(error).split()))
     while chain is not None:
         kinds |= {kind.__name__ for kind in type(chain).__mro__}
         chain = chain.__cause__
-    name, choices = parts(source)[0], re.search(r"\[(.*?)\]", text)
+    name = parts(source)[0]
+    choices = re.search(r"\[(.*?)\]", text)
     if "gated" in text or "GatedRepoError" in kinds:
         return UserError(f"{source} wants to be asked: accept its terms on https://huggingface.co/datasets/{name}, log in with hf auth login, "
                          "and run the same command again")
@@ -132,7 +137,8 @@ def columns_of(features, source):
 def picture(value, name):
     """A value of the picture's column -> (bytes, its name in the data set). ValueError says what is wrong with it: a path may lead to nothing
     but the data set's own files, in a .zip of its own too."""
-    image, inside = formats.one_image({"image": value}), (value.get("path") or "" if isinstance(value, dict) else "")
+    image = formats.one_image({"image": value})
+    inside = value.get("path") or "" if isinstance(value, dict) else ""
     if isinstance(image, str):
         import fsspec
         root = f"{name}/" if name.startswith("/") or re.match("[A-Za-z]:", name) else f"hf://datasets/{name}@"
@@ -171,16 +177,21 @@ def download(source, folder, most, known, rows):
     """Goes on after `rows` as `known` says, until the data set ends or `most` pictures are there -> all rows. Every batch is noted once it is
     written: what a killed run wrote after its last note is written again."""
     there, stream, length = opened(source)
-    columns, name = columns_of(stream.features, source), parts(source)[0]
+    columns = columns_of(stream.features, source)
+    name = parts(source)[0]
     if known and known["there"] == there:
         stream.load_state_dict(known["state"])
     else:
         # nothing yet, or the data set has changed since
         shutil.rmtree(folder, ignore_errors=True)
-        rows, known = [], {"bytes": 0}
+        rows = []
+        known = {"bytes": 0}
     folder.mkdir(parents=True, exist_ok=True)
     write_jsonl(folder / JOURNAL, rows)
-    finished, have, size, batches = False, sum("file_name" in row for row in rows), known["bytes"], iter(stream)
+    finished = False
+    have = sum("file_name" in row for row in rows)
+    size = known["bytes"]
+    batches = iter(stream)
     with open(folder / JOURNAL, "a", encoding="utf-8") as log, ThreadPoolExecutor(BATCH) as threads, \
             progress(label="fetching", total=min(filter(None, (most, length)), default=None), initial=have) as bar:
         while not finished and not (most and have >= most):
@@ -188,14 +199,16 @@ def download(source, folder, most, known, rows):
             with told(source):
                 batch = list(itertools.islice(batches, wanted))
                 found = list(threads.map(row_of, batch, itertools.repeat(columns), itertools.repeat(name)))
-            finished, before = len(batch) < wanted, len(rows)
+            finished = len(batch) < wanted
+            before = len(rows)
             for image, row in found:
                 if image is None:
                     rows.append(formats.rejected(source, row, source, len(rows) + 1))
                     continue
                 rows.append({"file_name": f"{len(rows):06}_{archives.harmless(row['member'])}{formats.suffix_inside(image)}", **row})
                 (folder / rows[-1]["file_name"]).write_bytes(image)
-                have, size = have + 1, size + len(image)
+                have = have + 1
+                size = size + len(image)
             if not finished and (len(rows) >= archives.MOST_MEMBERS or size > archives.LARGEST_TOTAL):
                 finished = True
                 rows.append(formats.rejected(source, f"more than {archives.MOST_MEMBERS:,} rows or {archives.LARGEST_TOTAL:,} bytes: {archives.REST}", source, 0))
@@ -223,7 +236,8 @@ def fetch(source, folder, most=0):
     if not known.get("finished") and not (most and sum("file_name" in row for row in rows) >= most):
         rows = download(source, folder, most, known, rows)
     pictures = [row for row in rows if "file_name" in row]
-    text, path = formats.json_lines(pictures), folder / "metadata.jsonl"
+    text = formats.json_lines(pictures)
+    path = folder / "metadata.jsonl"
     if not path.exists() or path.read_bytes() != text.encode():
         write_text(path, text)
     return [row for row in rows if "reason" in row], [{"file": source, "format": "datasets", "confidence": 1.0, "rows": len(pictures)}]

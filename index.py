@@ -91,7 +91,8 @@ def grow_seeds(generator, count, batch=32):
     while len(captions) < count:
         start = len(captions)
         pairs = generator.generate_batch(range(start, min(start + batch, count)))
-        seen, told = generator.picture_features([image for image, _ in pairs]), generator.caption_features([caption for _, caption in pairs])
+        seen = generator.picture_features([image for image, _ in pairs])
+        told = generator.caption_features([caption for _, caption in pairs])
         features.append(((seen + told) / 2).half().numpy())
         cosines.append((seen * told).sum(1).numpy())
         captions += [caption for _, caption in pairs]
@@ -104,7 +105,8 @@ def find_seeds(generator, feature, count=10):
     """feature (1, D) of a text or a picture -> the `count` best seeds, {"seed", "caption", "score", "match"} each. The score is the mean of the cosines with
     picture and caption: a pair that says it twice comes first."""
     found = existing(generator, "seeds")
-    features, one = found["features"], feature[0].numpy()
+    features = found["features"]
+    one = feature[0].numpy()
     scores = np.concatenate([features[start:start + 8192].astype(np.float32) @ one for start in range(0, len(features), 8192)])
     return [{"seed": int(seed), "caption": found["captions"][seed], "score": round(float(scores[seed]), 4), "match": generator.percentile(found["cosine"][seed])}
             for seed in np.argsort(-scores, kind="stable")[:count]]
@@ -120,7 +122,8 @@ def distances(thumbs, known):
 def index_training(generator, data="data"):
     """Thumbnails of the training pictures, and the distance to the nearest of them that one in a hundred reconstructions of held-out pictures falls below
     -> (path, how many pictures). UserError where the collection is not on this machine."""
-    collection, size = Collection(generator.style, data), generator.model.config.image_size
+    collection = Collection(generator.style, data)
+    size = generator.model.config.image_size
     train, val = collection.read_captions()
     if not (collection.pixels(size).exists() and collection.pixels_ids(size).exists()):
         raise UserError(f"{collection.pixels(size)} is missing; prepare the pictures again: python dataset_preparation.py --style {generator.style}")

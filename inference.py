@@ -127,10 +127,13 @@ class MultimodalGenerator:
     def best_of(self, seed, count, prompt=None, style=None, guidance=GUIDANCE, temperature=None):
         """-> (seed, pair) of the best of `count` candidates that follow from `seed`: whose picture and caption match each other best and, where there is a
         prompt, both match it. The seed alone gives the same pair again."""
-        seeds, fits, pairs = candidates(seed, count), [], []
+        seeds = candidates(seed, count)
+        fits = []
+        pairs = []
         for start in range(0, count, 32):
             some = self.generate_batch(seeds[start:start + 32], prompt, style, guidance, temperature)
-            pictures, texts = self.picture_features([image for image, _ in some]), self.caption_features([caption for _, caption in some])
+            pictures = self.picture_features([image for image, _ in some])
+            texts = self.caption_features([caption for _, caption in some])
             asked = self.caption_features([prompt]).T if prompt else torch.zeros(pictures.shape[1], 1)
             fits += ((pictures * texts).sum(1) + ((pictures + texts) @ asked)[:, 0]).tolist()
             pairs += some
@@ -293,7 +296,8 @@ def with_caption(image, caption, width, title=""):
 def contact_sheet(pairs, titles, columns=5, width=256):
     """Pairs (image, caption) -> one PIL image, each with its title and caption below; a number is the title of a seed."""
     cells = [with_caption(image, caption, width, title if isinstance(title, str) else f"seed {title}") for (image, caption), title in zip(pairs, titles)]
-    gap, (w, h) = 16, cells[0].size
+    gap = 16
+    (w, h) = cells[0].size
     columns = min(columns, len(cells))
     sheet = Image.new("RGB", (columns * (w + gap) + gap, -(-len(cells) // columns) * (h + gap) + gap), "white")
     for i, cell in enumerate(cells):
@@ -343,7 +347,8 @@ def asked_for(generator, config):
     seeds = seed_list(config.seeds)
     parts = [seeds[start:start + config.batch_size] for start in range(0, len(seeds), config.batch_size)]
     if config.image:
-        picture, stem = open_picture(config.image), Path(config.image).stem
+        picture = open_picture(config.image)
+        stem = Path(config.image).stem
         source = made_from(picture, Path(config.image).as_posix())
         if config.style:
             strength = 1.0 if config.strength is None else config.strength
@@ -354,7 +359,8 @@ def asked_for(generator, config):
         return len(seeds), ([(f"{stem}_{seed:06d}", seed, {"seed": seed, **source, "strength": config.strength}, pair)
                              for seed, pair in zip(part, generator.vary(picture, part, config.strength))] for part in parts)
     if config.interpolate:
-        ways, steps = list(zip(seeds, seeds[1:])), config.interpolate
+        ways = list(zip(seeds, seeds[1:]))
+        steps = config.interpolate
         return len(ways) * steps, ([(f"{first:06d}_{last:06d}_{step:02d}", f"{first} to {last}, step {step}", {"from": first, "to": last, "step": step, "steps": steps}, pair)
                                     for step, pair in enumerate(generator.interpolate(first, last, steps))] for first, last in ways)
     return len(seeds), (of_seeds(generator, config, part) for part in parts)
@@ -404,12 +410,14 @@ def find_indexed(generator, config, picture):
             print(f"{one['distance']:6.3f}  {one['id']}  {one['caption']}{'   TOO NEAR: nearer than held-out pictures come' if one['memorised'] else ''}")
         folder = index.folder_of(generator, config.data)
         there = [one for one in found if (folder / one["filename"]).exists()]
-        pairs, titles = [(open_picture(folder / one["filename"]), one["caption"]) for one in there], [f"{one['distance']:.3f}" for one in there]
+        pairs = [(open_picture(folder / one["filename"]), one["caption"]) for one in there]
+        titles = [f"{one['distance']:.3f}" for one in there]
     else:
         found = generator.find_seeds(config.prompt, picture)
         for one in found:
             print(f"{one['score']:6.3f}  seed {one['seed']:<10}  {one['caption']}")
-        pairs, titles = generator.generate_batch([one["seed"] for one in found]), [one["seed"] for one in found]
+        pairs = generator.generate_batch([one["seed"] for one in found])
+        titles = [one["seed"] for one in found]
     if pairs:
         save_sheet(sheet, pairs, titles)
         print(f"the best as one picture: {sheet.as_posix()}" + (f"; a pair: python inference.py --seeds {found[0]['seed']}" if config.find == "seeds" else ""))
@@ -502,8 +510,12 @@ def main(config):
     for task, wanted in ((verify, config.verify), (find, config.find), (build_index, config.index), (write_many, config.count), (interactive, config.interactive)):
         if wanted:
             return task(generator, config)
-    out, rows, shown, titles = Path(config.out), [], [], []
-    begin, grey = time.perf_counter(), generator.grey
+    out = Path(config.out)
+    rows = []
+    shown = []
+    titles = []
+    begin = time.perf_counter()
+    grey = generator.grey
     count, parts = asked_for(generator, config)
     with progress(label="pairs", total=count, unit="pair") as bar:
         for name, title, facts, pair in itertools.chain.from_iterable(described(generator, part) for part in parts):

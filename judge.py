@@ -29,10 +29,15 @@ FORMAT = 1
 # side of the pictures that the judge looks at
 SIZE = 128
 # what the examination asks, all attributes right at once
-CLEAN, DEGRADED = .99, .97
+CLEAN = .99
+DEGRADED = .97
 # of the renders to learn from and to be examined on
-FIRST_SEED, EXAM_SEED = 1_000_000, 2_000_000
-EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 7, 64, 4e-3, .05
+FIRST_SEED = 1_000_000
+EXAM_SEED = 2_000_000
+EPOCHS = 7
+BATCH = 64
+LEARNING_RATE = 4e-3
+WEIGHT_DECAY = .05
 
 
 # ---------------------------------------------------------------- renders
@@ -41,7 +46,9 @@ class Renders(Dataset):
     """Facts and their seeds -> the drawn pictures, uint8 (size, size), drawn when asked for."""
 
     def __init__(self, facts, first_seed, size):
-        self.facts, self.first_seed, self.size = facts, first_seed, size
+        self.facts = facts
+        self.first_seed = first_seed
+        self.size = size
 
     def __len__(self):
         return len(self.facts)
@@ -81,7 +88,10 @@ def degrade(images, generator):
     """Pictures (B, 1, S, S) in [-1, 1] -> the same blurred (by .3 to 1 pixel), of other contrast (.5 to 1.2) and brightness
     (up to .3 of 2), and noisy (standard deviation up to .2), each picture by amounts of its own."""
     amount = lambda low, high: low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
-    sigma, contrast, brightness, noise = amount(.3, 1), amount(.5, 1.2), amount(-.3, .3), amount(0, .2)
+    sigma = amount(.3, 1)
+    contrast = amount(.5, 1.2)
+    brightness = amount(-.3, .3)
+    noise = amount(0, .2)
     kernel = torch.exp(-torch.arange(-3, 4) ** 2 / (2 * sigma ** 2))  # (B, 1, 1, 7)
     kernel = kernel / kernel.sum(-1, keepdim=True)
     stacked = F.pad(images, (3, 3, 3, 3), mode="replicate").transpose(0, 1)  # (1, B, S + 6, S + 6)
@@ -111,7 +121,8 @@ class Judge(nn.Module):
             stage(3 * width, 4 * width, 2),  # (B, 4W, 4, 4)
             nn.Flatten(), nn.Linear(64 * width, self.FEATURES), nn.ReLU(), nn.Dropout(.2))
         self.heads = nn.Linear(self.FEATURES, sum(map(len, ATTRIBUTES.values())))
-        self.width, self.about = width, {}
+        self.width = width
+        self.about = {}
         # a tenth faster on CPUs
         self.to(memory_format=torch.channels_last)
 

@@ -18,7 +18,8 @@ from scenes import LEVELS
 
 # seed of the renders made here; neither collection nor judge has them
 FIRST_RENDER = 3_000_000
-WANTED_SPREAD, WANTED_DISTANCE = .85, .10
+WANTED_SPREAD = .85
+WANTED_DISTANCE = .10
 # shuffled floors are means over so many ways to pair wrongly
 SHIFTS = 10
 # pairs on the page
@@ -44,7 +45,8 @@ def shuffled(truths, claims, names):
 
 def total_variation(found, expected):
     """Two lists of values -> total-variation distance of their frequencies: 0 alike, 1 nothing in common."""
-    p, q = Counter(found), Counter(expected)
+    p = Counter(found)
+    q = Counter(expected)
     return sum(abs(p[value] / len(found) - q[value] / len(expected)) for value in p | q) / 2
 
 
@@ -79,7 +81,8 @@ def grey(images):
 
 def generate(generator, seeds, batch=32):
     """-> (list of pairs, seconds per pair)."""
-    pairs, start = [], time.perf_counter()
+    pairs = []
+    start = time.perf_counter()
     with progress(label="pairs", total=len(seeds), unit="pair") as bar:
         for i in range(0, len(seeds), batch):
             pairs += generator.generate_batch(seeds[i:i + batch])
@@ -131,10 +134,14 @@ def trained_facts(rows, level):
 
 def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, warnings):
     """All that the two judges can tell about pairs of the built-in collection, added to numbers, notes and warnings -> examples."""
-    captions, count, size = [caption for _, caption in pairs], len(pairs), pairs[0][0].width
+    captions = [caption for _, caption in pairs]
+    count = len(pairs)
+    size = pairs[0][0].width
     level = level_of([row["caption"] for row in rows])
-    names, trained = LEVELS[level], trained_facts(rows, level)
-    told, seen = [scenes.parse(caption) for caption in captions], judge.see(grey([image for image, _ in pairs]))
+    names = LEVELS[level]
+    trained = trained_facts(rows, level)
+    told = [scenes.parse(caption) for caption in captions]
+    seen = judge.see(grey([image for image, _ in pairs]))
     notes.append(f"Level {level}: {', '.join(names)}. A pair agrees strictly when each is told, seen and equal.")
 
     facts = fresh_facts(count, level)
@@ -143,9 +150,12 @@ def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, war
     rebuilt = grey(generator.reconstruct(images))
     own = [scenes.parse(scenes.tell(one, FIRST_RENDER + i, level)) for i, one in enumerate(facts)]
 
-    joint, floor = agreement(seen, told, names), shuffled(seen, told, names)
-    real_seen, rebuilt_seen = judge.see(renders), judge.see(rebuilt)
-    real, rebuild = agreement(real_seen, own, names), agreement(rebuilt_seen, facts, names)
+    joint = agreement(seen, told, names)
+    floor = shuffled(seen, told, names)
+    real_seen = judge.see(renders)
+    rebuilt_seen = judge.see(rebuilt)
+    real = agreement(real_seen, own, names)
+    rebuild = agreement(rebuilt_seen, facts, names)
     ceiling = {name: {"reconstructions": rebuild[name], "real pairs": real[name]} for name in real}
     for name, title in {"strict": "picture and caption agree, strict", "mean": "the same, mean of single attributes", **{name: f"the same, {name}" for name in names}}.items():
         numbers[f"joint_{name}"] = number(title, joint[name], floor[name], ceiling[name])
@@ -166,7 +176,8 @@ def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, war
         uneven = []
         for name in names:
             values = lambda facts: [one[name] for one in facts]
-            distance, typical = total_variation(values(found), values(trained)), total_variation(values(sample), values(trained))
+            distance = total_variation(values(found), values(trained))
+            typical = total_variation(values(sample), values(trained))
             least = 1 - max(Counter(values(trained)).values()) / len(trained)
             numbers[f"distance_{kind}_{name}"] = number(f"distance of {kind} to the training distribution, {name}", distance, least, typical, f"at most {WANTED_DISTANCE:.2f}")
             # few seeds are uneven by chance
@@ -183,9 +194,11 @@ def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, war
         # trained combinations, drawn afresh: held-out ones lie farther from training, and every honest picture would look copied
         known = [trained[i] for i in scenes.stream(0, "memorisation").choice(len(trained), count)]
         fresh = draw_all(known, FIRST_RENDER + 1_000_000, "fresh renders", size).numpy()
-        rebuilt_fresh, samples = grey(generator.reconstruct([Image.fromarray(one) for one in fresh])), grey([image for image, _ in pairs])
+        rebuilt_fresh = grey(generator.reconstruct([Image.fromarray(one) for one in fresh]))
+        samples = grey([image for image, _ in pairs])
         ids = [row["id"] for row in rows]
-        copied, honest = memorised(thumbnails, samples, rebuilt_fresh, pixels, ids), memorised(thumbnails, fresh, rebuilt_fresh, pixels, ids)
+        copied = memorised(thumbnails, samples, rebuilt_fresh, pixels, ids)
+        honest = memorised(thumbnails, fresh, rebuilt_fresh, pixels, ids)
         numbers["memorised"] = number("pictures nearer to a training picture than the nearest hundredth of fresh renders, reconstructed, as thumbnails of 16 x 16",
                                       copied["share"], None, {"reconstructions": .01, "real pairs": honest["share"]}, "at most 0.02")
         notes += [f"Nearer to training picture {id} than that: pair {place} (distance {distance:.2f})."
@@ -213,7 +226,8 @@ def measure_conditions(generator, judge, level, trained, count, numbers, size):
         captions = [scenes.tell(one, FIRST_RENDER + i, level) for i, one in enumerate(facts)]
         real_seen = judge.see(grey(renders))
         answers = [pair for i in range(0, count, 32) for pair in generator.generate_batch(range(i, min(i + 32, count)), prompt=captions[i:i + 32])]
-        seen, told = judge.see(grey([image for image, _ in answers])), [scenes.parse(caption) for _, caption in answers]
+        seen = judge.see(grey([image for image, _ in answers]))
+        told = [scenes.parse(caption) for _, caption in answers]
         written = [scenes.parse(caption) for caption in generator.caption(renders)]
         both = lambda seen, told: [one if one == other else dict.fromkeys(one) for one, other in zip(seen, told)]
         where = f"{kind} combinations"
@@ -226,7 +240,8 @@ def measure_conditions(generator, judge, level, trained, count, numbers, size):
         if level == 5 and kind == "seen":
             short = [scenes.tell(one, FIRST_RENDER + i, 3) for i, one in enumerate(facts)]
             answers = [pair for i in range(0, count, 32) for pair in generator.generate_batch(range(i, min(i + 32, count)), prompt=short[i:i + 32])]
-            seen, told = judge.see(grey([image for image, _ in answers])), [scenes.parse(caption) for _, caption in answers]
+            seen = judge.see(grey([image for image, _ in answers]))
+            told = [scenes.parse(caption) for _, caption in answers]
             numbers["partial_prompt"] = number("a prompt of subject, count, size and place alone: picture and caption say it, strict", agreement(facts, both(seen, told), LEVELS[3])["strict"],
                                                shuffled(facts, both(seen, told), LEVELS[3])["strict"], 1.)
             open_names = [name for name in names if name not in LEVELS[3]]
@@ -241,7 +256,8 @@ def measure_conditions(generator, judge, level, trained, count, numbers, size):
 
 def measure_styles(generator, judge, level, trained, count, numbers, size):
     """The requested technique in seeds, and in pictures moved from one technique to another."""
-    names, styles = LEVELS[level], generator.styles
+    names = LEVELS[level]
+    styles = generator.styles
     if len(styles) < 2:
         return
     wanted = [styles[i % len(styles)] for i in range(count)]
@@ -251,7 +267,8 @@ def measure_styles(generator, judge, level, trained, count, numbers, size):
         for i, pair in zip(mine, (pair for part in range(0, len(mine), 32) for pair in generator.generate_batch(mine[part:part + 32], style=style))):
             pairs[i] = pair
     share = lambda facts: float(np.mean([one["technique"] == style for one, style in zip(facts, wanted)]))
-    seen, told = judge.see(grey([image for image, _ in pairs])), [scenes.parse(caption) for _, caption in pairs]
+    seen = judge.see(grey([image for image, _ in pairs]))
+    told = [scenes.parse(caption) for _, caption in pairs]
     numbers["style_drawn"] = number("style: the requested technique is drawn", share(seen), 1 / len(styles), 1.)
     numbers["style_named"] = number("style: the requested technique is named", share(told), 1 / len(styles), 1.)
     facts = [trained[i] for i in scenes.stream(0, "styles").choice(len(trained), count)]
@@ -261,7 +278,8 @@ def measure_styles(generator, judge, level, trained, count, numbers, size):
         mine = [i for i in range(count) if wanted[i] == style]
         for i, pair in zip(mine, generator.restyle([renders[i] for i in mine], style) if mine else []):
             pairs[i] = pair
-    seen, told = judge.see(grey([image for image, _ in pairs])), [scenes.parse(caption) for _, caption in pairs]
+    seen = judge.see(grey([image for image, _ in pairs]))
+    told = [scenes.parse(caption) for _, caption in pairs]
     others = [name for name in names if name != "technique"]
     numbers["transfer_drawn"] = number("style transfer: a picture moved to another technique shows it", share(seen), 0., 1.)
     numbers["transfer_named"] = number("style transfer: its caption names it", share(told), 0., 1.)
@@ -273,7 +291,8 @@ def measure_walks(generator, judge, level, trained, numbers, size, walks=30, ste
     """Interpolations: do picture and caption agree on the way? Variations: how much of a picture is left?"""
     names = LEVELS[level]
     pairs = [pair for walk in range(walks) for pair in generator.interpolate(FIRST_RENDER + walk, FIRST_RENDER + walk + 1, steps)[1:-1]]
-    seen, told = judge.see(grey([image for image, _ in pairs])), [scenes.parse(caption) for _, caption in pairs]
+    seen = judge.see(grey([image for image, _ in pairs]))
+    told = [scenes.parse(caption) for _, caption in pairs]
     for name in ("strict", "mean"):
         numbers[f"interpolation_{name}"] = number(f"interpolation: picture and caption agree between two seeds, {'strict' if name == 'strict' else 'mean of attributes'}",
                                                   agreement(seen, told, names)[name], shuffled(seen, told, names)[name], 1.)
@@ -281,7 +300,8 @@ def measure_walks(generator, judge, level, trained, numbers, size, walks=30, ste
     renders = [Image.fromarray(render) for render in draw_all(facts, FIRST_RENDER + 3_000_000, "renders to vary", size).numpy()]
     for strength in (.3, .6):
         pairs = [generator.vary(render, [i], strength)[0] for i, render in enumerate(renders)]
-        seen, told = judge.see(grey([image for image, _ in pairs])), [scenes.parse(caption) for _, caption in pairs]
+        seen = judge.see(grey([image for image, _ in pairs]))
+        told = [scenes.parse(caption) for _, caption in pairs]
         numbers[f"variation_kept_{strength:g}"] = number(f"variation at strength {strength:g}: attributes of the picture kept, mean", agreement(facts, seen, names)["mean"],
                                                          shuffled(facts, seen, names)["mean"], 1.)
         numbers[f"variation_agrees_{strength:g}"] = number(f"variation at strength {strength:g}: picture and caption agree, strict", agreement(seen, told, names)["strict"],
@@ -290,7 +310,8 @@ def measure_walks(generator, judge, level, trained, numbers, size, walks=30, ste
 
 def measure_captions(pairs, real, builtin, numbers):
     """What captions say about themselves. real: the training captions, perhaps none."""
-    captions, count = [caption for _, caption in pairs], len(pairs)
+    captions = [caption for _, caption in pairs]
+    count = len(pairs)
     ends = builtin or sum(caption.rstrip().endswith(".") for caption in real) > len(real) / 2
     sample = [real[i] for i in scenes.stream(0, "evaluation captions").choice(len(real), count, replace=count > len(real))] if real else []
     rate = lambda captions: sum(is_fallback(caption, ends) for caption in captions) / len(captions) if captions else None
@@ -302,7 +323,9 @@ def measure_captions(pairs, real, builtin, numbers):
 def measure_real(generator, judges, pairs, collection, numbers, notes):
     """What can be asked of a collection that nobody drew by rule. judges: realism.Realism, taught on this very collection -> the
     rebuilt held-out pictures and the real ones, uint8 (N, S, S)."""
-    samples, captions, size = grey([image for image, _ in pairs]), [caption for _, caption in pairs], pairs[0][0].width
+    samples = grey([image for image, _ in pairs])
+    captions = [caption for _, caption in pairs]
+    size = pairs[0][0].width
     train, val = collection.read_captions()
     known, unseen = (grey_array(training_pixels(collection, size, rows)) for rows in (train, val))
     rebuilt = grey(generator.reconstruct([Image.fromarray(one) for one in unseen]))

@@ -66,8 +66,10 @@ def peak(work, device):
 def estimate_memory(trainer):
     """Take two small steps and say what one of the run's own would hold -> {part: bytes}. Weights, gradients and optimisers do not depend on
     the batch; all else, at its peak, grows with it in a straight line, which is drawn through 2 and 4 pictures."""
-    model, config = trainer.model, trainer.model.config
-    batch, length = min(trainer.config.batch_size, len(trainer.train.rows)), max(map(len, trainer.train.tokens))
+    model = trainer.model
+    config = trainer.model.config
+    batch = min(trainer.config.batch_size, len(trainer.train.rows))
+    length = max(map(len, trainer.train.tokens))
 
     def step(pictures):
         """All but the update, with captions as long as the collection's longest."""

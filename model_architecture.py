@@ -99,7 +99,8 @@ class ChannelNorm(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x):
         return F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2], self.weight, self.bias).permute(0, 3, 1, 2)
@@ -128,9 +129,11 @@ class PatchTransformer(nn.Module):
 
     def __init__(self, inward, places, config):
         super().__init__()
-        self.inward, self.positions = nn.Linear(inward, config.vit_width), nn.Parameter(torch.zeros(places, config.vit_width))
+        self.inward = nn.Linear(inward, config.vit_width)
+        self.positions = nn.Parameter(torch.zeros(places, config.vit_width))
         self.blocks = nn.ModuleList(Block(config.vit_width, config.vit_width // 32) for _ in range(config.vit_layers))
-        self.norm, self.neck = nn.LayerNorm(config.vit_width), nn.Linear(config.vit_width, config.neck)
+        self.norm = nn.LayerNorm(config.vit_width)
+        self.neck = nn.Linear(config.vit_width, config.neck)
 
     def forward(self, patches, recompute=False):
         x = self.inward(patches.flatten(2).transpose(1, 2)) + self.positions  # (B, base base, W)
@@ -148,7 +151,8 @@ class ImageEncoder(nn.Module):
     def __init__(self, config):
         super().__init__()
         base, widths = feature_widths(config)
-        self.patch, self.side = config.patch, thumbnail_side(config)
+        self.patch = config.patch
+        self.side = thumbnail_side(config)
         if config.encoder == "vit":
             self.patch = config.image_size // base
             self.layers = PatchTransformer(config.channels * self.patch**2, base**2, config)
@@ -181,7 +185,9 @@ class ImageDecoder(nn.Module):
     def __init__(self, config):
         super().__init__()
         base, widths = feature_widths(config)
-        self.patch, self.shape, self.size = config.patch, (config.neck, base, base), config.image_size
+        self.patch = config.patch
+        self.shape = (config.neck, base, base)
+        self.size = config.image_size
         self.thumbnail = (config.channels, thumbnail_side(config), thumbnail_side(config))
         self.from_code = nn.Linear(config.latent_dim, config.neck * base**2)
         layers = [nn.Conv2d(config.neck, widths[-1], 3, padding=1), ChannelNorm(widths[-1]), nn.SiLU()]
@@ -240,19 +246,23 @@ def linear_code(samples, dimensions, noise, most=None):
 
     A principal direction of standard deviation s gets the share max(0, c s - noise²) of the power D, and the decoder is Wiener's: Lee
     and Petersen 1976, Optimal linear coding for vector channels (IEEE Transactions on Communications 24)."""
-    samples, noise = samples.double(), max(noise, .05)
+    samples = samples.double()
+    noise = max(noise, .05)
     mean = samples.mean(0)
     variance, directions = torch.linalg.eigh((samples - mean).T @ (samples - mean) / len(samples))
     # (K,), (P, K)
-    variance, directions = variance.flip(0)[:dimensions].clamp(min=1e-12), directions.flip(1)[:, :dimensions]
-    low, high = 0., (dimensions + dimensions * noise**2) / float(variance.sqrt().max()) + 1
+    variance = variance.flip(0)[:dimensions].clamp(min=1e-12)
+    directions = directions.flip(1)[:, :dimensions]
+    low = 0.
+    high = (dimensions + dimensions * noise**2) / float(variance.sqrt().max()) + 1
     for _ in range(100):
         c = (low + high) / 2
         power = (c * variance.sqrt() - noise**2).clamp(min=0)  # (K,)
         low, high = (c, high) if power.sum() < dimensions else (low, c)
     power[dimensions if most is None else most:] = 0
     gain = (power / variance).sqrt()
-    encoder, decoder = (directions * gain).T, directions * torch.where(power > 0, power / (gain * (power + noise**2)), 0.)
+    encoder = (directions * gain).T
+    decoder = directions * torch.where(power > 0, power / (gain * (power + noise**2)), 0.)
     more = dimensions - len(variance)
     return mean.float(), F.pad(encoder, (0, 0, 0, more)).float(), F.pad(decoder, (0, more)).float()
 
@@ -319,7 +329,8 @@ class MultimodalModel(nn.Module):
     @torch.no_grad()
     def set_linear_code(self, samples):
         """Where picture encoder and decoder begin: at the best linear code of thumbnails (N, C side side)."""
-        encoder, decoder = self.image_encoder, self.image_decoder
+        encoder = self.image_encoder
+        decoder = self.image_decoder
         mean, inward, outward = linear_code(samples, self.config.latent_dim, self.config.code_noise, self.config.linear_dims)
         # of the code's power; the convolutions get what is left
         share = ((samples - mean) @ inward.T).square().mean()
@@ -436,7 +447,8 @@ class MultimodalModel(nn.Module):
     def decode_tokens(self, z, temperature=0.0, generators=None, use_cache=True, code=None):
         """As decode_text -> list of id lists, from START to END, or to the length limit where no END came. code: that of z, where it is known."""
         code = self.code(z) if code is None else code
-        rows, most = [[START] for _ in code], self.config.max_caption_length - 1
+        rows = [[START] for _ in code]
+        most = self.config.max_caption_length - 1
         writing = Writing(self.text_decoder, code, most) if use_cache else None
         for _ in range(most):
             logits = writing.next([row[-1] for row in rows]) if use_cache else self.text_decoder(code, torch.tensor(rows, device=self.device))[:, -1]
@@ -548,9 +560,12 @@ def within_budget(config, budget):
     if (least := built_size(scaled(config, 0))) > budget:
         raise UserError(f"--parameters {budget:,} cannot be reached: the narrowest model of these settings has {least:,}; allow more, or lower --latent-dim or --vocab-size")
     for fixed in range(len(SCALED)):
-        names, low, high = SCALED[fixed:], 0, 1
+        names = SCALED[fixed:]
+        low = 0
+        high = 1
         while built_size(scaled(config, high, names)) <= budget:
-            low, high = high, 2 * high
+            low = high
+            high = 2 * high
         for _ in range(14):
             middle = (low + high) / 2
             low, high = (middle, high) if built_size(scaled(config, middle, names)) <= budget else (low, middle)
@@ -603,7 +618,8 @@ def main(config, options):
     if not config.vocab_size:
         config = replace(config, vocab_size=LARGEST_OWN_VOCABULARY)
     if options.parameters:
-        wanted, config = config, within_budget(config, options.parameters)
+        wanted = config
+        config = within_budget(config, options.parameters)
         print(f"--parameters {options.parameters:,}: {told_widths(wanted, config)}")
     model = MultimodalModel(config).eval()
     images = torch.rand(4, 3, config.image_size, config.image_size) * 2 - 1

@@ -12,11 +12,13 @@ def orthogonalise(matrix, steps=5):
     x = x / (x.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
-    gram, product = x @ x.T, torch.eye(len(x), dtype=x.dtype, device=x.device)
+    gram = x @ x.T
+    product = torch.eye(len(x), dtype=x.dtype, device=x.device)
     for _ in range(steps):
         factor = torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
         factor.diagonal().add_(3.4445)
-        product, gram = factor @ product, factor @ gram @ factor
+        product = factor @ product
+        gram = factor @ gram @ factor
     x = product @ x
     return (x.T if tall else x).reshape(matrix.shape)
 
@@ -50,7 +52,8 @@ def trained(model):
 def make_optimizers(model, config):
     """Muon for the convolutions and the transformers' matrices, AdamW for the rest: embeddings, norms, biases, and the linear maps
     from and to the latent, whose orthogonalisation would cost more than it saves."""
-    muon, adam = [], []
+    muon = []
+    adam = []
     for name, weight in model.named_parameters():
         if not name.startswith("sampler."):
             matrix = weight.ndim == 4 or weight.ndim == 2 and ".block" in name

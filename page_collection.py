@@ -17,9 +17,11 @@ from records import Collection
 
 HERE = Path(__file__).resolve().parent
 # pictures; pixels
-ON_A_PAGE, THUMBNAIL = 24, 256
+ON_A_PAGE = 24
+THUMBNAIL = 256
 # characters
-LONGEST_CAPTION, LONGEST_SEARCH = 1000, 200
+LONGEST_CAPTION = 1000
+LONGEST_SEARCH = 200
 
 
 def collections(data):
@@ -104,7 +106,9 @@ def collection_tab(gr, tab, data, usual, editable):
         checked = gr.Textbox(label="What it holds", interactive=False, buttons=["copy"], lines=1, max_lines=40, elem_id="checked", visible=False)
         report = gr.HTML(elem_id="check-report", visible=False)
     # first of the rows shown; their ids; the id of the one shown large
-    start, listed, chosen = gr.State(0), gr.State([]), gr.State(None)
+    start = gr.State(0)
+    listed = gr.State([])
+    chosen = gr.State(None)
 
     def asked(style):
         there = collections(data)
@@ -115,7 +119,9 @@ def collection_tab(gr, tab, data, usual, editable):
     def look(style, words, show, first):
         """One page of what was asked for, beginning with row `first` of it."""
         with messages(gr):
-            collection, words, show = asked(style), one_line(words, LONGEST_SEARCH, "What is searched for"), one_of(show, SHOWS, "Show") or SHOWS[0]
+            collection = asked(style)
+            words = one_line(words, LONGEST_SEARCH, "What is searched for")
+            show = one_of(show, SHOWS, "Show") or SHOWS[0]
             rows = rows_of(collection, data)
             found = matching(rows, words, show)
             first = first if 0 <= first < len(found) else 0

@@ -42,8 +42,11 @@ def find_tab(gr, tab, find, editable):
             the pictures as PNG, each with "seed N" and its match score, a line break and its caption
         """
         with messages(gr):
-            sought, count, rows = one_line(sought, LONGEST_PROMPT, "What is searched for"), whole_number(count, 1, 24, "How many"), []
-            generator, image = find(), None
+            sought = one_line(sought, LONGEST_PROMPT, "What is searched for")
+            count = whole_number(count, 1, 24, "How many")
+            rows = []
+            generator = find()
+            image = None
             if sought:
                 check_prompt(sought)
             elif picture:

@@ -13,10 +13,13 @@ from page_parts import (AT_ONCE, MODEL, QUIET, a_seed, as_cards, brought, figure
 from records import Collection
 from settings import GUIDANCE, LAST_SEED, LONGEST_PROMPT, InferenceConfig
 
-LARGEST_SHEET, LONGEST_WALK, MOST_CANDIDATES = 24, 48, 16
+LARGEST_SHEET = 24
+LONGEST_WALK = 48
+MOST_CANDIDATES = 16
 # shown where the link names none
 FIRST_SEED = 0
-ANY, EVERY = "as the seed has it", "every one"
+ANY = "as the seed has it"
+EVERY = "every one"
 PROMPTS = ("two small ships under a stormy sky", "a large castle at night, cross-hatched", "an elephant in the forest", "three trees by the sea, in stipple")
 
 
@@ -29,8 +32,10 @@ def at_temperature(generator, temperature):
 
 def wish(generator, prompt, style, guidance, temperature, best_of=1):
     """What came in over the wire -> (generator, InferenceConfig)."""
-    prompt, style = one_line(prompt, LONGEST_PROMPT, "A prompt"), one_of(style, generator.styles, "The style")
-    guidance, temperature = number(guidance, 0, 5, "Guidance"), number(temperature, 0, 2, "The captions' freedom")
+    prompt = one_line(prompt, LONGEST_PROMPT, "A prompt")
+    style = one_of(style, generator.styles, "The style")
+    guidance = number(guidance, 0, 5, "Guidance")
+    temperature = number(temperature, 0, 2, "The captions' freedom")
     best_of = whole_number(best_of, 1, MOST_CANDIDATES, "Best of")
     if prompt:
         check_prompt(prompt)
@@ -141,7 +146,10 @@ def generate_tab(gr, find, loaded):
             the pictures as PNG, each with "seed N" and its match, a line break and its caption
         """
         with messages(gr):
-            first, count, rows, seeds = a_seed(seed), whole_number(count, 1, LARGEST_SHEET, "How many"), [], []
+            first = a_seed(seed)
+            count = whole_number(count, 1, LARGEST_SHEET, "How many")
+            rows = []
+            seeds = []
             generator, config = wish(find(), prompt, style, guidance, temperature, best_of)
             for part in parts(min(count, LAST_SEED - first + 1)):
                 for path, facts in as_cards(generator, of_seeds(generator, config, [first + step for step in part]), sheet.GRADIO_CACHE):
@@ -156,7 +164,8 @@ def generate_tab(gr, find, loaded):
     def card_opened(file):
         """A pair card -> its controls, and whether it is true."""
         with messages(gr):
-            path, generator = uploaded(file, card.GRADIO_CACHE, "Bring a pair card: a PNG that was saved here, or by inference.py."), find()
+            path = uploaded(file, card.GRADIO_CACHE, "Bring a pair card: a PNG that was saved here, or by inference.py.")
+            generator = find()
             try:
                 facts = cards.read(path)[1]
                 asked = cards.asked(facts)
@@ -262,7 +271,8 @@ def picture_tab(gr, find, data):
             the model's own drawing as PNG, and its caption
         """
         with messages(gr):
-            image, generator = brought(picture, upload.GRADIO_CACHE), find()
+            image = brought(picture, upload.GRADIO_CACHE)
+            generator = find()
             pair, = generator.decode(generator.encode([image]))
             (path, facts), = as_cards(generator, [("drawn", "", made_from(image, name_of(picture)), pair)], upload.GRADIO_CACHE)
             return path, facts["caption"]
@@ -279,10 +289,15 @@ def picture_tab(gr, find, data):
             the pictures as PNG, each with "seed N" and its match, a line break and its caption
         """
         with messages(gr):
-            strength, seed, count, rows = number(strength, 0, 1, "How far"), a_seed(seed), whole_number(count, 1, LARGEST_SHEET, "How many"), []
-            image, generator = brought(picture, upload.GRADIO_CACHE), find()
+            strength = number(strength, 0, 1, "How far")
+            seed = a_seed(seed)
+            count = whole_number(count, 1, LARGEST_SHEET, "How many")
+            rows = []
+            image = brought(picture, upload.GRADIO_CACHE)
+            generator = find()
             for part in parts(min(count, LAST_SEED - seed + 1)):
-                seeds, source = [seed + step for step in part], made_from(image, name_of(picture))
+                seeds = [seed + step for step in part]
+                source = made_from(image, name_of(picture))
                 made = [(f"varied_{seed}", "", {"seed": seed, **source, "strength": strength}, pair) for seed, pair in zip(seeds, generator.vary(image, seeds, strength))]
                 rows += [(path, told(f"seed {facts['seed']}", facts)) for path, facts in as_cards(generator, made, upload.GRADIO_CACHE)]
                 yield rows
@@ -298,8 +313,11 @@ def picture_tab(gr, find, data):
             the pictures as PNG, each with its style and its match, a line break and its caption
         """
         with messages(gr):
-            strength, generator, rows = number(strength, 0, 1, "How far"), find(), []
-            style, image = one_of(style, generator.styles, "The style"), brought(picture, upload.GRADIO_CACHE)
+            strength = number(strength, 0, 1, "How far")
+            generator = find()
+            rows = []
+            style = one_of(style, generator.styles, "The style")
+            image = brought(picture, upload.GRADIO_CACHE)
             if not generator.styles:
                 raise UserError("This model knows only one style.")
             for name in [style] if style else generator.styles:
@@ -318,7 +336,8 @@ def picture_tab(gr, find, data):
             they are from it, and their captions
         """
         with messages(gr):
-            image, generator = brought(picture, upload.GRADIO_CACHE), find()
+            image = brought(picture, upload.GRADIO_CACHE)
+            generator = find()
             found = generator.find_seeds(image=image, count=AT_ONCE)
             made = of_seeds(generator, InferenceConfig(), [one["seed"] for one in found])
             rows = [(path, told(f"seed {facts['seed']}", facts)) for path, facts in as_cards(generator, made, upload.GRADIO_CACHE)]
@@ -381,8 +400,12 @@ def morph_tab(gr, find, loaded):
             the pictures as PNG, each with "step N" and its match, a line break and its caption; and the walk there and back as an animated GIF
         """
         with messages(gr):
-            first, last, steps = a_seed(first, "The first seed"), a_seed(last, "The last seed"), whole_number(steps, 2, LONGEST_WALK, "Steps")
-            pairs, rows, generator = [], [], find()
+            first = a_seed(first, "The first seed")
+            last = a_seed(last, "The last seed")
+            steps = whole_number(steps, 2, LONGEST_WALK, "Steps")
+            pairs = []
+            rows = []
+            generator = find()
             for pair in generator.walk(first, last, steps):
                 made = [(f"{first}_{last}_{len(pairs):02d}", "", {"from": first, "to": last, "step": len(pairs), "steps": steps}, pair)]
                 pairs.append(pair)

@@ -18,7 +18,12 @@ from records import read_json
 # of the loss, as far as a run has them
 PARTS = ("reconstruction", "caption", "contrastive", "shape", "focus")
 # of a curve, and of its margins, in units of its picture
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 320, 150, 40, 78, 12, 24
+WIDTH = 320
+HEIGHT = 150
+LEFT = 40
+RIGHT = 78
+TOP = 12
+BOTTOM = 24
 EPOCHS_SHOWN = 12
 
 
@@ -40,7 +45,8 @@ def curve(title, lines, ideal=None):
     x = lambda epoch: round(LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / max(1, last - 1), 1)
     y = lambda value: round(TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low), 1)
     ends = sorted((y(line[-1][1]), name, line) for name, line in points.items())
-    shapes, below = [], -math.inf
+    shapes = []
+    below = -math.inf
     for end, name, line in ends:
         # labels of neighbours keep apart
         below = max(end, below + 13)
@@ -113,7 +119,8 @@ def report_tables(path):
         return f"<p>{html.escape(Path(path).as_posix())} is not here; python evaluation.py writes it.</p>"
     from evaluation import sections
     try:
-        report, found = read_json(path), {}
+        report = read_json(path)
+        found = {}
         for heading, row in sections(report["numbers"]):
             found[heading or list(found)[-1]] = [*found.get(heading or list(found)[-1], []), row]
         about = f"The report: {report['checkpoint']}, {report['seeds']} seeds from {report['first_seed']:,}. Floor: captions shuffled among the pairs. Ceiling: real pairs."
@@ -130,7 +137,8 @@ def grids(folder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     events = EventAccumulator(str(folder), size_guidance={"images": 0, "tensors": 0})
     events.Reload()
-    pictures, captions = "pictures/seeds 0-7", "captions/seeds 0-7/text_summary"
+    pictures = "pictures/seeds 0-7"
+    captions = "captions/seeds 0-7/text_summary"
     # a resumed epoch stands there twice
     found = {event.step: event for event in events.Images(pictures)} if pictures in events.Tags()["images"] else {}
     steps = sorted(found)
@@ -161,9 +169,11 @@ def training_tab(gr, tab, find, folder, report):
             generator = None
         try:
             rows = read_metrics(folder)
-            run, drawn = summary(rows), curves(rows, generator and generator.dimensions)
+            run = summary(rows)
+            drawn = curves(rows, generator and generator.dimensions)
         except UserError as error:
-            run, drawn = str(error), ""
+            run = str(error)
+            drawn = ""
         pictures, text = grids(Path(folder) / "tensorboard")
         return run, drawn, pictures, gr.Textbox(text, visible=bool(text)), health_table(generator and generator.health) + report_tables(report)
 

@@ -16,7 +16,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 # a JPEG is decoded at 1/2, 1/4 or 1/8 as long as that leaves so many times the size wanted
 SPARE = 1.5
 # bytes of memory that a picture may decode to, for each of its file; what any may
-MOST_RATIO, ALWAYS = 1000, 2**26
+MOST_RATIO = 1000
+ALWAYS = 2**26
 # of a JPEG of the largest size; of a smaller one as many times more
 MOST_SCANS = 12
 ORIENTATION = ExifTags.Base.Orientation
@@ -76,17 +77,20 @@ def orientation_of(image):
 def bomb(image, file):
     """Why an opened picture is not to be decoded, "" where it may be: a header that promises far more than its file can hold, or a JPEG that is
     drawn over so often that it would take minutes."""
-    pixels, length = image.width * image.height, file.seek(0, os.SEEK_END)
+    pixels = image.width * image.height
+    length = file.seek(0, os.SEEK_END)
     # bytes of memory
     each = 16 if image.format == "WEBP" and image.is_animated else {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 4)
     if pixels * each > max(ALWAYS, MOST_RATIO * length):
         return f"decodes to more than {MOST_RATIO:,} times its length"
     if image.format in ("JPEG", "MPO"):
-        scans, last = 0, b""
+        scans = 0
+        last = b""
         file.seek(0)
         while block := file.read(2**20):
             # two bytes would be found in the film behind a telephone's picture
-            scans, last = scans + (last + block).count(b"\xff\xda\0"), block[-2:]
+            scans = scans + (last + block).count(b"\xff\xda\0")
+            last = block[-2:]
         if scans * pixels > MOST_SCANS * Image.MAX_IMAGE_PIXELS:
             return f"a JPEG of {scans:,} scans"
     return ""
@@ -124,7 +128,8 @@ def prepare(file, size, smallest):
                 drafted = image.draft(None, tuple(max(1, int(SPARE * scale * side)) for side in (width, height)))
                 # open() alone accepts cut-off files
                 image.load()
-                orientation, image = orientation_of(image), plain(image)
+                orientation = orientation_of(image)
+                image = plain(image)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return None, f"more than {Image.MAX_IMAGE_PIXELS:,} pixels"
     except Exception as error:
@@ -158,7 +163,8 @@ def deflate():
 def png(image):
     """"L" or "RGB" picture -> a PNG file without metadata, as bytes. Pillow's own writer tries five filters on every row and took half of all
     time; one for all rows (the difference to the left) and the fastest compression make files that are hardly longer."""
-    rows, channels = np.asarray(image).reshape(image.height, -1), len(image.getbands())
+    rows = np.asarray(image).reshape(image.height, -1)
+    channels = len(image.getbands())
     # each begins with its filter's number, 1
     lines = np.ones((image.height, 1 + rows.shape[1]), np.uint8)
     lines[:, 1:1 + channels] = rows[:, :channels]
@@ -170,8 +176,10 @@ def png(image):
 
 def content(image, width, height):
     """Prepared picture and its original's size -> what lies between the white margins."""
-    size, scale = image.width, image.width / max(width, height)
-    right, down = (size - max(1, round(width * scale))) // 2, (size - max(1, round(height * scale))) // 2
+    size = image.width
+    scale = image.width / max(width, height)
+    right = (size - max(1, round(width * scale))) // 2
+    down = (size - max(1, round(height * scale))) // 2
     return image.crop((right, down, size - right, size - down))
 
 

@@ -47,7 +47,11 @@ FORMAT = 1
 GROUP = 16
 # in either half, of a style that is told apart
 LEAST_PICTURES = 10
-EPOCHS, MOST_STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 90, 1200, 64, 2e-3, .1
+EPOCHS = 90
+MOST_STEPS = 1200
+BATCH = 64
+LEARNING_RATE = 2e-3
+WEIGHT_DECAY = .1
 # words that the pair judge reads, at most
 VOCABULARY = 4000
 
@@ -83,7 +87,11 @@ class Realism(nn.Module):
         nn.init.normal_(self.captions[1].weight, std=.3)
         self.style = nn.Linear(self.FEATURES, max(1, len(styles)))
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.)))
-        self.styles, self.words, self.unseen, self.width, self.about = list(styles), list(words), set(unseen), width, {}
+        self.styles = list(styles)
+        self.words = list(words)
+        self.unseen = set(unseen)
+        self.width = width
+        self.about = {}
         self.number = {word: i for i, word in enumerate(words)}
 
     @property
@@ -151,7 +159,8 @@ def words_of(caption):
 def recall(scores, seed=0, rounds=200):
     """(N, N) scores of pictures with captions, own ones on the diagonal -> {"recall", "caption_of_picture", "picture_of_caption", "chance"}: how often the
     own one scores best, in the mean over many random groups of GROUP (of N, where N is less). Equals share the hit: one caption for all is chance."""
-    group, dice = min(GROUP, len(scores)), torch.Generator().manual_seed(seed)
+    group = min(GROUP, len(scores))
+    dice = torch.Generator().manual_seed(seed)
     hits = torch.zeros(2)
     for _ in range(rounds):
         # (G, 16)
@@ -180,7 +189,8 @@ def pairs_of(collection):
 def pictures_of(rows, path):
     """Rows and the path of the pixels -> uint8 tensor (N, SIZE, SIZE), grey."""
     place = {id: i for i, id in enumerate(read_json(path.with_suffix(".json"))["ids"])}
-    pixels, places = np.load(path, mmap_mode="r"), [place[row["id"]] for row in rows]
+    pixels = np.load(path, mmap_mode="r")
+    places = [place[row["id"]] for row in rows]
     grey = [views(pixels[places[start:start + 64]])[:, 0] for start in range(0, len(places), 64)]
     return torch.cat([((images + 1) * 127.5).round().to(torch.uint8) for images in grey])
 
@@ -217,7 +227,9 @@ def vary(images, dice):
 
 def teach(judges, pixels, captions, styles, epochs=EPOCHS):
     """Fit the judges to N pictures (N, SIZE, SIZE) uint8, captions and styles. Repeatable."""
-    dice, bags, steps = stream("realism"), judges.bags(captions), min(MOST_STEPS, math.ceil(epochs * len(pixels) / BATCH))
+    dice = stream("realism")
+    bags = judges.bags(captions)
+    steps = min(MOST_STEPS, math.ceil(epochs * len(pixels) / BATCH))
     truth = torch.tensor([judges.styles.index(style) if style in judges.styles else -100 for style in styles])
     log_shares = torch.tensor([styles.count(style) / len(styles) for style in judges.styles] or [1.]).log()
     optimizer = torch.optim.AdamW(judges.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
@@ -271,7 +283,8 @@ def train_realism(path, collection, epochs=EPOCHS, width=16):
 
 def sentences(about):
     """The examination, for the reader."""
-    pairs, styles = about["pairs"], about["styles"]
+    pairs = about["pairs"]
+    styles = about["styles"]
     yield (f"pairs: taught {about['shown']:,}; of {about['held_out']:,} others the own one is the nearest of {GROUP} in {pairs['recall']:.3f} (caption of a picture "
            f"{pairs['caption_of_picture']:.3f}, picture of a caption {pairs['picture_of_caption']:.3f}; chance {pairs['chance']:.3f})")
     if not pairs["measurable"]:
@@ -333,7 +346,8 @@ def tones(samples, real):
         raise ValueError(f"tones change with size: {samples.shape[1:]} against {real.shape[1:]}")
     found = {}
     for name, tone in TONES.items():
-        ours, theirs = tone(samples), tone(real)
+        ours = tone(samples)
+        theirs = tone(real)
         lower, upper = np.quantile(theirs, (.25, .75))
         # two ranges of nothing are equal
         width = lambda values: np.ptp(np.quantile(values, (.1, .9))) + 1e-6
@@ -356,19 +370,22 @@ def distances(features_of, samples, reconstructions, real_a, real_b, network):
     count = min(map(len, (samples, reconstructions, real_a, real_b)))
     features = lambda pictures: torch.as_tensor(features_of(pictures[np.linspace(0, len(pictures) - 1, count).round().astype(int)])).detach().double()
     # the metrics get features: each picture is seen once
-    known, given = features(real_a), nn.Identity()
+    known = features(real_a)
+    given = nn.Identity()
     given.num_features = known.shape[1]
     found = {"network": network, "pictures": count, "frechet": {}, "kernel": {}}
     with warnings.catch_warnings(), torch.random.fork_rng(devices=()):
         # that the kernel distance keeps all features
         warnings.simplefilter("ignore")
         for name, pictures in (("samples", samples), ("reconstructions", reconstructions), ("real", real_b)):
-            frechet, kernel = FrechetInceptionDistance(given), KernelInceptionDistance(given, subsets=1, subset_size=count)
+            frechet = FrechetInceptionDistance(given)
+            kernel = KernelInceptionDistance(given, subsets=1, subset_size=count)
             other = features(pictures)
             for metric in (frechet, kernel):
                 metric.update(known, real=True)
                 metric.update(other, real=False)
-            found["frechet"][name], found["kernel"][name] = float(frechet.compute()), float(kernel.compute()[0])
+            found["frechet"][name] = float(frechet.compute())
+            found["kernel"][name] = float(kernel.compute()[0])
     return found
 
 

@@ -25,7 +25,8 @@ PROMPT_LEEWAY = 1.0
 # codes that are looked at in double precision: 16 MB
 AT_ONCE = 2048
 # shares of the fit's rows that know so much; the others know nothing
-TOLD_CLUSTER, TOLD_CAPTION = .65, .25
+TOLD_CLUSTER = .65
+TOLD_CAPTION = .25
 
 
 class Dropout(nn.Module):
@@ -167,12 +168,14 @@ class Sampler(nn.Module):
 
     def with_following(self, y):
         """Coordinates (B, D) in which the following ones are standard normal -> those of the frame; without_following is its inverse."""
-        k, m = self.dims, self.dims + self.following
+        k = self.dims
+        m = self.dims + self.following
         following = self.following_mean(y) + self.spread.cpu() * y[:, k:m].double().cpu()
         return torch.cat([y[:, :k], following.to(y), y[:, m:]], -1)
 
     def without_following(self, y):
-        k, m = self.dims, self.dims + self.following
+        k = self.dims
+        m = self.dims + self.following
         following = (y[:, k:m].double().cpu() - self.following_mean(y)) / self.spread.cpu()
         return torch.cat([y[:, :k], following.to(y), y[:, m:]], -1)
 
@@ -201,7 +204,8 @@ class Sampler(nn.Module):
         """Coordinates (B, k or more) -> the cluster of each, int (B,) on the CPU."""
         # the first so many
         used = int((self.edges.diff() > 0).sum())
-        y, centres = y[:, :self.dims].detach().double().cpu(), self.centres[:used].double().cpu()
+        y = y[:, :self.dims].detach().double().cpu()
+        centres = self.centres[:used].double().cpu()
         # each row's distances, but for its own length
         return (centres.square().sum(1) - 2 * y @ centres.T).argmin(1)
 
@@ -209,7 +213,8 @@ class Sampler(nn.Module):
         """Solve dy/dt = v(y, t | condition) from t = begin to end with classical Runge-Kutta. y (B, k) -> (B, k), same device and
         dtype. guidance: 1 follows the condition as learnt, above exaggerates what it changes."""
         flow = self.exact("flow")
-        x, steps = y.double().cpu(), max(1, round(self.STEPS * abs(end - begin)))
+        x = y.double().cpu()
+        steps = max(1, round(self.STEPS * abs(end - begin)))
         nothing = torch.full((len(x),), NO_CLUSTER)
         condition = flow.condition(nothing if clusters is None else clusters, None if captions is None else captions.double().cpu())
         free = flow.condition(nothing)
@@ -264,14 +269,16 @@ class Sampler(nn.Module):
         """Fit mean and frame to codes (N, D) without noise. previous: what this returned for the first rows at the last fit, (M <= N, k + m);
         each of the two kinds is turned to agree with what it was (orthogonal Procrustes), so that flow and regression fitted before
         stay nearly right. -> whitened coordinates, the leading and the following ones (N, k + m)."""
-        parts, mean = codes.split(AT_ONCE), codes.mean(0, dtype=torch.float64).cpu()
+        parts = codes.split(AT_ONCE)
+        mean = codes.mean(0, dtype=torch.float64).cpu()
         centred = lambda part: part.double().cpu() - mean
         variance, directions = torch.linalg.eigh(sum(centred(part).T @ centred(part) for part in parts) / len(codes))
         order = variance.argsort(descending=True)
         scale = (variance[order].clamp(min=0) + self.noise**2).clamp(min=1e-6).sqrt()  # (D,)
         directions = directions[:, order]  # (D, D), columns
         turn = torch.eye(len(mean), dtype=torch.float64)
-        k, m = self.dims, self.dims + self.following
+        k = self.dims
+        m = self.dims + self.following
         # (N, k + m)
         y = torch.cat([centred(part) @ directions[:, :m] / scale[:m] for part in parts])
         for part in (slice(0, k), slice(k, m)) if previous is not None else ():
@@ -335,7 +342,8 @@ class Sampler(nn.Module):
         data, following = y.tensor_split([self.dims], 1)  # (B, k), (B, m)
         start = torch.randn(data.shape, generator=generator).to(device)
         t, chance = torch.rand(2, len(data), generator=generator)  # (B,) each
-        clusters, t = self.nearest(data), t.to(device)  # (B,)
+        clusters = self.nearest(data)
+        t = t.to(device)  # (B,)
         if captions is None:
             condition = self.flow.condition(clusters.to(device))
         else:

@@ -118,7 +118,8 @@ def tell(facts, seed, level=5):
     rng = stream(seed, "words")
     pick = lambda choices: choices[rng.integers(len(choices))]
     told = {name: pick(WORDINGS[name][facts[name]]) for name in LEVELS[level] if name != "subject"}
-    kind, alone = facts["subject"], facts["count"] == 1 or "count" not in told
+    kind = facts["subject"]
+    alone = facts["count"] == 1 or "count" not in told
     noun = pick(EPITHETS[kind]) + kind + ("" if alone else "es" if kind == "church" else "s")
     article = told.get("count", "an" if noun[0] in "aeiou" else "a")
     told["what"] = " ".join(filter(None, (pick(OPENINGS), article, told.get("size"), noun)))
@@ -258,7 +259,8 @@ def windmill(rng):
              Part(bent((-14, 58), (-12, 67), (0, 76), (12, 67), (14, 58)), .62, round=.4), Part(arch(0, 12, 5, 17), 1, ink=.6),
              *[Part(box(-2.5, y, 2.5, y + 7), 1, ink=.6) for y in (28, 43)[:rng.integers(1, 3)]]]
     for arm in turn + np.arange(4) * np.pi / 2:
-        along, aside = np.array([np.cos(arm), np.sin(arm)]), np.array([-np.sin(arm), np.cos(arm)])
+        along = np.array([np.cos(arm), np.sin(arm)])
+        aside = np.array([-np.sin(arm), np.cos(arm)])
         at = lambda r, s: np.array([0, 64]) + r * along + s * aside
         parts += [Part(np.array([at(12, 0), at(46, 0), at(46, 11), at(12, 9)]), 0, ink=.8), Part(bar(*at(0, 0), *at(47, 0), 2.2), 1, ink=0)]
         parts += [Part(bar(*at(r, 0), *at(r, 10), 1.1), 1, ink=0) for r in (20, 28.5, 37)] + [Part(bar(*at(12, 5), *at(46, 5.5), 1), 1, ink=0)]
@@ -347,7 +349,8 @@ def bridge(rng):
     ribbon = lambda low, high: np.concatenate([np.stack([x, deck + low], 1), np.stack([x, deck + high], 1)[::-1]])
     parts = [Part(np.concatenate([[(-50, 0)], np.stack([x, deck], 1), [(50, 0)]]), .34, sink=.12)]
     for centre in (np.arange(arches) - (arches - 1) / 2) * 84 / arches:
-        wide, top = 34 / arches + 2, 42 - 14 * (centre / 50) ** 2
+        wide = 34 / arches + 2
+        top = 42 - 14 * (centre / 50) ** 2
         parts += [Part(arch(centre, 4, wide + 3, top + 3), 0), Part(arch(centre, 4, wide, top), 1), Part(arch(centre - 2, 2, wide - 4, top - 5), .12, ink=0)]
     parts += [Part(ribbon(-4, 6), .16), Part(ribbon(-5, -3), 1, ink=0)]
     for end in (-46, 46):
@@ -357,14 +360,17 @@ def bridge(rng):
 
 def tent(rng):
     folds = int(rng.integers(3, 5)) * 2 + 1
-    foot, eave = np.linspace(-46, 46, folds + 1), np.linspace(-49, 49, folds + 1)
+    foot = np.linspace(-46, 46, folds + 1)
+    eave = np.linspace(-49, 49, folds + 1)
     parts = [Part(bar(0, 84, 0, 102, 1.8), 1, ink=0), Part(poly((0, 102), (17, 97), (0, 92)), 1, ink=0)]
     for i in range(folds):
         tone = (.14, .7)[i % 2]
         parts += [Part(poly((foot[i], 0), (eave[i] * .94, 46), (eave[i + 1] * .94, 46), (foot[i + 1], 0)), tone, round=.1, ink=.6)]
     parts += [Part(poly((0, 0), (0, 42), (-13, 0)), 1), Part(poly((0, 0), (0, 42), (13, 0)), 1)]
     for i in range(folds):
-        tone, a, b = (.14, .7)[i % 2], eave[i], eave[i + 1]
+        tone = (.14, .7)[i % 2]
+        a = eave[i]
+        b = eave[i + 1]
         parts += [Part(poly((a, 46), (a * .42, 66), (a * .06, 88), (b * .06, 88), (b * .42, 66), (b, 46)), tone, round=.1, curve=.8, ink=.6),
                   Part(arch((a + b) / 2, 46, (b - a) / 2, 38, 46), 1 - tone if tone > .5 else .7, ink=.6)]
     return parts
@@ -377,9 +383,11 @@ SUBJECTS = {build.__name__: build for build in (ship, castle, church, windmill, 
 
 OVERSAMPLE = 2
 # the first two labels
-WHITE, BLACK = 0, 1
+WHITE = 0
+BLACK = 1
 # of the picture's side: an outline of weight 1, the white around a subject
-LINE, HALO = .0085, .012
+LINE = .0085
+HALO = .012
 # (size, count): cell width and height, then where each subject stands (x, ground), back to front
 LAYOUT = {
     ("large", 1): (.78, .78, [(.5, .905)]),
@@ -399,7 +407,8 @@ class Plate:
     """
 
     def __init__(self, size, light, technique):
-        self.technique, self.away = technique, 1 if light == "left" else -1
+        self.technique = technique
+        self.away = 1 if light == "left" else -1
         self.side = size * OVERSAMPLE
         # pixels from line to line
         self.spacing = max(4, size / 96) * OVERSAMPLE
@@ -428,12 +437,17 @@ class Plate:
         if 0 < part.tone < 1:
             corners = np.concatenate([part.points, *more])
             (x0, y0), (x1, y1) = corners.min(0).tolist(), corners.max(0).tolist()
-            x, y, wide, high = (x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, (y1 - y0) / 2
-            cx, cy = self.away * (part.round / wide + .16 / reach), part.sink / high
+            x = (x0 + x1) / 2
+            y = (y0 + y1) / 2
+            wide = (x1 - x0) / 2
+            high = (y1 - y0) / 2
+            cx = self.away * (part.round / wide + .16 / reach)
+            cy = part.sink / high
             c = part.tone + self.away * (.3 * part.face - part.round * x / wide - .16 * middle / reach) - cy * y
             # 0 in the middle, -curve at both ends
             sag = part.curve / wide ** 2
-            lean, turn = np.radians(part.tilt), self.side / self.spacing * (self.technique == "line")
+            lean = np.radians(part.tilt)
+            turn = self.side / self.spacing * (self.technique == "line")
             label = self.label(c, cx, cy, -sag * x * x, 2 * sag * x + np.sin(lean) * turn, (np.cos(lean) - 1) * turn, -sag)
         self.fill(label, part.points, *more, width=part.ink * LINE)
 
@@ -441,7 +455,8 @@ class Plate:
         """Clear the paper around (not below) and under the outlines: how engravers set a subject off from its background."""
         reach = round((LINE / 2 + HALO) * self.side)
         corners = np.concatenate(outlines) * self.side
-        low, high = (corners.min(0) - 2 * reach).astype(int), (corners.max(0) + (2 * reach, LINE * self.side)).astype(int)
+        low = (corners.min(0) - 2 * reach).astype(int)
+        high = (corners.max(0) + (2 * reach, LINE * self.side)).astype(int)
         mask = Image.new("L", tuple((high - low).tolist()))
         pen = ImageDraw.Draw(mask)
         for points in outlines:
@@ -454,7 +469,9 @@ class Plate:
         labels = np.asarray(self.labels).astype(np.intp)  # (S, S), of the type that indexes fastest
         c, cx, cy, b, bx, by, bxx = np.array(self.shades, np.float32).T  # (labels,) each
         at = (np.arange(self.side, dtype=np.float32) + .5) / self.side  # (S,)
-        x, y, steps = at[None], at[:, None], self.side / self.spacing
+        x = at[None]
+        y = at[:, None]
+        steps = self.side / self.spacing
         tone = np.clip(c[labels] + cx[labels] * x + cy[labels] * y, 0, 1)
         bend = b[labels] + (bx[labels] + bxx[labels] * x) * x
         if self.water:
@@ -472,7 +489,8 @@ class Plate:
         if self.technique == "line":
             ink = cut(tone, wave(y * steps + by[labels] * y + bend))
         else:
-            one, two = wave((x + y) * steps / 1.5 + bend), wave((x - y) * steps / 1.5 - bend)
+            one = wave((x + y) * steps / 1.5 + bend)
+            two = wave((x - y) * steps / 1.5 - bend)
             if self.technique == "cross-hatching":
                 first = np.minimum(tone, .16 + .5 * tone)
                 ink = np.maximum(cut(first, one), cut((tone - first) / (1 - first), two))
@@ -497,7 +515,8 @@ def sky(plate, kind, horizon, rng):
             plate.fill(BLACK, poly((x - long, y), (x, y - .004), (x + long, y), (x, y + .004)))
     if kind == "cloudy":
         for x, y, wide in ((.55, .12, .17), (.15, .18, .2), (.87, .21, .2), (.3, .43, .15), (.74, .46, .15)):
-            x, y = x + rng.uniform(-.04, .04), y + rng.uniform(-.025, .025)
+            x = x + rng.uniform(-.04, .04)
+            y = y + rng.uniform(-.025, .025)
             puffs = [oval(x + wide * a, y - wide * (b + rng.uniform(0, .1)), wide * r, wide * r * .85)
                      for a, b, r in ((-.62, .02, .26), (.62, 0, .28), (-.28, .18, .34), (.26, .16, .38), (0, 0, .34))]
             plate.fill(WHITE, *puffs, oval(x, y + wide * .1, wide * .85, wide * .16), rim=WHITE, width=.012)
@@ -525,14 +544,17 @@ def sky(plate, kind, horizon, rng):
 def ground(plate, kind, horizon, rng):
     """The band on the horizon and the ground before it."""
     far, close = {"sea": (.58, .28), "mountains": (.18, .26), "forest": (.42, .2)}[kind]
-    slope, swing = (close - far) / (1 - horizon), .12 * plate.away
+    slope = (close - far) / (1 - horizon)
+    swing = .12 * plate.away
     floor = plate.label(far - slope * horizon - swing, 2 * swing, slope)
     scattered = lambda count: zip(rng.uniform(0, 1, count), np.linspace(horizon + .035, .96, count))
 
     if kind == "mountains":
         peaks = np.array([(.3, .17), (.72, .18), (.5, .13), (.07, .28), (.93, .28)]) + rng.uniform(-.03, .03, (5, 2))
         for x, tall in peaks:
-            wide, y, crag = tall * .85, horizon - tall, rng.uniform(-.02, .02, 3)
+            wide = tall * .85
+            y = horizon - tall
+            crag = rng.uniform(-.02, .02, 3)
             ridge = [(x, y), (x + .02 + crag[0], y + tall * .3), (x - .01 + crag[1], y + tall * .55), (x + .03 + crag[2], horizon)]
             for side in (-1, 1):
                 flank = [(x + side * wide, horizon), (x + side * wide * .55, y + tall * .6), (x + side * wide * .4, y + tall * .38)]
@@ -601,7 +623,9 @@ def draw(facts, seed, size=128):
             plate.paint(part, middle=stand[0] + (left + right) / 2 * scale, reach=(right - left) / 2 * scale)
 
     # whole pixels, so crisp
-    margin, line, side = round(.018 * size) * OVERSAMPLE, max(1, round(LINE * size)) * OVERSAMPLE, plate.side - 1
+    margin = round(.018 * size) * OVERSAMPLE
+    line = max(1, round(LINE * size)) * OVERSAMPLE
+    side = plate.side - 1
     plate.pen.rectangle((0, 0, side, side), outline=WHITE, width=margin)
     plate.pen.rectangle((margin, margin, side - margin, side - margin), outline=BLACK, width=line)
     return plate.print()

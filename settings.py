@@ -58,9 +58,11 @@ def shard_of(text):
 def base_and_doublings(size):
     """Side of the smallest feature map (4 to 8) and how often it doubles to reach `size` pixels. ValueError for a size
     that is no such multiple."""
-    base, doublings = size, 0
+    base = size
+    doublings = 0
     while base > 8 and base % 2 == 0:
-        base, doublings = base // 2, doublings + 1
+        base = base // 2
+        doublings = doublings + 1
     if not 4 <= base <= 8 or doublings < 2:
         raise ValueError(f"--image-size must be 4 to 8 times a power of two (128, 224, 512 …) or one of {', '.join(NAMED_SIZES)}, got {size}")
     return base, doublings

@@ -69,7 +69,11 @@ def source_of(path, config):
 def survey_all(sources, style, data, format):
     """Sources -> (root, originals, other, lost, seen): the folder that holds them all, and what survey finds in each, in their order, with
     paths from the root on; originals know their source."""
-    root, originals, other, lost, seen = Path(os.path.commonpath([source.folder for source in sources])), [], Counter(), [], []
+    root = Path(os.path.commonpath([source.folder for source in sources]))
+    originals = []
+    other = Counter()
+    lost = []
+    seen = []
     for source in sources:
         found, strange, gone, read = survey(source, style, data, "auto" if source.seen is not None else format)
         below = source.folder.relative_to(root).as_posix()
@@ -98,10 +102,12 @@ def survey(source, style, data, format):
             raise UserError(f"{source.file} is of no known format{'' if format == 'auto' else f', and not {format}'}: compare it with an example, "
                             f"python dataset_preparation.py --template {'llava' if format == 'auto' else format}, or name another --source")
         listing = {path: formats.state_of(folder / path) for path in rows if (folder / path).is_file()}
-    originals, other = [], Counter()
+    originals = []
+    other = Counter()
     for path in sorted(rows.keys() | {path for path, state in listing.items() if state}):
         # what is read is let go
-        row, state = rows.pop(path, {}), listing.pop(path, None)
+        row = rows.pop(path, {})
+        state = listing.pop(path, None)
         own = style_name(row["style"]) if "style" in row else None
         if own is None and style in (*CLASSES.values(), "all"):
             own = next((style_name(part) for part in reversed(row.get("member", path).split("/")[:-1]) if style_name(part) in CLASSES.values()), None)

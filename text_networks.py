@@ -10,7 +10,8 @@ class Attention(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
         self.heads = heads
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
 
     def forward(self, x, mask=None, causal=False):
         """x (B, T, W) -> (B, T, W)."""
@@ -26,7 +27,8 @@ class Block(nn.Module):
 
     def __init__(self, width, heads):
         super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
@@ -72,17 +74,25 @@ class Writing:
     """
 
     def __init__(self, decoder, code, length):
-        rows, width = len(code), decoder.positions.shape[1]
+        rows = len(code)
+        width = decoder.positions.shape[1]
         heads = decoder.blocks[0].attention.heads
         # L of (B, W)
         conditions = decoder.condition(code).chunk(len(decoder.blocks), -1)
-        self.tokens, self.device = decoder.tokens.weight, code.device
+        self.tokens = decoder.tokens.weight
+        self.device = code.device
         # T of (B, W)
         self.places = (decoder.positions[:length, None] + conditions[0]).unbind()
-        self.projected, self.flat, self.width, self.step = (rows, 3, heads, width // heads), (rows, width), (width,), 0
+        self.projected = (rows, 3, heads, width // heads)
+        self.flat = (rows, width)
+        self.width = (width,)
+        self.step = 0
         self.layers = []
         for block, following in zip(decoder.blocks, (*conditions[1:], 0)):
-            cache, attention, inward, outward = code.new_zeros(length, 2, rows, heads, width // heads), block.attention, block.mlp[0], block.mlp[2]
+            cache = code.new_zeros(length, 2, rows, heads, width // heads)
+            attention = block.attention
+            inward = block.mlp[0]
+            outward = block.mlp[2]
             self.layers.append((cache.unbind(), *cache.permute(1, 2, 3, 0, 4), block.norm1.weight, block.norm1.bias, attention.qkv.weight, attention.qkv.bias,
                                 attention.out.weight.T, attention.out.bias, block.norm2.weight, block.norm2.bias, inward.weight, inward.bias,
                                 outward.weight.T, outward.bias + following))
@@ -90,7 +100,8 @@ class Writing:
         self.bias = decoder.bias.masked_fill(decoder.unused, -torch.inf)
 
     def next(self, tokens):
-        step, self.step = self.step, self.step + 1
+        step = self.step
+        self.step = self.step + 1
         # (B, W)
         x = F.embedding(torch.tensor(tokens, device=self.device), self.tokens) + self.places[step]
         for places, keys, values, scale1, shift1, qkv, qkv_bias, out, out_bias, scale2, shift2, inward, inward_bias, outward, outward_bias in self.layers:

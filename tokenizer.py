@@ -5,7 +5,10 @@
 """
 from collections.abc import Sequence
 
-PAD, START, END, UNK = 0, 1, 2, 3
+PAD = 0
+START = 1
+END = 2
+UNK = 3
 
 
 class Tokenizer:
@@ -21,7 +24,8 @@ class Tokenizer:
         """Merge frequent neighbours until `vocab_size` entries (at least 260: four marks and 256 bytes) or nothing occurs twice."""
         from tokenizers import Tokenizer as Library, decoders, models, pre_tokenizers, trainers
         library = Library(models.BPE())
-        library.pre_tokenizer, library.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+        library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        library.decoder = decoders.ByteLevel()
         library.train_from_iterator(texts, trainers.BpeTrainer(
             vocab_size=vocab_size, min_frequency=2, special_tokens=["<pad>", "<start>", "<end>", "<unk>"], show_progress=False,
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())))
@@ -48,7 +52,9 @@ class Encoded(Sequence):
 
     def __init__(self, texts, tokenizer, max_length):
         # each a text, or its ids
-        self.told, self.tokenizer, self.max_length = list(texts), tokenizer, max_length
+        self.told = list(texts)
+        self.tokenizer = tokenizer
+        self.max_length = max_length
 
     def __len__(self):
         return len(self.told)

@@ -59,25 +59,31 @@ from tokenizer import PAD, Tokenizer
 # versions of each caption that the sampler learns to answer
 PROMPTS = 4
 # of the last fit, over the training pictures: 2,000 steps for the 5,400 drawings
-SAMPLER_PASSES, SAMPLER_BATCH = 190, 512
+SAMPLER_PASSES = 190
+SAMPLER_BATCH = 512
 # of the sampler, so that every saved model can be sampled; the last fit does it properly
 STEPS_AN_EPOCH = 25
 # validation pictures whose latents each epoch's figures describe
 LATENTS_WATCHED = 200
 # training pictures whose codes an epoch keeps; that the last fit learns from; validation pictures
 # that check it
-LARGE, MOST_CODES, MOST_CHECKED = 6000, 40_000, 2000
+LARGE = 6000
+MOST_CODES = 40_000
+MOST_CHECKED = 2000
 # training pictures below which views of each make up for number; how many at most
-SMALL, MOST_VIEWS = 5000, 16
+SMALL = 5000
+MOST_VIEWS = 16
 # that the linear code is taken from; that the tone curve is
-MOST_THUMBNAILS, TONED = 6000, 500
+MOST_THUMBNAILS = 6000
+TONED = 500
 # seconds of training left, from which on a GPU's time for compiling is well spent
 WORTH_COMPILING = 900
 # seconds of steps, before which it is not worth while to measure the machine
 TOLD_AFTER = 10
 # within an epoch: seconds between two saves, at least, and the share of time that they take, at
 # most
-SAVE_EVERY, SAVE_SHARE = 180, .01
+SAVE_EVERY = 180
+SAVE_SHARE = .01
 
 
 # ---------------------------------------------------------------- the loop
@@ -104,8 +110,11 @@ class MultimodalTrainer:
 
     def __init__(self, model, train, val, config, device="cpu", precision="fp32"):
         config = self.config = settled(config, len(train.rows))
-        self.model, self.train, self.val = model.to(device), train, val
-        self.device, self.precision = torch.device(device), precision
+        self.model = model.to(device)
+        self.train = train
+        self.val = val
+        self.device = torch.device(device)
+        self.precision = precision
         train.device = val.device = self.device
         # none where only memory is estimated
         if train.pixels is not None:
@@ -126,7 +135,8 @@ class MultimodalTrainer:
         # (N,): whose codes are kept, the first of these
         self.order = some(train, len(train.rows), config.seed)
         model.meta.update(style=config.style, styles=names)
-        self.metrics, self.micro = [], config.micro_batch
+        self.metrics = []
+        self.micro = config.micro_batch
         # how far the epoch and the fit of the sampler have come; which last fit this is
         self.within = self.fitting = self.finishing = None
         self.next_save = time.monotonic() + SAVE_EVERY
@@ -142,7 +152,8 @@ class MultimodalTrainer:
 
     def compile(self):
         """From now on the networks run as torch.compile makes them; files and names of weights stay the same."""
-        model, self.compiled = self.model, True
+        model = self.model
+        self.compiled = True
         for part in (model.image_encoder.layers, model.image_decoder.layers, *model.text_decoder.blocks, model.text_encoder.block):
             part.compile()
 
@@ -205,7 +216,8 @@ class MultimodalTrainer:
         """One optimiser step on a batch of `length` rows, these being this process's (0: these are all) -> ({part: float}, gradient norm, codes
         (length, D))."""
         length = length or len(images)
-        noise, parts = self.noise(length, step)[ranks.mine(length)], None
+        noise = self.noise(length, step)[ranks.mine(length)]
+        parts = None
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate(step, steps)
@@ -269,16 +281,20 @@ class MultimodalTrainer:
                                             "codes": torch.zeros(kept + 1, self.model.config.latent_dim, device=self.device), "met": torch.zeros(kept + 1, dtype=torch.bool)}
         # those of a resumed run come from a file
         now["codes"] = now["codes"].to(self.device)
-        first, all_steps, begin = math.ceil(now["seen"] / self.train.batch_size), self.config.num_epochs * len(self.train), time.perf_counter()
+        first = math.ceil(now["seen"] / self.train.batch_size)
+        all_steps = self.config.num_epochs * len(self.train)
+        begin = time.perf_counter()
         with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=rows, initial=now["seen"]) as bar:
             for index, (images, tokens, _) in enumerate(self.train.batches(first), first):
                 # rows of the whole batch
-                rows, step = parts[index], epoch * len(self.train) + index
+                rows = parts[index]
+                step = epoch * len(self.train) + index
                 if self.small and len(images):
                     images = jiggle(images, stream(f"{self.config.seed} {epoch} {index}", "jiggle"), length=len(rows), mine=ranks.mine(len(rows)))
                 with unbroken():
                     values, norm, code = self.step(images.to(self.device), tokens.to(self.device), step, all_steps, len(rows))
-                    now["codes"][place[rows].to(self.device)], now["met"][place[rows]] = code.float(), True
+                    now["codes"][place[rows].to(self.device)] = code.float()
+                    now["met"][place[rows]] = True
                     for part in now["sums"]:
                         now["sums"][part] += values[part] * len(rows)
                     now["norms"] += norm * len(rows)
@@ -300,7 +316,8 @@ class MultimodalTrainer:
             return ""
         if self.utilisation is None:
             images, tokens, _ = self.train.batch(np.arange(2))
-            images, tokens = images.to(self.device), tokens.to(self.device)
+            images = images.to(self.device)
+            tokens = tokens.to(self.device)
             grads = [weight.grad for weight in self.model.parameters()]
             # else what is added would be added to them
             self.model.zero_grad(set_to_none=True)
@@ -331,7 +348,8 @@ class MultimodalTrainer:
         last one, which the same rows began, so the flow starts warm.
         held_out: codes (M, D) that the flow is not fitted to; it is then fitted anew and to the end, and of all its states the one kept
         is that which describes them best, since a flow that learns a few hundred codes by heart leaves no room between them."""
-        sampler, final = self.model.sampler, held_out is not None
+        sampler = self.model.sampler
+        final = held_out is not None
         generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
         if self.fitting is None:
             # the dropout's random numbers
@@ -355,7 +373,8 @@ class MultimodalTrainer:
             sampler.get_buffer(name).copy_(buffer)
         generator.set_state(now["generator"])
         torch.set_rng_state(now["random"])
-        y, captions = self.coordinates.to(self.device), self.encode_captions(self.train, rows, PROMPTS if final else 1)
+        y = self.coordinates.to(self.device)
+        captions = self.encode_captions(self.train, rows, PROMPTS if final else 1)
         if final:
             unseen = sampler.to_frame(held_out.to(self.device))[:, :y.shape[1]].repeat(max(1, 2000 // len(held_out)), 1)
         sampler.train()
@@ -394,7 +413,8 @@ class MultimodalTrainer:
     def encode_captions(self, loader, rows, versions=1):
         """Features (versions, M, D) of the captions of a loader's rows (M,): as they are, then with words left out."""
         self.model.eval()
-        captions, generator = [self.model.tokenizer.decode(loader.tokens[row]) for row in rows.tolist()], stream(self.config.seed, "prompts")
+        captions = [self.model.tokenizer.decode(loader.tokens[row]) for row in rows.tolist()]
+        generator = stream(self.config.seed, "prompts")
         features = torch.empty(versions, len(rows), self.model.config.latent_dim, device=self.device)
         for number, version in enumerate(features):
             told = captions if number == 0 else [partial(caption, generator) for caption in captions]
@@ -422,7 +442,8 @@ class MultimodalTrainer:
     @torch.no_grad()
     def set_linear_code(self):
         """From the training pictures, some thousand of them, a small collection's in several views."""
-        rows, side = torch.randperm(len(self.train.rows), generator=stream(self.config.seed, "thumbnails"))[:MOST_THUMBNAILS], self.model.image_encoder.side
+        rows = torch.randperm(len(self.train.rows), generator=stream(self.config.seed, "thumbnails"))[:MOST_THUMBNAILS]
+        side = self.model.image_encoder.side
         self.model.set_linear_code(torch.cat([thumbnails(self.view(self.train, part.numpy(), view), side)
                                               for view in range(self.views) for part in rows.split(128)]))
 
@@ -460,7 +481,8 @@ class MultimodalTrainer:
         if (tokens == tokens[:1]).all():
             return None
         self.model.eval()
-        code, tokens = self.model.image_encoder(images.to(self.device)), tokens.to(self.device)
+        code = self.model.image_encoder(images.to(self.device))
+        tokens = tokens.to(self.device)
         own, other = (float(caption_loss(self.model.text_decoder(read, tokens), tokens)) for read in (code, code.roll(1, 0)))
         return other - own
 
@@ -510,14 +532,17 @@ class MultimodalTrainer:
 
     def finish(self, log):
         """The best model again, its sampler fitted to the end, its latent checked; written over best_model.pt."""
-        best, part = self.best_weights(log), self.folder / "last_fit.pt"
+        best = self.best_weights(log)
+        part = self.folder / "last_fit.pt"
         self.fitting, self.finishing = None, [checkpoint.digest(best), len(self.metrics), self.config.sampler_steps, self.config.seed]
         self.model.load_state_dict(best)
         # else it is a finished run, run again
         if not self.model.meta.get("health"):
             if part.exists():
                 self.load_fit(part, log)
-            rows, held_out, views = self.order[:MOST_CODES], some(self.val, MOST_CHECKED, self.config.seed), max(1, health.POWER_ROWS // len(self.val.rows))
+            rows = self.order[:MOST_CODES]
+            held_out = some(self.val, MOST_CHECKED, self.config.seed)
+            views = max(1, health.POWER_ROWS // len(self.val.rows))
             self.fit_sampler(self.encode(self.train, rows, views=self.views), rows, self.config.sampler_steps, 0, 3e-3, held_out=self.encode(self.val, held_out))
             tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
             z = self.model.sampler.to_latent(self.encode(self.val, held_out, noisy=True, views=views).to(self.device)).cpu()
@@ -536,12 +561,14 @@ class MultimodalTrainer:
 
     def best_weights(self, log):
         """The state of best_model.pt; where that is damaged or gone, of its copy, and where there is none, of the last epoch, and says so."""
-        path, best = self.folder / "best_model.pt", max((row for row in self.metrics if row["best"]), key=lambda row: row["epoch"], default=self.metrics[-1])
+        path = self.folder / "best_model.pt"
+        best = max((row for row in self.metrics if row["best"]), key=lambda row: row["epoch"], default=self.metrics[-1])
         try:
             state, found = checkpoint.load_first(path, self.folder / f"checkpoint_epoch_{best['epoch']:03d}.pt")
         except UserError:
             self.model.meta["epoch"] = len(self.metrics)
-            state, found = self.model.state_dict(), self.folder / "last.pt"
+            state = self.model.state_dict()
+            found = self.folder / "last.pt"
         if found != path:
             same = found.name != "last.pt" or best is self.metrics[-1]
             log(f"{path} is damaged or missing: going on with " + (f"the same model from {found}" if same else
@@ -638,12 +665,14 @@ class MultimodalTrainer:
         if state["of"] == self.finishing:
             self.model.sampler.load_state_dict(state["sampler"])
             self.flow_optimizer.load_state_dict(state["flow_optimizer"])
-            self.coordinates, self.fitting = state["coordinates"], state["fitting"]
+            self.coordinates = state["coordinates"]
+            self.fitting = state["fitting"]
 
     def load_checkpoint(self):
         """Go on where last.pt stands, or, where that is damaged, the one before it. -> False where there is none. UserError where it belongs
         to another run."""
-        last, before = self.folder / "last.pt", self.folder / "last_but_one.pt"
+        last = self.folder / "last.pt"
+        before = self.folder / "last_but_one.pt"
         if not (last.exists() or before.exists()):
             return False
         state, path = checkpoint.load_first(last, before)
@@ -659,7 +688,10 @@ class MultimodalTrainer:
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
         self.flow_optimizer.load_state_dict(state["flow_optimizer"])
-        self.coordinates, self.metrics, self.within, self.fitting = state["coordinates"], state["metrics"], state.get("within"), state.get("fitting")
+        self.coordinates = state["coordinates"]
+        self.metrics = state["metrics"]
+        self.within = state.get("within")
+        self.fitting = state.get("fitting")
         torch.set_rng_state(state.get("random", torch.get_rng_state()))
         if ranks.rank():
             return True
@@ -700,7 +732,8 @@ class Log:
 
 def check_batch(trainer):
     """One batch under the lamp: prints what training would see -> exit status 0, or 1 where something is wrong."""
-    model, loader = trainer.model, trainer.train
+    model = trainer.model
+    loader = trainer.train
     images, tokens, _ = next(iter(loader))
     problems = []
     print(f"device {trainer.device}, precision {trainer.precision}, {sum(weight.numel() for weight in trained(model)):,} parameters")

@@ -24,7 +24,9 @@ def clean(text):
 
 def worded(caption, style):
     """Any caption -> "An engraving of …" in the words of its style, or "" where it says nothing. What reads so already stays."""
-    caption, medium, verb = clean(caption), MEDIUM.get(style, "A picture"), "of"
+    caption = clean(caption)
+    medium = MEDIUM.get(style, "A picture")
+    verb = "of"
     nouns = rf"(?:{NOUNS}|{OWN_NOUNS[style]})" if style in OWN_NOUNS else NOUNS
     name = rf"(?:this is |there is )?(?:(?:an?|the|this|one) )?{ADJECTIVES}{nouns}s?(?: ?/ ?{ADJECTIVES}{nouns})*"
     verbs = "|".join(verb for verb in VERBS if verb not in (None, "is")) + r"|is(?=\s+an?\s)"
@@ -38,7 +40,8 @@ def worded(caption, style):
     by = re.match(rf"{name}\s*,?\s+(?=(?:by|after|from)\s)", caption, re.IGNORECASE)
     # "wood engraving by Gustave Doré, from …": maker or book, no subject
     if by:
-        verb, caption = "of", "a work " + caption[by.end():]
+        verb = "of"
+        caption = "a work " + caption[by.end():]
     if not re.search(r"\w", caption) or re.fullmatch(rf"{name}(?:\s+(?:of|depicting|showing))?\W*", caption, re.IGNORECASE):
         return ""
     # a sentence's capital; a title's stays ("The Wolves and the Sheep" has both)

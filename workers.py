@@ -35,7 +35,8 @@ class Workers:
     """`count` processes (0: one per core), started when first needed and kept from one phase to the next; one task or worker needs none."""
 
     def __init__(self, count):
-        self.count, self.pool = count or os.cpu_count() or 1, None
+        self.count = count or os.cpu_count() or 1
+        self.pool = None
 
     def __enter__(self):
         return self
@@ -51,7 +52,8 @@ class Workers:
                 yield task, work(task)
             return
         self.pool = self.pool or ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=follow_parent)
-        waiting, running = iter(tasks), {}
+        waiting = iter(tasks)
+        running = {}
         try:
             while True:
                 # the first submit starts the processes

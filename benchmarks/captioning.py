@@ -35,13 +35,15 @@ def tiny_blip2(path):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import Blip2Config, Blip2ForConditionalGeneration, Blip2Processor, BlipImageProcessor, PreTrainedTokenizerFast
     words = Tokenizer(models.BPE(unk_token=None))
-    words.pre_tokenizer, words.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words.decoder = decoders.ByteLevel()
     words.train_from_iterator(["an engraving of a castle on a hill", "a drawing of two ships"] * 4,
                               trainers.BpeTrainer(vocab_size=400, special_tokens=["<pad>", "<s>", "</s>"], show_progress=False,
                                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", bos_token="<s>", eos_token="</s>")
     processor = Blip2Processor(BlipImageProcessor(size={"height": 32, "width": 32}), tokenizer, num_query_tokens=4)
-    size, shape = len(processor.tokenizer), dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+    size = len(processor.tokenizer)
+    shape = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
     config = Blip2Config(vision_config=dict(**shape, intermediate_size=64, image_size=32, patch_size=8),
                          qformer_config=dict(**shape, intermediate_size=64, encoder_hidden_size=32, vocab_size=size),
                          text_config=dict(**shape, model_type="opt", vocab_size=size, ffn_dim=64, word_embed_proj_dim=32,
@@ -50,7 +52,8 @@ def tiny_blip2(path):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = Blip2ForConditionalGeneration(config)
-    model.generation_config.pad_token_id, model.generation_config.eos_token_id = 0, 2
+    model.generation_config.pad_token_id = 0
+    model.generation_config.eos_token_id = 2
     model.save_pretrained(path)
     processor.save_pretrained(path)
     return path
@@ -62,7 +65,8 @@ def main(config):
     pictures = [Image.fromarray(np.random.default_rng(number).integers(0, 256, (32, 32, 3), dtype=np.uint8)) for number in range(config.pictures)]
 
     def seconds(size):
-        begin, captions = time.perf_counter(), []
+        begin = time.perf_counter()
+        captions = []
         for start in range(0, len(pictures), size):
             some = pictures[start:start + size]
             captions += caption_pictures(some, ["an engraving of"] * len(some), processor, model, config.max_new_tokens)

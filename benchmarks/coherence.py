@@ -45,12 +45,14 @@ def script(*words, may_say_no=False):
 def measure(plan, level, seed, drawings, flags, judge):
     """One row -> its results, a dict."""
     root = Path("outputs/coherence")
-    data, folder = root / f"data_{level}_{drawings}", root / f"{plan}_{level}_{seed}"
+    data = root / f"data_{level}_{drawings}"
+    folder = root / f"{plan}_{level}_{seed}"
     if not (data / "captions/builtin_train.jsonl").exists():
         script("dataset_preparation.py", "--source", "builtin", "--preset", "small", "--level", str(level), "--max-samples", str(drawings), "--data", str(data))
         script("caption_generation.py", "--style", "builtin", "--data", str(data))
     spent = folder / "minutes.json"
-    minutes, begin = json.loads(spent.read_text()) if spent.exists() else 0., time.perf_counter()
+    minutes = json.loads(spent.read_text()) if spent.exists() else 0.
+    begin = time.perf_counter()
     try:
         script("training_loop.py", "--style", "builtin", "--preset", "small", "--seed", str(seed), "--data", str(data), "--checkpoints", str(folder), *flags.split(), may_say_no=True)
     finally:

@@ -44,8 +44,13 @@ from tokenizer import END
 
 BATCHES = (1, 8, 32, 128)
 # of the caches' race
-TOKENS, ROWS = 64, 8
-WANTED_BATCH, WANTED_CACHE, WANTED_DISK, WANTED_DISK_GPU, WANTED_GROWTH = 3, 8, 1.05, 1.1, 50
+TOKENS = 64
+ROWS = 8
+WANTED_BATCH = 3
+WANTED_CACHE = 8
+WANTED_DISK = 1.05
+WANTED_DISK_GPU = 1.1
+WANTED_GROWTH = 50
 
 
 def seconds(work, device, rounds):
@@ -62,12 +67,14 @@ def seconds(work, device, rounds):
 
 def measure_batches(generator, rounds):
     """Prints a line a batch size -> how many times faster a pair of 32 is than one alone."""
-    model, rates = generator.model, {}
+    model = generator.model
+    rates = {}
     print(f"{'batch':>6}  {'pairs/s':>8}   milliseconds a pair: whole, flow, picture decoder, caption decoder, match score")
     for batch in BATCHES:
         z = latents(range(batch), model.config.latent_dim)
         with torch.no_grad():
-            code, pairs = model.code(z), generator.decode(z)
+            code = model.code(z)
+            pairs = generator.decode(z)
             parts = [lambda: generator.generate_batch(range(batch)), lambda: model.code(z), lambda: model.image_decoder(code), lambda: model.decode_tokens(z, code=code),
                      lambda: generator.match(pairs)]
             cost = [seconds(part, model.device, rounds) / batch for part in parts]
@@ -78,8 +85,10 @@ def measure_batches(generator, rounds):
 
 def measure_caches(generator, rounds):
     """Prints a line a number of rows -> how many times faster the caches are, with ROWS rows."""
-    model, found = generator.model, {}
-    config, unused = model.config, model.text_decoder.unused.clone()
+    model = generator.model
+    found = {}
+    config = model.config
+    unused = model.text_decoder.unused.clone()
     model.config = replace(config, max_caption_length=min(TOKENS, config.max_caption_length))
     # no caption ends early
     model.text_decoder.unused[END] = True
@@ -90,7 +99,8 @@ def measure_caches(generator, rounds):
         cached, again = (seconds(lambda: write(way), model.device, rounds) for way in (True, False))
         found[rows] = again / cached
         print(f"{model.config.max_caption_length} tokens, {rows} rows: {cached * 1e3:.0f} ms with caches, {again * 1e3:.0f} ms without: {found[rows]:.1f} times; the tokens are equal", flush=True)
-    model.config, model.text_decoder.unused[:] = config, unused
+    model.config = config
+    model.text_decoder.unused[:] = unused
     return found[ROWS]
 
 
@@ -102,21 +112,30 @@ def memory():
 
 def measure_disk(generator, config):
     """Block by block: making alone, encoding alone, and both with writing -> (ratio, bytes by which memory grew after the first block)."""
-    asked, grey = InferenceConfig(device=config.device), generator.model.config.channels == 1
+    asked = InferenceConfig(device=config.device)
+    grey = generator.model.config.channels == 1
     make = lambda seeds: [(facts, image) for _, _, facts, (image, _) in described(generator, of_seeds(generator, asked, seeds))]
     finish = lambda pair: encode(pair[1], sign(pair[1], pair[0]), grey)
-    making, encoding, writing, levels, gpu = 0., 0., 0., [], generator.model.device.type == "cuda"
+    making = 0.
+    encoding = 0.
+    writing = 0.
+    levels = []
+    gpu = generator.model.device.type == "cuda"
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, config.pairs, config.block):
-            seeds, begin = range(start, min(start + config.block, config.pairs)), time.perf_counter()
+            seeds = range(start, min(start + config.block, config.pairs))
+            begin = time.perf_counter()
             made = [pair for i in range(0, len(seeds), asked.batch_size) for pair in make(seeds[i:i + asked.batch_size])]
             between = time.perf_counter()
             for _ in pool.map(finish, made):
                 pass
-            after, made = time.perf_counter(), None
+            after = time.perf_counter()
+            made = None
             order = {"first": start, "count": len(seeds), "pairs_per_file": config.block, "format": config.format}
             bulk.write(Path(folder, f"{start}"), order, make, batch=asked.batch_size, grey=grey, ahead=bulk.AHEAD * gpu)
-            making, encoding, writing = making + between - begin, encoding + after - between, writing + time.perf_counter() - after
+            making = making + between - begin
+            encoding = encoding + after - between
+            writing = writing + time.perf_counter() - after
             levels.append(memory())
     growth = levels[-1] - levels[0] if levels[0] else 0
     ratio = writing / (max(making, encoding) if gpu else making + encoding)
@@ -128,7 +147,8 @@ def measure_disk(generator, config):
 def main(config):
     generator = MultimodalGenerator(config.checkpoint, config.device)
     print(f"{config.checkpoint}, {generator.model.config.image_size} px, {generator.model.device}, {torch.get_num_threads()} threads")
-    batch, cache = measure_batches(generator, config.rounds), measure_caches(generator, config.rounds)
+    batch = measure_batches(generator, config.rounds)
+    cache = measure_caches(generator, config.rounds)
     ratio, growth = measure_disk(generator, config)
     wanted = {f"batches of 32 against single pairs: {batch:.1f} times (wanted: {WANTED_BATCH})": batch >= WANTED_BATCH,
               f"caches against reading again, {ROWS} rows: {cache:.1f} times (wanted: {WANTED_CACHE})": cache >= WANTED_CACHE,

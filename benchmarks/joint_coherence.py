@@ -92,7 +92,9 @@ class Pairs(torch.utils.data.Dataset):
     our loss; a caption is padded to the longest of all."""
 
     def __init__(self, loader, config, settings, longest):
-        self.loader, self.shape, self.longest = loader, (config.channels, config.image_size, config.image_size), longest
+        self.loader = loader
+        self.shape = (config.channels, config.image_size, config.image_size)
+        self.longest = longest
         self.emphasis = 16 * settings.shape_weight / settings.reconstruction_weight
         self.kind = library().data.datasets.base.DatasetOutput
 
@@ -128,7 +130,9 @@ def build(options, config, settings, pairs):
 
         def __init__(self, body, unpack):
             super().__init__()
-            self.body, self.unpack, self.sizes = body, unpack, (options.latent_dim, options.latent_dim, private, private)
+            self.body = body
+            self.unpack = unpack
+            self.sizes = (options.latent_dim, options.latent_dim, private, private)
             self.head = nn.Linear(config.latent_dim, sum(self.sizes))
 
         def forward(self, modality):
@@ -151,18 +155,21 @@ def build(options, config, settings, pairs):
 
         def __init__(self, body):
             super().__init__()
-            self.body, self.told = body, None
+            self.body = body
+            self.told = None
 
         def forward(self, z):
             if self.training:
                 return models.base.ModelOutput(reconstruction=self.body(z, F.pad(self.told, (1, -1), value=START)))
-            writing, logits = Writing(self.body, z, pairs.longest), []
+            writing = Writing(self.body, z, pairs.longest)
+            logits = []
             for _ in range(pairs.longest):
                 # (B, V)
                 logits.append(writing.next(logits[-1].argmax(-1).tolist() if logits else [START] * len(z)))
             return models.base.ModelOutput(reconstruction=torch.stack(logits, 1))
 
-    wide, narrow = MultimodalModel(config), MultimodalModel(replace(config, latent_dim=options.latent_dim + private))
+    wide = MultimodalModel(config)
+    narrow = MultimodalModel(replace(config, latent_dim=options.latent_dim + private))
     # padding is a word like any other here
     narrow.text_decoder.unused.zero_()
     length = np.mean([len(tokens) for tokens in pairs.loader.tokens])
@@ -182,7 +189,11 @@ def train(rival, pairs, settings, minutes, device):
     """Fit the library's model for so many minutes, by our optimiser and schedule -> {"steps", "pictures", "loss"}."""
     rival.to(device).train()
     optimizers = make_optimizers(rival, settings)
-    begin, done, steps, seen, loss = time.perf_counter(), 0., 0, 0, math.nan
+    begin = time.perf_counter()
+    done = 0.
+    steps = 0
+    seen = 0
+    loss = math.nan
     with progress(label=f"training {rival.model_name}", total=math.ceil(60 * minutes), unit="second") as bar:
         while done < 1:
             for images, tokens, _ in pairs.loader:
@@ -197,7 +208,10 @@ def train(rival, pairs, settings, minutes, device):
                 nn.utils.clip_grad_norm_(rival.parameters(), settings.max_grad_norm)
                 for optimizer in optimizers:
                     optimizer.step()
-                loss, steps, seen, seconds = float(loss.detach()), steps + 1, seen + len(images), time.perf_counter() - begin
+                loss = float(loss.detach())
+                steps = steps + 1
+                seen = seen + len(images)
+                seconds = time.perf_counter() - begin
                 if not math.isfinite(loss):
                     raise UserError(f"the loss of {rival.model_name} is no longer a number at step {steps}; try a smaller --beta", code=1)
                 bar.set_postfix_str(f"loss {loss:.3f}, {seen / seconds:.0f} pictures/s", refresh=False)
@@ -226,7 +240,8 @@ def sources(rival, pairs, held_out, components):
 @torch.no_grad()
 def draw(rival, source, count, pairs, tokenizer):
     """-> (uint8 pictures (N, S, S), captions), each pair from one latent. count: at least 2."""
-    pictures, captions = [], []
+    pictures = []
+    captions = []
     for part in np.array_split(np.arange(count), -(-count // 50)):
         both = rival.decode(source(len(part)))
         pictures.append(to_pixels(pairs.one_scale(both["picture"])).mean(-1).round().astype(np.uint8))
@@ -236,8 +251,10 @@ def draw(rival, source, count, pairs, tokenizer):
 
 def score(pictures, captions, judge, names):
     """uint8 (N, S, S) and their N captions -> {title: number}."""
-    seen, told = judge.see(pictures), [scenes.parse(caption) for caption in captions]
-    joint, floor = agreement(seen, told, names), shuffled(seen, told, names)
+    seen = judge.see(pictures)
+    told = [scenes.parse(caption) for caption in captions]
+    joint = agreement(seen, told, names)
+    floor = shuffled(seen, told, names)
     return {"strict: all attributes agree": joint["strict"], "single attributes": joint["mean"], **{name: joint[name] for name in names},
             "strict, captions shuffled": floor["strict"], "single attributes, captions shuffled": floor["mean"],
             "captions that tell every attribute": float(np.mean([all(one[name] is not None for name in names) for one in told])),
@@ -259,7 +276,9 @@ def main(options):
         raise UserError(f"{options.checkpoint} was trained on {generator.style}, and the judges know the built-in collection alone: "
                         "python training_loop.py --style builtin --preset small")
     library()
-    config, tokenizer, device = generator.model.config, generator.model.tokenizer, pick_device(options.device)
+    config = generator.model.config
+    tokenizer = generator.model.tokenizer
+    device = pick_device(options.device)
     settings = TrainConfig(style="builtin", data=options.data, batch_size=PRESETS["small"]["batch_size"], learning_rate=PRESETS["small"]["learning_rate"])
     (loader, held_out), _ = create_data_loaders(config, settings, tokenizer)
     judge = load_judge(options.judge)

@@ -48,7 +48,10 @@ from records import Collection, pair_of, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[1]
 # seconds at the median; seconds; seconds after imports; MB
-CLICK, BEST_OF, START, GROWTH = .5, 3., 10., 100
+CLICK = .5
+BEST_OF = 3.
+START = 10.
+GROWTH = 100
 USUAL = ["", "", 2.5, 0, 1]
 FULL = re.compile("(?i)queue.*full|too many")
 
@@ -108,7 +111,11 @@ def seconds(work):
 
 def load(port, pid, minutes, clients):
     """-> (counts of what came back, seconds of each answered call, MB after a tenth of the time and at the end)."""
-    until, counts, waits, lock, held = time.monotonic() + 60 * minutes, Counter(), [], threading.Lock(), []
+    until = time.monotonic() + 60 * minutes
+    counts = Counter()
+    waits = []
+    lock = threading.Lock()
+    held = []
 
     def client(number):
         dice = random.Random(number)
@@ -144,7 +151,8 @@ def load(port, pid, minutes, clients):
 def looked_through(count):
     """Prints what the tab's handlers take for a collection of so many rows."""
     with tempfile.TemporaryDirectory() as data:
-        collection, facts = Collection("prints", data), scenes.collection(min(count, 6000))
+        collection = Collection("prints", data)
+        facts = scenes.collection(min(count, 6000))
         rows = [dict(id=f"{number:016x}", filename=f"{number:016x}.png", width=512, height=512, sha256=f"{number:064x}", style="engraving", source="prints", original=f"{number}.png",
                      group=f"{number:016x}", grey=True, caption=scenes.tell(facts[number % len(facts)], number), split="val" if number % 10 == 0 else "train", captioner="")
                 for number in range(count)]
@@ -166,7 +174,9 @@ def main(config):
         return looked_through(config.collection)
     # from the disk; the next ones find the files in memory
     seconds_of_imports()
-    port, missed, imports = free_port(), [], seconds_of_imports()
+    port = free_port()
+    missed = []
+    imports = seconds_of_imports()
     page, begun = start(config.checkpoint, port)
     try:
         # the first one loads what the others have

@@ -62,10 +62,14 @@ WANTED = {.5: 3, 3: 2, 18: 3}
 # of 255, mean difference to the plain way
 FURTHEST = 2
 # times one process; of the first run's seconds; MB from BASE rows on
-TWO, AGAIN, GROWTH = 1.8, .02, 200
-BASE, SMALL = 1000, 64
+TWO = 1.8
+AGAIN = .02
+GROWTH = 200
+BASE = 1000
+SMALL = 64
 LANCZOS = Image.Resampling.LANCZOS
-INK, PAPER = (40, 26, 13), (246, 236, 212)
+INK = (40, 26, 13)
+PAPER = (246, 236, 212)
 
 CHILD = """
 import json, re, sys, time
@@ -140,9 +144,11 @@ def make_rows(folder, pictures, count):
     folder.mkdir(parents=True)
 
     def make(number):
-        dice, image = random.Random(number), pictures[number % len(pictures)]
+        dice = random.Random(number)
+        image = pictures[number % len(pictures)]
         width, height = (round(side * dice.uniform(.6, .9)) for side in image.size)
-        left, top = dice.randrange(image.width - width), dice.randrange(image.height - height)
+        left = dice.randrange(image.width - width)
+        top = dice.randrange(image.height - height)
         scaled(image.crop((left, top, left + width, top + height)), .5).save(folder / f"{number:06}.jpg", quality=90)
 
     with ThreadPoolExecutor(2) as threads, progress(label="making files", total=count) as bar:
@@ -166,9 +172,12 @@ def processor_seconds(work, *arguments):
 def compare(paths, room, size):
     """-> milliseconds per file of the plain way, of ours and of the cache, and the mean differences to the plain way, of 255. The ways take turns,
     twice; of each the better time counts."""
-    collection, records = Collection("benchmark", room / f"data_{paths[0].parent.name}"), []
+    collection = Collection("benchmark", room / f"data_{paths[0].parent.name}")
+    records = []
     collection.resized.mkdir(parents=True)
-    plain, ours, apart = [], [], []
+    plain = []
+    ours = []
+    apart = []
     for path in paths:
         theirs = [processor_seconds(plain_way, path, room / "plain.png", size)]
         mine = [processor_seconds(prepare_file, path, collection.resized, size, 16)]
@@ -203,7 +212,8 @@ def others(python, folder, room, size):
 
 def speed(config, room):
     """-> the figures that were missed, in words."""
-    missed, groups = [], {}
+    missed = []
+    groups = {}
     for mode in ("RGB", "L"):
         for megapixels in WANTED:
             pictures = originals(config.pictures or os.environ.get("ENGRAVINGS"), max(1, config.files // (3 if megapixels > 10 else 1)))

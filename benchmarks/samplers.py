@@ -30,7 +30,9 @@ from records import Collection, read_json
 from sampler import ROWS_PER_CLUSTER, Sampler
 from scenes import LEVELS, parse
 
-BATCH, LEARNING_RATE, FIRST_SEED = 256, 2e-3, 1_000_000_000
+BATCH = 256
+LEARNING_RATE = 2e-3
+FIRST_SEED = 1_000_000_000
 
 
 def codes_of(model, collection, rows):
@@ -44,7 +46,8 @@ def codes_of(model, collection, rows):
 
 def optimise(parameters, loss_of, steps, label):
     """AdamW with the schedule that training_loop.py gives the sampler; loss_of(generator) -> scalar."""
-    optimizer, generator = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(.9, .99)), stream(0, "samplers")
+    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(.9, .99))
+    generator = stream(0, "samplers")
     torch.manual_seed(0)
     for step in progress(range(steps), label=label, unit="step"):
         for group in optimizer.param_groups:
@@ -58,7 +61,8 @@ def optimise(parameters, loss_of, steps, label):
 
 class Gaussian:
     """One Gaussian with the mean and covariance of the noisy codes."""
-    clusters, steps = 1, 0
+    clusters = 1
+    steps = 0
 
     def __init__(self, config, codes, steps):
         self.frame = Sampler(config)
@@ -129,7 +133,8 @@ class Diffusion(Flow):
 
     def loss(self, generator):
         data = self.frame.noisy(self.rows(generator)[:, :self.frame.dims], generator)
-        t, noise = torch.rand(BATCH, generator=generator), torch.randn(data.shape, generator=generator)
+        t = torch.rand(BATCH, generator=generator)
+        noise = torch.randn(data.shape, generator=generator)
         angle = (t * math.pi / 2)[:, None]
         return F.mse_loss(self.predict(angle.cos() * data + angle.sin() * noise, t), noise)
 
@@ -140,7 +145,8 @@ class Diffusion(Flow):
     @torch.no_grad()
     def codes(self, z):
         flow = copy.deepcopy(self.frame.flow).double()
-        y, angles = z[:, :self.frame.dims].double(), torch.linspace(math.pi / 2 * .995, 0, self.STEPS + 1, dtype=torch.float64)
+        y = z[:, :self.frame.dims].double()
+        angles = torch.linspace(math.pi / 2 * .995, 0, self.STEPS + 1, dtype=torch.float64)
         for now, after in zip(angles, angles[1:]):
             noise = self.predict(y, torch.full((len(y),), float(now) * 2 / math.pi, dtype=torch.float64), flow)
             y = after.cos() * (y - now.sin() * noise) / now.cos() + after.sin() * noise
@@ -151,7 +157,9 @@ class Diffusion(Flow):
 
 
 def judge_codes(model, codes, judge, names):
-    pictures, captions, code = [], [], model.code
+    pictures = []
+    captions = []
+    code = model.code
     # the decoders read codes here
     model.code = lambda codes: codes
     try:
@@ -160,12 +168,14 @@ def judge_codes(model, codes, judge, names):
             captions += model.decode_text(part)
     finally:
         model.code = code
-    seen, told = judge.see(grey(pictures)), [parse(caption) for caption in captions]
+    seen = judge.see(grey(pictures))
+    told = [parse(caption) for caption in captions]
     return agreement(seen, told, names), distinct(seen, names)
 
 
 def main(config):
-    judge, rows = load_judge(config.judge), []
+    judge = load_judge(config.judge)
+    rows = []
     for path in config.checkpoints.split(","):
         model = MultimodalModel.from_checkpoint(path)
         collection = Collection(model.meta.get("style", ""), config.data)
@@ -173,7 +183,8 @@ def main(config):
             raise UserError(f"{path} was not trained on the built-in collection in {config.data}, which alone has exact judges")
         train, val = collection.read_captions()
         names = LEVELS[level_of([row["caption"] for row in train])]
-        codes, held_out = codes_of(model, collection, train), codes_of(model, collection, val)
+        codes = codes_of(model, collection, train)
+        held_out = codes_of(model, collection, val)
         held_out = held_out + model.config.code_noise * torch.randn(held_out.shape, generator=stream(0, "held out"))
         z = latents(range(FIRST_SEED, FIRST_SEED + config.seeds), model.config.latent_dim)
         for kind in (Gaussian, Mixture, Diffusion, Flow, ClustersAndFlow):

@@ -32,7 +32,8 @@ from benchmarks.preparation import BASE, ROOT, SMALL, stage
 from cli import UserError, run
 
 # seconds; MB
-FIRST_STEP, GROWTH = 10, 200
+FIRST_STEP = 10
+GROWTH = 200
 
 CHILD = """
 import json, sys, time
@@ -61,7 +62,8 @@ print(json.dumps(times))
 
 def trained(data, checkpoints):
     """-> {"first step": s, "epoch": s, "end": s since the command, "own": MB at most until the epoch was over, "own at the end", "cache": MB at most}."""
-    begin, samples = time.monotonic(), []
+    begin = time.monotonic()
+    samples = []
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(ROOT), data, checkpoints, str(SMALL)], stdout=subprocess.PIPE, text=True)
     while child.poll() is None:
         status = Path(f"/proc/{child.pid}/status").read_text()
@@ -88,8 +90,10 @@ def main(config):
             found[rows] = one = trained(data, f"{room}/run_{rows}")
             print(f"{rows:8,} rows: first step after {one['first step']:.1f} s, epoch over after {one['epoch']:.0f} s, the rest after {one['end']:.0f} s; memory {one['own']:,.0f} MB in the epoch, "
                   f"{one['own at the end']:,.0f} MB at most, picture cache and libraries {one['cache']:,.0f} MB", flush=True)
-    base, large = found[BASE], found[config.rows]
-    grown, first = large["own"] - base["own"], large["first step"]
+    base = found[BASE]
+    large = found[config.rows]
+    grown = large["own"] - base["own"]
+    first = large["first step"]
     print(f"{'✓' if first <= FIRST_STEP else '✗'} first step after {first:.1f} s (wanted: {FIRST_STEP})")
     print(f"{'✓' if grown <= GROWTH else '✗'} memory grew by {grown:+,.0f} MB (wanted: {GROWTH}); with the last fit by {large['own at the end'] - base['own at the end']:+,.0f} MB")
     return int(first > FIRST_STEP or grown > GROWTH)

@@ -47,12 +47,14 @@ from speed import matrix_speed, operations, seconds
 from tokenizer import PAD, Encoded, Tokenizer
 from training_loop import MultimodalTrainer, resolved
 
-HELD_OUT, MOST_DRAWN = 16, 1200
+HELD_OUT = 16
+MOST_DRAWN = 1200
 
 
 def drawn(folder, model_config, config, count):
     """Built-in drawings in a memory-mapped cache -> (loader of all but the last HELD_OUT, loader of these, tokenizer)."""
-    size, facts = model_config.image_size, scenes.collection(count + HELD_OUT)
+    size = model_config.image_size
+    facts = scenes.collection(count + HELD_OUT)
     pixels = np.lib.format.open_memmap(Path(folder) / "pixels.npy", "w+", np.uint8, (len(facts), size, size) + (3,) * (model_config.channels == 3))
     captions = [scenes.tell(one, seed) for seed, one in enumerate(facts)]
     for seed, one in enumerate(progress(facts, label="drawing", unit="picture")):
@@ -76,14 +78,17 @@ class Plain(nn.Module):
 
     def __init__(self, size, width=64, vocabulary=8000):
         super().__init__()
-        widths, base = [3, width, 2 * width, 4 * width, 8 * width, 8 * width], size // 64
+        widths = [3, width, 2 * width, 4 * width, 8 * width, 8 * width]
+        base = size // 64
         inward = [part for a, b in zip(widths, widths[1:]) for part in (nn.Conv2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU())]
         outward = [part for a, b in zip(widths[:0:-1], widths[-2:0:-1]) for part in (nn.ConvTranspose2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU())]
         self.encoder = nn.Sequential(*inward, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8 * width * base**2, 1024))
         self.decoder = nn.Sequential(nn.Linear(1024, 8 * width * base**2), nn.Unflatten(1, (8 * width, base, base)), nn.Upsample(scale_factor=2), *outward,
                                      nn.ConvTranspose2d(width, 3, 4, 2, 1), nn.Tanh())
-        self.tokens, self.positions = nn.Embedding(vocabulary, 512), nn.Parameter(torch.zeros(100, 512))
-        self.condition, self.out = nn.Linear(1024, 512), nn.Linear(512, vocabulary)
+        self.tokens = nn.Embedding(vocabulary, 512)
+        self.positions = nn.Parameter(torch.zeros(100, 512))
+        self.condition = nn.Linear(1024, 512)
+        self.out = nn.Linear(512, vocabulary)
         self.transformer = nn.TransformerEncoder(nn.TransformerEncoderLayer(512, 8, 2048, 0., batch_first=True), 4)
 
     def forward(self, images, tokens):
@@ -96,7 +101,8 @@ class Plain(nn.Module):
 def taught_until(trainer, steps, held_out, wanted=-float("inf")):
     """At most so many steps, until the loss of the held-out pictures, looked at after every fifth, is no more than `wanted` -> for each step (seconds, its
     number, that loss when it was last looked at)."""
-    course, loss = [], float("inf")
+    course = []
+    loss = float("inf")
     images, tokens, _ = held_out.batch(np.arange(HELD_OUT))
     while len(course) < steps and loss > wanted:
         for seen, words, _ in trainer.train:
@@ -122,7 +128,8 @@ def distance(drawn, images):
 class PlainTrainer:
     def __init__(self, size, device):
         torch.manual_seed(0)
-        self.model, self.device = Plain(size).to(device), device
+        self.model = Plain(size).to(device)
+        self.device = device
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=2e-4)
 
     def step(self, images, tokens, *_):
@@ -164,12 +171,14 @@ def main(model_config, config, options):
         trainer = fresh()
         order = np.arange(batch)
         images, tokens, _ = loader.batch(order)
-        images, tokens = images.to(device), tokens.to(device)
+        images = images.to(device)
+        tokens = tokens.to(device)
         step = lambda: trainer.step(images, tokens, 0, 1000)
         begin = time.perf_counter()
         step()
         first = time.perf_counter() - begin
-        whole, reading = seconds(step, options.steps, device), seconds(lambda: loader.batch(order), 5, device)
+        whole = seconds(step, options.steps, device)
+        reading = seconds(lambda: loader.batch(order), 5, device)
         flops = operations(step)
         code = torch.randn(batch, model_config.latent_dim, device=device)
         model = trainer.model
@@ -190,7 +199,8 @@ def main(model_config, config, options):
                 print(line(name, spent, spent / whole, operations(work), speed))
 
         if options.against == "eager":
-            ours, plain = fresh(), fresh()
+            ours = fresh()
+            plain = fresh()
             plain.precision = "fp32"
             plain.optimizers = [torch.optim.AdamW(trained(plain.model), lr=1e-3, betas=(.9, .98), weight_decay=config.weight_decay, foreach=False)]
             plain.config = replace(plain.config, learning_rate=1e-3)
@@ -206,13 +216,17 @@ def main(model_config, config, options):
             print(f"  plain eager fp32, NCHW, AdamW takes {a_step:.2f} times as long for a step and {'' if reached else 'more than '}{in_all:.2f} times as long to the same loss (wanted: 1.5)")
         if options.against == "plain":
             del trainer, model, parts
-            ours, plain, found = fresh(), PlainTrainer(model_config.image_size, device), {}
+            ours = fresh()
+            plain = PlainTrainer(model_config.image_size, device)
+            found = {}
             if model_config.linear_dims:
                 ours.set_linear_code()
             for name, one in (("ours", ours), ("plain", plain)):
-                spent, steps = 0., len(loader)
+                spent = 0.
+                steps = len(loader)
                 for number, (images, tokens, _) in enumerate(progress(loader, label=f"training {name}", total=steps, unit="step")):
-                    images, tokens = images.to(device), tokens.to(device)
+                    images = images.to(device)
+                    tokens = tokens.to(device)
                     begin = time.perf_counter()
                     one.step(images, tokens, number, steps)
                     spent += (time.perf_counter() - begin) * (number > 0)

@@ -40,7 +40,12 @@ class CaptionServer:
     to what to answer instead: (status, body or None for a broken connection) or a function that waits. asked: what came, as (path, headers, body)."""
 
     def __init__(self):
-        self.asked, self.replies, self.models, self.now, self.most, self.lock = [], {}, ["tiny-vl", "other"], 0, 0, threading.Lock()
+        self.asked = []
+        self.replies = {}
+        self.models = ["tiny-vl", "other"]
+        self.now = 0
+        self.most = 0
+        self.lock = threading.Lock()
         stub = self
 
         class Handler(BaseHTTPRequestHandler):

@@ -5,7 +5,12 @@ from pathlib import Path
 
 class Pretend:
     """To be derived from: generate_batch(seeds, prompt, style, guidance) draws."""
-    style, checkpoint, health, temperature, dimensions, grey = "builtin", Path("checkpoints/best_model.pt"), None, 0., 1024, False
+    style = "builtin"
+    checkpoint = Path("checkpoints/best_model.pt")
+    health = None
+    temperature = 0.
+    dimensions = 1024
+    grey = False
     fingerprint = "5eed" * 16
     # ids of training pictures, the nearest first
     known = ["00012", "00007"]

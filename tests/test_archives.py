@@ -50,7 +50,8 @@ def make_tar(path, members):
 
 def special(name, kind, target=""):
     info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
+    info.type = kind
+    info.linkname = target
     return info
 
 
@@ -90,7 +91,8 @@ def test_an_archive_is_a_source_like_the_folder_it_holds(tmp_path, name):
 def test_archives_and_folders_are_sources_together(tmp_path):
     (tmp_path / "more").mkdir()
     picture(7).save(tmp_path / "more" / "x.png")
-    one, two = make_zip(tmp_path / "one.zip", GOOD), make_tar(tmp_path / "two.tar", {"a.png": GOOD["art/a.png"], "c.png": png(3)})
+    one = make_zip(tmp_path / "one.zip", GOOD)
+    two = make_tar(tmp_path / "two.tar", {"a.png": GOOD["art/a.png"], "c.png": png(3)})
     collection, rows, report = run_main(f"{one}, {two},{tmp_path / 'more'}", tmp_path)
     assert (len(rows), report["found"], report["duplicates"]) == (4, 5, 1) and len({row["source"] for row in rows}) == 3
     assert [path.name for path in collection.raw.iterdir() if path.is_symlink()] == [row["id"] + ".png" for row in rows if row["source"].endswith("more")]
@@ -269,7 +271,9 @@ def test_flipped_bytes_never_crash_nor_write_elsewhere(tmp_path, name):
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"image": {"bytes": data, "path": path}, "text": "A ship"} for path, data in PICTURES.items()]), tmp_path / name)
     else:
         (make_zip if name == "set.zip" else make_tar)(tmp_path / name, {name: data for name, data in GOOD.items()})
-    whole, dice, read = (tmp_path / name).read_bytes(), random.Random(name), 0
+    whole = (tmp_path / name).read_bytes()
+    dice = random.Random(name)
+    read = 0
     (tmp_path / name).unlink()
     for number in range(FLIPS):
         data = bytearray(whole)
@@ -299,7 +303,9 @@ def test_what_is_no_archive_is_named_in_one_sentence(tmp_path, name, content):
 # Again, and after interruptions
 
 def test_an_interrupted_unpacking_begins_anew(tmp_path, monkeypatch):
-    archive, real, calls = make_zip(tmp_path / "set.zip", GOOD), archives.copy, []
+    archive = make_zip(tmp_path / "set.zip", GOOD)
+    real = archives.copy
+    calls = []
 
     def interrupted(member, path):
         if calls:

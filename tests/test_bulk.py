@@ -35,7 +35,8 @@ def pairs_in(out):
         assert [name for name in members if name.endswith(".png")] == sorted(name for name in members if name.endswith(".png"))
         for name in members:
             if name.endswith(".json"):
-                stem, facts = name[:-5], json.loads(members[name])
+                stem = name[:-5]
+                facts = json.loads(members[name])
                 assert facts["seed"] not in found and stem == f"{facts['seed']:010d}"
                 found[facts["seed"]] = members[f"{stem}.png"], members[f"{stem}.txt"].decode(), facts
     return found
@@ -43,7 +44,8 @@ def pairs_in(out):
 
 def test_every_pair_is_there_once_and_is_the_one_that_its_seed_gives(tiny_run, tmp_path, capsys):
     write(tiny_run, tmp_path / "out", seeds="5")
-    found, generator = pairs_in(tmp_path / "out"), MultimodalGenerator(tiny_run / "best_model.pt", device="cpu")
+    found = pairs_in(tmp_path / "out")
+    generator = MultimodalGenerator(tiny_run / "best_model.pt", device="cpu")
     assert sorted(found) == list(range(5, 25)) and {path.name for path in (tmp_path / "out").iterdir()} == {".order.json", "0000000005.tar", "0000000013.tar", "0000000021.tar"}
     for seed, (png, caption, facts) in found.items():
         image, words = generator(seed)
@@ -103,7 +105,10 @@ def test_an_order_that_cannot_be_made_does_not_bind_the_folder(tiny_run, tmp_pat
 
 def test_pictures_are_encoded_while_the_next_are_made_and_few_wait(tmp_path, monkeypatch):
     """A queue without an end would hold a hundred thousand pictures on a machine that draws faster than it encodes."""
-    made, done, most, real = [0], [0], [0], bulk.encode
+    made = [0]
+    done = [0]
+    most = [0]
+    real = bulk.encode
 
     def slow(*args):
         time.sleep(.02)
@@ -123,7 +128,8 @@ def test_pictures_are_encoded_while_the_next_are_made_and_few_wait(tmp_path, mon
 @pytest.mark.parametrize("format", ["webdataset", "parquet"])
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.skipif(not os.environ.get("LONG"), reason="LONG=1 runs it"))])
 def test_a_killed_run_goes_on_and_every_pair_is_there_once(tiny_run, tmp_path, kills, format):
-    out, suffix = tmp_path / "out", {"webdataset": ".tar", "parquet": ".parquet"}[format]
+    out = tmp_path / "out"
+    suffix = {"webdataset": ".tar", "parquet": ".parquet"}[format]
     flags = dict(count=40 * (kills + 2), pairs_per_file=40, format=format)
     command = [sys.executable, str(ROOT / "inference.py"), "--checkpoint", str(tiny_run / "best_model.pt"), "--out", str(out), "--device", "cpu",
                *(word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value)))]

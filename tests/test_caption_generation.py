@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def prepared(data, count, style="engraving", caption="An engraving of castle {}", pictures=False):
     """A collection as dataset_preparation.py leaves it."""
-    collection, rows = Collection(style, data), []
+    collection = Collection(style, data)
+    rows = []
     for number in range(count):
         id = f"{number * 0x9E3779B97F4A7C15 % 2 ** 64:016x}"
         rows.append({"id": id, "filename": f"{id}.png", "width": 80, "height": 80, "sha256": id * 4, "style": style, "source": "test", "group": id,
@@ -154,7 +155,8 @@ def test_the_stored_split_decides_even_if_moved_by_hand(tmp_path):
 def test_pictures_without_a_caption_are_left_out_and_counted(tmp_path, capsys):
     collection = prepared(tmp_path, 10)
     rows = collection.read_metadata()
-    rows[3]["caption"], rows[4]["caption"] = "", "an engraving of "
+    rows[3]["caption"] = ""
+    rows[4]["caption"] = "an engraving of "
     collection.write_metadata(rows)
     run_main(tmp_path, captioner="existing")
     assert len(sides(collection)) == 8 and not {rows[3]["id"], rows[4]["id"]} & sides(collection).keys()
@@ -209,7 +211,8 @@ def test_a_batch_gives_what_single_pictures_give(tmp_path, blip2):
 
 def test_a_resumed_run_captions_nothing_twice(tmp_path, blip2, monkeypatch):
     collection = prepared(tmp_path, 10, caption="", pictures=True)
-    seen, real = [], caption_generation.caption_pictures
+    seen = []
+    real = caption_generation.caption_pictures
 
     def watched(pictures, *rest):
         if len(seen) == 6:
@@ -268,7 +271,8 @@ def words_with(*special, **named):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
     words = Tokenizer(models.BPE(unk_token=None))
-    words.pre_tokenizer, words.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words.decoder = decoders.ByteLevel()
     words.train_from_iterator(["Describe it in one sentence that begins: an engraving of a castle on a hill"] * 4, trainers.BpeTrainer(
         vocab_size=400, special_tokens=["<pad>", "<s>", "</s>", *special], show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", bos_token="<s>", eos_token="</s>", additional_special_tokens=list(special),
@@ -341,7 +345,8 @@ def test_every_family_captions_in_a_batch_as_alone_and_without_its_prompt(build,
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         processor, model = build()
-    model.generation_config.pad_token_id, model.generation_config.eos_token_id = 0, 2
+    model.generation_config.pad_token_id = 0
+    model.generation_config.eos_token_id = 2
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     processor, model = caption_generation.load_captioner(str(tmp_path), "cpu")
@@ -355,7 +360,8 @@ def test_every_family_captions_in_a_batch_as_alone_and_without_its_prompt(build,
 
 def test_a_caption_that_met_the_length_limit_is_known(blip2):
     processor, model = caption_generation.load_captioner(blip2, "cpu")
-    pictures, prompts = [Image.new("RGB", (32, 32), shade) for shade in ("red", "white")], ["an engraving of"] * 2
+    pictures = [Image.new("RGB", (32, 32), shade) for shade in ("red", "white")]
+    prompts = ["an engraving of"] * 2
     assert [cut for _, cut in caption_generation.caption_pictures(pictures, prompts, processor, model, 2)] == [True, True]
     model.language_model.generation_config.suppress_tokens = [token for token in range(len(processor.tokenizer)) if token != 2]
     assert [cut for _, cut in caption_generation.caption_pictures(pictures, prompts, processor, model, 2)] == [False, False], "only an end could be written"
@@ -388,7 +394,8 @@ def test_every_picture_is_in_one_share_and_stays_there():
 @pytest.fixture
 def counted(monkeypatch):
     """-> list that grows by every picture a captioner is shown."""
-    seen, real = [], caption_generation.caption_pictures
+    seen = []
+    real = caption_generation.caption_pictures
     monkeypatch.setattr(caption_generation, "caption_pictures", lambda pictures, *rest: seen.extend(picture.tobytes() for picture in pictures) or real(pictures, *rest))
     return seen
 
@@ -431,7 +438,8 @@ def test_a_log_that_another_shard_is_writing_is_read_and_left_alone(tmp_path, bl
     """Cutting its unfinished last line off would tear the line that the other process is just writing."""
     collection = prepared(tmp_path, 8, caption="", pictures=True)
     run_main(tmp_path, shard="2/2", captioner=blip2, max_new_tokens=6)
-    log, done = tmp_path / "captions" / "engraving_generated_2of2.jsonl", len(counted)
+    log = tmp_path / "captions" / "engraving_generated_2of2.jsonl"
+    done = len(counted)
     log.write_bytes(log.read_bytes() + '{"id": "half a lin…'.encode()[:-1])
     before = log.read_bytes()
     run_main(tmp_path, shard="1/2", captioner=blip2, max_new_tokens=6)
@@ -482,7 +490,8 @@ def test_torchrun_captions_with_two_processes(tmp_path, blip2):
 
 @pytest.mark.skipif(not os.environ.get("LONG"), reason="some minutes; LONG=1 runs it")
 def test_a_captioner_killed_twenty_times_captions_each_picture_once(tmp_path, blip2):
-    collection, log = prepared(tmp_path, 200, caption="", pictures=True), tmp_path / "captions" / "engraving_generated.jsonl"
+    collection = prepared(tmp_path, 200, caption="", pictures=True)
+    log = tmp_path / "captions" / "engraving_generated.jsonl"
     command = [sys.executable, str(ROOT / "caption_generation.py"), *f"--captioner {blip2} --max-new-tokens 20 --batch-size 3 --device cpu --data {tmp_path}".split()]
     for kill in range(20):
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -64,7 +64,10 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.captions, self.sources, self.of = [], [], [], None
+        self.tags = []
+        self.captions = []
+        self.sources = []
+        self.of = None
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):

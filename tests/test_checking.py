@@ -35,7 +35,8 @@ def check(source, tmp_path, **flags):
 @pytest.fixture
 def trouble(tmp_path):
     """Two trees with ten sound pictures, copies of some, and one of every kind of trouble."""
-    one, two = tmp_path / "set" / "one" / "prints", tmp_path / "set" / "two" / "prints"
+    one = tmp_path / "set" / "one" / "prints"
+    two = tmp_path / "set" / "two" / "prints"
     for tree in (one, two):
         tree.mkdir(parents=True)
     rows = []
@@ -194,7 +195,9 @@ def test_flags_that_do_not_go_together(tmp_path):
 class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
-        self.tags, self.attributes, self.text = set(), set(), ""
+        self.tags = set()
+        self.attributes = set()
+        self.text = ""
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -234,7 +237,8 @@ def test_the_page_of_many_pictures_stays_small_and_two_processes_make_the_same(t
 
 def test_an_interrupted_check_goes_on_and_ends_the_same(trouble, tmp_path, monkeypatch):
     whole = check(trouble, tmp_path / "whole")[1:]
-    calls, real = [], dataset_preparation.examine
+    calls = []
+    real = dataset_preparation.examine
 
     def interrupted(path, size, smallest):
         if len(calls) == 5:

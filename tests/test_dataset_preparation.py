@@ -64,7 +64,8 @@ def test_a_folder_becomes_records_pictures_and_pixels(folder, tmp_path):
     assert [row["caption"] for row in rows] == ["A castle", "A tree by the sea", "", "A ship", "", ""]
     assert all(row["id"] == row["sha256"][:16] and row["filename"] == row["id"] + ".png" and row["style"] == "engraving" for row in rows)
     assert sorted(os.listdir(collection.resized)) == sorted(row["filename"] for row in rows)
-    pixels, ids = np.load(collection.pixels(SIZE)), read_json(collection.pixels_ids(SIZE))
+    pixels = np.load(collection.pixels(SIZE))
+    ids = read_json(collection.pixels_ids(SIZE))
     assert ids == {"size": SIZE, "ids": [row["id"] for row in rows]} and pixels.shape == (6, SIZE, SIZE, 3)
     for row, stored in zip(rows, pixels):
         assert (np.asarray(Image.open(collection.resized / row["filename"]).convert("RGB")) == stored).all()
@@ -243,7 +244,8 @@ def test_only_pictures_of_the_style_are_taken(folder, tmp_path):
 
 def test_all_styles_together_keep_their_own(tmp_path):
     """Said by the rows of one folder, by the names of folders in the other; what says nothing is of the collection as a whole."""
-    art, more = tmp_path / "art", tmp_path / "more"
+    art = tmp_path / "art"
+    more = tmp_path / "more"
     for number, path in enumerate((art / "a.png", art / "b.png", art / "c.png", more / "Paintings" / "d.png", more / "engraving" / "e.png", more / "f.png")):
         path.parent.mkdir(parents=True, exist_ok=True)
         picture(number).save(path)
@@ -358,7 +360,8 @@ def test_another_source_replaces_the_collection_and_says_so(folder, tmp_path, ca
 def test_an_interrupted_run_goes_on_and_ends_the_same(folder, tmp_path, monkeypatch):
     """Ctrl+C after two pictures, then a torn line as a kill leaves it: the third run prepares only what is missing."""
     run_main(folder, tmp_path / "whole")
-    calls, real = [], dataset_preparation.prepare_file
+    calls = []
+    real = dataset_preparation.prepare_file
 
     def interrupted(path, *rest):
         if len(calls) == 2:
@@ -393,7 +396,8 @@ def test_prepared_pictures_that_were_removed_come_back(folder, tmp_path):
 def test_a_picture_that_went_bad_unnoticed_is_rejected_once_it_is_needed_again(folder, tmp_path):
     """By length and time of change it is the one that was prepared before; what was known of it must go."""
     collection, rows, _ = run_main(folder, tmp_path)
-    path, state = folder / "a.png", (folder / "a.png").stat()
+    path = folder / "a.png"
+    state = (folder / "a.png").stat()
     path.write_bytes(bytes(state.st_size))
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     (collection.resized / next(row["filename"] for row in rows if row["original"] == "a.png")).unlink()
@@ -419,7 +423,8 @@ def test_ctrl_c_ends_workers_too_and_in_one_sentence(tmp_path):
     command = [sys.executable, str(ROOT / "dataset_preparation.py"), "--source", str(tmp_path / "many"), "--image-size", "512", "--workers", "2",
                "--data", str(tmp_path / "data")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    journal, end = tmp_path / "data/processed/engraving/prepared.jsonl", time.monotonic() + 30
+    journal = tmp_path / "data/processed/engraving/prepared.jsonl"
+    end = time.monotonic() + 30
     while not (journal.exists() and len(journal.read_bytes().splitlines()) > 8) and time.monotonic() < end:
         time.sleep(.02)
     # what a terminal does: every process of the group

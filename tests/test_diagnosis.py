@@ -103,7 +103,8 @@ def test_measuring_utilisation_leaves_gradients_alone(builtin_data, tmp_path):
 
 
 def test_utilisation_counts_what_pytorch_counts():
-    a, b = torch.ones(2, 30, 40), torch.ones(2, 40, 50)
+    a = torch.ones(2, 30, 40)
+    b = torch.ones(2, 40, 50)
     from speed import operations
     assert operations(lambda: a @ b) == 2 * 2 * 30 * 40 * 50
     assert operations(lambda: torch.nn.functional.conv2d(torch.ones(1, 3, 8, 8), torch.ones(5, 3, 3, 3), padding=1)) == 2 * 64 * 5 * 27

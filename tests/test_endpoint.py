@@ -32,7 +32,8 @@ def test_a_server_gets_every_picture_once_and_its_words_become_the_captions(tmp_
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     collection = prepared(tmp_path, 12, caption="", pictures=True)
     run_main(tmp_path, captioner=caption_server.url + "/", max_new_tokens=17)
-    rows, questions = collection.read_metadata(), caption_server.questions()
+    rows = collection.read_metadata()
+    questions = caption_server.questions()
     files = {row["id"]: (collection.resized / row["filename"]).read_bytes() for row in rows}
     assert sorted(map(caption_server.picture, questions)) == sorted(files.values())
     assert {row["caption"] for row in rows} == {f"An engraving of number {caption_server.name(file)}" for file in files.values()}
@@ -190,7 +191,8 @@ def test_a_run_killed_at_any_moment_loses_no_caption_and_writes_none_twice(kills
     """SIGKILL of the real script, each time after some more pictures."""
     count = 12 * kills
     caption_server.replies["all"] = lambda picture: time.sleep(.02)
-    collection, flags = prepared(tmp_path, count, caption="", pictures=True), ("--captioner", caption_server.url, "--batch-size", "3", "--data", str(tmp_path))
+    collection = prepared(tmp_path, count, caption="", pictures=True)
+    flags = ("--captioner", caption_server.url, "--batch-size", "3", "--data", str(tmp_path))
     log = tmp_path / "captions" / "engraving_generated.jsonl"
     for kill in range(kills):
         running = script(*flags)

@@ -47,7 +47,10 @@ class BarcodeJudge:
 
 class Perfect:
     """Draws real pairs, rebuilds pictures as they are, captions them truly, and does what prompts and styles say."""
-    style, health, dimensions, level = "builtin", None, 1024, 5
+    style = "builtin"
+    health = None
+    dimensions = 1024
+    level = 5
     styles = list(ATTRIBUTES["technique"])
     facts = scenes.collection(3000, seed=5)
 
@@ -176,7 +179,9 @@ def test_memorised_pictures_are_counted(tmp_path):
 
 def test_lower_levels_are_judged_by_what_they_tell(tmp_path):
     class Level2(Perfect):
-        facts, level, styles = scenes.collection(3000, level=2, seed=5), 2, ["builtin"]
+        facts = scenes.collection(3000, level=2, seed=5)
+        level = 2
+        styles = ["builtin"]
 
     prepared(tmp_path / "data", Level2().generate_batch(range(3000)))
     # 200 seeds are uneven by .1 too often

@@ -102,7 +102,8 @@ def test_a_forced_format_wins_over_the_guess(pictures):
 
 # Bad rows
 
-GOOD, NO_UTF8 = '{"image": "1.png", "caption": "A castle"}', b'{"image": "2.png", "caption": "\xff\xfe"}'
+GOOD = '{"image": "1.png", "caption": "A castle"}'
+NO_UTF8 = b'{"image": "2.png", "caption": "\xff\xfe"}'
 
 
 @pytest.mark.parametrize("name, line, reason", [

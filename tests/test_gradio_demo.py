@@ -84,7 +84,8 @@ class Served:
 
     def __init__(self, source, folder, build={}, login=None, **more):
         from gradio_client import Client
-        self.port, self.folder = free_port(), folder
+        self.port = free_port()
+        self.folder = folder
         os.environ["GRADIO_TEMP_DIR"] = str(folder / "cache")
         self.page = serve(build_page(source, **{"data": str(folder / "data"), **build}), port=self.port, **more)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -149,7 +150,8 @@ def test_page_shows_exactly_the_generated_pair(noise, seed):
 
 def test_every_picture_that_the_page_gives_is_a_card_that_can_be_verified(noise, plate, tmp_path):
     """Downloads were plain PNGs once: nobody could tell later which seed, prompt or model had drawn them."""
-    model, image = Noise(), plate[0]
+    model = Noise()
+    image = plate[0]
     image.save(tmp_path / "plate.png")
     path = noise.client.predict("7", "two ships", "stipple", 3, .5, 1, api_name="/generate")[0]
     assert Path(path).name.startswith("000007") and cards.differences(model, path) == []
@@ -311,8 +313,12 @@ def test_a_walk_comes_as_a_strip_and_as_an_animation_that_goes_there_and_back(no
 # ---------------------------------------------------------------- what is refused
 
 BEST = "Best of is a whole number from 1 to 16."
-SEED, COUNT, STEPS = "A seed is a whole number from 0 to 4,294,967,295.", "How many is a whole number from 1 to 24.", "Steps is a whole number from 2 to 48."
-GUIDED, FREE, STYLED = "Guidance is a number from 0 to 5.", "The captions' freedom is a number from 0 to 2.", "The style is one of: line, stipple."
+SEED = "A seed is a whole number from 0 to 4,294,967,295."
+COUNT = "How many is a whole number from 1 to 24."
+STEPS = "Steps is a whole number from 2 to 48."
+GUIDED = "Guidance is a number from 0 to 5."
+FREE = "The captions' freedom is a number from 0 to 2."
+STYLED = "The style is one of: line, stipple."
 LONG = f"A prompt has 501 characters, at most {LONGEST_PROMPT} are read; shorten it."
 USUAL = {"generate": ["7", "", "", GUIDANCE, 0, 1], "batch": ["7", "4", "", "", GUIDANCE, 0, 1], "morph": ["3", "9", 6]}
 ODD = [None, True, [], [7], {"a": 1}, -1, 3.7, 1e400, float("nan"), "", "1e400", "<b>7</b>", "7" * 5000]
@@ -403,7 +409,8 @@ def test_page_without_checkpoint_names_the_commands_and_finds_a_later_one(tmp_pa
 
 def test_main_finds_a_checkpoint_that_appears_later(tmp_path, monkeypatch):
     """The loader keeps what it found, never that it found nothing."""
-    tries, pages = [], []
+    tries = []
+    pages = []
 
     class Late(Noise):
         def __init__(self, checkpoint, device):
@@ -481,7 +488,8 @@ def test_the_collection_is_looked_through_in_pages_and_by_words(page, data):
 
 def test_a_caption_is_mended_and_a_picture_left_out_on_the_page(page, data):
     collection = Collection("builtin", data)
-    row, before = collection.read_metadata()[2], collection.metadata.read_bytes()
+    row = collection.read_metadata()[2]
+    before = collection.metadata.read_bytes()
     shown = called(page, "picked", "builtin", [row["id"] for row in collection.read_metadata()], Picked)
     assert shown["one-caption"] == row["caption"] and row["id"] in shown["one-about"] and shown["mark"].value == "Leave out"
     saved = called(page, "saved", "builtin", row["id"], f"a cat {HOSTILE}")
@@ -508,7 +516,8 @@ def test_odd_values_in_the_collection_are_refused_in_a_sentence_and_change_nothi
 
 def test_a_page_that_strangers_reach_changes_no_file(data):
     import gradio
-    page, before = build_page(Noise(), data=str(data), editable=False), Collection("builtin", data).metadata.read_bytes()
+    page = build_page(Noise(), data=str(data), editable=False)
+    before = Collection("builtin", data).metadata.read_bytes()
     id = Collection("builtin", data).read_metadata()[0]["id"]
     for name, values in (("saved", ("builtin", id, "a cat")), ("marked", ("builtin", id))):
         with pytest.raises(gradio.Error, match="changes no files"):
@@ -584,7 +593,9 @@ def test_flood_is_refused_and_the_page_stays_alive(tmp_path):
             gate.wait(60)
             return super().generate_batch(seeds, **more)
 
-    served, codes, joins = Served(Slow(), tmp_path), [], 300 if os.environ.get("LONG") else 50
+    served = Served(Slow(), tmp_path)
+    codes = []
+    joins = 300 if os.environ.get("LONG") else 50
     try:
         for _ in range(joins):
             request = urllib.request.Request(served.url + "/gradio_api/call/generate", json.dumps({"data": USUAL["generate"]}).encode(), {"Content-Type": "application/json"})

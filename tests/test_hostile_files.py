@@ -31,7 +31,8 @@ FLIPS = 90 if LONG else 3
 # each in a process of its own, or all in one
 FORMATS = ("jpg", "png", "webp", "tif") if LONG else (("jpg", "png", "webp", "tif"),)
 # that a rejected file may cost
-SECONDS, MEGABYTES = 1, 100
+SECONDS = 1
+MEGABYTES = 100
 LANCZOS = Image.Resampling.LANCZOS
 SOURCE = picture(3, 96, 72)
 GREY = SOURCE.convert("L")
@@ -45,14 +46,16 @@ def encoded(image, format, **options):
 
 def exif(orientation):
     data = Image.Exif()
-    data[0x0112], data[0x010E] = orientation, "secret"
+    data[0x0112] = orientation
+    data[0x010E] = "secret"
     return data
 
 
 def kinds():
     """{name: bytes}: a good file of every kind."""
     two = dict(save_all=True, append_images=[SOURCE.transpose(Image.Transpose.ROTATE_180)])
-    sixteen, floats = Image.fromarray(np.asarray(GREY).astype(np.uint16) * 257), Image.fromarray(np.asarray(GREY) / np.float32(255))
+    sixteen = Image.fromarray(np.asarray(GREY).astype(np.uint16) * 257)
+    floats = Image.fromarray(np.asarray(GREY) / np.float32(255))
     return {
         "plain.jpg": encoded(SOURCE, "JPEG", quality=90), "progressive.jpg": encoded(SOURCE, "JPEG", quality=90, progressive=True),
         "grey.jpg": encoded(GREY, "JPEG", quality=90), "cmyk.jpg": encoded(SOURCE.convert("CMYK"), "JPEG", quality=90), "turned.jpg": encoded(SOURCE, "JPEG", exif=exif(6)),
@@ -85,7 +88,8 @@ for name in sorted(os.listdir(folder)):
 
 def judged(files, room):
     """{name: bytes} -> {name: what prepare_file found}, after a look at what it cost, and that nothing but results was written or said."""
-    folder, resized = room / "hostile", room / "resized"
+    folder = room / "hostile"
+    resized = room / "resized"
     folder.mkdir(parents=True)
     resized.mkdir()
     for name, data in {**files, "good": KINDS["plain.png"]}.items():
@@ -133,7 +137,8 @@ def test_a_cut_file_is_whole_or_rejected(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_flipped_bytes_cost_at_most_their_own_picture(tmp_path, suffix):
     """Half of the flips hit the first 200 bytes, where sizes, counts and offsets stand. libtiff used to fill the terminal with its own complaints."""
-    files, dice = {}, random.Random(str(suffix))
+    files = {}
+    dice = random.Random(str(suffix))
     for name, data in KINDS.items():
         for number in range(FLIPS if name.endswith(suffix) else 0):
             flipped = bytearray(data)
@@ -245,7 +250,8 @@ def placed(image):
     return np.asarray(ImageOps.pad(image, (SIZE, SIZE), LANCZOS, color="white").convert("RGB")).astype(int)
 
 
-COLOUR, PLAIN = placed(SOURCE), placed(GREY)
+COLOUR = placed(SOURCE)
+PLAIN = placed(GREY)
 VALUES = np.asarray(GREY)
 BIG = np.ascontiguousarray(VALUES.astype(">u2") * 257)
 
@@ -321,7 +327,8 @@ def test_decoding_at_a_part_of_the_size_moves_nothing(mode, width, height):
 
 
 def test_broken_metadata_loses_no_picture():
-    dice, expected = random.Random(0), shown(encoded(SOURCE, "PNG"))
+    dice = random.Random(0)
+    expected = shown(encoded(SOURCE, "PNG"))
     turned = exif(6).tobytes()
     for format, options in (("JPEG", {"quality": 95, "subsampling": 0}), ("PNG", {}), ("WEBP", {"lossless": True})):
         for number in range(40):
@@ -352,7 +359,8 @@ def test_nothing_but_pixels_is_written(tmp_path):
     assert len(rows) == 4
     for row in rows:
         written = (collection.resized / row["filename"]).read_bytes()
-        found, at = [], 8
+        found = []
+        at = 8
         while at < len(written):
             length, = struct.unpack(">I", written[at:at + 4])
             found.append(written[at + 4:at + 8])
@@ -378,7 +386,8 @@ def test_our_png_is_read_back_exactly(mode, width, height, library, monkeypatch)
 def test_a_folder_and_an_archive_of_everything_lose_no_good_picture(tmp_path):
     """The whole command, with good ones among the hostile: every file is prepared, rejected with a reason, or a duplicate."""
     good = {f"good/{number}.png": encoded(picture(100 + number), "PNG") for number in range(5)}
-    dice, hostile = random.Random(1), {}
+    dice = random.Random(1)
+    hostile = {}
     for number, (name, data) in enumerate(KINDS.items()):
         hostile[f"cut/{number}_{name}"] = data[:len(data) // 2]
         flipped = bytearray(data)

@@ -68,7 +68,8 @@ def asked(monkeypatch):
     """Rows that were really read, in order of arrival; row number `asked.stop` finds no network."""
     class Asked(list):
         stop = None
-    asked, real = Asked(), hub.row_of
+    asked = Asked()
+    real = hub.row_of
 
     def row_of(found, *rest):
         if found["text"] == f"Plate {asked.stop}":
@@ -124,7 +125,9 @@ def test_of_a_large_data_set_only_as_much_is_fetched_as_is_wanted(tmp_path):
 
 
 def test_columns_are_found_by_name_and_kind(capsys):
-    image, text, number = datasets.Image(), datasets.Value("string"), datasets.Value("int64")
+    image = datasets.Image()
+    text = datasets.Value("string")
+    number = datasets.Value("int64")
     columns = lambda **features: tuple(hub.columns_of(features, "hf:a/b"))[:3]
     assert columns(mask=image, image=image, title=text, caption=text) == ("image", "caption", None)
     assert columns(plate=image, prompt=text, year=number) == ("plate", "prompt", None)

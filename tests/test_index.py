@@ -27,7 +27,8 @@ def build(generator, count, data="nowhere"):
 def test_the_best_seeds_for_words_and_for_a_picture_are_those_of_an_exhaustive_search(generator):
     build(generator, 50)
     pairs = generator.generate_batch(range(50))
-    images, captions = [image for image, _ in pairs], [caption for _, caption in pairs]
+    images = [image for image, _ in pairs]
+    captions = [caption for _, caption in pairs]
     texts = generator.caption_features(captions)
     by_words = ((generator.similarity(images, ["a ship"]) + texts @ generator.caption_features(["a ship"]).T) / 2)[:, 0].numpy()
     found = generator.find_seeds("a ship", count=5)
@@ -42,7 +43,8 @@ def test_the_best_seeds_for_words_and_for_a_picture_are_those_of_an_exhaustive_s
 def test_an_index_goes_on_where_it_stood(generator, monkeypatch):
     """Ten thousand seeds take minutes; a kill, or the wish for more, does not begin them again."""
     monkeypatch.setattr(index, "SAVED_EVERY", 16)
-    drawn, real = [], generator.generate_batch
+    drawn = []
+    real = generator.generate_batch
 
     def killed(seeds, *rest):
         if seeds[0] >= 24:
@@ -56,7 +58,8 @@ def test_an_index_goes_on_where_it_stood(generator, monkeypatch):
     assert drawn == list(range(16, 40))
     index.index_seeds(generator, 30, 8)
     assert len(drawn) == 24 and [len(index.load(generator, "seeds")[name]) for name in ("features", "cosine", "captions")] == [40] * 3
-    pieces, whole = index.load(generator, "seeds"), real(range(40))
+    pieces = index.load(generator, "seeds")
+    whole = real(range(40))
     assert pieces["captions"] == [caption for _, caption in whole]
 
 
@@ -95,7 +98,8 @@ def test_a_training_picture_is_its_own_nearest_and_marked_and_a_blank_one_is_not
     assert generator.marks([Image.effect_noise((32, 32), 90).convert("RGB")]) == [None]
 
     # the report's measure, on the same pictures
-    path, ids = collection.pixels(32), json.loads(collection.pixels_ids(32).read_text("utf-8"))["ids"]
+    path = collection.pixels(32)
+    ids = json.loads(collection.pixels_ids(32).read_text("utf-8"))["ids"]
     pixels = lambda rows: np.load(path)[[ids.index(row["id"]) for row in rows]]
     rebuilt = np.stack([np.asarray(image) for image in generator.reconstruct([Image.fromarray(one) for one in pixels(val)])])
     assert float(index.load(generator, "training")["threshold"]) == pytest.approx(realism.memorised(realism.thumbnails, rebuilt, rebuilt, pixels(train), range(len(train)))["threshold"], abs=1e-4)
@@ -116,5 +120,6 @@ def test_a_pair_that_copies_is_marked_where_it_is_shown_and_in_its_card(generato
     known["thumbnails"][5] = realism.thumbnails(generator.squares([image]))
     monkeypatch.setattr(index, "load", lambda generator, kind: known)
     inference.main(InferenceConfig(seeds="0-2", checkpoint=str(generator.checkpoint), out=str(tmp_path / "out"), device="cpu"))
-    rows, copied = json.loads((tmp_path / "out" / "pairs.json").read_text("utf-8")), known["rows"][5]["id"]
+    rows = json.loads((tmp_path / "out" / "pairs.json").read_text("utf-8"))
+    copied = known["rows"][5]["id"]
     assert [row.get("near_training") for row in rows] == [None, copied, None] and capsys.readouterr().out.count(f"TOO NEAR to training picture {copied}") == 1

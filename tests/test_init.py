@@ -48,7 +48,8 @@ def test_a_run_begins_with_the_weights_and_the_tokenizer_of_another(builtin_data
 
 def test_a_run_that_began_with_another_resumes_without_its_file(builtin_data, tiny_run, tmp_path):
     """Its captions are encoded by the tokenizer that lies in last.pt, not by one trained anew."""
-    source, folder = tmp_path / "other.pt", tmp_path / "run"
+    source = tmp_path / "other.pt"
+    folder = tmp_path / "run"
     source.write_bytes((tiny_run / "best_model.pt").read_bytes())
     settings = config(data=str(builtin_data), checkpoints=str(folder), max_samples=12, init=str(source))
     training_loop.main(tiny_config(vocab_size=0), settings)

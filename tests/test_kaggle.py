@@ -48,7 +48,13 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answer)
-        self.data, self.sent, self.status, self.cuts, self.refuses, self.hashed, self.seen = WHOLE, None, 200, [], None, True, []
+        self.data = WHOLE
+        self.sent = None
+        self.status = 200
+        self.cuts = []
+        self.refuses = None
+        self.hashed = True
+        self.seen = []
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -74,7 +80,8 @@ class Answer(BaseHTTPRequestHandler):
             self.head(302, Location=f"http://127.0.0.1:{state.server_port}/storage/archive.zip", Content_Length=0)
 
     def do_GET(self):
-        state, asked = self.server, self.headers.get("Range")
+        state = self.server
+        asked = self.headers.get("Range")
         state.seen.append(("file", asked, "Authorization" in self.headers))
         start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked else 0
         digest = base64.b64encode(hashlib.md5(state.data).digest()).decode()
@@ -143,7 +150,8 @@ def test_a_cut_download_goes_on_where_it_stopped(kaggle, tmp_path):
 def test_a_download_that_is_cut_again_and_again_goes_on_with_the_next_command(kaggle, tmp_path):
     kaggle.cuts = [int(1.5 * 2**20), 0, 0, 0, 0]
     assert "cut again and again; what has arrived is kept" in failure(tmp_path)
-    kaggle.cuts, kaggle.seen = [], []
+    kaggle.cuts = []
+    kaggle.seen = []
     _, rows, _ = run_main("kaggle", tmp_path)
     assert len(rows) == 3 and files_seen(kaggle) == [None, f"bytes={2**20}-"]
 
@@ -181,7 +189,8 @@ def test_the_older_client_helps_out_and_its_archive_is_read_member_by_member(kag
     """It would unpack everything by itself, wherever the names in the archive lead."""
     monkeypatch.setenv("KAGGLE_USERNAME", "someone")
     monkeypatch.setenv("KAGGLE_KEY", "0" * 32)
-    kaggle.refuses, kaggle.data = "kagglehub", zipped(TREES | {"../../../../evil.png": png(9)})
+    kaggle.refuses = "kagglehub"
+    kaggle.data = zipped(TREES | {"../../../../evil.png": png(9)})
     collection, rows, report = run_main("kaggle", tmp_path)
     assert len(rows) == 3 and {row["source"] for row in rows} == {f"kaggle {kaggle_source.KAGGLE}"}
     assert [row["reason"] for row in report["rejected_files"]] == ["a name that leads out of the archive"] and not list(tmp_path.rglob("evil*"))
@@ -194,7 +203,8 @@ def test_the_older_client_helps_out_and_its_archive_is_read_member_by_member(kag
 def test_the_older_client_s_broken_archive_is_not_kept(kaggle, tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLE_USERNAME", "someone")
     monkeypatch.setenv("KAGGLE_KEY", "0" * 32)
-    kaggle.refuses, kaggle.data = "kagglehub", WHOLE[:-1000]
+    kaggle.refuses = "kagglehub"
+    kaggle.data = WHOLE[:-1000]
     assert "then: the archive arrived damaged" in failure(tmp_path)
     kaggle.data = WHOLE
     assert len(run_main("kaggle", tmp_path)[1]) == 3
@@ -204,10 +214,12 @@ def test_the_older_client_s_broken_archive_is_not_kept(kaggle, tmp_path, monkeyp
 @pytest.mark.parametrize("sent", [WHOLE[:2**20] + bytes(2**20) + WHOLE[2**21:], WHOLE[:-100] + bytes(100), b"<html>maintenance</html>" * 200_000])
 def test_a_damaged_archive_is_thrown_away_and_fetched_anew(kaggle, tmp_path, sent, hashed):
     """One of the right length that is no archive used to be taken as already downloaded, by every command from then on."""
-    kaggle.hashed, kaggle.sent = hashed, sent[:len(WHOLE)]
+    kaggle.hashed = hashed
+    kaggle.sent = sent[:len(WHOLE)]
     assert "the archive arrived damaged and was thrown away" in failure(tmp_path)
     assert not list((tmp_path / "cache").rglob("*.archive"))
-    kaggle.sent, kaggle.seen = None, []
+    kaggle.sent = None
+    kaggle.seen = []
     _, rows, _ = run_main("kaggle", tmp_path)
     assert len(rows) == 3 and files_seen(kaggle) == [None]
 

@@ -58,7 +58,8 @@ def resident(key):
 
 def measure():
     """Prints the bytes of a step's activations: as estimated, and as the process grew by them."""
-    batch, config = 32, tiny_config(image_size=256, width=8, max_width=16)
+    batch = 32
+    config = tiny_config(image_size=256, width=8, max_width=16)
     tokens = [[1, *[3] * 30, 2]] * batch
     loader = PairLoader(np.zeros((batch, 256, 256), np.uint8), range(batch), tokens, batch, 1)
     trainer = MultimodalTrainer(MultimodalModel(config), loader, loader, TrainConfig(batch_size=batch))

@@ -28,7 +28,8 @@ def pictures(count, seed=0, config=tiny_config()):
 def test_every_parameter_receives_a_gradient(tiny_model):
     """The first public attempt left 12.6 million transformer parameters without one, and generated with them untrained."""
     from losses import MultimodalLoss
-    images, tokens = pictures(4), torch.tensor([tiny_model.tokenizer.encode(caption, 48)[:8] for caption in CAPTIONS[:4]])
+    images = pictures(4)
+    tokens = torch.tensor([tiny_model.tokenizer.encode(caption, 48)[:8] for caption in CAPTIONS[:4]])
     code, drawn, logits = tiny_model.autoencode(images, tokens, torch.randn(4, 32))
     MultimodalLoss()(drawn, images, logits, tokens, code, tiny_model.text_encoder(tokens))["total"].backward()
     silent = [name for name, weight in tiny_model.named_parameters() if not name.startswith("sampler.") and (weight.grad is None or not weight.grad.any())]
@@ -47,7 +48,8 @@ def test_caption_logits_depend_on_the_latent_at_every_position(tiny_model):
 
 
 def test_caption_logits_use_every_past_token_and_no_future_one(tiny_model):
-    tokens, code = torch.randint(4, 260, (1, 10)), torch.randn(1, 32)
+    tokens = torch.randint(4, 260, (1, 10))
+    code = torch.randn(1, 32)
     before = tiny_model.text_decoder(code, tokens)[..., 4:260]
     for position in range(10):
         changed = tokens.clone()
@@ -58,7 +60,8 @@ def test_caption_logits_use_every_past_token_and_no_future_one(tiny_model):
 
 
 def test_word_by_word_decoding_matches_teacher_forcing(tiny_model):
-    tokens, code = torch.randint(4, 260, (3, 10)), torch.randn(3, 32)
+    tokens = torch.randint(4, 260, (3, 10))
+    code = torch.randn(3, 32)
     whole = tiny_model.text_decoder(code, tokens)
     with torch.inference_mode():
         writing = Writing(tiny_model.text_decoder, code, 10)
@@ -90,7 +93,8 @@ def test_a_latent_far_from_all_seeds_still_has_a_picture(tiny_model):
 
 def test_same_latent_same_pair_alone_or_in_a_batch(tiny_model):
     z = latents(range(7), 32)
-    together, words = tiny_model.decode_image(z), tiny_model.decode_text(z)
+    together = tiny_model.decode_image(z)
+    words = tiny_model.decode_text(z)
     for i in range(7):
         assert (to_pixels(tiny_model.decode_image(z[i:i + 1])).astype(int) - to_pixels(together[i:i + 1])).__abs__().max() <= 1
         assert tiny_model.decode_text(z[i:i + 1]) == words[i:i + 1]
@@ -137,7 +141,8 @@ def test_an_unfitted_sampler_is_the_identity():
 
 def test_sampled_codes_look_like_training_codes(tiny_model):
     """The first public attempt sampled 39 times outside its latents. Two clusters, fitted: samples fall into both and nowhere else."""
-    sampler, generator = tiny_model.sampler, torch.Generator().manual_seed(0)
+    sampler = tiny_model.sampler
+    generator = torch.Generator().manual_seed(0)
     codes = torch.randn(400, 32, generator=generator) * 0.1
     codes[:, 3] += torch.where(torch.arange(400) % 2 == 0, 4.0, -4.0)
     leading = sampler.set_frame(codes)
@@ -315,7 +320,8 @@ def test_the_linear_code_is_read_back_as_well_as_the_noise_allows():
     error = lambda read: float((rows - mean - read).square().sum(1).mean())
     ours = error((code + noise) @ decoder.T)
     variance, directions = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
-    best, scale = directions.flip(1)[:, :16], variance.flip(0)[:16].sqrt()
+    best = directions.flip(1)[:, :16]
+    scale = variance.flip(0)[:16].sqrt()
     white = (rows - mean) @ best / scale
     assert ours < .8 * error((white + noise) / (1 + .25**2) * scale @ best.T)
     # another sharing of the power, read by Wiener too
@@ -340,7 +346,8 @@ def test_the_tone_curve_gives_pictures_the_greys_of_real_ones():
     # a sixth is paper, a sixth ink
     real = torch.rand(40, 1, 32, 32, generator=random).mul(3).sub(1.5).clamp(-1, 1)
     drawn = real * .5 + .2
-    images, code = drawn, torch.randn(3, 32, generator=random)
+    images = drawn
+    code = torch.randn(3, 32, generator=random)
     with torch.no_grad():
         # before it is fitted, it changes nothing
         assert torch.allclose(decoder.printed(code), decoder(code).clamp(-1, 1), atol=1e-6)

@@ -34,7 +34,8 @@ from sampler import Sampler
 from test_training_loop import config, trainer
 from training_loop import MultimodalTrainer
 
-ROOT, LONG = Path(__file__).parents[1], bool(os.environ.get("LONG"))
+ROOT = Path(__file__).parents[1]
+LONG = bool(os.environ.get("LONG"))
 FULL_COUNT = pytest.mark.skipif(not LONG, reason="some minutes; LONG=1 runs it")
 # of one whole run of `train`
 EVENTS = 62
@@ -76,9 +77,11 @@ def train(folder, data, stop=0, number=0, limit=0):
     redirect(folder)
     torch.set_num_threads(1)
     # two views of each picture, not fifty-five, and no latent check: quicker
-    training_loop.SMALL, training_loop.health.POWER_ROWS = 72, 8
+    training_loop.SMALL = 72
+    training_loop.health.POWER_ROWS = 8
     training_loop.health.check = lambda *_: {"auc": .5, "rows": 4, "low_power": True, "directions": 1, "norm": 1.0, "passed": True}
-    events, calls = itertools.count(1), itertools.count(1)
+    events = itertools.count(1)
+    calls = itertools.count(1)
 
     def watched(method):
         def call(*arguments):
@@ -93,7 +96,9 @@ def train(folder, data, stop=0, number=0, limit=0):
             print(step, hashlib.sha256(images.numpy().tobytes() + tokens.numpy().tobytes()).hexdigest(), file=file)
         return result
 
-    MultimodalLoss.forward, Muon.step, Sampler.loss = watched(MultimodalLoss.forward), watched(Muon.step), watched(Sampler.loss)
+    MultimodalLoss.forward = watched(MultimodalLoss.forward)
+    Muon.step = watched(Muon.step)
+    Sampler.loss = watched(Sampler.loss)
     MultimodalTrainer.step = told
     MultimodalTrainer.save_in_time = lambda self: next(calls) % 3 or self.save_progress()
     if limit:
@@ -180,7 +185,8 @@ def test_a_terminated_script_has_saved_and_is_gone_within_five_seconds(builtin_d
             assert running.poll() is None
             time.sleep(.05)
         time.sleep(random.Random(trial).uniform(0, 3))
-        saved, begin = (tmp_path / "last.pt").stat().st_mtime_ns, time.monotonic()
+        saved = (tmp_path / "last.pt").stat().st_mtime_ns
+        begin = time.monotonic()
         running.terminate()
         assert running.wait(60) == 143 and time.monotonic() - begin <= 5
     assert (tmp_path / "last.pt").stat().st_mtime_ns > saved and checkpoint.load(tmp_path / "last.pt")
@@ -190,7 +196,8 @@ def test_an_epoch_is_saved_every_few_minutes_at_no_more_than_a_hundredth_of_the_
     run = trainer(builtin_data, tmp_path)
     run.train_epoch(0)
     assert not (tmp_path / "last.pt").exists()
-    now, saves = [1000.0], []
+    now = [1000.0]
+    saves = []
     monkeypatch.setattr(training_loop.time, "monotonic", lambda: now[0])
     # a save of ten seconds
     monkeypatch.setattr(run, "save_checkpoint", lambda: (saves.append(now[0]), now.__setitem__(0, now[0] + 10)))
@@ -248,7 +255,8 @@ def test_a_kill_in_a_save_leaves_a_checkpoint_no_older_than_the_last(processes, 
 def test_a_save_is_on_the_disk_before_it_gets_its_name_and_so_is_the_name(tmp_path, monkeypatch):
     """Else a power cut leaves a new name without content."""
     done = []
-    fsync, replace = os.fsync, Path.replace
+    fsync = os.fsync
+    replace = Path.replace
     monkeypatch.setattr(os, "fsync", lambda file: (fsync(file), done.append("folder" if isinstance(file, int) and stat.S_ISDIR(os.fstat(file).st_mode) else "file")))
     monkeypatch.setattr(Path, "replace", lambda self, other: (replace(self, other), done.append(Path(other).name))[0])
     checkpoint.save(tmp_path / "last.pt", {"number": 1}, keep="last_but_one.pt")
@@ -271,9 +279,11 @@ def test_every_file_of_a_run_is_listed_with_its_checksum(whole):
 @pytest.mark.parametrize("trials", [40, pytest.param(1000, marks=FULL_COUNT)])
 def test_no_flipped_bit_and_no_cut_is_loaded_silently(tiny_model, tmp_path, trials, capsys):
     """torch.load took 200 of 200 files with a flipped bit for good. Also as the documentation shows it, without our own reader."""
-    path, drawn = tmp_path / "best_model.pt", random.Random(0)
+    path = tmp_path / "best_model.pt"
+    drawn = random.Random(0)
     checkpoint.save(path, tiny_model.state_dict())
-    good, wanted = path.read_bytes(), checkpoint.digest(OrderedDict(checkpoint.load(path)))
+    good = path.read_bytes()
+    wanted = checkpoint.digest(OrderedDict(checkpoint.load(path)))
     refused = 0
     for trial in range(trials):
         content = bytearray(good)
@@ -345,12 +355,14 @@ def test_a_damaged_best_model_is_replaced_by_its_copy_or_by_the_last_epoch_and_s
 def test_a_last_fit_that_is_damaged_or_of_another_run_is_not_gone_on_with(builtin_data, tmp_path, capsys):
     run = trainer(builtin_data, tmp_path)
     run.fit_sampler(run.encode(run.train, run.order), run.order, 2, 0)
-    run.finishing, path = ["this one"], tmp_path / "last_fit.pt"
+    run.finishing = ["this one"]
+    path = tmp_path / "last_fit.pt"
     run.save_progress()
     run.fitting = None
     run.load_fit(path, print)
     assert run.fitting["step"] == 2
-    run.finishing, run.fitting = ["another"], None
+    run.finishing = ["another"]
+    run.fitting = None
     run.load_fit(path, print)
     assert run.fitting is None and not capsys.readouterr().out
     damage(path)
@@ -401,7 +413,8 @@ def test_a_number_that_is_none_stops_before_the_update_with_a_diagnosis_and_a_wa
 
 def test_a_sampler_s_loss_that_is_none_stops_too(builtin_data, tmp_path, monkeypatch):
     """It would have been fitted on to the end, and no state of it kept."""
-    run, loss = trainer(builtin_data, tmp_path), Sampler.loss
+    run = trainer(builtin_data, tmp_path)
+    loss = Sampler.loss
     monkeypatch.setattr(Sampler, "loss", lambda self, *arguments: loss(self, *arguments) * (float("nan") if run.fitting["step"] == 3 else 1))
     with pytest.raises(UserError, match="sampler's loss or its gradient is no longer a number at step 3 of 10.*--seed") as stop:
         run.fit_sampler(run.encode(run.train, run.order), run.order, 10, 0)

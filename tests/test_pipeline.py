@@ -45,7 +45,8 @@ def test_readme_commands_parse():
     kinds = {"dataset_preparation": [settings.PrepareConfig], "caption_generation": [settings.CaptionConfig], "training_loop": [settings.ModelConfig, settings.TrainConfig],
              "model_architecture": [settings.ModelConfig, settings.SpecsConfig], "inference": [settings.InferenceConfig], "gradio_demo": [settings.DemoConfig],
              "evaluation": [settings.EvaluateConfig]}
-    root, found = Path(__file__).parents[1], 0
+    root = Path(__file__).parents[1]
+    found = 0
     for document in ("README.md", "QUICK_START.md"):
         for script, flags in re.findall(r"python (\w+)\.py((?: +[^\s`#|>&;)]+)*)", (root / document).read_text("utf-8")):
             # both print and end

@@ -14,7 +14,8 @@ from realism import distances, is_shown, load_realism, memorised, pairs_of, pict
 from records import Collection, read_jsonl, write_jsonl
 from settings import RealismConfig
 
-SIZE, COUNT = 32, 160
+SIZE = 32
+COUNT = 160
 QUICK = dict(epochs=30, width=6)
 
 
@@ -31,7 +32,8 @@ def drawn(kind, style, dice):
 
 def toy(data, style="all", styles=("engraving", "painting"), matching=True, count=COUNT):
     """A captioned collection as the earlier stages leave it; captions name what is drawn, or anything where not matching."""
-    collection, dice = Collection(style, data), np.random.default_rng(0)
+    collection = Collection(style, data)
+    dice = np.random.default_rng(0)
     kinds = [(dice.integers(6), styles[i % len(styles)]) for i in range(count)]
     told = kinds if matching else [kinds[i] for i in dice.permutation(count)]
     name = lambda kind: f"{('high', 'middle', 'low')[kind // 2]} {('tower', 'bridge')[kind % 2]}"
@@ -65,7 +67,8 @@ def held_out(collection, judges):
 def test_judges_tell_pairs_and_styles_that_they_were_not_taught(taught):
     """Twelve kinds in groups of 16: a perfect judge shares its hits with look-alikes, .5 or so; chance is .0625."""
     collection, judges, _ = taught
-    pairs, styles = judges.about["pairs"], judges.about["styles"]
+    pairs = judges.about["pairs"]
+    styles = judges.about["styles"]
     assert pairs["recall"] > .25 and pairs["measurable"] and pairs["chance"] == 1 / 16, pairs
     assert styles["balanced"] > .9 and sum(styles["pictures"].values()) == judges.about["held_out"] == COUNT - judges.about["shown"], styles
     pixels, captions, _ = held_out(collection, judges)
@@ -98,7 +101,8 @@ def test_captions_that_do_not_belong_are_reported_as_not_measurable(tmp_path):
 
 
 def test_answers_do_not_depend_on_the_batch_and_the_lesson_repeats(tmp_path):
-    collection, before = toy(tmp_path), torch.get_rng_state()
+    collection = toy(tmp_path)
+    before = torch.get_rng_state()
     one, other = (train_realism(tmp_path / f"{i}.pt", collection, epochs=2, width=4) for i in range(2))
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values()))
@@ -126,7 +130,8 @@ def test_recall_is_what_its_name_says():
 # Their file
 
 def test_judges_are_taught_once_and_anew_when_the_collection_changes(tmp_path, monkeypatch, capsys):
-    collection, path = toy(tmp_path), tmp_path / "realism.pt"
+    collection = toy(tmp_path)
+    path = tmp_path / "realism.pt"
     monkeypatch.setattr(realism, "train_realism", lambda path, collection: train_realism(path, collection, epochs=1, width=4))
     first = load_realism(path, collection)
     assert isinstance(torch.load(path, weights_only=True)["about"], str) and "teaching them, once" in capsys.readouterr().out
@@ -232,7 +237,8 @@ def smooth(count, seed):
 
 
 def test_copies_are_found_although_blurred_pale_and_noisy():
-    training, fresh = smooth(100, 0), smooth(40, 1)
+    training = smooth(100, 0)
+    fresh = smooth(40, 1)
     coarse = lambda pictures: F.avg_pool2d(torch.tensor(pictures)[:, None].float(), 8).repeat_interleave(8, 2).repeat_interleave(8, 3)[:, 0].to(torch.uint8).numpy()
     copies = (coarse(training[60:80]) * .5 + 90 + np.random.default_rng(0).normal(0, 20, (20, 128, 128))).clip(0, 255).astype(np.uint8)
     found = memorised(thumbnails, np.concatenate([copies, coarse(fresh[:20])]), coarse(fresh[20:]), training, [f"id {i}" for i in range(100)])

@@ -57,7 +57,8 @@ def test_rows_survive_writing_and_reading(tmp_path):
 
 def test_metadata_are_a_json_list_whoever_reads_or_wrote_them(tmp_path):
     """Read row by row where each has its line; a file that another program laid out anew is read all the same, and one that is cut off never as a part."""
-    collection, odd = Collection("prints", tmp_path), [{"id": "1", "caption": "one\u2028two \n\"]", "group": "1"}, {"id": "2", "caption": "]", "group": "1"}]
+    collection = Collection("prints", tmp_path)
+    odd = [{"id": "1", "caption": "one\u2028two \n\"]", "group": "1"}, {"id": "2", "caption": "]", "group": "1"}]
     for some in (odd, odd[:1], []):
         collection.write_metadata(some)
         assert json.loads(collection.metadata.read_text("utf-8")) == some == collection.read_metadata()
@@ -91,7 +92,8 @@ def test_a_torn_last_line_is_cut_off_and_appending_goes_on(tmp_path):
 
 
 def test_a_line_that_another_process_is_writing_is_overlooked(tmp_path):
-    path, whole = tmp_path / "log.jsonl", json.dumps({"caption": "Doré"}, ensure_ascii=False).encode()
+    path = tmp_path / "log.jsonl"
+    whole = json.dumps({"caption": "Doré"}, ensure_ascii=False).encode()
     # cuts its last letter in two as well
     for length in range(1, len(whole) + 1):
         path.write_bytes(whole + b"\n" + whole[:length])

@@ -11,7 +11,8 @@ def fitted(codes, clusters, steps=400, captions=None, noise=.05):
     sampler = Sampler(tiny_config(flow_dims=4, flow_width=64, code_noise=noise))
     for last in (sampler.flow.outward, sampler.regression[-1]):
         torch.nn.init.zeros_(last.weight)
-    generator, leading = torch.Generator().manual_seed(0), sampler.set_frame(codes)
+    generator = torch.Generator().manual_seed(0)
+    leading = sampler.set_frame(codes)
     sampler.set_clusters(leading, clusters)
     optimizer = torch.optim.AdamW(sampler.parameters(), 3e-3)
     for _ in range(steps):
@@ -46,7 +47,8 @@ def ghosts(sampler, count=4):
 def test_seeds_between_clusters_are_not_drawn_as_ghosts():
     """One continuous flow stretches bridges between clusters, and a tenth of the pairs were ghosts of two subjects."""
     codes, _ = blobs()
-    with_clusters, alone = ghosts(fitted(codes, 4)), ghosts(fitted(codes, 1))
+    with_clusters = ghosts(fitted(codes, 4))
+    alone = ghosts(fitted(codes, 1))
     assert with_clusters < .08 and alone > 2 * with_clusters, (with_clusters, alone)
 
 
@@ -91,7 +93,8 @@ def test_a_prompt_chooses_what_is_drawn():
 
 def test_another_style_changes_the_style_alone():
     generator = torch.Generator().manual_seed(6)
-    codes, style = .5 * torch.randn(600, 32, generator=generator), torch.arange(600) % 3
+    codes = .5 * torch.randn(600, 32, generator=generator)
+    style = torch.arange(600) % 3
     # what is in the other directions is no style
     codes[:, 0] += 2. * style
     codes[:, 1] *= 6
@@ -126,7 +129,8 @@ def test_what_left_the_known_space_comes_back_to_the_length_of_a_normal_draw():
 def test_no_step_of_a_walk_is_further_from_its_cluster_than_a_normal_draw(tiny_model):
     torch.manual_seed(0)
     torch.nn.init.normal_(tiny_model.sampler.flow.outward.weight, std=.5)
-    way, dims = tiny_model.walk(3 * torch.randn(2, 32), 6), tiny_model.sampler.dims
+    way = tiny_model.walk(3 * torch.randn(2, 32), 6)
+    dims = tiny_model.sampler.dims
     assert (way[1:-1, :dims].norm(dim=1) <= dims**.5 + 1e-4).all()
 
 
@@ -158,8 +162,10 @@ def test_directions_that_follow_from_the_leading_ones_are_not_drawn_at_random():
 
 def test_a_seed_s_code_follows_every_change_of_the_weights():
     """The copy in double precision, on which seeds run, is kept between calls: one that outlived its weights would draw yesterday's pictures."""
-    sampler, z = fitted(blobs()[0], 4, steps=3).requires_grad_(True), torch.randn(2, 32, generator=torch.Generator().manual_seed(3))
-    other, found = Sampler(tiny_config(flow_dims=4, flow_width=64, code_noise=.05)).state_dict(), [sampler.to_code(z)]
+    sampler = fitted(blobs()[0], 4, steps=3).requires_grad_(True)
+    z = torch.randn(2, 32, generator=torch.Generator().manual_seed(3))
+    other = Sampler(tiny_config(flow_dims=4, flow_width=64, code_noise=.05)).state_dict()
+    found = [sampler.to_code(z)]
     with torch.inference_mode():
         assert torch.equal(sampler.to_code(z), found[0])
     optimizer = torch.optim.AdamW(sampler.parameters(), 1e-2, fused=True)

@@ -39,7 +39,8 @@ def trainer(data, folder, **changes):
 
 def test_captions_are_encoded_when_their_batch_comes(builtin_data, tmp_path, monkeypatch):
     """All of 100,000 at once kept training from its first step for seconds."""
-    encoded, encode = [], Tokenizer.encode
+    encoded = []
+    encode = Tokenizer.encode
     monkeypatch.setattr(Tokenizer, "encode", lambda self, text, *more: encoded.append(text) or encode(self, text, *more))
     run = trainer(builtin_data, tmp_path)
     assert not encoded
@@ -72,14 +73,18 @@ def test_contrast_is_log_batch_when_nothing_is_known():
 
 def test_contrast_falls_only_for_true_pairs():
     """The first public attempt contrasted z with itself: its loss was nil at birth and taught nothing."""
-    images, captions = torch.eye(16), torch.eye(16)
+    images = torch.eye(16)
+    captions = torch.eye(16)
     assert info_nce(images, captions) < 0.01
     assert info_nce(images, captions.roll(1, 0)) > math.log(16)
 
 
 def test_the_total_is_the_weighted_sum_of_its_parts():
     torch.manual_seed(0)
-    images, target, logits, tokens = torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8), torch.randn(4, 6, 20), torch.randint(4, 20, (4, 6))
+    images = torch.rand(4, 1, 8, 8)
+    target = torch.rand(4, 1, 8, 8)
+    logits = torch.randn(4, 6, 20)
+    tokens = torch.randint(4, 20, (4, 6))
     losses = MultimodalLoss(1.0, 2.0, 0.5)(images, target, logits, tokens, torch.randn(4, 8), torch.randn(4, 8))
     assert float(losses["total"]) == pytest.approx(float(losses["reconstruction"] + 2 * losses["caption"] + 0.5 * losses["contrastive"]), abs=1e-4)
     weighted = MultimodalLoss(3.0, 0.0, 0.0)(images, target, logits, tokens, torch.randn(4, 8), torch.randn(4, 8))
@@ -90,7 +95,8 @@ def test_shape_looks_at_forms_and_not_at_lines():
     lines = torch.ones(1, 1, 16, 16)
     # fine hatching, grey on the whole
     lines[..., ::2, :] = -1
-    blank, common = torch.zeros(1, 1, 16, 16), (torch.zeros(1, 3, 5), torch.ones(1, 3, dtype=torch.int64), torch.ones(1, 4), torch.ones(1, 4))
+    blank = torch.zeros(1, 1, 16, 16)
+    common = (torch.zeros(1, 3, 5), torch.ones(1, 3, dtype=torch.int64), torch.ones(1, 4), torch.ones(1, 4))
     losses = MultimodalLoss(shape_weight=1.0)(lines, blank, *common)
     assert losses["shape"] < 1e-6 and losses["reconstruction"] == 2
     assert MultimodalLoss(shape_weight=1.0)(blank + 0.5, blank, *common)["shape"] == pytest.approx(0.75)
@@ -98,8 +104,10 @@ def test_shape_looks_at_forms_and_not_at_lines():
 
 def test_focus_counts_errors_in_one_place_more_than_the_same_errors_everywhere():
     """The subject is a tenth of the picture and nearly all of its meaning; it stayed a smudge between sharp lines."""
-    blank, common = torch.zeros(1, 1, 64, 64), (torch.zeros(1, 3, 5), torch.ones(1, 3, dtype=torch.int64), torch.ones(1, 4), torch.ones(1, 4))
-    everywhere, one_place = blank + 0.1, blank.clone()
+    blank = torch.zeros(1, 1, 64, 64)
+    common = (torch.zeros(1, 3, 5), torch.ones(1, 3, dtype=torch.int64), torch.ones(1, 4), torch.ones(1, 4))
+    everywhere = blank + 0.1
+    one_place = blank.clone()
     # the same error in all
     one_place[..., 8:28, 8:28] = 0.1 * 4096 / 400
     spread, dense = (MultimodalLoss(focus_weight=1.0)(drawn, blank, *common) for drawn in (everywhere, one_place))
@@ -118,7 +126,8 @@ def test_jiggled_pictures_stay_upright_and_unmirrored():
 
 
 def test_padding_costs_nothing():
-    logits, tokens = torch.randn(2, 8, 20), torch.randint(4, 20, (2, 8))
+    logits = torch.randn(2, 8, 20)
+    tokens = torch.randint(4, 20, (2, 8))
     tokens[:, 5:] = 0
     common = (torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)), (torch.randn(2, 8), torch.randn(2, 8))
     whole = MultimodalLoss()(*common[0], logits, tokens, *common[1])["caption"]
@@ -163,7 +172,8 @@ def test_resumed_training_equals_uninterrupted(builtin_data, tmp_path):
     second.fit()
     for name in ("best_model.pt", "last.pt"):
         one, other = (checkpoint.load(tmp_path / run / name) for run in ("whole", "parts"))
-        one, other = one.get("model", one), other.get("model", other)
+        one = one.get("model", one)
+        other = other.get("model", other)
         different = [key for key in one if not torch.equal(one[key], other[key])]
         assert not different, (name, different)
     ours, theirs = (json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("whole", "parts"))
@@ -184,7 +194,8 @@ def test_a_finished_run_writes_every_file_of_the_contract(tiny_run):
 def test_a_step_waits_for_the_device_once(builtin_data, tmp_path, monkeypatch):
     """Every number that is asked for on the way holds a GPU until all that it was given is done; a loss has five parts, and a gradient a norm."""
     from torch.utils._python_dispatch import TorchDispatchMode
-    asked, tolist = [], torch.Tensor.tolist
+    asked = []
+    tolist = torch.Tensor.tolist
 
     class Numbers(TorchDispatchMode):
         def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
@@ -325,7 +336,8 @@ def test_the_coordinate_that_chooses_clusters_is_checked_too(tiny_model, monkeyp
 
 def test_sensitive_directions_are_those_that_the_outputs_read():
     reading = torch.zeros(20, 5)
-    reading[3, 0], reading[7, 1] = 1.0, 2.0
+    reading[3, 0] = 1.0
+    reading[7, 1] = 2.0
     directions = health.sensitive_directions(lambda z: torch.tanh(z @ reading), 20, torch.Generator().manual_seed(0))
     assert directions.shape[1] == 2
     assert torch.linalg.norm(directions[[3, 7]]) == pytest.approx(math.sqrt(2), abs=1e-4)
@@ -355,13 +367,15 @@ def test_of_a_large_collection_the_codes_of_some_pictures_are_kept(builtin_data,
     """A hundred thousand codes and the features of as many captions took two gigabytes, and doubled in the fit."""
     for name, count in (("LARGE", 16), ("MOST_CODES", 24), ("MOST_CHECKED", 3)):
         monkeypatch.setattr(training_loop, name, count)
-    run, seen = trainer(builtin_data, tmp_path, num_epochs=1), []
+    run = trainer(builtin_data, tmp_path, num_epochs=1)
+    seen = []
     kept = [run.order[:count].tolist() for count in (16, 24)]
     assert len(run.order) > 24 and kept[0] == kept[1][:16] != sorted(kept[0])
     fit = run.fit_sampler
     monkeypatch.setattr(run, "fit_sampler", lambda codes, *given, **named: (seen.append((codes, run.model.training)), fit(codes, *given, **named)))
     # so that the epoch's codes are those of the end, and the pictures as they are
-    run.learning_rate, run.small = lambda step, steps: 0., False
+    run.learning_rate = lambda step, steps: 0.
+    run.small = False
     run.config = replace(run.config, weight_decay=0.)
     run.fit()
     assert [len(codes) for codes, _ in seen] == [16, 24 * run.views]
@@ -403,11 +417,13 @@ def test_networks_are_compiled_where_that_pays(builtin_data, tmp_path, monkeypat
 def test_compiling_comes_when_the_pace_is_known(builtin_data, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.nn.Module, "compile", lambda part: None)
     monkeypatch.setattr(training_loop, "TOLD_AFTER", 0)
-    run, left = trainer(builtin_data, tmp_path), []
+    run = trainer(builtin_data, tmp_path)
+    left = []
     monkeypatch.setattr(run, "worth_compiling", lambda seconds: left.append(seconds) or len(left) == 3)
     monkeypatch.setattr(run, "compile", lambda: left.append("compiled"))
     run.train_epoch(0)
-    steps, seconds = len(run.train), [value for value in left if value != "compiled"]
+    steps = len(run.train)
+    seconds = [value for value in left if value != "compiled"]
     assert left[3] == "compiled" and len(seconds) == steps and all(0 < value < 600 for value in seconds)
 
 

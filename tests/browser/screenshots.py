@@ -12,7 +12,9 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 # of the window; pixels of the saved picture's width
-WIDTH, HEIGHT, SHOWN = 1100, 1200, 760
+WIDTH = 1100
+HEIGHT = 1200
+SHOWN = 760
 
 
 def loaded(page, gallery, count):

@@ -15,7 +15,9 @@ def test_the_page_shows_every_plate_asks_nobody_and_runs_nothing(browser, tmp_pa
     lines(2, 200).resize((300, 120)).save(tmp_path / "set" / "again.jpg")
     (tmp_path / "set" / "captions.jsonl").write_text("".join(json.dumps({"image": name, "caption": HOSTILE}) + "\n" for name in names), "utf-8")
     collection, _, _ = check(tmp_path / "set", tmp_path)
-    page, asked, spoken = browser.new_page(viewport={"width": width, "height": 900}), [], []
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    asked = []
+    spoken = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: spoken.append(message.text))
     page.on("dialog", lambda dialog: (spoken.append(dialog.message), dialog.dismiss()))

@@ -111,7 +111,8 @@ def address(served):
 @pytest.fixture
 def opened(browser):
     """opened(url, width=…, height=…, dark=…) -> page. At the end: no console error, no request to another host."""
-    complaints, contexts = [], []
+    complaints = []
+    contexts = []
 
     def open_page(url, width=1280, height=900, dark=False, still=False):
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", accept_downloads=True,
@@ -366,7 +367,8 @@ def test_who_wants_no_motion_gets_none_until_asked(opened, address):
 
 
 def test_a_caption_is_found_mended_and_the_picture_left_out(opened, address, folder):
-    page, collection = opened(address + "?tab=collection"), Collection("builtin", folder / "data")
+    page = opened(address + "?tab=collection")
+    collection = Collection("builtin", folder / "data")
     holds(page, "shelf", 24)
     page.click("#onward")
     holds(page, "shelf", 16)
