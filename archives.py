@@ -5,6 +5,7 @@ Nothing is unpacked by name. A picture is copied to <number>_<name made harmless
 archive, names that lead elsewhere and members beyond the limits below are left out, each with a reason. A folder that is complete
 has its final name; what an interruption leaves behind is thrown away by the next run.
 """
+
 import contextlib
 import functools
 import io
@@ -46,6 +47,7 @@ TOO_TIGHT = f"unpacks to more than {MOST_RATIO} times its length"
 class Member(NamedTuple):
     """name as the archive has it; size in bytes as declared; trouble: a reason to leave it out, or ""; open() -> readable. Without open:
     the archive ends here, for the reason that trouble says."""
+
     name: str
     size: int
     trouble: str
@@ -56,7 +58,17 @@ class Damaged(Exception):
     """A tar header that cannot be read. tarfile takes its own such errors for the archive's end; this one passes."""
 
 
-DAMAGE = (Damaged, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
+DAMAGE = (
+    Damaged,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+)
 
 
 class Header(tarfile.TarInfo):
@@ -71,7 +83,13 @@ class Header(tarfile.TarInfo):
             header = super().frombuf(buffer, encoding, errors)
         except tarfile.HeaderError as error:
             raise Damaged("damaged") from error
-        whole = header.type in (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+        whole = header.type in (
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
+        )
         if header.size < 0 or whole and header.size > LONGEST_HEADER:
             raise Damaged("damaged")
         return header
@@ -80,29 +98,52 @@ class Header(tarfile.TarInfo):
 def is_archive(path):
     """By its name, a Parquet file by whether pictures are inside. UserError for one that cannot be read, or not without pyarrow."""
     name = path.name.lower()
-    return name.endswith((".zip", ".tar", ".tar.gz", ".tgz")) or name.endswith(".parquet") and formats.holds_pictures(path)
+    return (
+        name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
+        or name.endswith(".parquet")
+        and formats.holds_pictures(path)
+    )
 
 
 def zip_trouble(flags, kind, size, packed):
-    return ("encrypted" if flags & 1 else "a link" if kind == stat.S_IFLNK else "no plain file" if kind not in (0, stat.S_IFREG) else
-            TOO_TIGHT if size > max(SMALL, MOST_RATIO * packed) else "")
+    return (
+        "encrypted"
+        if flags & 1
+        else "a link"
+        if kind == stat.S_IFLNK
+        else "no plain file"
+        if kind not in (0, stat.S_IFREG)
+        else TOO_TIGHT
+        if size > max(SMALL, MOST_RATIO * packed)
+        else ""
+    )
 
 
 def zip_members(file):
     for info in file.infolist():
         if not info.is_dir():
-            trouble = zip_trouble(info.flag_bits, stat.S_IFMT(info.external_attr >> 16), info.file_size, info.compress_size)
+            trouble = zip_trouble(
+                info.flag_bits,
+                stat.S_IFMT(info.external_attr >> 16),
+                info.file_size,
+                info.compress_size,
+            )
             yield Member(info.filename, info.file_size, trouble, lambda info=info: file.open(info))
 
 
 def zip_remains(file):
     """Members of a zip that is cut off and so has lost the list at its end: by the header before each, as long as these state a length."""
+
     def content(start, method, packed, size, crc):
         file.seek(start)
         raw = file.read(packed)
         if len(raw) < packed:
             raise EOFError("unexpected end of data")
-        data = raw if method == zipfile.ZIP_STORED else zlib.decompressobj(-15).decompress(raw, size + 1)
+        data = (
+            raw
+            if method == zipfile.ZIP_STORED
+            else zlib.decompressobj(-15).decompress(raw, size + 1)
+        )
         if zlib.crc32(data) != crc:
             raise ValueError("another checksum")
         return io.BytesIO(data)
@@ -127,8 +168,12 @@ def zip_remains(file):
             break
         start += len(head) + len(name) + len(extra)
         if not name.endswith(b"/"):
-            yield Member(name.decode("utf-8" if flags & 0x800 else "cp437", "replace"), size, zip_trouble(flags, 0, size, packed),
-                         functools.partial(content, start, method, packed, size, crc))
+            yield Member(
+                name.decode("utf-8" if flags & 0x800 else "cp437", "replace"),
+                size,
+                zip_trouble(flags, 0, size, packed),
+                functools.partial(content, start, method, packed, size, crc),
+            )
         start += packed
     yield Member("", 0, f"cut off: {REST}")
 
@@ -139,7 +184,13 @@ def tar_members(file):
             # a million headers are not kept
             file.members.clear()
             if not info.isdir():
-                trouble = "a link" if info.issym() or info.islnk() else "no plain file" if not info.isreg() or info.issparse() else ""
+                trouble = (
+                    "a link"
+                    if info.issym() or info.islnk()
+                    else "no plain file"
+                    if not info.isreg() or info.issparse()
+                    else ""
+                )
                 name = info.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
                 yield Member(name, info.size, trouble, lambda info=info: file.extractfile(info))
     except DAMAGE as error:
@@ -160,10 +211,14 @@ def opened(path, stack):
                 return zip_remains(file)
         with open(path, "rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
-        return tar_members(stack.enter_context(tarfile.open(path, "r|gz" if packed else "r|", tarinfo=Header)))
+        return tar_members(
+            stack.enter_context(tarfile.open(path, "r|gz" if packed else "r|", tarinfo=Header))
+        )
     except DAMAGE as error:
-        raise UserError(f"{path} cannot be read as an archive ({error}): fetch it again, or name another, "
-                        "python dataset_preparation.py --source PATH") from error
+        raise UserError(
+            f"{path} cannot be read as an archive ({error}): fetch it again, or name another, "
+            "python dataset_preparation.py --source PATH"
+        ) from error
 
 
 def harmless(name):
@@ -196,7 +251,13 @@ def copy(member, path):
                 source = source or stack.enter_context(member.open())
                 block = source.read(2**16)
             except DAMAGE as error:
-                trouble = "cut off" if "end of data" in str(error) else "encrypted" if "password" in str(error) else f"damaged ({type(error).__name__})"
+                trouble = (
+                    "cut off"
+                    if "end of data" in str(error)
+                    else "encrypted"
+                    if "password" in str(error)
+                    else f"damaged ({type(error).__name__})"
+                )
                 break
             if not block:
                 break
@@ -215,7 +276,13 @@ def unpack(archive, target, format="auto"):
     Finished work is kept: an archive that has not changed since is not unpacked again. What is lost is known by the member's name.
     """
     state = archive.stat()
-    stamp = {"version": VERSION, "archive": archive.as_posix(), "bytes": state.st_size, "mtime": state.st_mtime_ns, "format": format}
+    stamp = {
+        "version": VERSION,
+        "archive": archive.as_posix(),
+        "bytes": state.st_size,
+        "mtime": state.st_mtime_ns,
+        "format": format,
+    }
     with contextlib.suppress(OSError, ValueError):
         known = json.loads((target / MARKER).read_text("utf-8"))
         if known["stamp"] == stamp:
@@ -251,14 +318,20 @@ def fill(archive, folder, notes, format):
     def keep(name, image):
         nonlocal total
         if len(image) > LARGEST_MEMBER or total + len(image) > limit:
-            raise ValueError(f"larger than {LARGEST_MEMBER:,} bytes" if len(image) > LARGEST_MEMBER else TOO_TIGHT)
+            raise ValueError(
+                f"larger than {LARGEST_MEMBER:,} bytes"
+                if len(image) > LARGEST_MEMBER
+                else TOO_TIGHT
+            )
         total += len(image)
         path = place(name, formats.suffix_of(name))
         path.write_bytes(image)
         pictures[name] = path.name
 
     with contextlib.ExitStack() as stack:
-        for number, member in enumerate(() if parquet else progress(opened(archive, stack), label="unpacking", unit="member")):
+        for number, member in enumerate(
+            () if parquet else progress(opened(archive, stack), label="unpacking", unit="member")
+        ):
             if number == MOST_MEMBERS:
                 member = Member("", 0, f"more than {MOST_MEMBERS:,} members: {REST}")
             if member.open is None:
@@ -269,8 +342,13 @@ def fill(archive, folder, notes, format):
             picture = suffix in formats.SUFFIXES
             largest = limit if suffix == ".parquet" else LARGEST_MEMBER
             over = total + member.size > limit
-            reason = (refusal(member.name, suffix) or member.trouble or (f"larger than {largest:,} bytes" if member.size > largest else "") or
-                      (TOO_TIGHT if over else "") or ("a second member of this name" if name in pictures or name in tables else ""))
+            reason = (
+                refusal(member.name, suffix)
+                or member.trouble
+                or (f"larger than {largest:,} bytes" if member.size > largest else "")
+                or (TOO_TIGHT if over else "")
+                or ("a second member of this name" if name in pictures or name in tables else "")
+            )
             if not reason:
                 path = place(name, suffix) if picture else notes / f"{number}{suffix}"
                 reason = copy(member, path)
@@ -289,6 +367,24 @@ def fill(archive, folder, notes, format):
     tables |= {archive.name: archive} if parquet else {}
     rows, bad, seen = formats.describe([*pictures, *tables], tables.get, format, keep)
     gone = rows.keys() - pictures.keys() - refused
-    lost += bad + [formats.rejected(path, "image not found", row["file"], row["line"]) for path, row in rows.items() if path in gone]
-    return lost, seen, [{"file_name": flat, "member": name, **{key: rows[name][key] for key in ("caption", "style") if rows.get(name, {}).get(key)}}
-                        for name, flat in pictures.items()]
+    lost += bad + [
+        formats.rejected(path, "image not found", row["file"], row["line"])
+        for path, row in rows.items()
+        if path in gone
+    ]
+    return (
+        lost,
+        seen,
+        [
+            {
+                "file_name": flat,
+                "member": name,
+                **{
+                    key: rows[name][key]
+                    for key in ("caption", "style")
+                    if rows.get(name, {}).get(key)
+                },
+            }
+            for name, flat in pictures.items()
+        ],
+    )

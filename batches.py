@@ -1,4 +1,5 @@
 """Captioned pictures as batches: the loaders of a prepared collection, and what is done to pictures and captions on the way."""
+
 import math
 
 import numpy as np
@@ -23,9 +24,12 @@ class PairLoader:
     pixels: uint8 (N, S, S) or (N, S, S, 3), memory-mapped; rows: which of them; tokens: a sequence of id lists, one per row. The order is a
     function of seed and epoch alone, so a resumed run sees the batches that the uninterrupted one would have seen. The images come on `device`.
     """
+
     device = torch.device("cpu")
 
-    def __init__(self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False, styles=None):
+    def __init__(
+        self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False, styles=None
+    ):
         self.pixels = pixels
         self.rows = np.asarray(rows)
         self.tokens = tokens
@@ -39,15 +43,21 @@ class PairLoader:
 
     def __len__(self):
         # no batch of one
-        return max(1, math.ceil(len(self.rows) / self.batch_size) - (len(self.rows) % self.batch_size == 1))
+        return max(
+            1, math.ceil(len(self.rows) / self.batch_size) - (len(self.rows) % self.batch_size == 1)
+        )
 
     def __iter__(self):
         return self.batches()
 
     def parts(self):
         """The positions in `rows` of each batch of this epoch."""
-        order = torch.randperm(len(self.rows), generator=stream(f"{self.seed} {self.epoch}", "order")) if self.shuffle else torch.arange(len(self.rows))
-        return order.split(self.batch_size)[:len(self)]
+        order = (
+            torch.randperm(len(self.rows), generator=stream(f"{self.seed} {self.epoch}", "order"))
+            if self.shuffle
+            else torch.arange(len(self.rows))
+        )
+        return order.split(self.batch_size)[: len(self)]
 
     def batches(self, first=0):
         """This epoch's batches from number `first` on; of several processes, this one's slices, which may be empty."""
@@ -58,11 +68,13 @@ class PairLoader:
         """part: positions in `rows` -> images, tokens, part."""
         images = to_tensor(self.pixels[self.rows[part]], self.device)  # (B, 1 or 3, S, S)
         if images.shape[1] != self.channels:
-            images = images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
+            images = (
+                images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
+            )
         told = [self.tokens[i] for i in part]
         tokens = torch.full((len(part), max(map(len, told), default=2)), PAD)
         for row, ids in zip(tokens, told):
-            row[:len(ids)] = torch.tensor(ids)
+            row[: len(ids)] = torch.tensor(ids)
         return images, tokens, torch.from_numpy(part)
 
 
@@ -72,7 +84,7 @@ def resident(pixels, device):
         return pixels
     there = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
     for first in range(0, len(pixels), 1024):
-        there[first:first + 1024] = torch.from_numpy(np.array(pixels[first:first + 1024]))
+        there[first : first + 1024] = torch.from_numpy(np.array(pixels[first : first + 1024]))
     return there
 
 
@@ -82,36 +94,74 @@ def create_data_loaders(model_config, config, tokenizer=None):
     collection = Collection(config.style, config.data)
     train, val = collection.read_captions()
     size = model_config.image_size
-    source = " --source builtin" if config.style == "builtin" else f" --style {config.style} --source PATH"
-    again = f"python dataset_preparation.py{source} --preset {model_config.preset}" + (f" --image-size {size}" if size != PRESETS[model_config.preset].get("image_size", 512) else "")
+    source = (
+        " --source builtin"
+        if config.style == "builtin"
+        else f" --style {config.style} --source PATH"
+    )
+    again = f"python dataset_preparation.py{source} --preset {model_config.preset}" + (
+        f" --image-size {size}"
+        if size != PRESETS[model_config.preset].get("image_size", 512)
+        else ""
+    )
     if not (collection.pixels(size).exists() and collection.pixels_ids(size).exists()):
-        raise UserError(f"the pictures of {config.style} were not prepared at {size} px; make them with: {again}")
+        raise UserError(
+            f"the pictures of {config.style} were not prepared at {size} px; make them with: {again}"
+        )
     ids = {id: row for row, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
     pixels = np.load(collection.pixels(size), mmap_mode="r")
     if missing := [row["filename"] for row in train + val if row["id"] not in ids]:
-        raise UserError(f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); write the captions again: "
-                        f"python caption_generation.py --style {config.style}")
+        raise UserError(
+            f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); write the captions again: "
+            f"python caption_generation.py --style {config.style}"
+        )
     if config.max_samples:
-        train = train[:config.max_samples]
-        val = val[:max(2, config.max_samples // 10)]
+        train = train[: config.max_samples]
+        val = val[: max(2, config.max_samples // 10)]
     if len(train) < 2 or len(val) < 1:
-        raise UserError(f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}")
-    tokenizer = tokenizer or Tokenizer.train([row["caption"] for row in train[::math.ceil(len(train) / MOST_LEARNT)]], model_config.vocab_size or LARGEST_OWN_VOCABULARY)
-    return tuple(PairLoader(pixels, [ids[row["id"]] for row in rows], Encoded([row["caption"] for row in rows], tokenizer, model_config.max_caption_length),
-                            config.batch_size, model_config.channels, config.seed, rows is train, [style_of(row) for row in rows]) for rows in (train, val)), tokenizer
+        raise UserError(
+            f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}"
+        )
+    tokenizer = tokenizer or Tokenizer.train(
+        [row["caption"] for row in train[:: math.ceil(len(train) / MOST_LEARNT)]],
+        model_config.vocab_size or LARGEST_OWN_VOCABULARY,
+    )
+    return tuple(
+        PairLoader(
+            pixels,
+            [ids[row["id"]] for row in rows],
+            Encoded([row["caption"] for row in rows], tokenizer, model_config.max_caption_length),
+            config.batch_size,
+            model_config.channels,
+            config.seed,
+            rows is train,
+            [style_of(row) for row in rows],
+        )
+        for rows in (train, val)
+    ), tokenizer
 
 
 def style_of(row):
     """What --style asks for afterwards: the row's own style; in the built-in collection, all engravings, the technique."""
-    return scenes.claimed(row["caption"].lower(), "technique") or row["style"] if row["style"] == "builtin" else row["style"]
+    return (
+        scenes.claimed(row["caption"].lower(), "technique") or row["style"]
+        if row["style"] == "builtin"
+        else row["style"]
+    )
 
 
 def partial(caption, generator):
     """A caption with some runs of words left out, as people write prompts."""
     told = caption.split()
     # runs of four words on average, kept and left out in turn
-    switch = torch.rand(len(told), generator=generator) < .25
-    kept = [word for word, gone in zip(told, switch.cumsum(0) % 2 == int(torch.randint(2, (1,), generator=generator))) if not gone]
+    switch = torch.rand(len(told), generator=generator) < 0.25
+    kept = [
+        word
+        for word, gone in zip(
+            told, switch.cumsum(0) % 2 == int(torch.randint(2, (1,), generator=generator))
+        )
+        if not gone
+    ]
     return " ".join(kept or told)
 
 
@@ -126,10 +176,21 @@ def jiggle(images, generator, zoom=0.15, length=0, mine=slice(None)):
     theta[:, 0, 0] = scale
     theta[:, 1, 1] = scale
     theta[:, :, 2] = shift
-    return F.grid_sample(images, F.affine_grid(theta, images.shape, align_corners=False).to(images), padding_mode="border", align_corners=False)
+    return F.grid_sample(
+        images,
+        F.affine_grid(theta, images.shape, align_corners=False).to(images),
+        padding_mode="border",
+        align_corners=False,
+    )
 
 
 def no_pictures(model_config, config):
     """What --estimate takes for a collection that is not prepared yet: a batch whose captions are as long as they may be."""
     tokens = [START, *[UNK] * (model_config.max_caption_length - 2), END]
-    return PairLoader(None, range(config.batch_size), [tokens] * config.batch_size, config.batch_size, model_config.channels)
+    return PairLoader(
+        None,
+        range(config.batch_size),
+        [tokens] * config.batch_size,
+        config.batch_size,
+        model_config.channels,
+    )

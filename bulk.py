@@ -7,6 +7,7 @@
 OUT/.order.json        what was asked for; hidden, since `datasets` reads every other file of a folder
 OUT/0000001000.tar     the pairs of the seeds from 1000 on, whole or not there: a killed run goes on after the last whole file
 """
+
 import itertools
 import json
 import os
@@ -29,12 +30,16 @@ def files_of(out, order, share, suffix):
     first = order["first"]
     count = order["count"]
     size = order["pairs_per_file"]
-    files = [(out / f"{start:010d}{suffix}", range(start, min(start + size, first + count))) for start in range(first, first + count, size)]
-    return files[share[0] - 1::share[1]]
+    files = [
+        (out / f"{start:010d}{suffix}", range(start, min(start + size, first + count)))
+        for start in range(first, first + count, size)
+    ]
+    return files[share[0] - 1 :: share[1]]
 
 
 def encoded(files, make, batch, pool, grey, ahead):
     """Yields (file, [(facts, bytes of the PNG)]) batch by batch. Pictures are encoded by the pool, of `ahead` batches while further ones are made."""
+
     def finish(facts, image):
         facts = sign(image, facts)
         return facts, encode(image, facts, grey)
@@ -42,7 +47,15 @@ def encoded(files, make, batch, pool, grey, ahead):
     waiting = deque()
     for path, seeds in files:
         for start in range(0, len(seeds), batch):
-            waiting.append((path, [pool.submit(finish, facts, image) for facts, image in make(seeds[start:start + batch])]))
+            waiting.append(
+                (
+                    path,
+                    [
+                        pool.submit(finish, facts, image)
+                        for facts, image in make(seeds[start : start + batch])
+                    ],
+                )
+            )
             if len(waiting) > ahead:
                 path_done, futures = waiting.popleft()
                 yield path_done, [future.result() for future in futures]
@@ -59,8 +72,19 @@ def add_to_tar(add, rows):
 
 
 def add_to_parquet(add, rows):
-    add([{"image": {"bytes": png, "path": f"{facts.get('first_seed', facts['seed']):010d}.png"}, "text": facts["caption"], **{name: facts.get(name) for name in COLUMNS}}
-         for facts, png in rows])
+    add(
+        [
+            {
+                "image": {
+                    "bytes": png,
+                    "path": f"{facts.get('first_seed', facts['seed']):010d}.png",
+                },
+                "text": facts["caption"],
+                **{name: facts.get(name) for name in COLUMNS},
+            }
+            for facts, png in rows
+        ]
+    )
 
 
 def write(out, order, make, share=(1, 1), batch=32, grey=False, ahead=AHEAD):
@@ -76,7 +100,11 @@ def write(out, order, make, share=(1, 1), batch=32, grey=False, ahead=AHEAD):
         pyarrow_parquet()
     file = out / ".order.json"
     if file.exists() and (there := read_json(file)) != order:
-        different = ", ".join(f"{name} {there.get(name)!r}, not {value!r}" for name, value in order.items() if there.get(name) != value)
+        different = ", ".join(
+            f"{name} {there.get(name)!r}, not {value!r}"
+            for name, value in order.items()
+            if there.get(name) != value
+        )
         raise UserError(f"{out} holds another order ({different}); name another folder: --out DIR")
     # of a killed run; a living one writes every few seconds
     for stale in out.glob(".*.partial"):
@@ -86,8 +114,13 @@ def write(out, order, make, share=(1, 1), batch=32, grey=False, ahead=AHEAD):
     begin = time.perf_counter()
     missing = [(path, seeds) for path, seeds in files if not path.exists()]
     total, lacking = (sum(len(seeds) for _, seeds in some) for some in (files, missing))
-    with ThreadPoolExecutor(os.cpu_count()) as pool, progress(label="pairs", total=total, initial=total - lacking, unit="pair") as bar:
-        for path, parts in itertools.groupby(encoded(missing, make, batch, pool, grey, ahead), key=lambda part: part[0]):
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        progress(label="pairs", total=total, initial=total - lacking, unit="pair") as bar,
+    ):
+        for path, parts in itertools.groupby(
+            encoded(missing, make, batch, pool, grey, ahead), key=lambda part: part[0]
+        ):
             # only now: an order that cannot be made binds nobody
             if not file.exists():
                 write_text(file, json.dumps(order, ensure_ascii=False, indent=1) + "\n")
@@ -97,8 +130,19 @@ def write(out, order, make, share=(1, 1), batch=32, grey=False, ahead=AHEAD):
                     bar.update(len(rows))
     seconds = time.perf_counter() - begin
     others = [path for path, _ in files_of(out, order, (1, 1), suffix) if not path.exists()]
-    print(f"{lacking:,} pairs in {seconds:.1f} s" + (f", {lacking / seconds:.1f} pairs/s" if lacking else "") + f"; {out.as_posix()}/ holds "
-          + (f"all {order['count']:,} now" if not others else f"this share; {len(others):,} files of other shares are not here yet"))
+    print(
+        f"{lacking:,} pairs in {seconds:.1f} s"
+        + (f", {lacking / seconds:.1f} pairs/s" if lacking else "")
+        + f"; {out.as_posix()}/ holds "
+        + (
+            f"all {order['count']:,} now"
+            if not others
+            else f"this share; {len(others):,} files of other shares are not here yet"
+        )
+    )
 
 
-WRITERS = {"webdataset": (".tar", tar_writer, add_to_tar), "parquet": (".parquet", lambda path: parquet_writer(path, COLUMNS), add_to_parquet)}
+WRITERS = {
+    "webdataset": (".tar", tar_writer, add_to_tar),
+    "parquet": (".parquet", lambda path: parquet_writer(path, COLUMNS), add_to_parquet),
+}

@@ -6,6 +6,7 @@
 
 Generic: a caption with fewer than two content words after "An engraving of", or one that more than 1 % of the pictures (and more than two) share.
 """
+
 import base64
 import hashlib
 import html
@@ -22,7 +23,7 @@ from cli import write_text
 # pictures on the page
 SHOWN = 300
 # shares that are worth a warning
-TOO_MANY = {"duplicate": .10, "generic": .20, "cut off": .05}
+TOO_MANY = {"duplicate": 0.10, "generic": 0.20, "cut off": 0.05}
 WARNINGS = {
     "duplicate": "{:.0%} of the captions stand at more than one picture; look with --review, or let another --captioner write with --recaption",
     "generic": "{:.0%} of the captions say little beyond the medium; look with --review, or let a larger --captioner write with --recaption",
@@ -30,24 +31,45 @@ WARNINGS = {
 }
 LEAD = re.compile(r"An? \w+ (?:of|depicting|showing)\s+")
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-EMPTY_WORDS = set("a an the of in on at by to from with without and or for into onto over under near beside behind before after between through is are was were "
-                  "be being been it its his her their this that these those there some very as while who which".split())
+EMPTY_WORDS = set(
+    "a an the of in on at by to from with without and or for into onto over under near beside behind before after between through is are was were "
+    "be being been it its his her their this that these those there some very as while who which".split()
+)
 
 
 # The numbers
 
+
 def content_words(caption):
     """What a caption says beyond the medium: "An engraving of a man with a hat" -> ["man", "hat"]."""
-    return [word for word in WORD.findall(LEAD.sub("", caption, count=1).lower()) if word not in EMPTY_WORDS]
+    return [
+        word
+        for word in WORD.findall(LEAD.sub("", caption, count=1).lower())
+        if word not in EMPTY_WORDS
+    ]
 
 
 def find_flags(rows, cut=()):
     """Rows -> {id: what to look at}. cut: ids of captions that ran into the length limit."""
     counts = Counter(row["caption"] for row in rows)
     many = max(2, len(rows) / 100)
-    generic = {caption for caption, count in counts.items() if count > many or len(content_words(caption)) < 2}
-    return {row["id"]: [name for name, true in (("duplicate", counts[row["caption"]] > 1), ("generic", row["caption"] in generic), ("cut off", row["id"] in cut)) if true]
-            for row in rows}
+    generic = {
+        caption
+        for caption, count in counts.items()
+        if count > many or len(content_words(caption)) < 2
+    }
+    return {
+        row["id"]: [
+            name
+            for name, true in (
+                ("duplicate", counts[row["caption"]] > 1),
+                ("generic", row["caption"] in generic),
+                ("cut off", row["id"] in cut),
+            )
+            if true
+        ]
+        for row in rows
+    }
 
 
 def quality(rows, flags, known=()):
@@ -62,23 +84,50 @@ def quality(rows, flags, known=()):
     count = Counter(flag for found in flags.values() for flag in found)
     of = {"duplicate": len(rows), "generic": len(rows), "cut off": len(known)}
     share = {name: round(count[name] / (of[name] or 1), 4) for name in of}
-    return {"pairs": len(rows), "sources": dict(Counter(row.get("captioner", "own") for row in rows).most_common()),
-            "words": {"least": min(lengths), "median": median(lengths), "most": max(lengths)},
-            "vocabulary": len(vocabulary),
-            "duplicate": {"count": count["duplicate"], "share": share["duplicate"], "most_frequent": often if times > 1 else None, "times": times},
-            "generic": {"count": count["generic"], "share": share["generic"], "example": next((row["caption"] for row in rows if "generic" in flags[row["id"]]), None)},
-            "cut_off": {"count": count["cut off"], "share": share["cut off"], "known": len(known)},
-            "warnings": [WARNINGS[name].format(share[name]) for name in of if share[name] > TOO_MANY[name]]}
+    return {
+        "pairs": len(rows),
+        "sources": dict(Counter(row.get("captioner", "own") for row in rows).most_common()),
+        "words": {"least": min(lengths), "median": median(lengths), "most": max(lengths)},
+        "vocabulary": len(vocabulary),
+        "duplicate": {
+            "count": count["duplicate"],
+            "share": share["duplicate"],
+            "most_frequent": often if times > 1 else None,
+            "times": times,
+        },
+        "generic": {
+            "count": count["generic"],
+            "share": share["generic"],
+            "example": next(
+                (row["caption"] for row in rows if "generic" in flags[row["id"]]), None
+            ),
+        },
+        "cut_off": {"count": count["cut off"], "share": share["cut off"], "known": len(known)},
+        "warnings": [
+            WARNINGS[name].format(share[name]) for name in of if share[name] > TOO_MANY[name]
+        ],
+    }
 
 
 def told(numbers):
     """The numbers in lines for a terminal."""
-    duplicate, generic, cut, words = (numbers[name] for name in ("duplicate", "generic", "cut_off", "words"))
+    duplicate, generic, cut, words = (
+        numbers[name] for name in ("duplicate", "generic", "cut_off", "words")
+    )
     yield f"words per caption: {words['least']} to {words['most']}, median {words['median']:g}; {numbers['vocabulary']:,} different words"
-    yield f"captions that other pictures have too: {duplicate['count']:,} ({duplicate['share']:.1%})" + (
-        f"; {duplicate['times']:,} times “{shorten(duplicate['most_frequent'], 90, placeholder=' …')}”" if duplicate["count"] else "")
+    yield (
+        f"captions that other pictures have too: {duplicate['count']:,} ({duplicate['share']:.1%})"
+        + (
+            f"; {duplicate['times']:,} times “{shorten(duplicate['most_frequent'], 90, placeholder=' …')}”"
+            if duplicate["count"]
+            else ""
+        )
+    )
     yield f"captions that say little: {generic['count']:,} ({generic['share']:.1%})" + (
-        f", such as “{shorten(generic['example'], 90, placeholder=' …')}”" if generic["count"] else "")
+        f", such as “{shorten(generic['example'], 90, placeholder=' …')}”"
+        if generic["count"]
+        else ""
+    )
     if cut["known"]:
         yield f"captions cut off: {cut['count']:,} of {cut['known']:,}"
     yield from (f"warning: {warning}" for warning in numbers["warnings"])
@@ -114,7 +163,13 @@ def thumbnail(path):
 
 def sample(rows, flags):
     """The rows that the page shows: flagged ones first, each kind in the fixed order of a hash, so that the same collection gives the same page."""
-    return sorted(rows, key=lambda row: (not flags[row["id"]], hashlib.sha256(f"review {row['id']}".encode()).digest()))[:SHOWN]
+    return sorted(
+        rows,
+        key=lambda row: (
+            not flags[row["id"]],
+            hashlib.sha256(f"review {row['id']}".encode()).digest(),
+        ),
+    )[:SHOWN]
 
 
 def write_review(path, rows, flags, numbers, resized):
@@ -123,19 +178,51 @@ def write_review(path, rows, flags, numbers, resized):
     shown = sample(rows, flags)
     style = rows[0]["style"] if len({row["style"] for row in rows}) == 1 else "all styles"
     sections = []
-    for title, mine, whole in (("To look at", [row for row in shown if flags[row["id"]]], sum(map(bool, flags.values()))),
-                               ("A sample of the others", [row for row in shown if not flags[row["id"]]], sum(not found for found in flags.values()))):
+    for title, mine, whole in (
+        ("To look at", [row for row in shown if flags[row["id"]]], sum(map(bool, flags.values()))),
+        (
+            "A sample of the others",
+            [row for row in shown if not flags[row["id"]]],
+            sum(not found for found in flags.values()),
+        ),
+    ):
         if mine:
             sections.append(f"<h2>{title} <small>{len(mine):,} of {whole:,}</small></h2>")
         for row in mine:
-            source = f"written by {text(row['captioner'])}" if "captioner" in row else "the collection’s own caption"
-            about = [source, {"train": "training", "val": "validation"}[row["split"]], text(row["filename"]), *(f'<span class="flag">{flag}</span>' for flag in flags[row["id"]])]
-            sections.append(f'<article><div class="plate">{thumbnail(resized / row["filename"])}</div><div><p class="caption">{text(row["caption"])}</p>'
-                            f'<p class="about">{" · ".join(about)}</p></div></article>')
+            source = (
+                f"written by {text(row['captioner'])}"
+                if "captioner" in row
+                else "the collection’s own caption"
+            )
+            about = [
+                source,
+                {"train": "training", "val": "validation"}[row["split"]],
+                text(row["filename"]),
+                *(f'<span class="flag">{flag}</span>' for flag in flags[row["id"]]),
+            ]
+            sections.append(
+                f'<article><div class="plate">{thumbnail(resized / row["filename"])}</div><div><p class="caption">{text(row["caption"])}</p>'
+                f'<p class="about">{" · ".join(about)}</p></div></article>'
+            )
     lines = [line for line in told(numbers) if not line.startswith("warning: ")]
-    write_text(path, "\n".join([
-        "<!DOCTYPE html>", '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
-        """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">""",
-        f"<title>Captions, {html.escape(style)}</title><style>{STYLE}</style></head><body>",
-        f"<header><h1>{len(rows):,} captions, {text(style)}</h1>", *(f"<p>{text(line)}</p>" for line in lines),
-        *(f'<p class="warning">{text(warning.partition(";")[0])}</p>' for warning in numbers["warnings"]), "</header><main>", *sections, "</main></body></html>", ""]))
+    write_text(
+        path,
+        "\n".join(
+            [
+                "<!DOCTYPE html>",
+                '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
+                """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">""",
+                f"<title>Captions, {html.escape(style)}</title><style>{STYLE}</style></head><body>",
+                f"<header><h1>{len(rows):,} captions, {text(style)}</h1>",
+                *(f"<p>{text(line)}</p>" for line in lines),
+                *(
+                    f'<p class="warning">{text(warning.partition(";")[0])}</p>'
+                    for warning in numbers["warnings"]
+                ),
+                "</header><main>",
+                *sections,
+                "</main></body></html>",
+                "",
+            ]
+        ),
+    )

@@ -5,6 +5,7 @@
 The PNG carries as text: card (the format's number), the model's fingerprint, the caption, what the pair was made of (seed, prompt, guidance …),
 sha256_pixels and sha256_text. Whoever changes a card can also rewrite its digests; the pair that the model makes again shows it all the same.
 """
+
 import hashlib
 import io
 import json
@@ -20,23 +21,34 @@ from settings import LONGEST_WALK, InferenceConfig
 FORMAT = 1
 # of pictures that people bring
 FORMATS = ("JPEG", "PNG", "WEBP")
-KINDS = {**dict.fromkeys(("card", "seed", "from", "to", "step", "steps", "best_of", "first_seed", "match"), int),
-         # all other facts are text
-         **dict.fromkeys(("guidance", "temperature", "strength", "cosine"), float)}
+KINDS = {
+    **dict.fromkeys(
+        ("card", "seed", "from", "to", "step", "steps", "best_of", "first_seed", "match"), int
+    ),
+    # all other facts are text
+    **dict.fromkeys(("guidance", "temperature", "strength", "cosine"), float),
+}
 DIGESTS = ("sha256_pixels", "sha256_text")
 # a picture that is 1/255 off has another cosine
-SAME_COSINE = .01
+SAME_COSINE = 0.01
 
 
 # ---------------------------------------------------------------- writing
 
+
 def digest_of_pixels(image):
     """SHA-256 in hex, the same for a grey picture and for the same picture in RGB."""
-    return hashlib.sha256(f"{image.width} {image.height} ".encode() + image.convert("RGB").tobytes()).hexdigest()
+    return hashlib.sha256(
+        f"{image.width} {image.height} ".encode() + image.convert("RGB").tobytes()
+    ).hexdigest()
 
 
 def digest_of_text(facts):
-    return hashlib.sha256(json.dumps(sorted((key, str(value)) for key, value in facts.items() if key not in DIGESTS)).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(
+            sorted((key, str(value)) for key, value in facts.items() if key not in DIGESTS)
+        ).encode()
+    ).hexdigest()
 
 
 def sign(image, facts):
@@ -57,6 +69,7 @@ def encode(image, facts, grey=False):
 
 # ---------------------------------------------------------------- reading
 
+
 def open_picture(path, formats=FORMATS):
     """Picture file -> (PIL RGB image, upright, on white where it is transparent; the text inside, {} but for a PNG's). UserError for anything that is not
     a picture."""
@@ -67,19 +80,25 @@ def open_picture(path, formats=FORMATS):
             with Image.open(path, formats=formats) as image:
                 text = {key: str(value) for key, value in getattr(image, "text", {}).items()}
                 image = ImageOps.exif_transpose(image).convert("RGBA")
-                return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB"), text
+                return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert(
+                    "RGB"
+                ), text
     except FileNotFoundError:
         raise UserError(f"there is no file {path}") from None
     except Exception as error:
         # Pillow's readers raise nearly anything on damaged bytes
-        raise UserError(f"{path} cannot be read as a picture ({', '.join(formats)}): {str(error).splitlines()[0] if str(error) else type(error).__name__}") from error
+        raise UserError(
+            f"{path} cannot be read as a picture ({', '.join(formats)}): {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from error
 
 
 def read(path):
     """PNG file -> (PIL RGB image, facts of its card). UserError where it is none."""
     image, facts = open_picture(path, ("PNG",))
     if facts.get("card") != str(FORMAT) or not {"fingerprint", "caption", *DIGESTS} <= facts.keys():
-        raise UserError(f"{path} is no pair card: it does not say how it was made; cards are the pictures that inference.py writes, as they were written")
+        raise UserError(
+            f"{path} is no pair card: it does not say how it was made; cards are the pictures that inference.py writes, as they were written"
+        )
     try:
         return image, {key: KINDS.get(key, str)(value) for key, value in facts.items()}
     except ValueError as error:
@@ -88,10 +107,15 @@ def read(path):
 
 # ---------------------------------------------------------------- making it again
 
+
 def asked(facts):
     """Facts of a card -> what its pair was asked for with, the keywords of MultimodalGenerator.generate. ValueError where they are out of their bounds."""
-    wish = {name: facts[key] for name, key in (("prompt", "prompt"), ("style", "asked_style"), ("guidance", "guidance")) if key in facts}
-    wish["temperature"] = facts.get("temperature", 0.)
+    wish = {
+        name: facts[key]
+        for name, key in (("prompt", "prompt"), ("style", "asked_style"), ("guidance", "guidance"))
+        if key in facts
+    }
+    wish["temperature"] = facts.get("temperature", 0.0)
     InferenceConfig(**wish)
     return wish
 
@@ -104,12 +128,16 @@ def make_again(generator, facts, original=None):
     if "from" in facts:
         if not 2 <= facts["steps"] <= LONGEST_WALK or not 0 <= facts["step"] < facts["steps"]:
             raise ValueError(f"step {facts['step']} of {facts['steps']}")
-        return generator.interpolate(facts["from"], facts["to"], facts["steps"], **told)[facts["step"]]
+        return generator.interpolate(facts["from"], facts["to"], facts["steps"], **told)[
+            facts["step"]
+        ]
     if "image" not in facts:
         return generator.generate(facts["seed"], **wish)
     if original is None or digest_of_pixels(original) != facts["image_sha256"]:
-        raise UserError(f"this card was made from the picture {printable(facts['image'])}{'' if original is None else ', and --image names another'}; "
-                        "name that: python inference.py --verify CARD --image PICTURE")
+        raise UserError(
+            f"this card was made from the picture {printable(facts['image'])}{'' if original is None else ', and --image names another'}; "
+            "name that: python inference.py --verify CARD --image PICTURE"
+        )
     if "strength" not in facts:
         return generator.decode(generator.encode([original]), **told)[0]
     InferenceConfig(image="named", strength=facts["strength"])
@@ -123,24 +151,38 @@ def differences(generator, path, original=None):
     card, or one of another model."""
     image, facts = read(path)
     if facts["fingerprint"] != generator.fingerprint:
-        raise UserError(f"{path} was made by another model ({printable(facts.get('checkpoint', 'unnamed'))}, fingerprint {printable(facts['fingerprint'])[:16]}…) than "
-                        f"{generator.checkpoint} ({generator.fingerprint[:16]}…); name that one: --checkpoint FILE")
+        raise UserError(
+            f"{path} was made by another model ({printable(facts.get('checkpoint', 'unnamed'))}, fingerprint {printable(facts['fingerprint'])[:16]}…) than "
+            f"{generator.checkpoint} ({generator.fingerprint[:16]}…); name that one: --checkpoint FILE"
+        )
     try:
         drawn, told = make_again(generator, facts, original)
     except (KeyError, ValueError) as error:
-        raise UserError(f"{path} is no pair card: what it says cannot be made ({type(error).__name__}: {printable(str(error))})") from error
+        raise UserError(
+            f"{path} is no pair card: what it says cannot be made ({type(error).__name__}: {printable(str(error))})"
+        ) from error
     found = []
     if facts["sha256_text"] != digest_of_text(facts):
         found.append("the text was changed after the card was written (its digest is another)")
     if facts["sha256_pixels"] != digest_of_pixels(image):
         found.append("the pixels were changed after the card was written (their digest is another)")
     if facts["caption"] != told:
-        found.append(f"the card says \"{printable(facts['caption'])}\", the model writes \"{printable(told)}\"")
+        found.append(
+            f'the card says "{printable(facts["caption"])}", the model writes "{printable(told)}"'
+        )
     if image.size != drawn.size:
-        return [*found, f"the picture is {image.width} x {image.height}, the model draws {drawn.width} x {drawn.height}"]
+        return [
+            *found,
+            f"the picture is {image.width} x {image.height}, the model draws {drawn.width} x {drawn.height}",
+        ]
     if (far := np.abs(np.asarray(image, dtype=int) - np.asarray(drawn, dtype=int)).max()) > 1:
         found.append(f"the picture is up to {far}/255 away from what the model draws")
-    score, = generator.match([(drawn, told)])
-    if "cosine" in facts and not (abs(facts["cosine"] - score["cosine"]) <= SAME_COSINE and facts.get("match") == generator.percentile(facts["cosine"])):
-        found.append(f"the match score is {score['match']} (cosine {score['cosine']}), not {facts.get('match')} (cosine {facts['cosine']})")
+    (score,) = generator.match([(drawn, told)])
+    if "cosine" in facts and not (
+        abs(facts["cosine"] - score["cosine"]) <= SAME_COSINE
+        and facts.get("match") == generator.percentile(facts["cosine"])
+    ):
+        found.append(
+            f"the match score is {score['match']} (cosine {score['cosine']}), not {facts.get('match')} (cosine {facts['cosine']})"
+        )
     return found

@@ -1,8 +1,9 @@
 """Checkpoint files: written whole or not at all, verified when read, read without executing anything. Knows files, not models.
 
-    save(path, state)                               # also enters the file's SHA-256 in checksums.json beside it
-    state = load(path)                              # UserError where one bit is not as it was saved
+save(path, state)                               # also enters the file's SHA-256 in checksums.json beside it
+state = load(path)                              # UserError where one bit is not as it was saved
 """
+
 import hashlib
 import io
 import json
@@ -26,7 +27,11 @@ def digest(state):
             sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         elif isinstance(value, (dict, list, tuple)):
             sha.update(f"{type(value).__name__} {len(value)}\n".encode())
-            for item in sorted(value.items(), key=lambda item: str(item[0])) if isinstance(value, dict) else value:
+            for item in (
+                sorted(value.items(), key=lambda item: str(item[0]))
+                if isinstance(value, dict)
+                else value
+            ):
                 add(item)
         else:
             sha.update(f"{type(value).__name__} {value!r}\n".encode())
@@ -79,7 +84,13 @@ def record(path, checksum=None, keep=None):
         with open(path, "rb") as file:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
     known[path.name] = checksum
-    write_text(listed, json.dumps({name: known[name] for name in sorted(known) if path.with_name(name).exists()}, indent=1) + "\n")
+    write_text(
+        listed,
+        json.dumps(
+            {name: known[name] for name in sorted(known) if path.with_name(name).exists()}, indent=1
+        )
+        + "\n",
+    )
 
 
 def load(path):
@@ -89,7 +100,11 @@ def load(path):
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         whole = isinstance(state, dict) and not damaged(state)
-        reason = "its content does not match its digest" if isinstance(state, dict) else f"a {type(state).__name__}"
+        reason = (
+            "its content does not match its digest"
+            if isinstance(state, dict)
+            else f"a {type(state).__name__}"
+        )
     except PermissionError:
         # no damage: nobody should be told to throw it away
         raise
@@ -98,8 +113,10 @@ def load(path):
         whole = False
         reason = type(error).__name__
     if not whole:
-        raise UserError(f"{path} is damaged or no checkpoint ({reason}); what can be saved from the run's other files is saved by its training command, "
-                        f"run again; python training_loop.py --fresh trains anew")
+        raise UserError(
+            f"{path} is damaged or no checkpoint ({reason}); what can be saved from the run's other files is saved by its training command, "
+            f"run again; python training_loop.py --fresh trains anew"
+        )
     if not hasattr(state, "digest"):
         print(f"note: {path} carries no digest, so damage to it would not be seen", file=sys.stderr)
     return dict(state)

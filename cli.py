@@ -1,12 +1,13 @@
 """What every script shares with its user: flags made from dataclasses, one-sentence errors, progress, whole files.
 
-    @dataclass(frozen=True)
-    class Config:
-        seeds: str = option("0-9", "which seeds to draw")
+@dataclass(frozen=True)
+class Config:
+    seeds: str = option("0-9", "which seeds to draw")
 
-    (config,) = parse(Config, description=__doc__)      # --help and wrong flags end here, before heavy imports
-    run(main, config)                                   # exit codes: 0 done, 1 the answer is no, 2 wrong input, 130/143 signals
+(config,) = parse(Config, description=__doc__)      # --help and wrong flags end here, before heavy imports
+run(main, config)                                   # exit codes: 0 done, 1 the answer is no, 2 wrong input, 130/143 signals
 """
+
 import argparse
 import contextlib
 import dataclasses
@@ -37,31 +38,50 @@ class Terminated(BaseException):
 
 def option(default, note, choices=None, kind=None):
     """A config field whose note `--help` prints. kind: callable that turns the flag's text into the value; else the annotation."""
-    return dataclasses.field(default=default, metadata={"note": note, "choices": choices, "kind": kind})
+    return dataclasses.field(
+        default=default, metadata={"note": note, "choices": choices, "kind": kind}
+    )
 
 
 class Parser(argparse.ArgumentParser):
     """argparse that answers a wrong flag in one sentence with the nearest right one."""
+
     # where the wrong word stands, if not on the command line
     place = ""
     remedy = "--help lists the flags"
 
     def error(self, message):
         unknown = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
-        nearest = [near for flag in unknown for near in difflib.get_close_matches(flag, self._option_string_actions, n=1)]
+        nearest = [
+            near
+            for flag in unknown
+            for near in difflib.get_close_matches(flag, self._option_string_actions, n=1)
+        ]
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        print(f"error: {self.place}{message}{hint} (python {self.prog} {self.remedy})", file=sys.stderr)
+        print(
+            f"error: {self.place}{message}{hint} (python {self.prog} {self.remedy})",
+            file=sys.stderr,
+        )
         raise SystemExit(2)
 
 
 def noted(kinds):
     """-> {name: field} of all dataclasses, without the fields that are no flags."""
-    return {field.name: field for kind in kinds for field in dataclasses.fields(kind) if "note" in field.metadata}
+    return {
+        field.name: field
+        for kind in kinds
+        for field in dataclasses.fields(kind)
+        if "note" in field.metadata
+    }
 
 
 def plain_type(field):
     """int of `int | None`."""
-    return next(kind for kind in field.type.__args__ if kind is not type(None)) if isinstance(field.type, types.UnionType) else field.type
+    return (
+        next(kind for kind in field.type.__args__ if kind is not type(None))
+        if isinstance(field.type, types.UnionType)
+        else field.type
+    )
 
 
 def add_flag(parser, field):
@@ -69,17 +89,26 @@ def add_flag(parser, field):
     note = field.metadata["note"]
     shown = f"{note} (default: {field.default})" if field.default not in (None, "") else note
     if field.type is bool:
-        parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=note)
+        parser.add_argument(
+            flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=note
+        )
         return
     plain = plain_type(field)
-    parser.add_argument(flag, type=field.metadata["kind"] or plain, choices=field.metadata["choices"],
-                        default=argparse.SUPPRESS, help=shown.replace("%", "%%"), metavar=None if field.metadata["choices"] else plain.__name__.upper())
+    parser.add_argument(
+        flag,
+        type=field.metadata["kind"] or plain,
+        choices=field.metadata["choices"],
+        default=argparse.SUPPRESS,
+        help=shown.replace("%", "%%"),
+        metavar=None if field.metadata["choices"] else plain.__name__.upper(),
+    )
 
 
 def read_config(path, kinds, prog):
     """YAML file of settings -> {field: value}, each value read as its flag would read it. Ends the process with code 2 on an
     unknown key or a wrong value."""
     import yaml
+
     fields = noted(kinds)
     given = argparse.Namespace()
     reader = Parser(prog=prog, allow_abbrev=False)
@@ -102,7 +131,9 @@ def read_config(path, kinds, prog):
         flag = name.replace("_", "-")
         if name not in fields:
             nearest = difflib.get_close_matches(name, fields, n=1)
-            reader.error(f"unknown setting {name!r}" + (f"; did you mean {nearest[0]}?" if nearest else ""))
+            reader.error(
+                f"unknown setting {name!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")
+            )
         if hasattr(given, name):
             reader.error(f"{name} stands there twice")
         if not isinstance(value, yaml.ScalarNode) or value.tag.endswith(":null"):
@@ -123,10 +154,20 @@ def schema(kinds):
     for name, field in noted(kinds).items():
         kind = names[plain_type(field)]
         choices = field.metadata["choices"]
-        properties[name] = {"description": field.metadata["note"], "type": [kind, "string"] if field.metadata["kind"] else kind, "default": field.default,
-                            **({"enum": list(choices)} if choices else {})}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "settings of model and training", "description": "what a preset changes is its default there",
-            "type": "object", "properties": properties, "additionalProperties": False}
+        properties[name] = {
+            "description": field.metadata["note"],
+            "type": [kind, "string"] if field.metadata["kind"] else kind,
+            "default": field.default,
+            **({"enum": list(choices)} if choices else {}),
+        }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "settings of model and training",
+        "description": "what a preset changes is its default there",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
 
 
 def parse(*kinds, description, presets=None, argv=None, file=()):
@@ -134,10 +175,23 @@ def parse(*kinds, description, presets=None, argv=None, file=()):
     the preset, the preset over the dataclass. presets: {name: {field: value}}, chosen by --preset. file: the dataclasses whose
     fields that file may set, also those that this script has no use for. Ends the process with code 2 on a wrong flag or value."""
     title, _, examples = description.partition("\n\n")
-    parser = Parser(description=title, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = Parser(
+        description=title,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     if file:
-        parser.add_argument("--config", metavar="FILE", help="YAML file of settings, each by its flag's name with _ for -; a flag wins over it")
-        parser.add_argument("--schema", action="store_true", help="print the JSON schema of that file, and nothing else")
+        parser.add_argument(
+            "--config",
+            metavar="FILE",
+            help="YAML file of settings, each by its flag's name with _ for -; a flag wins over it",
+        )
+        parser.add_argument(
+            "--schema",
+            action="store_true",
+            help="print the JSON schema of that file, and nothing else",
+        )
     for field in noted(kinds).values():
         add_flag(parser, field)
     given = vars(parser.parse_args(argv))
@@ -147,10 +201,21 @@ def parse(*kinds, description, presets=None, argv=None, file=()):
     if path := given.pop("config", None):
         given = read_config(path, file, parser.prog) | given
         parser.place = f"with {path}: "
-    preset = given.get("preset", next((kind.preset for kind in kinds if hasattr(kind, "preset")), None))
+    preset = given.get(
+        "preset", next((kind.preset for kind in kinds if hasattr(kind, "preset")), None)
+    )
     values = {**(presets or {}).get(preset, {}), **given}
     try:
-        built = {kind: kind(**{field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values}) for kind in (*kinds, *file)}
+        built = {
+            kind: kind(
+                **{
+                    field.name: values[field.name]
+                    for field in dataclasses.fields(kind)
+                    if field.name in values
+                }
+            )
+            for kind in (*kinds, *file)
+        }
         return tuple(built[kind] for kind in kinds)
     except ValueError as error:
         parser.error(str(error))
@@ -158,6 +223,7 @@ def parse(*kinds, description, presets=None, argv=None, file=()):
 
 def run(main, *configs):
     """main(*configs), then exit with its status; every foreseen end is one sentence on stderr, never a traceback."""
+
     def terminate(number, frame):
         raise Terminated
 
@@ -169,19 +235,38 @@ def run(main, *configs):
         print(f"error: {error}", file=sys.stderr)
         code = error.code
     except KeyboardInterrupt:
-        print("\ninterrupted; finished work is kept, run the same command again to go on", file=sys.stderr)
+        print(
+            "\ninterrupted; finished work is kept, run the same command again to go on",
+            file=sys.stderr,
+        )
         code = 130
     except Terminated:
-        print("\nterminated; finished work is kept, run the same command again to go on", file=sys.stderr)
+        print(
+            "\nterminated; finished work is kept, run the same command again to go on",
+            file=sys.stderr,
+        )
         code = 143
     except BrokenPipeError:
         # `… | head` closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EEXIST, errno.ENOTDIR, errno.EIO):
+        if error.errno not in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EROFS,
+            errno.EACCES,
+            errno.EPERM,
+            errno.EFBIG,
+            errno.EEXIST,
+            errno.ENOTDIR,
+            errno.EIO,
+        ):
             raise
-        print(f"error: {error.filename or 'writing'}: {error.strerror}; files written before are whole, free or allow the place and run the same command again", file=sys.stderr)
+        print(
+            f"error: {error.filename or 'writing'}: {error.strerror}; files written before are whole, free or allow the place and run the same command again",
+            file=sys.stderr,
+        )
         code = 1
     raise SystemExit(code)
 
@@ -194,7 +279,10 @@ def unbroken():
         yield
         return
     waiting = []
-    before = {number: signal.signal(number, lambda number, frame: waiting.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda number, frame: waiting.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
@@ -242,6 +330,17 @@ def write_text(path, text):
 def progress(items=None, *, label, total=None, unit="picture", initial=0):
     """tqdm on stderr with rate and time left; into a log file it prints a line every 10 seconds instead of redrawing."""
     from tqdm import tqdm
+
     terminal = sys.stderr.isatty()
-    return tqdm(items, desc=label, total=total, unit=f" {unit}s", initial=initial, dynamic_ncols=terminal,
-                mininterval=0.2 if terminal else 10, maxinterval=10, leave=True, smoothing=0.1)
+    return tqdm(
+        items,
+        desc=label,
+        total=total,
+        unit=f" {unit}s",
+        initial=initial,
+        dynamic_ncols=terminal,
+        mininterval=0.2 if terminal else 10,
+        maxinterval=10,
+        leave=True,
+        smoothing=0.1,
+    )

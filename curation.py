@@ -7,6 +7,7 @@
 A row of <style>_metadata.json with "left_out": true stands in neither caption file, and those are all that training reads. Preparing and
 captioning again keep mark, caption and split; only caption_generation.py --recaption writes over a caption that was mended.
 """
+
 import threading
 
 from cli import UserError
@@ -20,14 +21,27 @@ LOCK = threading.Lock()
 
 def kind(row):
     """Which of SHOWS a row belongs to, beside everything."""
-    return "left out" if row.get("left_out") else {"train": "training", "val": "validation"}.get(row.get("split"), "") if row.get("caption") else "without caption"
+    return (
+        "left out"
+        if row.get("left_out")
+        else {"train": "training", "val": "validation"}.get(row.get("split"), "")
+        if row.get("caption")
+        else "without caption"
+    )
 
 
 def matching(rows, words="", show="everything"):
     """Rows of a kind whose captions have all the words, or begin with them: "elephant" finds elephants. An id finds its row."""
     wanted = words.lower().split()
-    return [row for row in rows if (show == "everything" or kind(row) == show)
-            and (row["id"] == words or all(f" {word}" in f" {row.get('caption') or ''}".lower() for word in wanted))]
+    return [
+        row
+        for row in rows
+        if (show == "everything" or kind(row) == show)
+        and (
+            row["id"] == words
+            or all(f" {word}" in f" {row.get('caption') or ''}".lower() for word in wanted)
+        )
+    ]
 
 
 def change(collection, id, caption=None, left_out=None):
@@ -40,7 +54,9 @@ def change(collection, id, caption=None, left_out=None):
         if caption is not None:
             new = worded(caption, row["style"])
             if not new:
-                raise UserError("A caption says what the picture shows, such as: two ships in a storm.")
+                raise UserError(
+                    "A caption says what the picture shows, such as: two ships in a storm."
+                )
             if new != row.get("caption"):
                 row["caption"] = new
                 # no model wrote this one

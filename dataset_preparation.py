@@ -27,6 +27,7 @@ an annotation file of another format (formats.py), which is recognised, or force
 A picture's style is what its row there says, else the class folder it lies in (drawings, engraving, …).
 Run the same command again to go on after an interruption; finished work is never done twice.
 """
+
 import contextlib
 import hashlib
 import itertools
@@ -68,6 +69,7 @@ VERSION = 2
 
 # One picture
 
+
 def examine(path, size, smallest):
     """Picture file -> (prepared picture, what is known of it: sha256, width, height, grey, pixels (hash of the result) and look), or
     (None, only the reason it was left out)."""
@@ -83,7 +85,14 @@ def examine(path, size, smallest):
     # no profile, comment or transparency goes into a new file
     image.info.clear()
     pixels = hashlib.sha256(image.mode.encode() + image.tobytes()).hexdigest()
-    return image, {"sha256": sha256, "width": found[0], "height": found[1], "grey": image.mode == "L", "pixels": pixels[:32], "look": look(image, *found)}
+    return image, {
+        "sha256": sha256,
+        "width": found[0],
+        "height": found[1],
+        "grey": image.mode == "L",
+        "pixels": pixels[:32],
+        "look": look(image, *found),
+    }
 
 
 def prepare_file(path, resized, size, smallest):
@@ -97,6 +106,7 @@ def prepare_file(path, resized, size, smallest):
 
 # Many pictures, in worker processes
 
+
 def prepare_chunk(task):
     paths, folder, resized, size, smallest = task
     return [prepare_file(folder / path, resized, size, smallest) for path in paths]
@@ -106,14 +116,24 @@ def check_chunk(task):
     """What preparing finds, and what checking measures, with nothing written."""
     paths, folder, size, smallest = task
     examined = (examine(folder / path, size, smallest) for path in paths)
-    return [finding if image is None else finding | checking.measure(content(image, finding["width"], finding["height"])) for image, finding in examined]
+    return [
+        finding
+        if image is None
+        else finding | checking.measure(content(image, finding["width"], finding["height"]))
+        for image, finding in examined
+    ]
 
 
 def plate_chunk(task):
     """Small JPEGs for a page, None where the picture is gone."""
     paths, folder, size, smallest = task
     examined = (examine(folder / path, size, smallest) for path in paths)
-    return [None if image is None else checking.plate(content(image, finding["width"], finding["height"])) for image, finding in examined]
+    return [
+        None
+        if image is None
+        else checking.plate(content(image, finding["width"], finding["height"]))
+        for image, finding in examined
+    ]
 
 
 def cache_chunk(task):
@@ -128,6 +148,7 @@ def cache_chunk(task):
 
 def draw_chunk(task):
     import scenes
+
     drawings, folder, size = task
     for name, facts, seed in drawings:
         with whole_file(folder / name, sync=False) as partial:
@@ -142,21 +163,27 @@ def filled(folder):
 
 
 def chunks(items, length):
-    return [items[start:start + length] for start in range(0, len(items), length)]
+    return [items[start : start + length] for start in range(0, len(items), length)]
 
 
 # Sources that are fetched or drawn first: each ends as a folder of pictures
+
 
 def draw_builtin(config, workers):
     """Draws what is missing of the built-in collection into data/raw/builtin/ -> Source.
 
     A file's name holds level, size and a hash of what is drawn, so that a drawing is never taken for another."""
     import scenes
+
     folder = Collection("builtin", config.data).raw
     drawings = []
-    for number, facts in enumerate(scenes.collection(config.max_samples or BUILTIN_COUNT, config.level, 0)):
+    for number, facts in enumerate(
+        scenes.collection(config.max_samples or BUILTIN_COUNT, config.level, 0)
+    ):
         key = hashlib.sha256(f"{scenes.COLLECTION} {number} {facts!r}".encode()).hexdigest()[:8]
-        drawings.append((f"level{config.level}_{config.image_size}px_{number:05}_{key}.png", facts, number))
+        drawings.append(
+            (f"level{config.level}_{config.image_size}px_{number:05}_{key}.png", facts, number)
+        )
     folder.mkdir(parents=True, exist_ok=True)
     there = filled(folder)
     # another level or size; can be drawn again
@@ -166,15 +193,23 @@ def draw_builtin(config, workers):
     missing = [drawing for drawing in drawings if drawing[0] not in there]
     if missing:
         tasks = [(chunk, folder, config.image_size) for chunk in chunks(missing, 16)]
-        with progress(label="drawing", total=len(drawings), initial=len(drawings) - len(missing)) as bar:
+        with progress(
+            label="drawing", total=len(drawings), initial=len(drawings) - len(missing)
+        ) as bar:
             for _, done in workers.each(draw_chunk, tasks):
                 bar.update(len(done))
-    write_lines(folder / "metadata.jsonl", lambda: (to_json({"file_name": name, "caption": scenes.tell(facts, number, config.level)}) + "\n"
-                                                    for name, facts, number in drawings))
+    write_lines(
+        folder / "metadata.jsonl",
+        lambda: (
+            to_json({"file_name": name, "caption": scenes.tell(facts, number, config.level)}) + "\n"
+            for name, facts, number in drawings
+        ),
+    )
     return Source(folder.resolve(), f"{scenes.COLLECTION} level {config.level}")
 
 
 # The collection
+
 
 def tell(original, finding):
     """Puts what was found of an original into its row, in place of what was known before; of 100,000 every second row would be 100 MB."""
@@ -188,7 +223,9 @@ def line_of(original):
     return {key: value for key, value in original.items() if key not in SAID}
 
 
-def find_missing(originals, folder, journal, header, label, work, arguments, workers, lacking=lambda: ()):
+def find_missing(
+    originals, folder, journal, header, label, work, arguments, workers, lacking=lambda: ()
+):
     """Does `work` for the originals that no earlier run has, and for those whose path lacking() names; afterwards each row holds its finding.
 
     Every finding is a line of `journal` at once, known by path, length and time of change, so that a killed run goes on where it was.
@@ -200,12 +237,20 @@ def find_missing(originals, folder, journal, header, label, work, arguments, wor
         write_jsonl(journal, [header])
     for line in lines:
         original = of_path.get(line["path"])
-        if original and all(original[key] == line[key] for key in STATE) and not line.get("reason", "").startswith("cannot be opened"):
+        if (
+            original
+            and all(original[key] == line[key] for key in STATE)
+            and not line.get("reason", "").startswith("cannot be opened")
+        ):
             tell(original, line)
     with open(journal, "a", encoding="utf-8") as log:
         while True:
             gone = lacking()
-            todo = [path for path, original in of_path.items() if path in gone or not original.keys() & {"sha256", "reason"}]
+            todo = [
+                path
+                for path, original in of_path.items()
+                if path in gone or not original.keys() & {"sha256", "reason"}
+            ]
             if not todo:
                 break
             tasks = [(chunk, folder, *arguments) for chunk in chunks(todo, 8)]
@@ -220,11 +265,18 @@ def find_missing(originals, folder, journal, header, label, work, arguments, wor
     for original in originals:
         if original is not of_path[original["path"]]:
             tell(original, line_of(of_path[original["path"]]))
-    write_lines(journal, lambda: (to_json(line) + "\n" for line in itertools.chain([header], map(line_of, of_path.values()))))
+    write_lines(
+        journal,
+        lambda: (
+            to_json(line) + "\n"
+            for line in itertools.chain([header], map(line_of, of_path.values()))
+        ),
+    )
 
 
 def prepare_missing(originals, folder, collection, config, workers):
     """Prepares what no earlier run has; afterwards each row holds what prepare_file found."""
+
     # removed since, or another's duplicate before
     def lacking():
         first = {}
@@ -233,12 +285,30 @@ def prepare_missing(originals, folder, collection, config, workers):
             if "pixels" in original:
                 # as select() does
                 first.setdefault(original["pixels"], original)
-        return {original["path"] for original in first.values() if f"{original['sha256'][:16]}.png" not in there}
+        return {
+            original["path"]
+            for original in first.values()
+            if f"{original['sha256'][:16]}.png" not in there
+        }
 
     collection.resized.mkdir(parents=True, exist_ok=True)
-    header = {"version": VERSION, "size": config.image_size, "smallest": config.smallest, "folder": folder.as_posix()}
-    find_missing(originals, folder, collection.processed / "prepared.jsonl", header, "preparing", prepare_chunk,
-                 (collection.resized, config.image_size, config.smallest), workers, lacking)
+    header = {
+        "version": VERSION,
+        "size": config.image_size,
+        "smallest": config.smallest,
+        "folder": folder.as_posix(),
+    }
+    find_missing(
+        originals,
+        folder,
+        collection.processed / "prepared.jsonl",
+        header,
+        "preparing",
+        prepare_chunk,
+        (collection.resized, config.image_size, config.smallest),
+        workers,
+        lacking,
+    )
 
 
 def select(rows):
@@ -300,15 +370,39 @@ def to_records(kept, earlier):
         if row := of_id.get(old["id"]):
             given = row["caption"]
             changed = given and given != old.get("given", given)
-            caption = {"said": old["caption"]} if not changed and old.get("caption") not in (None, "", given) else {}
-            row |= caption | {key: old[key] for key in ("group", "split", "captioner", "left_out") if key in old and not (changed and key == "captioner")}
+            caption = (
+                {"said": old["caption"]}
+                if not changed and old.get("caption") not in (None, "", given)
+                else {}
+            )
+            row |= caption | {
+                key: old[key]
+                for key in ("group", "split", "captioner", "left_out")
+                if key in old and not (changed and key == "captioner")
+            }
     # so that each row goes as its record comes
     del of_id
-    groups = [row["group"] for row in kept] if known == ids else [ids[first] for first in look_alikes([row["look"] for row in kept])]
+    groups = (
+        [row["group"] for row in kept]
+        if known == ids
+        else [ids[first] for first in look_alikes([row["look"] for row in kept])]
+    )
     for number, (id, row, group) in enumerate(zip(ids, kept, groups)):
-        kept[number] = {"id": id, "filename": f"{id}.png", "width": row["width"], "height": row["height"], "sha256": row["sha256"],
-                        "style": row["style"], "source": row["source"], "original": row["path"], "group": group, "grey": row["grey"],
-                        "given": row["caption"], "caption": row.get("said", row["caption"]), **{key: row[key] for key in ("split", "captioner", "left_out") if key in row}}
+        kept[number] = {
+            "id": id,
+            "filename": f"{id}.png",
+            "width": row["width"],
+            "height": row["height"],
+            "sha256": row["sha256"],
+            "style": row["style"],
+            "source": row["source"],
+            "original": row["path"],
+            "group": group,
+            "grey": row["grey"],
+            "given": row["caption"],
+            "caption": row.get("said", row["caption"]),
+            **{key: row[key] for key in ("split", "captioner", "left_out") if key in row},
+        }
     return kept
 
 
@@ -316,7 +410,11 @@ def write_pixels(records, collection, size, workers):
     """The prepared pictures as one uint8 array, (N, size, size) where all are grey, else (N, size, size, 3), and the ids of its rows."""
     path = collection.pixels(size)
     ids_path = collection.pixels_ids(size)
-    shape = (len(records), size, size) if all(record["grey"] for record in records) else (len(records), size, size, 3)
+    shape = (
+        (len(records), size, size)
+        if all(record["grey"] for record in records)
+        else (len(records), size, size, 3)
+    )
     ids = {"size": size, "ids": [record["id"] for record in records]}
     with contextlib.suppress(OSError, ValueError, UserError):
         stored = np.load(path, mmap_mode="r")
@@ -327,12 +425,21 @@ def write_pixels(records, collection, size, workers):
 
     with whole_file(path) as partial, progress(label="caching", total=len(records)) as bar:
         with open(partial, "wb") as file:
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+            )
             begin = file.tell()
             each = math.prod(shape[1:])
             file.truncate(begin + each * len(records))
-        tasks = [([collection.resized / record["filename"] for record in records[first:first + 64]], partial, begin + each * first, "L" if len(shape) == 3 else "RGB")
-                 for first in range(0, len(records), 64)]
+        tasks = [
+            (
+                [collection.resized / record["filename"] for record in records[first : first + 64]],
+                partial,
+                begin + each * first,
+                "L" if len(shape) == 3 else "RGB",
+            )
+            for first in range(0, len(records), 64)
+        ]
         for (paths, *_), _ in workers.each(cache_chunk, tasks):
             bar.update(len(paths))
     write_text(ids_path, json.dumps(ids))
@@ -350,12 +457,22 @@ def link_originals(records, folder, collection):
     raw = collection.raw.resolve()
     base = folder.as_posix().rstrip("/") + "/"
     ours = raw.as_posix() + "/"
-    records = [record for record in records if not (base + record["original"]).startswith(f"{ours}{UNPACKED}/")]
+    records = [
+        record
+        for record in records
+        if not (base + record["original"]).startswith(f"{ours}{UNPACKED}/")
+    ]
     # a source lies there already
     if any((base + record["original"]).startswith(ours) for record in records):
         return
     listed = collection.processed / "links.json"
-    wanted = {record["id"] + posixpath.splitext(record["original"])[1].lower(): f"{folder.as_posix()}/{record['original']}" for record in records}
+    wanted = {
+        record["id"]
+        + posixpath.splitext(record["original"])[
+            1
+        ].lower(): f"{folder.as_posix()}/{record['original']}"
+        for record in records
+    }
     ours = read_json(listed) if listed.exists() else {}
     collection.raw.mkdir(parents=True, exist_ok=True)
     there = set(os.listdir(collection.raw))
@@ -391,20 +508,50 @@ def tally(records, rejected):
     sides = np.array([(record["width"], record["height"]) for record in records])  # (N, 2)
     short = sides.min(axis=1)
     long = sides.max(axis=1)
-    return {"original_sizes": {"short_side": {"least": int(short.min()), "median": int(np.median(short)), "most": int(short.max())},
-                               "long_side": {"least": int(long.min()), "median": int(np.median(long)), "most": int(long.max())}},
-            "rejected_by_reason": dict(Counter(row["reason"] for row in rejected).most_common())}
+    return {
+        "original_sizes": {
+            "short_side": {
+                "least": int(short.min()),
+                "median": int(np.median(short)),
+                "most": int(short.max()),
+            },
+            "long_side": {
+                "least": int(long.min()),
+                "median": int(np.median(long)),
+                "most": int(long.max()),
+            },
+        },
+        "rejected_by_reason": dict(Counter(row["reason"] for row in rejected).most_common()),
+    }
 
 
 def export(config, collection):
     """The collection's pictures and captions as one file in the format of --export. The built-in ones are engravings to others."""
     rows = [row for row in collection.read_metadata() if not row.get("left_out")]
     below = "" if config.export in ("imagefolder", "sidecar", "webdataset") else "images/"
-    formats.export(config.export, [{"image": below + row["filename"], "path": collection.resized / row["filename"], "caption": row.get("caption") or "",
-                                    "style": "engraving" if row["style"] == "builtin" else row["style"]} for row in rows], Path(config.out))
+    formats.export(
+        config.export,
+        [
+            {
+                "image": below + row["filename"],
+                "path": collection.resized / row["filename"],
+                "caption": row.get("caption") or "",
+                "style": "engraving" if row["style"] == "builtin" else row["style"],
+            }
+            for row in rows
+        ],
+        Path(config.out),
+    )
     bare = sum(not row.get("caption") for row in rows)
-    print(f"{config.out}: {len(rows):,} pictures as {config.export}" + (f", {bare:,} of them without a caption; to write those: "
-          f"python caption_generation.py --style {config.style}" if bare else ""))
+    print(
+        f"{config.out}: {len(rows):,} pictures as {config.export}"
+        + (
+            f", {bare:,} of them without a caption; to write those: "
+            f"python caption_generation.py --style {config.style}"
+            if bare
+            else ""
+        )
+    )
 
 
 def gather(config, workers):
@@ -413,8 +560,10 @@ def gather(config, workers):
         sources = [draw_builtin(config, workers)]
     elif config.source == "kaggle":
         if config.style not in (*CLASSES.values(), "all"):
-            raise UserError(f"the Kaggle collection has no style {config.style}; choose --style {', '.join(CLASSES.values())} or all, or name a folder: "
-                            f"python dataset_preparation.py --style {config.style} --source PATH")
+            raise UserError(
+                f"the Kaggle collection has no style {config.style}; choose --style {', '.join(CLASSES.values())} or all, or name a folder: "
+                f"python dataset_preparation.py --style {config.style} --source PATH"
+            )
         sources = [fetch_kaggle(config)]
     else:
         sources = sources_of(config)
@@ -423,7 +572,9 @@ def gather(config, workers):
 
 def shown(sources):
     """Sources as the user knows them, for a sentence."""
-    return ", ".join(str(source.folder if source.seen is None else source.name) for source in sources)
+    return ", ".join(
+        str(source.folder if source.seen is None else source.name) for source in sources
+    )
 
 
 def sample(originals, most):
@@ -440,28 +591,63 @@ def check(config, workers):
     start = time.monotonic()
     collection = Collection(config.style, config.data)
     sources, folder, originals, other, lost, seen = gather(config, workers)
-    about = {"style": config.style, "source": ", ".join(source.name for source in sources), "size": config.image_size, "smallest": config.smallest,
-             "found": len(originals) + other.total() + len(lost), "other_style": other.total(), "other_styles": dict(other.most_common()), "formats": seen}
+    about = {
+        "style": config.style,
+        "source": ", ".join(source.name for source in sources),
+        "size": config.image_size,
+        "smallest": config.smallest,
+        "found": len(originals) + other.total() + len(lost),
+        "other_style": other.total(),
+        "other_styles": dict(other.most_common()),
+        "formats": seen,
+    }
     originals, about["beyond_max_samples"] = sample(originals, config.max_samples)
     limits = {"size": config.image_size, "smallest": config.smallest}
-    find_missing(originals, folder, collection.check.with_suffix(".jsonl"), {"version": VERSION, **limits, "folder": folder.as_posix()},
-                 "checking", check_chunk, tuple(limits.values()), workers)
+    find_missing(
+        originals,
+        folder,
+        collection.check.with_suffix(".jsonl"),
+        {"version": VERSION, **limits, "folder": folder.as_posix()},
+        "checking",
+        check_chunk,
+        tuple(limits.values()),
+        workers,
+    )
     kept, duplicates, rejected = select(originals)
     earlier = checking.prepared_before(collection)
     alike = look_alikes([row["look"] for row in [*earlier, *kept]])
-    found = checking.report(about, originals, kept, duplicates, sorted(rejected + lost, key=lambda row: row["path"]), earlier, alike)
+    found = checking.report(
+        about,
+        originals,
+        kept,
+        duplicates,
+        sorted(rejected + lost, key=lambda row: row["path"]),
+        earlier,
+        alike,
+    )
 
     sheet, pictured = checking.wanted(found, kept)
     tasks = [(chunk, folder, checking.PLATE, config.smallest) for chunk in chunks(pictured, 8)]
-    plates = {path: plate for task, done in workers.each(plate_chunk, tasks) for path, plate in zip(task[0], done)}
+    plates = {
+        path: plate
+        for task, done in workers.each(plate_chunk, tasks)
+        for path, plate in zip(task[0], done)
+    }
     checking.write(collection, found, kept, plates, sheet)
 
     page = collection.check.with_suffix(".html")
-    print(f"{config.style}, looked at as at {config.image_size} px, from {about['source']} ({time.monotonic() - start:.1f} s)")
+    print(
+        f"{config.style}, looked at as at {config.image_size} px, from {about['source']} ({time.monotonic() - start:.1f} s)"
+    )
     print("\n".join(checking.text(found, collection.check)))
     print(f"  files: {collection.check}, {page}")
     if not kept:
-        raise UserError(checking.cause(found, folder, shown(sources), " ".join(sorted(suffix[1:] for suffix in SUFFIXES))), code=1)
+        raise UserError(
+            checking.cause(
+                found, folder, shown(sources), " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+            ),
+            code=1,
+        )
     print(f"next: look at {page}; then the same command without --check prepares them")
 
 
@@ -474,11 +660,15 @@ def prepare_collection(config, workers):
     where = shown(sources)
     found = len(originals) + other.total() + len(lost)
     if not found:
-        raise UserError(f"{where} holds no pictures ({' '.join(sorted(suffix[1:] for suffix in SUFFIXES))}); name another folder: "
-                        "python dataset_preparation.py --source PATH")
+        raise UserError(
+            f"{where} holds no pictures ({' '.join(sorted(suffix[1:] for suffix in SUFFIXES))}); name another folder: "
+            "python dataset_preparation.py --source PATH"
+        )
     if not originals and other:
-        raise UserError(f"none of the {found:,} pictures in {where} is of style {config.style}, they are of {', '.join(sorted(other))}: choose "
-                        f"one of these, python dataset_preparation.py --source {config.source} --style {other.most_common(1)[0][0]}")
+        raise UserError(
+            f"none of the {found:,} pictures in {where} is of style {config.style}, they are of {', '.join(sorted(other))}: choose "
+            f"one of these, python dataset_preparation.py --source {config.source} --style {other.most_common(1)[0][0]}"
+        )
     originals, beyond = sample(originals, config.max_samples)
 
     prepare_missing(originals, folder, collection, config, workers)
@@ -486,12 +676,28 @@ def prepare_collection(config, workers):
     # their memory serves the records
     del originals
     rejected = sorted(rejected + lost, key=lambda row: row["path"])
-    report = {"style": config.style, "source": source, "size": config.image_size, "smallest": config.smallest, "found": found, "prepared": len(kept),
-              "rejected": len(rejected), "duplicates": len(duplicates), "other_style": other.total(), "beyond_max_samples": beyond}
+    report = {
+        "style": config.style,
+        "source": source,
+        "size": config.image_size,
+        "smallest": config.smallest,
+        "found": found,
+        "prepared": len(kept),
+        "rejected": len(rejected),
+        "duplicates": len(duplicates),
+        "other_style": other.total(),
+        "beyond_max_samples": beyond,
+    }
     if not kept:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in Counter(row["reason"] for row in rejected).most_common())
-        raise UserError(f"none of the {found:,} pictures in {where} can be used ({reasons}); name another folder: "
-                        "python dataset_preparation.py --source PATH", code=1)
+        reasons = ", ".join(
+            f"{count:,} {reason}"
+            for reason, count in Counter(row["reason"] for row in rejected).most_common()
+        )
+        raise UserError(
+            f"none of the {found:,} pictures in {where} can be used ({reasons}); name another folder: "
+            "python dataset_preparation.py --source PATH",
+            code=1,
+        )
 
     before = Counter()
 
@@ -501,9 +707,16 @@ def prepare_collection(config, workers):
             yield row
 
     records = to_records(kept, earlier())
-    report |= {"grey": sum(record["grey"] for record in records), "with_caption": sum(bool(record["caption"]) for record in records),
-               "look_alikes": len(records) - len({record["group"] for record in records}), **tally(records, rejected),
-               "other_styles": dict(other.most_common()), "formats": seen, "rejected_files": rejected, "duplicate_files": duplicates}
+    report |= {
+        "grey": sum(record["grey"] for record in records),
+        "with_caption": sum(bool(record["caption"]) for record in records),
+        "look_alikes": len(records) - len({record["group"] for record in records}),
+        **tally(records, rejected),
+        "other_styles": dict(other.most_common()),
+        "formats": seen,
+        "rejected_files": rejected,
+        "duplicate_files": duplicates,
+    }
     write_pixels(records, collection, config.image_size, workers)
     collection.write_metadata(records)
     write_changed(collection.report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
@@ -512,19 +725,40 @@ def prepare_collection(config, workers):
 
     gone = sorted(before.keys() - {source.name for source in sources})
     if gone:
-        print(f"the collection {config.style} came from {', '.join(gone)} before ({before.total():,} pictures) and is replaced")
-    print(f"{config.style}, {config.image_size} px, from {source} ({time.monotonic() - start:.1f} s)")
+        print(
+            f"the collection {config.style} came from {', '.join(gone)} before ({before.total():,} pictures) and is replaced"
+        )
+    print(
+        f"{config.style}, {config.image_size} px, from {source} ({time.monotonic() - start:.1f} s)"
+    )
     for label, count, note in (
-            ("found", found, ""),
-            ("other style", other.total(), ", ".join(f"{count:,} {style}" for style, count in other.most_common())),
-            ("beyond --max-samples", beyond, ""),
-            ("rejected", len(rejected), ", ".join(f"{count:,} {reason}" for reason, count in report["rejected_by_reason"].items())),
-            ("duplicates", len(duplicates), ""),
-            ("prepared", len(records), f"{report['grey']:,} grey, {len(records) - report['grey']:,} colour; {report['with_caption']:,} with a caption")):
+        ("found", found, ""),
+        (
+            "other style",
+            other.total(),
+            ", ".join(f"{count:,} {style}" for style, count in other.most_common()),
+        ),
+        ("beyond --max-samples", beyond, ""),
+        (
+            "rejected",
+            len(rejected),
+            ", ".join(
+                f"{count:,} {reason}" for reason, count in report["rejected_by_reason"].items()
+            ),
+        ),
+        ("duplicates", len(duplicates), ""),
+        (
+            "prepared",
+            len(records),
+            f"{report['grey']:,} grey, {len(records) - report['grey']:,} colour; {report['with_caption']:,} with a caption",
+        ),
+    ):
         if count or label in ("found", "rejected", "duplicates"):
             print(f"  {label:<21}{count:>7,}" + (f"   {note}" if note else ""))
     for known in [known for known in seen if known["format"] not in ("imagefolder", "sidecar")][:5]:
-        print(f"  {known['file']}: {known['format']} (confidence {known['confidence']:.2f}), {known['rows']:,} rows")
+        print(
+            f"  {known['file']}: {known['format']} (confidence {known['confidence']:.2f}), {known['rows']:,} rows"
+        )
     bad = [row for row in rejected if "file" in row]
     for row in bad[:5]:
         print(f"  {formats.sentence(row)}")

@@ -5,6 +5,7 @@
 
 A server that is busy (429), in trouble (5xx), silent or cut off is asked again, each time after a longer pause.
 """
+
 import base64
 import os
 import re
@@ -33,16 +34,29 @@ class Endpoint:
     def __init__(self, address, model="", at_once=8):
         import requests
         from urllib3 import Retry
+
         self.at_once = at_once
         self.address = address.rstrip("/")
         key = os.environ.get("OPENAI_API_KEY", "").strip()
         self.session = requests.Session()
         self.session.headers.update({"Authorization": f"Bearer {key}"} if key else {})
-        retry = Retry(total=None, connect=0, redirect=0, other=0, read=2, status=AGAIN, status_forcelist=[429, 500, 502, 503, 504], allowed_methods=None,
-                      # read: timeouts and broken connections
-                      backoff_factor=PAUSE, raise_on_status=False)
+        retry = Retry(
+            total=None,
+            connect=0,
+            redirect=0,
+            other=0,
+            read=2,
+            status=AGAIN,
+            status_forcelist=[429, 500, 502, 503, 504],
+            allowed_methods=None,
+            # read: timeouts and broken connections
+            backoff_factor=PAUSE,
+            raise_on_status=False,
+        )
         for scheme in ("http://", "https://"):
-            self.session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry, pool_maxsize=at_once))
+            self.session.mount(
+                scheme, requests.adapters.HTTPAdapter(max_retries=retry, pool_maxsize=at_once)
+            )
         self.model = model or self.models()[0]
 
     def models(self):
@@ -50,14 +64,19 @@ class Endpoint:
         try:
             names = [printable(one["id"]) for one in self.answer("GET", "models")["data"]]
         except (Refused, KeyError, TypeError) as error:
-            raise UserError(f"{self.address}/models lists no models ({error}): name one with --captioner-model") from error
+            raise UserError(
+                f"{self.address}/models lists no models ({error}): name one with --captioner-model"
+            ) from error
         if not names:
-            raise UserError(f"the server at {self.address} has no model loaded: load one, or name it with --captioner-model")
+            raise UserError(
+                f"the server at {self.address} has no model loaded: load one, or name it with --captioner-model"
+            )
         return names
 
     def captions(self, jobs, max_new_tokens):
         """Jobs of (key, PNG file, question) -> iterator of (key, the answer, perhaps "", and whether it was cut off), in the order of the answers.
         A picture that gets none is left out and told at the end; UserError where none gets any, or GIVE_UP in a row do not."""
+
         # in a thread
         def ask(job):
             key, path, question = job
@@ -77,23 +96,41 @@ class Endpoint:
                     continue
                 refused.append(trouble)
                 if in_a_row == GIVE_UP or len(refused) == len(jobs):
-                    raise UserError(f"{self.address} captioned none of {in_a_row} pictures in a row, the last being {trouble}: mend the server or lower --batch-size, "
-                                    "then run the same command again; finished captions are kept")
+                    raise UserError(
+                        f"{self.address} captioned none of {in_a_row} pictures in a row, the last being {trouble}: mend the server or lower --batch-size, "
+                        "then run the same command again; finished captions are kept"
+                    )
         if refused:
-            print(f"  without an answer: {len(refused):,} of {len(jobs):,} pictures, such as {refused[0]}; the same command asks for them again", flush=True)
+            print(
+                f"  without an answer: {len(refused):,} of {len(jobs):,} pictures, such as {refused[0]}; the same command asks for them again",
+                flush=True,
+            )
 
     def caption(self, path, question, max_new_tokens):
         """PNG file and question -> (the answer, perhaps "", and whether it was cut off). Refused where this picture gets none."""
         picture = "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
-        content = [{"type": "image_url", "image_url": {"url": picture}}, {"type": "text", "text": question}]
-        answer = self.answer("POST", "chat/completions", {"model": self.model, "messages": [{"role": "user", "content": content}],
-                                                          "max_tokens": max_new_tokens, "temperature": 0})
+        content = [
+            {"type": "image_url", "image_url": {"url": picture}},
+            {"type": "text", "text": question},
+        ]
+        answer = self.answer(
+            "POST",
+            "chat/completions",
+            {
+                "model": self.model,
+                "messages": [{"role": "user", "content": content}],
+                "max_tokens": max_new_tokens,
+                "temperature": 0,
+            },
+        )
         try:
             choice = answer["choices"][0]
             text = choice["message"].get("content")
             cut = choice.get("finish_reason") == "length"
         except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise UserError(f"{self.address} does not answer as OpenAI's chat completions do: {printable(answer)}") from error
+            raise UserError(
+                f"{self.address} does not answer as OpenAI's chat completions do: {printable(answer)}"
+            ) from error
         # some servers leave a model's thoughts in
         text = re.sub(r"(?s)^\s*<think>.*?(</think>|$)", "", text if isinstance(text, str) else "")
         return text.strip(' \n"“”*'), cut
@@ -102,32 +139,52 @@ class Endpoint:
         """The JSON value of one request. Refused after all tries, or where the server declines this request; UserError where the next would do no better."""
         import requests
         from urllib3.exceptions import ProtocolError, ReadTimeoutError
+
         try:
             # the key goes nowhere else
-            response = self.session.request(method, f"{self.address}/{path}", json=body, timeout=(10, PATIENCE), allow_redirects=False)
+            response = self.session.request(
+                method,
+                f"{self.address}/{path}",
+                json=body,
+                timeout=(10, PATIENCE),
+                allow_redirects=False,
+            )
         except requests.RequestException as error:
             cause = error.args[0] if error.args else error
             cause = getattr(cause, "reason", cause)
             if isinstance(cause, (ProtocolError, ReadTimeoutError)):
-                raise Refused(f"no answer within {PATIENCE} seconds" if isinstance(cause, ReadTimeoutError) else "the server broke the connection off") from error
+                raise Refused(
+                    f"no answer within {PATIENCE} seconds"
+                    if isinstance(cause, ReadTimeoutError)
+                    else "the server broke the connection off"
+                ) from error
             why = type(cause if isinstance(cause, Exception) else error).__name__
-            raise UserError(f"nothing answers at {self.address} ({why}): start the server or check the address, then run the same command again; "
-                            "finished captions are kept") from error
+            raise UserError(
+                f"nothing answers at {self.address} ({why}): start the server or check the address, then run the same command again; "
+                "finished captions are kept"
+            ) from error
         words = explained(response)
         if response.status_code in (401, 403):
-            raise UserError(f"{self.address} wants another key ({words}): set OPENAI_API_KEY, as in OPENAI_API_KEY=… python caption_generation.py --captioner {self.address}")
+            raise UserError(
+                f"{self.address} wants another key ({words}): set OPENAI_API_KEY, as in OPENAI_API_KEY=… python caption_generation.py --captioner {self.address}"
+            )
         if response.status_code == 404 and path == "models":
-            raise UserError(f"{self.address}/models is not there ({words}): the address of an OpenAI-compatible server usually ends in /v1")
+            raise UserError(
+                f"{self.address}/models is not there ({words}): the address of an OpenAI-compatible server usually ends in /v1"
+            )
         if response.status_code == 404:
-            raise UserError(f"the server at {self.address} does not know the model {self.model} ({words}): name one of its own with --captioner-model: "
-                            f"{', '.join(self.models()[:10])}")
+            raise UserError(
+                f"the server at {self.address} does not know the model {self.model} ({words}): name one of its own with --captioner-model: "
+                f"{', '.join(self.models()[:10])}"
+            )
         if response.status_code != 200:
             raise Refused(words)
         try:
             return response.json()
         except ValueError as error:
-            raise UserError(f"{self.address} answers with something other than JSON ({words}): the address of an OpenAI-compatible server usually ends in /v1"
-                            ) from error
+            raise UserError(
+                f"{self.address} answers with something other than JSON ({words}): the address of an OpenAI-compatible server usually ends in /v1"
+            ) from error
 
 
 def explained(response):

@@ -13,6 +13,7 @@ parquet       columns image (struct of bytes and path, or a path) and text      
 A row in: {"image": path below the file's folder, or bytes, "caption": "" where there is none, "style": where one is said}.
 A bad row is never fatal: it becomes {"path", "reason", "file", "line"}. A caption is read and written letter by letter.
 """
+
 import contextlib
 import csv
 import io
@@ -37,14 +38,35 @@ IMAGE = ("file_name", "filename", "image", "image_path", "filepath", "file_path"
 CAPTION = ("caption", "text", "title")
 QUESTION = "Describe this picture in one sentence."
 # read from Parquet
-COLUMNS = {*IMAGE, *CAPTION, "style", "images", "messages", "conversations", "instruction", "output"}
+COLUMNS = {
+    *IMAGE,
+    *CAPTION,
+    "style",
+    "images",
+    "messages",
+    "conversations",
+    "instruction",
+    "output",
+}
 # rows that decide which format a file has
 SAMPLE = 50
 # bytes of an annotation file that is no Parquet
 LONGEST_FILE = 2**30
-MAGIC = {".png": b"\x89PNG", ".webp": b"RIFF", ".gif": b"GIF8", ".bmp": b"BM", ".tif": (b"II*\0", b"MM\0*")}
-EXAMPLE = [{"image": "1.png", "caption": "An engraving of a castle on a hill", "style": "engraving"},
-           {"image": "2.png", "caption": "A drawing of two ships, \"Aurora\" and another", "style": "drawings"}]
+MAGIC = {
+    ".png": b"\x89PNG",
+    ".webp": b"RIFF",
+    ".gif": b"GIF8",
+    ".bmp": b"BM",
+    ".tif": (b"II*\0", b"MM\0*"),
+}
+EXAMPLE = [
+    {"image": "1.png", "caption": "An engraving of a castle on a hill", "style": "engraving"},
+    {
+        "image": "2.png",
+        "caption": 'A drawing of two ships, "Aurora" and another',
+        "style": "drawings",
+    },
+]
 
 
 def suffix_of(name):
@@ -58,16 +80,26 @@ def rejected(path, reason, file, line):
 
 def printable(text):
     """Text for a terminal or a page: what could move the cursor or turn the text around is written as an escape."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text)
+    return "".join(
+        letter
+        if letter.isprintable()
+        else letter.encode("unicode_escape", "surrogatepass").decode()
+        for letter in text
+    )
 
 
 def sentence(row):
     """A row of the report in words."""
     where = row["file"] + (f", line {row['line']}" if row["line"] else "")
-    return printable((f"{where}: {row['reason']}" + (f": {row['path']}" if row["path"] != row["file"] else ""))[:200])
+    return printable(
+        (f"{where}: {row['reason']}" + (f": {row['path']}" if row["path"] != row["file"] else ""))[
+            :200
+        ]
+    )
 
 
 # Tables: a file's rows one by one as (line, dict), or (line, reason) where there is none
+
 
 def text_of(data):
     """Bytes that are no UTF-8 become lone surrogates, so that only their own row is refused."""
@@ -95,7 +127,7 @@ def json_rows(data):
     while True:
         start = space.match(text, at).end()
         line += text.count("\n", at, start)
-        if text[start:start + 1] == "]":
+        if text[start : start + 1] == "]":
             return
         try:
             row, at = decoder.raw_decode(text, start)
@@ -110,7 +142,10 @@ def csv_rows(data):
     """With a header; separated by tabs where the header holds one, else by commas or semicolons."""
     text = text_of(data)
     header = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ";" if ";" in header and "," not in header else ",")
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter="\t" if "\t" in header else ";" if ";" in header and "," not in header else ",",
+    )
     csv.field_size_limit(LONGEST_FILE)
     columns = None
     line = 1
@@ -127,7 +162,13 @@ def csv_rows(data):
         elif cells and len(cells) > len(columns):
             yield line, f"more columns than the {len(columns)} of the header"
         elif cells:
-            yield line, {column: re.sub(r"^'(?='*[=+\-@\t\r])", "", cell) for column, cell in zip(columns, cells)}
+            yield (
+                line,
+                {
+                    column: re.sub(r"^'(?='*[=+\-@\t\r])", "", cell)
+                    for column, cell in zip(columns, cells)
+                },
+            )
         line = reader.line_num + 1
 
 
@@ -135,7 +176,9 @@ def pyarrow_parquet():
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise UserError("Parquet files need pyarrow: pip install pyarrow, then run the same command again") from error
+        raise UserError(
+            "Parquet files need pyarrow: pip install pyarrow, then run the same command again"
+        ) from error
     return pyarrow.parquet
 
 
@@ -143,15 +186,21 @@ def parquet_rows(path):
     """In batches; other columns are not read."""
     parquet = pyarrow_parquet()
     import pyarrow
+
     number = 0
     try:
         with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=16, columns=[name for name in file.schema_arrow.names if name in COLUMNS]):
+            for batch in file.iter_batches(
+                batch_size=16, columns=[name for name in file.schema_arrow.names if name in COLUMNS]
+            ):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        yield number + 1, f"no Parquet, or damaged ({type(error).__name__}): nothing was read from here on"
+        yield (
+            number + 1,
+            f"no Parquet, or damaged ({type(error).__name__}): nothing was read from here on",
+        )
 
 
 def table(name, path):
@@ -161,14 +210,19 @@ def table(name, path):
         return parquet_rows(path)
     try:
         if path.stat().st_size > LONGEST_FILE:
-            raise UserError(f"{path} is longer than {LONGEST_FILE:,} bytes; split it and name the parts: python dataset_preparation.py --source A,B")
+            raise UserError(
+                f"{path} is longer than {LONGEST_FILE:,} bytes; split it and name the parts: python dataset_preparation.py --source A,B"
+            )
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); name another: python dataset_preparation.py --source PATH") from error
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}); name another: python dataset_preparation.py --source PATH"
+        ) from error
     return csv_rows(data) if suffix in (".csv", ".tsv") else json_rows(data)
 
 
 # One row -> (image, caption). ValueError says what is wrong with it
+
 
 def sound(text):
     if re.search("[\ud800-\udfff]", text):
@@ -225,19 +279,40 @@ def llava_row(row):
 
 def qwen_row(row):
     said = turns(row, "messages", "role", "content")
-    lists = [(who, words if isinstance(words, list) else [{"type": "text", "text": words}]) for who, words in said]
+    lists = [
+        (who, words if isinstance(words, list) else [{"type": "text", "text": words}])
+        for who, words in said
+    ]
     parts = [(who, part) for who, words in lists for part in words if isinstance(part, dict)]
-    named = [part["image"] for _, part in parts if part.get("type") == "image" and part.get("image")]
-    answer = next((part.get("text") for who, part in parts if who == "assistant" and part.get("type") == "text"), "")
-    return one_image({"images": row.get("images") or row.get("image") or named}, ("images",)), one_caption({"caption": answer})
+    named = [
+        part["image"] for _, part in parts if part.get("type") == "image" and part.get("image")
+    ]
+    answer = next(
+        (
+            part.get("text")
+            for who, part in parts
+            if who == "assistant" and part.get("type") == "text"
+        ),
+        "",
+    )
+    return one_image(
+        {"images": row.get("images") or row.get("image") or named}, ("images",)
+    ), one_caption({"caption": answer})
 
 
 def instruct_row(row):
     return one_image(row, ("image_path", "images", *IMAGE)), one_caption(row, ("output",))
 
 
-READ = {"imagefolder": plain_row, "jsonl": plain_row, "clip": plain_row, "llava": llava_row, "qwen": qwen_row, "instruct": instruct_row,
-        "parquet": plain_row}
+READ = {
+    "imagefolder": plain_row,
+    "jsonl": plain_row,
+    "clip": plain_row,
+    "llava": llava_row,
+    "qwen": qwen_row,
+    "instruct": instruct_row,
+    "parquet": plain_row,
+}
 # of the others: .json .jsonl .parquet
 TABLES_OF = {"imagefolder": {".jsonl", ".csv"}, "clip": {".csv", ".tsv"}, "parquet": {".parquet"}}
 NAMES = (*READ, "sidecar", "webdataset")
@@ -247,8 +322,12 @@ def fits(name, row):
     """How surely a row of the file `name` is of each format, 0 to 1; the first of equals counts."""
     suffix = suffix_of(name)
     picture = any(row.get(key) for key in IMAGE)
-    pair = (1 if any(key in row for key in CAPTION) else .5) if picture else 0
-    talks = {"llava": "conversations" in row, "qwen": "messages" in row, "instruct": {"instruction", "output"} <= row.keys()}
+    pair = (1 if any(key in row for key in CAPTION) else 0.5) if picture else 0
+    talks = {
+        "llava": "conversations" in row,
+        "qwen": "messages" in row,
+        "instruct": {"instruction", "output"} <= row.keys(),
+    }
     folder = {"imagefolder": pair if is_metadata(name) else 0}
     if suffix in (".csv", ".tsv"):
         return folder | {"clip": pair}
@@ -271,19 +350,26 @@ def detect(name, rows):
 
 # A folder or an archive
 
+
 def listed(folder, data):
     """{path relative to folder, with /: None, or state_of a picture} of pictures and annotation files at any depth. Hidden files and our
     own `data` folder are passed over."""
     listing = {}
     for base, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX")) and (Path(base) / name).resolve() != data]
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith((".", "__MACOSX")) and (Path(base) / name).resolve() != data
+        ]
         below = Path(base).relative_to(folder).as_posix()
         for name in names:
             suffix = suffix_of(name)
             if not name.startswith(".") and suffix in SUFFIXES | NOTES:
                 # a dangling link is no picture
                 with contextlib.suppress(FileNotFoundError):
-                    listing[posixpath.normpath(posixpath.join(below, name))] = state_of(os.path.join(base, name)) if suffix in SUFFIXES else None
+                    listing[posixpath.normpath(posixpath.join(below, name))] = (
+                        state_of(os.path.join(base, name)) if suffix in SUFFIXES else None
+                    )
     return listing
 
 
@@ -308,9 +394,14 @@ def describe(names, path_of, format="auto", keep=None, base=""):
     rows = {}
     lost = []
     seen = []
-    tables = sorted((name for name in names if suffix_of(name) in TABLES and not beside(name)), key=lambda name: (not is_metadata(name), name))
+    tables = sorted(
+        (name for name in names if suffix_of(name) in TABLES and not beside(name)),
+        key=lambda name: (not is_metadata(name), name),
+    )
     for name in tables if format not in ("sidecar", "webdataset") else ():
-        if format != "auto" and suffix_of(name) not in TABLES_OF.get(format, {".json", ".jsonl", ".parquet"}):
+        if format != "auto" and suffix_of(name) not in TABLES_OF.get(
+            format, {".json", ".jsonl", ".parquet"}
+        ):
             continue
         try:
             found = table(name, path_of(name))
@@ -321,9 +412,15 @@ def describe(names, path_of, format="auto", keep=None, base=""):
             lost.append(rejected(name, str(error), name, 0))
             continue
         known, certainty = detect(name, first)
-        known, certainty = (format, 1.0) if format != "auto" else ("imagefolder", certainty) if is_metadata(name) and not known else (known, certainty)
+        known, certainty = (
+            (format, 1.0)
+            if format != "auto"
+            else ("imagefolder", certainty)
+            if is_metadata(name) and not known
+            else (known, certainty)
+        )
         # some other table that lies about
-        if known is None or certainty <= .5 and len(names) > 1 and not is_metadata(name):
+        if known is None or certainty <= 0.5 and len(names) > 1 and not is_metadata(name):
             continue
         count = 0
         for line, row in itertools.chain(first, found):
@@ -331,16 +428,26 @@ def describe(names, path_of, format="auto", keep=None, base=""):
                 if isinstance(row, str):
                     raise ValueError(row)
                 image, caption = READ[known](row)
-                path = embedded(name, line, image, keep) if isinstance(image, bytes) else located(name, image, base)
+                path = (
+                    embedded(name, line, image, keep)
+                    if isinstance(image, bytes)
+                    else located(name, image, base)
+                )
                 style = row.get("style")
                 style = {"style": sound(style)} if isinstance(style, str) and style.strip() else {}
                 member = {"member": row["member"]} if isinstance(row.get("member"), str) else {}
-                rows.setdefault(path, {"caption": caption, **style, **member, "file": name, "line": line})
+                rows.setdefault(
+                    path, {"caption": caption, **style, **member, "file": name, "line": line}
+                )
                 count += 1
             except ValueError as error:
                 lost.append(rejected(name, str(error), name, line))
-        seen.append({"file": name, "format": known, "confidence": round(certainty, 2), "rows": count})
-    lost += sidecars(names, path_of, rows, seen) if format in ("auto", "sidecar", "webdataset") else []
+        seen.append(
+            {"file": name, "format": known, "confidence": round(certainty, 2), "rows": count}
+        )
+    lost += (
+        sidecars(names, path_of, rows, seen) if format in ("auto", "sidecar", "webdataset") else []
+    )
     return rows, lost, seen
 
 
@@ -349,8 +456,15 @@ def located(name, image, base):
     root = base.rstrip("/") + "/"
     image = image.replace("\\", "/")
     below = base and image.startswith(root)
-    path = posixpath.normpath(image.removeprefix(root) if below else posixpath.join(posixpath.dirname(name), image))
-    if path.startswith(("/", "../")) or path == ".." or re.match(r"[A-Za-z]:", path) or "\0" in path:
+    path = posixpath.normpath(
+        image.removeprefix(root) if below else posixpath.join(posixpath.dirname(name), image)
+    )
+    if (
+        path.startswith(("/", "../"))
+        or path == ".."
+        or re.match(r"[A-Za-z]:", path)
+        or "\0" in path
+    ):
         raise ValueError("the image lies outside of the folder")
     return path
 
@@ -382,18 +496,47 @@ def sidecars(names, path_of, rows, seen):
                 known = json.loads(text_of(path_of(stem + ".json").read_bytes()))
                 if not isinstance(known, dict):
                     raise ValueError("no JSON object")
-                found = {"caption": one_caption(known), **{key: sound(known[key]) for key in ("style",) if isinstance(known.get(key), str)}}
+                found = {
+                    "caption": one_caption(known),
+                    **{
+                        key: sound(known[key])
+                        for key in ("style",)
+                        if isinstance(known.get(key), str)
+                    },
+                }
             except (OSError, ValueError, RecursionError) as error:
-                reason = "no JSON" if isinstance(error, (json.JSONDecodeError, RecursionError)) else str(error)
+                reason = (
+                    "no JSON"
+                    if isinstance(error, (json.JSONDecodeError, RecursionError))
+                    else str(error)
+                )
                 lost.append(rejected(picture, reason, stem + ".json", 0))
         if not row.get("caption") and stem + ".txt" in names:
-            text = path_of(stem + ".txt").read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+            text = (
+                path_of(stem + ".txt")
+                .read_bytes()
+                .removeprefix(b"\xef\xbb\xbf")
+                .decode("utf-8", "replace")
+            )
             found = {**found, "caption": text if text.strip() else found.get("caption", "")}
         if found:
             count += 1
-            rows[picture] = {"file": stem, "line": 0, **found, **row, "caption": row.get("caption") or found.get("caption", "")}
+            rows[picture] = {
+                "file": stem,
+                "line": 0,
+                **found,
+                **row,
+                "caption": row.get("caption") or found.get("caption", ""),
+            }
     if count:
-        seen.append({"file": "", "format": "sidecar", "confidence": round(count / len(pictures), 2), "rows": count})
+        seen.append(
+            {
+                "file": "",
+                "format": "sidecar",
+                "confidence": round(count / len(pictures), 2),
+                "rows": count,
+            }
+        )
     return lost
 
 
@@ -401,13 +544,21 @@ def holds_pictures(path):
     """True for a Parquet file with the pictures' bytes inside. UserError without pyarrow, or where the file is none."""
     first = list(itertools.islice(parquet_rows(path), SAMPLE))
     if first and isinstance(first[0][1], str):
-        raise UserError(f"{path} is {first[0][1]}; name another: python dataset_preparation.py --source PATH")
-    values = [row.get(key) for _, row in first if isinstance(row, dict) for key in (*IMAGE, "images")]
+        raise UserError(
+            f"{path} is {first[0][1]}; name another: python dataset_preparation.py --source PATH"
+        )
+    values = [
+        row.get(key) for _, row in first if isinstance(row, dict) for key in (*IMAGE, "images")
+    ]
     values += [part for value in values if isinstance(value, list) for part in value]
-    return any(isinstance(value.get("bytes") if isinstance(value, dict) else value, bytes) for value in values)
+    return any(
+        isinstance(value.get("bytes") if isinstance(value, dict) else value, bytes)
+        for value in values
+    )
 
 
 # Out
+
 
 def json_lines(rows):
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -427,18 +578,34 @@ def clip_text(rows):
     writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow(["filepath", "title", "style"])
     for row in rows:
-        writer.writerow([re.sub(r"^(?='*[=+\-@\t\r])", "'", cell) for cell in (row["image"], row["caption"], row.get("style", ""))])
+        writer.writerow(
+            [
+                re.sub(r"^(?='*[=+\-@\t\r])", "'", cell)
+                for cell in (row["image"], row["caption"], row.get("style", ""))
+            ]
+        )
     return file.getvalue()
 
 
 def llava_values(row):
-    return {"id": posixpath.splitext(posixpath.basename(row["image"]))[0], "image": row["image"],
-            "conversations": [{"from": "human", "value": f"<image>\n{QUESTION}"}, {"from": "gpt", "value": row["caption"]}]}
+    return {
+        "id": posixpath.splitext(posixpath.basename(row["image"]))[0],
+        "image": row["image"],
+        "conversations": [
+            {"from": "human", "value": f"<image>\n{QUESTION}"},
+            {"from": "gpt", "value": row["caption"]},
+        ],
+    }
 
 
 def qwen_values(row):
-    return {"images": [row["image"]], "messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": QUESTION}]},
-                                                   {"role": "assistant", "content": [{"type": "text", "text": row["caption"]}]}]}
+    return {
+        "images": [row["image"]],
+        "messages": [
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": QUESTION}]},
+            {"role": "assistant", "content": [{"type": "text", "text": row["caption"]}]},
+        ],
+    }
 
 
 def instruct_values(row):
@@ -446,12 +613,31 @@ def instruct_values(row):
 
 
 WRITE = {
-    "imagefolder": ("metadata.jsonl", lambda rows: json_lines(with_style(row, {"file_name": row["image"], "text": row["caption"]}) for row in rows)),
-    "jsonl": ("captions.jsonl", lambda rows: json_lines(with_style(row, {"image": row["image"], "caption": row["caption"]}) for row in rows)),
+    "imagefolder": (
+        "metadata.jsonl",
+        lambda rows: json_lines(
+            with_style(row, {"file_name": row["image"], "text": row["caption"]}) for row in rows
+        ),
+    ),
+    "jsonl": (
+        "captions.jsonl",
+        lambda rows: json_lines(
+            with_style(row, {"image": row["image"], "caption": row["caption"]}) for row in rows
+        ),
+    ),
     "clip": ("captions.tsv", clip_text),
-    "llava": ("llava.json", lambda rows: json_list(with_style(row, llava_values(row)) for row in rows)),
-    "qwen": ("messages.jsonl", lambda rows: json_lines(with_style(row, qwen_values(row)) for row in rows)),
-    "instruct": ("instruct.json", lambda rows: json_list(with_style(row, instruct_values(row)) for row in rows)),
+    "llava": (
+        "llava.json",
+        lambda rows: json_list(with_style(row, llava_values(row)) for row in rows),
+    ),
+    "qwen": (
+        "messages.jsonl",
+        lambda rows: json_lines(with_style(row, qwen_values(row)) for row in rows),
+    ),
+    "instruct": (
+        "instruct.json",
+        lambda rows: json_list(with_style(row, instruct_values(row)) for row in rows),
+    ),
 }
 
 
@@ -459,7 +645,9 @@ def beside_values(format, row):
     """{suffix: bytes} of what lies beside a picture."""
     found = {".txt": row["caption"].encode()} if row["caption"] else {}
     if format == "webdataset":
-        found[".json"] = json.dumps(with_style(row, {"caption": row["caption"]}), ensure_ascii=False).encode()
+        found[".json"] = json.dumps(
+            with_style(row, {"caption": row["caption"]}), ensure_ascii=False
+        ).encode()
     return found
 
 
@@ -468,12 +656,23 @@ def template(format):
     if format in WRITE:
         return WRITE[format][1](EXAMPLE)
     if format == "parquet":
-        rows = ",\n    ".join(f"{{'image': {{'bytes': open({row['image']!r}, 'rb').read(), 'path': {row['image']!r}}}, 'text': {row['caption']!r}, "
-                              f"'style': {row['style']!r}}}" for row in EXAMPLE)
-        return ("import pyarrow\nimport pyarrow.parquet\n\n"
-                f"rows = [\n    {rows}]\npyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), 'pictures.parquet')\n")
-    return "".join(f"{row['image']}\n" + "".join(f"{row['image'][:-4]}{suffix}: {value.decode()}\n" for suffix, value in beside_values(format, row).items())
-                   for row in EXAMPLE)
+        rows = ",\n    ".join(
+            f"{{'image': {{'bytes': open({row['image']!r}, 'rb').read(), 'path': {row['image']!r}}}, 'text': {row['caption']!r}, "
+            f"'style': {row['style']!r}}}"
+            for row in EXAMPLE
+        )
+        return (
+            "import pyarrow\nimport pyarrow.parquet\n\n"
+            f"rows = [\n    {rows}]\npyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), 'pictures.parquet')\n"
+        )
+    return "".join(
+        f"{row['image']}\n"
+        + "".join(
+            f"{row['image'][:-4]}{suffix}: {value.decode()}\n"
+            for suffix, value in beside_values(format, row).items()
+        )
+        for row in EXAMPLE
+    )
 
 
 @contextlib.contextmanager
@@ -483,12 +682,19 @@ def parquet_writer(path, further):
     parquet = pyarrow_parquet()
     waiting = []
     import pyarrow
+
     kinds = {"text": "string", **further}
-    described = {"image": {"_type": "Image"}, **{name: {"dtype": kind, "_type": "Value"} for name, kind in kinds.items()}}
+    described = {
+        "image": {"_type": "Image"},
+        **{name: {"dtype": kind, "_type": "Value"} for name, kind in kinds.items()},
+    }
     image = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
-    schema = pyarrow.schema([("image", image), *((name, pyarrow.type_for_alias(kind)) for name, kind in kinds.items())],
-                            metadata={"huggingface": json.dumps({"info": {"features": described}})})
+    schema = pyarrow.schema(
+        [("image", image), *((name, pyarrow.type_for_alias(kind)) for name, kind in kinds.items())],
+        metadata={"huggingface": json.dumps({"info": {"features": described}})},
+    )
     with parquet.ParquetWriter(path, schema) as writer:
+
         def flush(least):
             if len(waiting) >= least:
                 writer.write_table(pyarrow.Table.from_pylist(waiting, schema=schema))
@@ -497,6 +703,7 @@ def parquet_writer(path, further):
         def add(rows):
             waiting.extend(rows)
             flush(256)
+
         yield add
         flush(1)
 
@@ -505,7 +712,15 @@ def write_parquet(path, rows):
     """rows: with "path", the picture's file."""
     with parquet_writer(path, {"style": "string"}) as add:
         for row in rows:
-            add([{"image": {"bytes": Path(row["path"]).read_bytes(), "path": row["image"]}, "text": row["caption"], "style": row.get("style")}])
+            add(
+                [
+                    {
+                        "image": {"bytes": Path(row["path"]).read_bytes(), "path": row["image"]},
+                        "text": row["caption"],
+                        "style": row.get("style"),
+                    }
+                ]
+            )
 
 
 def export(format, rows, out):
@@ -513,13 +728,20 @@ def export(format, rows, out):
     equal bytes. UserError for another suffix, without pyarrow, or where a picture is gone."""
     wanted = ".tar" if format == "webdataset" else ".zip"
     if suffix_of(out) != wanted:
-        raise UserError(f"--export {format} writes a {wanted} file, not {out}: python dataset_preparation.py --export {format} --out set{wanted}")
+        raise UserError(
+            f"--export {format} writes a {wanted} file, not {out}: python dataset_preparation.py --export {format} --out set{wanted}"
+        )
     gone = next((row["path"] for row in rows if not Path(row["path"]).exists()), None)
     if gone:
-        raise UserError(f"{gone} is missing; prepare the pictures again: python dataset_preparation.py --source PATH")
+        raise UserError(
+            f"{gone} is missing; prepare the pictures again: python dataset_preparation.py --source PATH"
+        )
     if format == "parquet":
         pyarrow_parquet()
-    with whole_file(out) as partial, (tar_writer if wanted == ".tar" else zip_writer)(partial) as add:
+    with (
+        whole_file(out) as partial,
+        (tar_writer if wanted == ".tar" else zip_writer)(partial) as add,
+    ):
         if format == "parquet":
             with tempfile.TemporaryDirectory(dir=partial.parent) as folder:
                 inside = Path(folder, "pictures.parquet")
@@ -527,7 +749,9 @@ def export(format, rows, out):
                 add(inside.name, inside)
         for row in rows if format != "parquet" else ():
             add(row["image"], Path(row["path"]))
-            for suffix, value in beside_values(format, row).items() if format in ("sidecar", "webdataset") else ():
+            for suffix, value in (
+                beside_values(format, row).items() if format in ("sidecar", "webdataset") else ()
+            ):
                 add(posixpath.splitext(row["image"])[0] + suffix, value)
         if format in WRITE:
             name, text = WRITE[format]
@@ -542,21 +766,27 @@ def stream(content):
 def zip_writer(path):
     """-> add(name, bytes, which are deflated, or the Path of what is compressed already). Dated 1980, whatever the clock says."""
     with zipfile.ZipFile(path, "w") as file:
+
         def add(name, content):
             info = zipfile.ZipInfo(name)
             info.external_attr = 0o644 << 16
-            info.compress_type = zipfile.ZIP_DEFLATED if isinstance(content, bytes) else zipfile.ZIP_STORED
+            info.compress_type = (
+                zipfile.ZIP_DEFLATED if isinstance(content, bytes) else zipfile.ZIP_STORED
+            )
             with file.open(info, "w", force_zip64=True) as inside, stream(content) as outside:
                 shutil.copyfileobj(outside, inside)
+
         yield add
 
 
 @contextlib.contextmanager
 def tar_writer(path):
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as file:
+
         def add(name, content):
             info = tarfile.TarInfo(name)
             info.size = len(content) if isinstance(content, bytes) else content.stat().st_size
             with stream(content) as outside:
                 file.addfile(info, outside)
+
         yield add

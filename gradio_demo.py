@@ -15,10 +15,12 @@ http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 m
     from gradio_client import Client
     picture, caption, seed, match, remark = Client("http://127.0.0.1:7860").predict("7", api_name="/generate")
 """
+
 # --help answers before torch loads
 if __name__ == "__main__":
     from cli import parse
     from settings import DemoConfig
+
     CONFIGS = parse(DemoConfig, description=__doc__)
 
 import functools
@@ -39,7 +41,14 @@ from settings import GUIDANCE
 
 HERE = Path(__file__).parent
 TITLE = "One seed, one picture, one caption"
-TABS = {"generate": "Generate", "picture": "Your picture", "morph": "Morph", "find": "Find", "collection": "Collection", "training": "Training"}
+TABS = {
+    "generate": "Generate",
+    "picture": "Your picture",
+    "morph": "Morph",
+    "find": "Find",
+    "collection": "Collection",
+    "training": "Training",
+}
 # whose state is kept, the latest; Gradio keeps 10,000, and each takes a copy of the page's
 # configuration
 VISITORS = 200
@@ -57,7 +66,9 @@ Or step by step, with engravings from Kaggle:
 Then press **Generate**: each click looks for the model anew."""
 
 
-def build_page(source, data="data", run="checkpoints", report="outputs/report/report.json", editable=True):
+def build_page(
+    source, data="data", run="checkpoints", report="outputs/report/report.json", editable=True
+):
     """The page as a gr.Blocks; `serve` puts it on a port.
 
     source: a MultimodalGenerator, or a function without arguments that returns one and raises UserError while there is none.
@@ -77,14 +88,27 @@ def build_page(source, data="data", run="checkpoints", report="outputs/report/re
         try:
             generator = find()
         except UserError as error:
-            return (gr.Markdown(f"## No model yet\n\n{error}.\n\n{COMMANDS}", visible=True), gr.Markdown(visible=False), gr.Markdown(visible=False),
-                    gr.skip(), gr.skip(), gr.skip())
+            return (
+                gr.Markdown(f"## No model yet\n\n{error}.\n\n{COMMANDS}", visible=True),
+                gr.Markdown(visible=False),
+                gr.Markdown(visible=False),
+                gr.skip(),
+                gr.skip(),
+                gr.skip(),
+            )
         sick = generator.health and not generator.health["passed"]
         known = [text for text in PROMPTS if not generator.unknown_words(text)]
-        return (gr.Markdown(visible=False), gr.Markdown(sentence(generator.health) if sick else "", visible=bool(sick)),
-                gr.Markdown(f"Style *{generator.style}* · checkpoint *{Path(generator.checkpoint).name}*", visible=True),
-                gr.Dropdown(choices=[(ANY, ""), *generator.styles]), gr.Dropdown(choices=[(EVERY, ""), *generator.styles]),
-                gr.Dataset(samples=[[text] for text in known], visible=bool(known)))
+        return (
+            gr.Markdown(visible=False),
+            gr.Markdown(sentence(generator.health) if sick else "", visible=bool(sick)),
+            gr.Markdown(
+                f"Style *{generator.style}* · checkpoint *{Path(generator.checkpoint).name}*",
+                visible=True,
+            ),
+            gr.Dropdown(choices=[(ANY, ""), *generator.styles]),
+            gr.Dropdown(choices=[(EVERY, ""), *generator.styles]),
+            gr.Dataset(samples=[[text] for text in known], visible=bool(known)),
+        )
 
     def wanted_tab(request: gr.Request):
         tab = request.query_params.get("tab")
@@ -95,7 +119,10 @@ def build_page(source, data="data", run="checkpoints", report="outputs/report/re
         return gr.Tabs(selected="generate"), str(seeds[event.index]), "", "", GUIDANCE, 0, 1
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
-        gr.Markdown(f"# {TITLE}\n\nA small model holds both in one latent: the seed draws the picture, and the same seed writes what it shows.", elem_id="masthead")
+        gr.Markdown(
+            f"# {TITLE}\n\nA small model holds both in one latent: the seed draws the picture, and the same seed writes what it shows.",
+            elem_id="masthead",
+        )
         warning = gr.Markdown(visible=False, elem_id="health")
         notice = gr.Markdown(visible=False, elem_id="notice")
         tabs = gr.Tabs(elem_id="tabs", overflow_behavior="wrap")
@@ -117,9 +144,17 @@ def build_page(source, data="data", run="checkpoints", report="outputs/report/re
 
         loaded.then(None, None, None, js="() => page.opened()", **QUIET)
         for event in (loaded, desk.asked):
-            event.then(state, None, [notice, warning, colophon, desk.styles, other_styles, desk.examples], **QUIET)
+            event.then(
+                state,
+                None,
+                [notice, warning, colophon, desk.styles, other_styles, desk.examples],
+                **QUIET,
+            )
         desk.show(found.select(bring_up, seeds, [tabs, *desk.controls], **QUIET).then)
-        for name, tab in zip(TABS, (generate_page, picture_page, morph_page, find_page, collection_page, training_page)):
+        for name, tab in zip(
+            TABS,
+            (generate_page, picture_page, morph_page, find_page, collection_page, training_page),
+        ):
             tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET)
     return page.queue(max_size=32, default_concurrency_limit=1, api_open=False)
 
@@ -127,22 +162,48 @@ def build_page(source, data="data", run="checkpoints", report="outputs/report/re
 def serve(page, host="127.0.0.1", port=7860, share=False, auth="", blocked=()):
     """Puts the page on its port and returns; page.close() ends it. auth: "user:password"; blocked: paths never served. UserError where the port is taken."""
     gr = import_gradio()
-    ours = {"127.0.0.1", "localhost", *(os.environ.get("NO_PROXY", "") + "," + os.environ.get("no_proxy", "")).split(",")} - {""}
+    ours = {
+        "127.0.0.1",
+        "localhost",
+        *(os.environ.get("NO_PROXY", "") + "," + os.environ.get("no_proxy", "")).split(","),
+    } - {""}
     # launch() asks its own server whether it is up
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(sorted(ours))
     try:
-        page.launch(server_name=host, server_port=port, share=share, auth=tuple(auth.split(":", 1)) if auth else None, quiet=True, prevent_thread_lock=True, show_error=True,
-                    max_file_size="10mb", allowed_paths=[], blocked_paths=[str(Path(path).resolve()) for path in blocked], strict_cors=True, ssr_mode=False,
-                    enable_monitoring=False, state_session_capacity=VISITORS, footer_links=["api"], theme=gr.themes.Base(font=FONTS, font_mono=["Menlo", "Consolas", "monospace"], radius_size="none"),
-                    css_paths=HERE / "page.css", head=f"<script>{(HERE / 'page.js').read_text('utf-8')}</script>")
+        page.launch(
+            server_name=host,
+            server_port=port,
+            share=share,
+            auth=tuple(auth.split(":", 1)) if auth else None,
+            quiet=True,
+            prevent_thread_lock=True,
+            show_error=True,
+            max_file_size="10mb",
+            allowed_paths=[],
+            blocked_paths=[str(Path(path).resolve()) for path in blocked],
+            strict_cors=True,
+            ssr_mode=False,
+            enable_monitoring=False,
+            state_session_capacity=VISITORS,
+            footer_links=["api"],
+            theme=gr.themes.Base(
+                font=FONTS, font_mono=["Menlo", "Consolas", "monospace"], radius_size="none"
+            ),
+            css_paths=HERE / "page.css",
+            head=f"<script>{(HERE / 'page.js').read_text('utf-8')}</script>",
+        )
     except (OSError, ValueError) as error:
         # it waits three seconds for itself
         if "localhost is not accessible" in str(error):
             page.close(verbose=False)
-            raise UserError("the page did not answer itself within three seconds: this machine is too busy; run the same command again") from error
+            raise UserError(
+                "the page did not answer itself within three seconds: this machine is too busy; run the same command again"
+            ) from error
         if "empty port" not in str(error):
             raise
-        raise UserError(f"cannot listen on {host}, port {port}: it is taken, or not of this machine; choose another: python gradio_demo.py --port N") from error
+        raise UserError(
+            f"cannot listen on {host}, port {port}: it is taken, or not of this machine; choose another: python gradio_demo.py --port N"
+        ) from error
     return page
 
 
@@ -153,12 +214,16 @@ def main(config):
     if checkpoint.exists():
         find()
     else:
-        print(f"{checkpoint} is missing; make it with: make demo, or python training_loop.py; the page looks for it on each click")
+        print(
+            f"{checkpoint} is missing; make it with: make demo, or python training_loop.py; the page looks for it on each click"
+        )
     with tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True) as cache:
         # /tmp/gradio belongs to whoever made it first
         os.environ["GRADIO_TEMP_DIR"] = cache
         page = build_page(find, config.data, checkpoint.parent, editable=config.private)
-        serve(page, config.host, config.port, config.share, config.auth, blocked=[checkpoint.parent])
+        serve(
+            page, config.host, config.port, config.share, config.auth, blocked=[checkpoint.parent]
+        )
         print(f"page: {page.share_url or f'http://{config.host}:{config.port}'}", flush=True)
         try:
             # until Ctrl+C

@@ -4,6 +4,7 @@ The library `datasets` streams it, so that nothing is stored twice: the bytes of
 harmless> in one flat folder, and metadata.jsonl says what is known of each. After every batch it is noted how far the stream was read,
 and a broken download goes on from there. No data set runs code of its own: `datasets` has no such thing from version 4 on.
 """
+
 import contextlib
 import itertools
 import json
@@ -28,11 +29,19 @@ VERSION = 1
 # rows in memory at once, and files asked for at once
 BATCH = 32
 # of any library
-UNREACHED = {"ConnectionError", "TimeoutError", "TransportError", "TimeoutException", "HTTPError", "OfflineModeIsEnabled"}
+UNREACHED = {
+    "ConnectionError",
+    "TimeoutError",
+    "TransportError",
+    "TimeoutException",
+    "HTTPError",
+    "OfflineModeIsEnabled",
+}
 
 
 class Columns(NamedTuple):
     """Names of columns; styles: what the numbers of the style's column mean."""
+
     picture: str
     caption: str | None
     style: str | None
@@ -40,15 +49,25 @@ class Columns(NamedTuple):
 
 
 def parts(source):
-    """"hf:owner/name:split" -> (name or folder, subset, split), None where nothing is said."""
+    """ "hf:owner/name:split" -> (name or folder, subset, split), None where nothing is said."""
     name = source.removeprefix("hf:")
     words = [name] if Path(name).expanduser().is_dir() else name.split(":")
     name = words[0]
     folder = Path(words[0]).expanduser()
     sound = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name and folder.is_dir()
-    if not sound or len(words) > 3 or not all(re.fullmatch(r"[\w.+-]+", word) for word in words[1:]):
-        raise UserError(f"--source {source} names no data set; they read hf:owner/name, hf:owner/name:split or hf:owner/name:subset:split")
-    return folder.resolve().as_posix() if folder.is_dir() else name, words[1] if len(words) == 3 else None, words[-1] if len(words) > 1 else None
+    if (
+        not sound
+        or len(words) > 3
+        or not all(re.fullmatch(r"[\w.+-]+", word) for word in words[1:])
+    ):
+        raise UserError(
+            f"--source {source} names no data set; they read hf:owner/name, hf:owner/name:split or hf:owner/name:subset:split"
+        )
+    return (
+        folder.resolve().as_posix() if folder.is_dir() else name,
+        words[1] if len(words) == 3 else None,
+        words[-1] if len(words) > 1 else None,
+    )
 
 
 def trouble(error, source):
@@ -62,22 +81,36 @@ def trouble(error, source):
     name = parts(source)[0]
     choices = re.search(r"\[(.*?)\]", text)
     if "gated" in text or "GatedRepoError" in kinds:
-        return UserError(f"{source} wants to be asked: accept its terms on https://huggingface.co/datasets/{name}, log in with hf auth login, "
-                         "and run the same command again")
+        return UserError(
+            f"{source} wants to be asked: accept its terms on https://huggingface.co/datasets/{name}, log in with hf auth login, "
+            "and run the same command again"
+        )
     if kinds & {"DatasetNotFoundError", "RepositoryNotFoundError"}:
-        return UserError(f"{source} does not exist, or not for everyone: look for it on https://huggingface.co/datasets, or log in with hf auth login "
-                         "and run the same command again")
+        return UserError(
+            f"{source} does not exist, or not for everyone: look for it on https://huggingface.co/datasets, or log in with hf auth login "
+            "and run the same command again"
+        )
     if choices and text.startswith(("Bad split", "Config name is missing", "BuilderConfig")):
         choice = choices[1].replace("'", "").split(", ")[0]
-        form = f"hf:{name}:{choice}" if text.startswith("Bad split") else f"hf:{name}:{choice}:train"
-        return UserError(f"{source} has no such {'split' if text.startswith('Bad split') else 'subset, or wants one'}; there are {choices[1]}: --source {form}")
+        form = (
+            f"hf:{name}:{choice}" if text.startswith("Bad split") else f"hf:{name}:{choice}:train"
+        )
+        return UserError(
+            f"{source} has no such {'split' if text.startswith('Bad split') else 'subset, or wants one'}; there are {choices[1]}: --source {form}"
+        )
     if "scripts are no longer supported" in text:
-        return UserError(f"{source} can be read only by running its own code, which is never done: download its pictures and name their folder, "
-                         "--source PATH")
+        return UserError(
+            f"{source} can be read only by running its own code, which is never done: download its pictures and name their folder, "
+            "--source PATH"
+        )
     if kinds & UNREACHED:
-        return UserError(f"{source} cannot be reached ({type(error).__name__}): run the same command again with a network; what has arrived is kept")
-    return UserError(f"{source} cannot be read ({type(error).__name__}: {text[:200]}): name another, or download its pictures and name their folder, "
-                     "--source PATH")
+        return UserError(
+            f"{source} cannot be reached ({type(error).__name__}): run the same command again with a network; what has arrived is kept"
+        )
+    return UserError(
+        f"{source} cannot be read ({type(error).__name__}: {text[:200]}): name another, or download its pictures and name their folder, "
+        "--source PATH"
+    )
 
 
 @contextlib.contextmanager
@@ -97,9 +130,13 @@ def opened(source):
     try:
         import datasets
     except ImportError as error:
-        raise UserError(f"{source} needs the library datasets: pip install 'datasets>=4', then run the same command again") from error
+        raise UserError(
+            f"{source} needs the library datasets: pip install 'datasets>=4', then run the same command again"
+        ) from error
     if int(datasets.__version__.split(".")[0]) < 4:
-        raise UserError(f"{source} needs datasets 4 or newer, since older ones run code of strangers: pip install --upgrade datasets")
+        raise UserError(
+            f"{source} needs datasets 4 or newer, since older ones run code of strangers: pip install --upgrade datasets"
+        )
     name, subset, split = parts(source)
     with told(source):
         builder = datasets.load_dataset_builder(name, subset)
@@ -108,29 +145,59 @@ def opened(source):
         if split is None:
             split = "train" if "train" in streams else next(iter(streams))
             if len(streams) > 1:
-                print(f"{source}: split {split} of {', '.join(streams)}; another one: --source {source}:NAME", flush=True)
+                print(
+                    f"{source}: split {split} of {', '.join(streams)}; another one: --source {source}:NAME",
+                    flush=True,
+                )
             streams = streams[split]
         known = (builder.info.splits or {}).get(split)
         if not streams.features:
-            raise UserError(f"{source} does not say which of its columns holds pictures; download them and name their folder, --source PATH")
+            raise UserError(
+                f"{source} does not say which of its columns holds pictures; download them and name their folder, --source PATH"
+            )
         return builder.hash, streams.decode(False), known and known.num_examples
 
 
 def columns_of(features, source):
     """-> Columns: the first picture, caption, text or title, else the only column of text; style, or labels that are styles."""
     import datasets
+
     kind = lambda feature: getattr(feature, "dtype", None) in ("string", "large_string")
-    pictures = sorted((name for name in features if isinstance(features[name], datasets.Image)), key=lambda name: name not in formats.IMAGE)
+    pictures = sorted(
+        (name for name in features if isinstance(features[name], datasets.Image)),
+        key=lambda name: name not in formats.IMAGE,
+    )
     if not pictures:
-        raise UserError(f"{source} has no column of pictures, only {', '.join(map(formats.printable, features))}: name another")
-    texts = [name for name in features if kind(features[name]) or isinstance(features[name], datasets.List) and kind(features[name].feature)]
+        raise UserError(
+            f"{source} has no column of pictures, only {', '.join(map(formats.printable, features))}: name another"
+        )
+    texts = [
+        name
+        for name in features
+        if kind(features[name])
+        or isinstance(features[name], datasets.List)
+        and kind(features[name].feature)
+    ]
     words = [name for name in texts if name not in ("style", *formats.IMAGE)]
-    caption = next((name for name in formats.CAPTION if name in texts), words[0] if len(words) == 1 else None)
-    named = {name: tuple(feature.names) for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)}
+    caption = next(
+        (name for name in formats.CAPTION if name in texts), words[0] if len(words) == 1 else None
+    )
+    named = {
+        name: tuple(feature.names)
+        for name, feature in features.items()
+        if isinstance(feature, datasets.ClassLabel)
+    }
     known = {style.rstrip("s") for style in STYLES}
-    labels = [name for name, names in named.items() if known & {label.lower().rstrip("s") for label in names}]
+    labels = [
+        name
+        for name, names in named.items()
+        if known & {label.lower().rstrip("s") for label in names}
+    ]
     style = next((name for name in ("style", *labels) if name in named or name in texts), None)
-    print(f"{source}: pictures from column {pictures[0]}, captions from {caption or 'none'}, styles from {style or 'none'}", flush=True)
+    print(
+        f"{source}: pictures from column {pictures[0]}, captions from {caption or 'none'}, styles from {style or 'none'}",
+        flush=True,
+    )
     return Columns(pictures[0], caption, style, named.get(style, ()))
 
 
@@ -141,9 +208,18 @@ def picture(value, name):
     inside = value.get("path") or "" if isinstance(value, dict) else ""
     if isinstance(image, str):
         import fsspec
-        root = f"{name}/" if name.startswith("/") or re.match("[A-Za-z]:", name) else f"hf://datasets/{name}@"
+
+        root = (
+            f"{name}/"
+            if name.startswith("/") or re.match("[A-Za-z]:", name)
+            else f"hf://datasets/{name}@"
+        )
         *outer, file = image.replace("\\", "/").split("::")
-        if not file.startswith(root) or ".." in file.split("/") or not all(part.startswith("zip://") for part in outer):
+        if (
+            not file.startswith(root)
+            or ".." in file.split("/")
+            or not all(part.startswith("zip://") for part in outer)
+        ):
             raise ValueError("the image lies outside of the data set")
         try:
             with fsspec.open(image, "rb") as opened_file:
@@ -152,7 +228,13 @@ def picture(value, name):
             raise ValueError("image not found") from error
         except zipfile.BadZipFile as error:
             raise ValueError("damaged (BadZipFile)") from error
-        inside = outer[0].removeprefix("zip://") if outer else file.removeprefix(root).partition("/")[2] if root.startswith("hf:") else file.removeprefix(root)
+        inside = (
+            outer[0].removeprefix("zip://")
+            if outer
+            else file.removeprefix(root).partition("/")[2]
+            if root.startswith("hf:")
+            else file.removeprefix(root)
+        )
     if len(image) > archives.LARGEST_MEMBER:
         raise ValueError(f"larger than {archives.LARGEST_MEMBER:,} bytes")
     return image, inside
@@ -163,12 +245,18 @@ def row_of(found, columns, name):
     try:
         image, inside = picture(found[columns.picture], name)
         said = found.get(columns.caption)
-        caption = formats.one_caption({"caption": next(iter(said), None) if isinstance(said, list) else said})
+        caption = formats.one_caption(
+            {"caption": next(iter(said), None) if isinstance(said, list) else said}
+        )
         style = found.get(columns.style)
         if isinstance(style, int):
             style = columns.styles[style] if 0 <= style < len(columns.styles) else None
         style = formats.sound(style) if isinstance(style, str) else ""
-        return image, {"member": formats.sound(inside), **({"caption": caption} if caption else {}), **({"style": style} if style.strip() else {})}
+        return image, {
+            "member": formats.sound(inside),
+            **({"caption": caption} if caption else {}),
+            **({"style": style} if style.strip() else {}),
+        }
     except ValueError as error:
         return None, str(error)
 
@@ -192,29 +280,58 @@ def download(source, folder, most, known, rows):
     have = sum("file_name" in row for row in rows)
     size = known["bytes"]
     batches = iter(stream)
-    with open(folder / JOURNAL, "a", encoding="utf-8") as log, ThreadPoolExecutor(BATCH) as threads, \
-            progress(label="fetching", total=min(filter(None, (most, length)), default=None), initial=have) as bar:
+    with (
+        open(folder / JOURNAL, "a", encoding="utf-8") as log,
+        ThreadPoolExecutor(BATCH) as threads,
+        progress(
+            label="fetching", total=min(filter(None, (most, length)), default=None), initial=have
+        ) as bar,
+    ):
         while not finished and not (most and have >= most):
             wanted = min(BATCH, most - have) if most else BATCH
             with told(source):
                 batch = list(itertools.islice(batches, wanted))
-                found = list(threads.map(row_of, batch, itertools.repeat(columns), itertools.repeat(name)))
+                found = list(
+                    threads.map(row_of, batch, itertools.repeat(columns), itertools.repeat(name))
+                )
             finished = len(batch) < wanted
             before = len(rows)
             for image, row in found:
                 if image is None:
                     rows.append(formats.rejected(source, row, source, len(rows) + 1))
                     continue
-                rows.append({"file_name": f"{len(rows):06}_{archives.harmless(row['member'])}{formats.suffix_inside(image)}", **row})
+                rows.append(
+                    {
+                        "file_name": f"{len(rows):06}_{archives.harmless(row['member'])}{formats.suffix_inside(image)}",
+                        **row,
+                    }
+                )
                 (folder / rows[-1]["file_name"]).write_bytes(image)
                 have = have + 1
                 size = size + len(image)
-            if not finished and (len(rows) >= archives.MOST_MEMBERS or size > archives.LARGEST_TOTAL):
+            if not finished and (
+                len(rows) >= archives.MOST_MEMBERS or size > archives.LARGEST_TOTAL
+            ):
                 finished = True
-                rows.append(formats.rejected(source, f"more than {archives.MOST_MEMBERS:,} rows or {archives.LARGEST_TOTAL:,} bytes: {archives.REST}", source, 0))
+                rows.append(
+                    formats.rejected(
+                        source,
+                        f"more than {archives.MOST_MEMBERS:,} rows or {archives.LARGEST_TOTAL:,} bytes: {archives.REST}",
+                        source,
+                        0,
+                    )
+                )
             log.write(formats.json_lines(rows[before:]))
             log.flush()
-            known = {"version": VERSION, "source": source, "there": there, "rows": len(rows), "bytes": size, "finished": finished, "state": stream.state_dict()}
+            known = {
+                "version": VERSION,
+                "source": source,
+                "there": there,
+                "rows": len(rows),
+                "bytes": size,
+                "finished": finished,
+                "state": stream.state_dict(),
+            }
             write_text(folder / MARKER, json.dumps(known))
             bar.update(sum(image is not None for image, _ in found))
     ours = {row.get("file_name") for row in rows}
@@ -232,7 +349,7 @@ def fetch(source, folder, most=0):
         known = json.loads((folder / MARKER).read_text("utf-8"))
     if (known.get("version"), known.get("source")) != (VERSION, source):
         known = {}
-    rows = recover_jsonl(folder / JOURNAL)[:known["rows"]] if known else []
+    rows = recover_jsonl(folder / JOURNAL)[: known["rows"]] if known else []
     if not known.get("finished") and not (most and sum("file_name" in row for row in rows) >= most):
         rows = download(source, folder, most, known, rows)
     pictures = [row for row in rows if "file_name" in row]
@@ -240,4 +357,6 @@ def fetch(source, folder, most=0):
     path = folder / "metadata.jsonl"
     if not path.exists() or path.read_bytes() != text.encode():
         write_text(path, text)
-    return [row for row in rows if "reason" in row], [{"file": source, "format": "datasets", "confidence": 1.0, "rows": len(pictures)}]
+    return [row for row in rows if "reason" in row], [
+        {"file": source, "format": "datasets", "confidence": 1.0, "rows": len(pictures)}
+    ]

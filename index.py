@@ -11,6 +11,7 @@ best_model.training.npz   thumbnails float32 (N, 256) of the training pictures; 
 
 Both carry the model's fingerprint: one of another model counts as missing. Texts are JSON in uint8, so that reading executes nothing.
 """
+
 import functools
 import json
 import zipfile
@@ -36,6 +37,7 @@ def folder_of(generator, data="data"):
 
 # ---------------------------------------------------------------- files
 
+
 def text(values):
     return np.frombuffer(json.dumps(values, ensure_ascii=False).encode(), np.uint8)
 
@@ -47,9 +49,22 @@ def read(path, fingerprint, changed):
         with np.load(path) as file:
             if str(file["fingerprint"]) != fingerprint:
                 return None
-            return {name: json.loads(array.tobytes()) if array.dtype == np.uint8 else array for name, array in file.items()}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is damaged or no index ({type(error).__name__}); remove it and build it again: python inference.py --index 10000") from error
+            return {
+                name: json.loads(array.tobytes()) if array.dtype == np.uint8 else array
+                for name, array in file.items()
+            }
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise UserError(
+            f"{path} is damaged or no index ({type(error).__name__}); remove it and build it again: python inference.py --index 10000"
+        ) from error
 
 
 def load(generator, kind):
@@ -68,12 +83,15 @@ def save(generator, kind, **arrays):
 def existing(generator, kind):
     found = load(generator, kind)
     if found is None:
-        raise UserError(f"there is no index of {'seeds' if kind == 'seeds' else 'the training pictures'} beside {generator.checkpoint} that belongs to it; build it once: "
-                        f"python inference.py --index 10000 --checkpoint {generator.checkpoint}")
+        raise UserError(
+            f"there is no index of {'seeds' if kind == 'seeds' else 'the training pictures'} beside {generator.checkpoint} that belongs to it; build it once: "
+            f"python inference.py --index 10000 --checkpoint {generator.checkpoint}"
+        )
     return found
 
 
 # ---------------------------------------------------------------- seeds
+
 
 def index_seeds(generator, count, batch=32):
     """Draws the seeds 0 to count - 1 into the index, from where it stands -> its path."""
@@ -86,8 +104,16 @@ def index_seeds(generator, count, batch=32):
 def grow_seeds(generator, count, batch=32):
     """The same as a generator of how many seeds are drawn."""
     known = load(generator, "seeds")
-    features, cosines, captions = ([known["features"]], [known["cosine"]], list(known["captions"])) if known else ([], [], [])
-    store = lambda: save(generator, "seeds", features=np.concatenate(features), cosine=np.concatenate(cosines), captions=text(captions))
+    features, cosines, captions = (
+        ([known["features"]], [known["cosine"]], list(known["captions"])) if known else ([], [], [])
+    )
+    store = lambda: save(
+        generator,
+        "seeds",
+        features=np.concatenate(features),
+        cosine=np.concatenate(cosines),
+        captions=text(captions),
+    )
     while len(captions) < count:
         start = len(captions)
         pairs = generator.generate_batch(range(start, min(start + batch, count)))
@@ -107,16 +133,31 @@ def find_seeds(generator, feature, count=10):
     found = existing(generator, "seeds")
     features = found["features"]
     one = feature[0].numpy()
-    scores = np.concatenate([features[start:start + 8192].astype(np.float32) @ one for start in range(0, len(features), 8192)])
-    return [{"seed": int(seed), "caption": found["captions"][seed], "score": round(float(scores[seed]), 4), "match": generator.percentile(found["cosine"][seed])}
-            for seed in np.argsort(-scores, kind="stable")[:count]]
+    scores = np.concatenate(
+        [
+            features[start : start + 8192].astype(np.float32) @ one
+            for start in range(0, len(features), 8192)
+        ]
+    )
+    return [
+        {
+            "seed": int(seed),
+            "caption": found["captions"][seed],
+            "score": round(float(scores[seed]), 4),
+            "match": generator.percentile(found["cosine"][seed]),
+        }
+        for seed in np.argsort(-scores, kind="stable")[:count]
+    ]
 
 
 # ---------------------------------------------------------------- training pictures
 
+
 def distances(thumbs, known):
     """(N, 256), (M, 256) -> (N, M), as realism.memorised has them."""
-    return torch.cdist(torch.as_tensor(thumbs), torch.as_tensor(known), compute_mode="donot_use_mm_for_euclid_dist")
+    return torch.cdist(
+        torch.as_tensor(thumbs), torch.as_tensor(known), compute_mode="donot_use_mm_for_euclid_dist"
+    )
 
 
 def index_training(generator, data="data"):
@@ -126,19 +167,42 @@ def index_training(generator, data="data"):
     size = generator.model.config.image_size
     train, val = collection.read_captions()
     if not (collection.pixels(size).exists() and collection.pixels_ids(size).exists()):
-        raise UserError(f"{collection.pixels(size)} is missing; prepare the pictures again: python dataset_preparation.py --style {generator.style}")
+        raise UserError(
+            f"{collection.pixels(size)} is missing; prepare the pictures again: python dataset_preparation.py --style {generator.style}"
+        )
     place = {id: i for i, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
     train, val = ([row for row in rows if row["id"] in place] for rows in (train, val))
     if not (train and val):
-        raise UserError(f"{collection.pixels(size)} holds none of the captioned pictures; write the captions again: python caption_generation.py --style {generator.style}")
+        raise UserError(
+            f"{collection.pixels(size)} holds none of the captioned pictures; write the captions again: python caption_generation.py --style {generator.style}"
+        )
     pixels = np.load(collection.pixels(size), mmap_mode="r")
-    thumbs = np.concatenate([thumbnails(pixels[[place[row["id"]] for row in train[start:start + 256]]])
-                             for start in progress(range(0, len(train), 256), label="training pictures", unit="batch")])
-    held_out = [Image.fromarray(pixels[place[val[i]["id"]]]) for i in np.unique(np.linspace(0, len(val) - 1, SOME).astype(int))]
+    thumbs = np.concatenate(
+        [
+            thumbnails(pixels[[place[row["id"]] for row in train[start : start + 256]]])
+            for start in progress(
+                range(0, len(train), 256), label="training pictures", unit="batch"
+            )
+        ]
+    )
+    held_out = [
+        Image.fromarray(pixels[place[val[i]["id"]]])
+        for i in np.unique(np.linspace(0, len(val) - 1, SOME).astype(int))
+    ]
     rebuilt = thumbnails(np.stack([np.asarray(image) for image in generator.reconstruct(held_out)]))
-    near = np.concatenate([distances(part, thumbs).amin(1).numpy() for part in np.array_split(rebuilt, -(-len(rebuilt) // 32))])
-    return save(generator, "training", thumbnails=thumbs, threshold=np.quantile(near, .01),
-                rows=text([{name: row[name] for name in ("id", "filename", "caption")} for row in train])), len(train)
+    near = np.concatenate(
+        [
+            distances(part, thumbs).amin(1).numpy()
+            for part in np.array_split(rebuilt, -(-len(rebuilt) // 32))
+        ]
+    )
+    return save(
+        generator,
+        "training",
+        thumbnails=thumbs,
+        threshold=np.quantile(near, 0.01),
+        rows=text([{name: row[name] for name in ("id", "filename", "caption")} for row in train]),
+    ), len(train)
 
 
 def nearest_training(generator, pixels, count=3):
@@ -146,5 +210,10 @@ def nearest_training(generator, pixels, count=3):
     found = existing(generator, "training")
     near = distances(thumbnails(pixels), found["thumbnails"])
     distance, place = near.topk(min(count, near.shape[1]), largest=False)
-    return [[{**found["rows"][j], "distance": round(d, 4), "memorised": bool(d < found["threshold"])} for d, j in zip(row, rows)]
-            for row, rows in zip(distance.tolist(), place.tolist())]
+    return [
+        [
+            {**found["rows"][j], "distance": round(d, 4), "memorised": bool(d < found["threshold"])}
+            for d, j in zip(row, rows)
+        ]
+        for row, rows in zip(distance.tolist(), place.tolist())
+    ]

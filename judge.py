@@ -7,6 +7,7 @@ It learns from renders of its own (all combinations, seeds from FIRST_SEED on), 
 renders of held-out combinations: all seven attributes at once right on CLEAN of them, and on DEGRADED of the same blurred,
 noisy and of changed contrast. A judge that fails refuses to score. Its examination travels in its file.
 """
+
 import hashlib
 import json
 import os
@@ -29,18 +30,19 @@ FORMAT = 1
 # side of the pictures that the judge looks at
 SIZE = 128
 # what the examination asks, all attributes right at once
-CLEAN = .99
-DEGRADED = .97
+CLEAN = 0.99
+DEGRADED = 0.97
 # of the renders to learn from and to be examined on
 FIRST_SEED = 1_000_000
 EXAM_SEED = 2_000_000
 EPOCHS = 7
 BATCH = 64
 LEARNING_RATE = 4e-3
-WEIGHT_DECAY = .05
+WEIGHT_DECAY = 0.05
 
 
 # ---------------------------------------------------------------- renders
+
 
 class Renders(Dataset):
     """Facts and their seeds -> the drawn pictures, uint8 (size, size), drawn when asked for."""
@@ -60,7 +62,12 @@ class Renders(Dataset):
 def draw_all(facts, first_seed, label, size=SIZE):
     """List of N facts -> uint8 tensor (N, size, size), drawn with seeds from first_seed on, by as many processes as there are cores."""
     workers = min(16, os.cpu_count() or 1) if len(facts) > 200 else 0
-    batches = DataLoader(Renders(facts, first_seed, size), batch_size=32, num_workers=workers, generator=stream("workers"))
+    batches = DataLoader(
+        Renders(facts, first_seed, size),
+        batch_size=32,
+        num_workers=workers,
+        generator=stream("workers"),
+    )
     drawn = []
     with progress(label=label, total=len(facts)) as bar:
         for batch in batches:
@@ -76,50 +83,74 @@ def lesson(count, seed=0):
 
 def labels(facts):
     """N facts -> (N, 7) int64: which value of each attribute."""
-    return torch.tensor([[values.index(one[name]) for name, values in ATTRIBUTES.items()] for one in facts])
+    return torch.tensor(
+        [[values.index(one[name]) for name, values in ATTRIBUTES.items()] for one in facts]
+    )
 
 
 def stream(purpose):
     """Random numbers for one purpose, the same each time."""
-    return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(f"judge {purpose}".encode()).digest()[:8], "big") >> 1)
+    return torch.Generator().manual_seed(
+        int.from_bytes(hashlib.sha256(f"judge {purpose}".encode()).digest()[:8], "big") >> 1
+    )
 
 
 def degrade(images, generator):
     """Pictures (B, 1, S, S) in [-1, 1] -> the same blurred (by .3 to 1 pixel), of other contrast (.5 to 1.2) and brightness
     (up to .3 of 2), and noisy (standard deviation up to .2), each picture by amounts of its own."""
-    amount = lambda low, high: low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
-    sigma = amount(.3, 1)
-    contrast = amount(.5, 1.2)
-    brightness = amount(-.3, .3)
-    noise = amount(0, .2)
-    kernel = torch.exp(-torch.arange(-3, 4) ** 2 / (2 * sigma ** 2))  # (B, 1, 1, 7)
+    amount = lambda low, high: (
+        low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
+    )
+    sigma = amount(0.3, 1)
+    contrast = amount(0.5, 1.2)
+    brightness = amount(-0.3, 0.3)
+    noise = amount(0, 0.2)
+    kernel = torch.exp(-(torch.arange(-3, 4) ** 2) / (2 * sigma**2))  # (B, 1, 1, 7)
     kernel = kernel / kernel.sum(-1, keepdim=True)
     stacked = F.pad(images, (3, 3, 3, 3), mode="replicate").transpose(0, 1)  # (1, B, S + 6, S + 6)
-    blurred = F.conv2d(F.conv2d(stacked, kernel, groups=len(images)), kernel.transpose(2, 3), groups=len(images)).transpose(0, 1)
-    return (blurred * contrast + brightness + noise * torch.randn(images.shape, generator=generator)).clamp(-1, 1)
+    blurred = F.conv2d(
+        F.conv2d(stacked, kernel, groups=len(images)), kernel.transpose(2, 3), groups=len(images)
+    ).transpose(0, 1)
+    return (
+        blurred * contrast + brightness + noise * torch.randn(images.shape, generator=generator)
+    ).clamp(-1, 1)
 
 
 # ---------------------------------------------------------------- the classifier
+
 
 class Judge(nn.Module):
     """Grey pictures (B, 1, SIZE, SIZE) in [-1, 1] -> features (B, FEATURES); one linear head per attribute reads them.
 
     about: plain JSON: the collection's version and the examination, {"clean": {"all": .99, "subject": 1., ...}, "degraded": ...}.
     """
+
     FEATURES = 256
 
     def __init__(self, width=32):
         super().__init__()
+
         # batch norm: its statistics are frozen when the judge judges
         def stage(narrow, wide, stride=1):
-            return nn.Sequential(nn.Conv2d(narrow, wide, 3, stride, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU(inplace=True))
+            return nn.Sequential(
+                nn.Conv2d(narrow, wide, 3, stride, padding=1, bias=False),
+                nn.BatchNorm2d(wide),
+                nn.ReLU(inplace=True),
+            )
+
         self.layers = nn.Sequential(
             nn.PixelUnshuffle(4),  # (B, 16, 32, 32)
             stage(16, width),
-            stage(width, 2 * width, 2), stage(2 * width, 2 * width),  # (B, 2W, 16, 16)
-            stage(2 * width, 3 * width, 2), stage(3 * width, 3 * width),  # (B, 3W, 8, 8)
+            stage(width, 2 * width, 2),
+            stage(2 * width, 2 * width),  # (B, 2W, 16, 16)
+            stage(2 * width, 3 * width, 2),
+            stage(3 * width, 3 * width),  # (B, 3W, 8, 8)
             stage(3 * width, 4 * width, 2),  # (B, 4W, 4, 4)
-            nn.Flatten(), nn.Linear(64 * width, self.FEATURES), nn.ReLU(), nn.Dropout(.2))
+            nn.Flatten(),
+            nn.Linear(64 * width, self.FEATURES),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+        )
         self.heads = nn.Linear(self.FEATURES, sum(map(len, ATTRIBUTES.values())))
         self.width = width
         self.about = {}
@@ -135,7 +166,10 @@ class Judge(nn.Module):
 
     def loss(self, images, truth):
         """images (B, 1, SIZE, SIZE), truth (B, 7) -> sum over the attributes of the cross-entropy, in nats."""
-        return sum(F.cross_entropy(logits, values) for logits, values in zip(self.logits(self(images)), truth.T))
+        return sum(
+            F.cross_entropy(logits, values)
+            for logits, values in zip(self.logits(self(images)), truth.T)
+        )
 
     @torch.no_grad()
     def features(self, pixels):
@@ -146,13 +180,21 @@ class Judge(nn.Module):
     @torch.no_grad()
     def see(self, pixels):
         """uint8 (N, S, S) grey or (N, S, S, 3) -> N facts, each with the likeliest value of all seven attributes."""
-        chosen = [logits.argmax(1).tolist() for logits in self.logits(torch.as_tensor(self.features(pixels)))]
-        return [{name: values[i] for (name, values), i in zip(ATTRIBUTES.items(), row)} for row in zip(*chosen)]
+        chosen = [
+            logits.argmax(1).tolist()
+            for logits in self.logits(torch.as_tensor(self.features(pixels)))
+        ]
+        return [
+            {name: values[i] for (name, values), i in zip(ATTRIBUTES.items(), row)}
+            for row in zip(*chosen)
+        ]
 
 
 def views(pixels):
     """uint8 (N, S, S) or (N, S, S, 3), array or tensor -> (N, 1, SIZE, SIZE) in [-1, 1]: grey by the mean, resized where S is not SIZE."""
-    images = torch.as_tensor(np.ascontiguousarray(pixels) if isinstance(pixels, np.ndarray) else pixels)
+    images = torch.as_tensor(
+        np.ascontiguousarray(pixels) if isinstance(pixels, np.ndarray) else pixels
+    )
     images = (images.float().mean(-1) if images.dim() == 4 else images.float())[:, None] / 127.5 - 1
     if images.shape[-1] != SIZE:
         images = F.interpolate(images, (SIZE, SIZE), mode="bilinear", antialias=True)
@@ -161,18 +203,25 @@ def views(pixels):
 
 # ---------------------------------------------------------------- learning and examination
 
+
 def teach(judge, pixels, truth, epochs=EPOCHS):
     """Fit a judge to renders (N, SIZE, SIZE) uint8 and their labels (N, 7), half of each batch degraded. Repeatable."""
     order = stream("order")
     steps = len(pixels) // BATCH
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=epochs * steps, pct_start=.2)
+    optimizer = torch.optim.AdamW(
+        judge.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LEARNING_RATE, total_steps=epochs * steps, pct_start=0.2
+    )
     judge.train()
     with progress(label="teaching the picture judge", total=epochs * steps, unit="step") as bar:
         for epoch in range(epochs):
-            for rows in torch.randperm(len(pixels), generator=order)[:steps * BATCH].view(steps, BATCH):
+            for rows in torch.randperm(len(pixels), generator=order)[: steps * BATCH].view(
+                steps, BATCH
+            ):
                 images = views(pixels[rows])
-                images = torch.cat([images[:BATCH // 2], degrade(images[BATCH // 2:], order)])
+                images = torch.cat([images[: BATCH // 2], degrade(images[BATCH // 2 :], order)])
                 loss = judge.loss(images, truth[rows])
                 optimizer.zero_grad()
                 loss.backward()
@@ -184,15 +233,25 @@ def teach(judge, pixels, truth, epochs=EPOCHS):
 
 def examine(judge, pixels, facts):
     """Renders and their facts -> {"clean": share right, "degraded": the same}, each {"all": at once, "subject": ..., "count": ...}."""
-    degraded = torch.cat([degrade(batch, stream(f"exam {i}")) for i, batch in enumerate(views(pixels).split(100))])
+    degraded = torch.cat(
+        [degrade(batch, stream(f"exam {i}")) for i, batch in enumerate(views(pixels).split(100))]
+    )
     degraded = ((degraded[:, 0] + 1) * 127.5).round().to(torch.uint8)
-    return {kind: share_right(judge.see(seen), facts) for kind, seen in (("clean", pixels), ("degraded", degraded))}
+    return {
+        kind: share_right(judge.see(seen), facts)
+        for kind, seen in (("clean", pixels), ("degraded", degraded))
+    }
 
 
 def share_right(seen, facts):
     """N answers and N truths -> {"all": share with all seven right, "subject": share with the subject right, ...}."""
-    return {"all": sum(a == b for a, b in zip(seen, facts)) / len(facts),
-            **{name: sum(a[name] == b[name] for a, b in zip(seen, facts)) / len(facts) for name in ATTRIBUTES}}
+    return {
+        "all": sum(a == b for a, b in zip(seen, facts)) / len(facts),
+        **{
+            name: sum(a[name] == b[name] for a, b in zip(seen, facts)) / len(facts)
+            for name in ATTRIBUTES
+        },
+    }
 
 
 def train_judge(path, renders=8000, exam=500, epochs=EPOCHS, width=32):
@@ -202,10 +261,21 @@ def train_judge(path, renders=8000, exam=500, epochs=EPOCHS, width=32):
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         facts = lesson(renders)
-        judge = teach(Judge(width), draw_all(facts, FIRST_SEED, "drawing for the picture judge"), labels(facts), epochs)
+        judge = teach(
+            Judge(width),
+            draw_all(facts, FIRST_SEED, "drawing for the picture judge"),
+            labels(facts),
+            epochs,
+        )
     held_out = scenes.held_out_facts(exam, seed=EXAM_SEED)
-    judge.about = {"format": FORMAT, "collection": scenes.COLLECTION, "width": width, "renders": renders,
-                   **examine(judge, draw_all(held_out, EXAM_SEED, "examining the picture judge"), held_out), "seconds": round(time.time() - start)}
+    judge.about = {
+        "format": FORMAT,
+        "collection": scenes.COLLECTION,
+        "width": width,
+        "renders": renders,
+        **examine(judge, draw_all(held_out, EXAM_SEED, "examining the picture judge"), held_out),
+        "seconds": round(time.time() - start),
+    }
     require_pass(judge)
     save_judge(judge, path)
     return judge
@@ -216,11 +286,15 @@ def require_pass(judge):
         right = judge.about[kind]
         if right["all"] < limit:
             worst = min(ATTRIBUTES, key=right.get)
-            raise UserError(f"the picture judge reads all attributes of only {right['all']:.3f} of {kind} renders, {limit} are needed; the weakest "
-                            f"is {worst} with {right[worst]:.3f}; it refuses to score", code=1)
+            raise UserError(
+                f"the picture judge reads all attributes of only {right['all']:.3f} of {kind} renders, {limit} are needed; the weakest "
+                f"is {worst} with {right[worst]:.3f}; it refuses to score",
+                code=1,
+            )
 
 
 # ---------------------------------------------------------------- its file
+
 
 def save_judge(judge, path):
     """Tensors and one JSON string, so that torch.load reads it under its safe default."""
@@ -239,8 +313,19 @@ def read_judge(path):
             return None
         judge = Judge(about["width"])
         judge.load_state_dict(state["weights"])
-    except (RuntimeError, ValueError, EOFError, OSError, KeyError, TypeError, UnicodeDecodeError, UnpicklingError) as error:
-        raise UserError(f"{path} is damaged or no picture judge ({type(error).__name__}); remove it and run the same command again") from error
+    except (
+        RuntimeError,
+        ValueError,
+        EOFError,
+        OSError,
+        KeyError,
+        TypeError,
+        UnicodeDecodeError,
+        UnpicklingError,
+    ) as error:
+        raise UserError(
+            f"{path} is damaged or no picture judge ({type(error).__name__}); remove it and run the same command again"
+        ) from error
     judge.about = about
     return judge.eval()
 

@@ -1,4 +1,5 @@
 """The default collection, fetched from Kaggle by whichever of its two clients can; where neither can, the ways on."""
+
 import contextlib
 import errno
 import io
@@ -16,23 +17,39 @@ KAGGLE = "thedownhill/art-images-drawings-painting-sculpture-engraving"
 
 def reraise_if_ours(error):
     """A full or forbidden disk is no matter of Kaggle's."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+    ):
         raise error
 
 
 def is_cut(error):
     """True where a download broke off or stalled: asked again, the server goes on where it stopped."""
     import requests
-    return isinstance(error, requests.exceptions.ChunkedEncodingError) or isinstance(error, requests.RequestException) and "Read timed out" in str(error)
+
+    return (
+        isinstance(error, requests.exceptions.ChunkedEncodingError)
+        or isinstance(error, requests.RequestException)
+        and "Read timed out" in str(error)
+    )
 
 
 def trouble_at_kaggle(error):
     """-> (what went wrong, in words; whether Kaggle's other client may have more luck)."""
     import requests
     from kagglehub.exceptions import DataCorruptionError
+
     answer = getattr(error, "response", None)
     if answer is not None:
-        meaning = {401: "Kaggle refuses it", 403: "Kaggle refuses it", 404: "Kaggle does not know it"}.get(answer.status_code, "Kaggle is in trouble")
+        meaning = {
+            401: "Kaggle refuses it",
+            403: "Kaggle refuses it",
+            404: "Kaggle does not know it",
+        }.get(answer.status_code, "Kaggle is in trouble")
         return f"{meaning}, {answer.status_code}", True
     if is_cut(error):
         return "the connection was cut again and again; what has arrived is kept", False
@@ -46,6 +63,7 @@ def trouble_at_kaggle(error):
 def from_kagglehub():
     """-> folder in kagglehub's cache; needs no account as long as the data set is public. A broken download is taken up where it stopped."""
     import kagglehub
+
     # with a version the cache answers without network
     handle = f"{KAGGLE}/versions/2"
     for attempt in range(3):
@@ -54,11 +72,14 @@ def from_kagglehub():
         except Exception as error:
             if attempt < 2 and is_cut(error):
                 continue
-            damaged = isinstance(error, (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)) or "archive type" in str(error)
+            damaged = isinstance(
+                error, (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
+            ) or "archive type" in str(error)
             if not damaged:
                 raise
             from kagglehub.cache import get_cached_archive_path
             from kagglehub.handle import parse_dataset_handle
+
             # kept, it would be taken for the whole by every later run
             Path(get_cached_archive_path(parse_dataset_handle(handle))).unlink(missing_ok=True)
             raise zipfile.BadZipFile(str(error)) from error
@@ -71,6 +92,7 @@ def from_kaggle(folder):
         # a page of help
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             from kaggle.api.kaggle_api_extended import KaggleApi
+
             api = KaggleApi()
             api.authenticate()
         partial = folder.with_name(folder.name + ".partial")
@@ -95,12 +117,16 @@ def fetch_kaggle(config):
     try:
         # read member by member; the client itself would unpack wherever the names lead
         if other:
-            return source_of(from_kaggle(Path(config.data) / "raw" / "kaggle").resolve(), config)._replace(name=name)
+            return source_of(
+                from_kaggle(Path(config.data) / "raw" / "kaggle").resolve(), config
+            )._replace(name=name)
     except SystemExit:
         trouble += ", and no credentials"
     except Exception as error:
         reraise_if_ours(error)
         trouble += f"; then: {trouble_at_kaggle(error)[0]}"
-    raise UserError(f"the Kaggle collection could not be fetched ({trouble}): either set KAGGLE_API_TOKEN, or put kaggle.json into ~/.kaggle (both "
-                    "from kaggle.com/settings), and run the same command again with a network, or go on without Kaggle: "
-                    "python dataset_preparation.py --source PATH (a folder of pictures) or --source builtin")
+    raise UserError(
+        f"the Kaggle collection could not be fetched ({trouble}): either set KAGGLE_API_TOKEN, or put kaggle.json into ~/.kaggle (both "
+        "from kaggle.com/settings), and run the same command again with a network, or go on without Kaggle: "
+        "python dataset_preparation.py --source PATH (a folder of pictures) or --source builtin"
+    )

@@ -1,4 +1,5 @@
 """What a training step holds in memory, in bytes, as tensors tell it."""
+
 import weakref
 
 import torch
@@ -18,14 +19,26 @@ def told(count):
 
 def states(optimizers):
     """Tensors that the optimisers keep between steps."""
-    return [value for optimizer in optimizers for state in optimizer.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
+    return [
+        value
+        for optimizer in optimizers
+        for state in optimizer.state.values()
+        for value in state.values()
+        if isinstance(value, torch.Tensor)
+    ]
 
 
 def storages(value):
     """{address: storage} of all tensors in nested tuples, lists and dicts."""
     if isinstance(value, torch.Tensor):
         return {value.untyped_storage().data_ptr(): value.untyped_storage()}
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ()
+    parts = (
+        value.values()
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, (tuple, list))
+        else ()
+    )
     return {address: storage for part in parts for address, storage in storages(part).items()}
 
 
@@ -73,7 +86,9 @@ def estimate_memory(trainer):
 
     def step(pictures):
         """All but the update, with captions as long as the collection's longest."""
-        images = torch.zeros(pictures, config.channels, config.image_size, config.image_size, device=trainer.device)
+        images = torch.zeros(
+            pictures, config.channels, config.image_size, config.image_size, device=trainer.device
+        )
         tokens = torch.full((pictures, length), UNK, device=trainer.device)
         trainer.losses(images, tokens, trainer.noise(pictures, 0))[0]["total"].backward()
 
@@ -86,11 +101,26 @@ def estimate_memory(trainer):
         optimizer.step()
     two, four = (peak(lambda: step(pictures), trainer.device) for pictures in (2, 4))
     each = (four - two) / 2
-    parts = {"weights": total([*model.parameters(), *model.buffers()]), "gradients": total(weight.grad for weight in model.parameters()),
-             "optimisers": total(states(optimizers)), "activations": two + each * (batch - 2)}
-    print(f"One training step of {sum(weight.numel() for weight in model.parameters()) / 1e6:.1f} M parameters, {batch} pictures of {config.image_size} px, captions of {length} tokens, "
-          f"{trainer.device}, {trainer.precision}:")
+    parts = {
+        "weights": total([*model.parameters(), *model.buffers()]),
+        "gradients": total(weight.grad for weight in model.parameters()),
+        "optimisers": total(states(optimizers)),
+        "activations": two + each * (batch - 2),
+    }
+    print(
+        f"One training step of {sum(weight.numel() for weight in model.parameters()) / 1e6:.1f} M parameters, {batch} pictures of {config.image_size} px, captions of {length} tokens, "
+        f"{trainer.device}, {trainer.precision}:"
+    )
     for name, size in parts.items():
-        print(f"  {name:<12} {told(size):>10}" + (f"   {told(each)} a picture, as measured for 2 and 4" if name == "activations" else ""))
-    print(f"  {'sum':<12} {told(sum(parts.values())):>10}   beside the program itself and what the device's libraries take")
+        print(
+            f"  {name:<12} {told(size):>10}"
+            + (
+                f"   {told(each)} a picture, as measured for 2 and 4"
+                if name == "activations"
+                else ""
+            )
+        )
+    print(
+        f"  {'sum':<12} {told(sum(parts.values())):>10}   beside the program itself and what the device's libraries take"
+    )
     return parts

@@ -8,11 +8,19 @@
 Conventions: pictures are float (B, 3, S, S) in [-1, 1]; z is (B, D) standard normal; tokens are int64 (B, T) beginning with
 START. Inside, the decoders read a `code` (B, D); the sampler is the map between z and code (sampler.py).
 """
+
 # --help answers before torch loads
 if __name__ == "__main__":
     from cli import parse
     from settings import PRESETS, ModelConfig, SpecsConfig, TrainConfig
-    CONFIGS = parse(ModelConfig, SpecsConfig, description=__doc__, presets=PRESETS, file=(ModelConfig, TrainConfig))
+
+    CONFIGS = parse(
+        ModelConfig,
+        SpecsConfig,
+        description=__doc__,
+        presets=PRESETS,
+        file=(ModelConfig, TrainConfig),
+    )
 
 import functools
 import hashlib
@@ -45,27 +53,44 @@ TIE = 1e-3
 
 # ---------------------------------------------------------------- pixels, devices, seeds
 
+
 def to_tensor(pixels, device="cpu"):
     """uint8 array or tensor (B, H, W) or (B, H, W, C) -> float32 tensor (B, C, H, W) in [-1, 1] on `device`, whither it goes as bytes; value v becomes
     v / 127.5 - 1."""
-    tensor = torch.as_tensor(pixels if torch.is_tensor(pixels) else np.ascontiguousarray(pixels)).to(device)
+    tensor = torch.as_tensor(
+        pixels if torch.is_tensor(pixels) else np.ascontiguousarray(pixels)
+    ).to(device)
     tensor = tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2)
     return tensor.to(torch.float32, copy=True).div_(127.5).sub_(1)
 
 
 def to_pixels(images):
     """The inverse: (B, C, H, W) in [-1, 1] -> uint8 array (B, H, W, C), values outside clipped."""
-    return ((images.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return (
+        ((images.detach().float().cpu() + 1) * 127.5)
+        .round()
+        .clamp(0, 255)
+        .to(torch.uint8)
+        .permute(0, 2, 3, 1)
+        .numpy()
+    )
 
 
 def to_pil(images):
     """(B, C, H, W) in [-1, 1] -> list of PIL RGB images."""
-    return [Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))) for pixels in to_pixels(images)]
+    return [
+        Image.fromarray(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))))
+        for pixels in to_pixels(images)
+    ]
 
 
 def pick_device(name="auto"):
-    """"auto" -> cuda, mps or cpu, whichever is there first. UserError for a device that this machine lacks."""
-    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """ "auto" -> cuda, mps or cpu, whichever is there first. UserError for a device that this machine lacks."""
+    found = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
     if name == "auto":
         return torch.device(next(device for device, there in found.items() if there))
     if not found.get(torch.device(name).type, False):
@@ -82,9 +107,15 @@ def stream(seed, purpose):
 def latents(seeds, latent_dim):
     """B seeds, integers 0 … 2**32 - 1 -> z (B, D), float32 standard normal on the CPU. Row i depends on seeds[i] alone."""
     for seed in seeds:
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        if (
+            isinstance(seed, bool)
+            or not isinstance(seed, (int, np.integer))
+            or not 0 <= seed < 2**32
+        ):
             raise UserError(f"a seed is an integer from 0 to {2**32 - 1}, got {seed!r}")
-    return torch.stack([torch.randn(latent_dim, generator=stream(int(seed), "latent")) for seed in seeds])
+    return torch.stack(
+        [torch.randn(latent_dim, generator=stream(int(seed), "latent")) for seed in seeds]
+    )
 
 
 def words(text):
@@ -93,6 +124,7 @@ def words(text):
 
 
 # ---------------------------------------------------------------- pictures
+
 
 class ChannelNorm(nn.Module):
     """Layer norm over the channels of each pixel: no statistics shared with the batch or with the rest of the picture."""
@@ -103,7 +135,9 @@ class ChannelNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x):
-        return F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2], self.weight, self.bias).permute(0, 3, 1, 2)
+        return F.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2], self.weight, self.bias).permute(
+            0, 3, 1, 2
+        )
 
 
 def through(layers, x, recompute=False):
@@ -112,7 +146,9 @@ def through(layers, x, recompute=False):
     if not (recompute and torch.is_grad_enabled()):
         return layers(x)
     for first in range(0, len(layers), 3):
-        x = torch.utils.checkpoint.checkpoint(layers[first:first + 3], x, use_reentrant=False, preserve_rng_state=False)
+        x = torch.utils.checkpoint.checkpoint(
+            layers[first : first + 3], x, use_reentrant=False, preserve_rng_state=False
+        )
     return x
 
 
@@ -131,20 +167,29 @@ class PatchTransformer(nn.Module):
         super().__init__()
         self.inward = nn.Linear(inward, config.vit_width)
         self.positions = nn.Parameter(torch.zeros(places, config.vit_width))
-        self.blocks = nn.ModuleList(Block(config.vit_width, config.vit_width // 32) for _ in range(config.vit_layers))
+        self.blocks = nn.ModuleList(
+            Block(config.vit_width, config.vit_width // 32) for _ in range(config.vit_layers)
+        )
         self.norm = nn.LayerNorm(config.vit_width)
         self.neck = nn.Linear(config.vit_width, config.neck)
 
     def forward(self, patches, recompute=False):
         x = self.inward(patches.flatten(2).transpose(1, 2)) + self.positions  # (B, base base, W)
         for block in self.blocks:
-            x = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False, preserve_rng_state=False) if recompute and torch.is_grad_enabled() else block(x)
+            x = (
+                torch.utils.checkpoint.checkpoint(
+                    block, x, use_reentrant=False, preserve_rng_state=False
+                )
+                if recompute and torch.is_grad_enabled()
+                else block(x)
+            )
         return self.neck(self.norm(x)).transpose(1, 2).unflatten(2, patches.shape[2:])
 
 
 class ImageEncoder(nn.Module):
     """Pictures (B, C, S, S) in [-1, 1] -> code (B, D) of root mean square 1: what convolutions or a transformer see and, where the
     configuration has linear directions, what a fixed linear map says of the picture as a thumbnail."""
+
     # see through()
     recompute = False
 
@@ -157,9 +202,17 @@ class ImageEncoder(nn.Module):
             self.patch = config.image_size // base
             self.layers = PatchTransformer(config.channels * self.patch**2, base**2, config)
         else:
-            layers = [nn.Conv2d(config.channels * config.patch**2, widths[0], 3, padding=1), ChannelNorm(widths[0]), nn.SiLU()]
+            layers = [
+                nn.Conv2d(config.channels * config.patch**2, widths[0], 3, padding=1),
+                ChannelNorm(widths[0]),
+                nn.SiLU(),
+            ]
             for narrow, wide in zip(widths, widths[1:]):
-                layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), ChannelNorm(wide), nn.SiLU()]
+                layers += [
+                    nn.Conv2d(narrow, wide, 3, stride=2, padding=1),
+                    ChannelNorm(wide),
+                    nn.SiLU(),
+                ]
             self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], config.neck, 1))
         self.to_code = nn.Linear(config.neck * base**2, config.latent_dim)
         if config.linear_dims:
@@ -170,7 +223,11 @@ class ImageEncoder(nn.Module):
         # (B, C P P, S/P, S/P)
         x = F.pixel_unshuffle(images, self.patch).contiguous(memory_format=torch.channels_last)
         # (B, neck, base, base)
-        x = self.layers(x, self.recompute) if isinstance(self.layers, PatchTransformer) else through(self.layers, x, self.recompute)
+        x = (
+            self.layers(x, self.recompute)
+            if isinstance(self.layers, PatchTransformer)
+            else through(self.layers, x, self.recompute)
+        )
         code = self.to_code(x.flatten(1))  # (B, D)
         if hasattr(self, "linear"):
             code = code + (thumbnails(images, self.side) - self.mean) @ self.linear.T
@@ -180,6 +237,7 @@ class ImageEncoder(nn.Module):
 class ImageDecoder(nn.Module):
     """Code (B, D) -> pictures (B, C, S, S), about [-1, 1]; decode_image clips. What convolutions draw and, enlarged, the thumbnail
     that can be read back from the encoder's linear map."""
+
     recompute = False
 
     def __init__(self, config):
@@ -190,10 +248,20 @@ class ImageDecoder(nn.Module):
         self.size = config.image_size
         self.thumbnail = (config.channels, thumbnail_side(config), thumbnail_side(config))
         self.from_code = nn.Linear(config.latent_dim, config.neck * base**2)
-        layers = [nn.Conv2d(config.neck, widths[-1], 3, padding=1), ChannelNorm(widths[-1]), nn.SiLU()]
+        layers = [
+            nn.Conv2d(config.neck, widths[-1], 3, padding=1),
+            ChannelNorm(widths[-1]),
+            nn.SiLU(),
+        ]
         for wide, narrow in zip(widths[::-1], widths[-2::-1]):
-            layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1), ChannelNorm(narrow), nn.SiLU()]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[0], config.channels * config.patch**2, 3, padding=1))
+            layers += [
+                nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1),
+                ChannelNorm(narrow),
+                nn.SiLU(),
+            ]
+        self.layers = nn.Sequential(
+            *layers, nn.Conv2d(widths[0], config.channels * config.patch**2, 3, padding=1)
+        )
         if config.linear_dims:
             self.register_buffer("mean", torch.zeros(math.prod(self.thumbnail)))
             self.register_buffer("linear", torch.zeros(len(self.mean), config.latent_dim))
@@ -212,9 +280,21 @@ class ImageDecoder(nn.Module):
     def set_tone(self, drawn, real):
         """Fit the tone curve: pictures as drawn get the greys, and the paper white, of real ones (histogram matching). (N, C, S, S) each; where lines
         are too fine for the code, what is drawn is their mean, paler than ink on paper."""
-        drawn, real = (images.clamp(-1, 1).flatten()[::math.ceil(images.numel() / 4_000_000)].double().cpu().sort().values for images in (drawn, real))
+        drawn, real = (
+            images.clamp(-1, 1)
+            .flatten()[:: math.ceil(images.numel() / 4_000_000)]
+            .double()
+            .cpu()
+            .sort()
+            .values
+            for images in (drawn, real)
+        )
         greys = torch.linspace(-1, 1, TONES, dtype=torch.float64)
-        rank = (torch.searchsorted(drawn, greys) + torch.searchsorted(drawn, greys, right=True)) / 2 / len(drawn)
+        rank = (
+            (torch.searchsorted(drawn, greys) + torch.searchsorted(drawn, greys, right=True))
+            / 2
+            / len(drawn)
+        )
         self.tone.copy_(real[(rank * len(real)).long().clamp(max=len(real) - 1)])
 
     def forward(self, code):
@@ -223,11 +303,16 @@ class ImageDecoder(nn.Module):
         x = through(self.layers, x.contiguous(memory_format=torch.channels_last), self.recompute)
         images = F.pixel_shuffle(x, self.patch)  # (B, C, S, S)
         if hasattr(self, "linear"):
-            images = images + F.interpolate((self.mean + code @ self.linear.T).unflatten(1, self.thumbnail), self.size, mode="bilinear")
+            images = images + F.interpolate(
+                (self.mean + code @ self.linear.T).unflatten(1, self.thumbnail),
+                self.size,
+                mode="bilinear",
+            )
         return images
 
 
 # What the two begin with: without it a small network spends its first hour on finding a real picture's masses
+
 
 def thumbnail_side(config):
     """Pixels: as fine as the latent can say, one number a pixel."""
@@ -247,39 +332,47 @@ def linear_code(samples, dimensions, noise, most=None):
     A principal direction of standard deviation s gets the share max(0, c s - noise²) of the power D, and the decoder is Wiener's: Lee
     and Petersen 1976, Optimal linear coding for vector channels (IEEE Transactions on Communications 24)."""
     samples = samples.double()
-    noise = max(noise, .05)
+    noise = max(noise, 0.05)
     mean = samples.mean(0)
     variance, directions = torch.linalg.eigh((samples - mean).T @ (samples - mean) / len(samples))
     # (K,), (P, K)
     variance = variance.flip(0)[:dimensions].clamp(min=1e-12)
     directions = directions.flip(1)[:, :dimensions]
-    low = 0.
+    low = 0.0
     high = (dimensions + dimensions * noise**2) / float(variance.sqrt().max()) + 1
     for _ in range(100):
         c = (low + high) / 2
         power = (c * variance.sqrt() - noise**2).clamp(min=0)  # (K,)
         low, high = (c, high) if power.sum() < dimensions else (low, c)
-    power[dimensions if most is None else most:] = 0
+    power[dimensions if most is None else most :] = 0
     gain = (power / variance).sqrt()
     encoder = (directions * gain).T
-    decoder = directions * torch.where(power > 0, power / (gain * (power + noise**2)), 0.)
+    decoder = directions * torch.where(power > 0, power / (gain * (power + noise**2)), 0.0)
     more = dimensions - len(variance)
     return mean.float(), F.pad(encoder, (0, 0, 0, more)).float(), F.pad(decoder, (0, more)).float()
 
 
 # ---------------------------------------------------------------- the whole
 
+
 def draw_weights(part):
     """Initial values of all convolutions, linear maps and embeddings of a module; the sampler's last layers begin at zero."""
     for module in part.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            fan_in = module.in_channels * math.prod(module.kernel_size) / (4 if isinstance(module, nn.ConvTranspose2d) else 1)
+            fan_in = (
+                module.in_channels
+                * math.prod(module.kernel_size)
+                / (4 if isinstance(module, nn.ConvTranspose2d) else 1)
+            )
             nn.init.normal_(module.weight, std=1 / math.sqrt(fan_in))
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module.bias is not None:
+        if (
+            isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear))
+            and module.bias is not None
+        ):
             nn.init.zeros_(module.bias)
     for module in part.modules():
         if isinstance(module, Sampler):
@@ -290,14 +383,16 @@ def draw_weights(part):
 class MultimodalModel(nn.Module):
     """One z, two outputs. decode_image and decode_text each need z alone; encode gives z back for a picture.
 
-        model = MultimodalModel()                                       # the full preset, untrained
-        model = MultimodalModel.from_checkpoint("checkpoints/best_model.pt")
+    model = MultimodalModel()                                       # the full preset, untrained
+    model = MultimodalModel.from_checkpoint("checkpoints/best_model.pt")
     """
 
     def __init__(self, config=None, tokenizer=None):
         super().__init__()
         self.config = config or ModelConfig()
-        assert self.config.vocab_size >= 260, f"vocab_size {self.config.vocab_size}: build the tokenizer first"
+        assert self.config.vocab_size >= 260, (
+            f"vocab_size {self.config.vocab_size}: build the tokenizer first"
+        )
         self.image_encoder = ImageEncoder(self.config)
         self.image_decoder = ImageDecoder(self.config)
         self.text_encoder = TextEncoder(self.config)
@@ -321,9 +416,13 @@ class MultimodalModel(nn.Module):
 
     def set_tokenizer(self, tokenizer):
         used = len(tokenizer) if tokenizer else 260
-        assert used <= self.config.vocab_size, f"{used} entries, vocab_size {self.config.vocab_size}"
+        assert used <= self.config.vocab_size, (
+            f"{used} entries, vocab_size {self.config.vocab_size}"
+        )
         self.tokenizer = tokenizer or Tokenizer.train([], 260)
-        self.text_decoder.unused[:] = torch.arange(self.config.vocab_size, device=self.text_decoder.unused.device) >= used
+        self.text_decoder.unused[:] = (
+            torch.arange(self.config.vocab_size, device=self.text_decoder.unused.device) >= used
+        )
         self.text_decoder.unused[[PAD, START]] = True
 
     @torch.no_grad()
@@ -331,11 +430,18 @@ class MultimodalModel(nn.Module):
         """Where picture encoder and decoder begin: at the best linear code of thumbnails (N, C side side)."""
         encoder = self.image_encoder
         decoder = self.image_decoder
-        mean, inward, outward = linear_code(samples, self.config.latent_dim, self.config.code_noise, self.config.linear_dims)
+        mean, inward, outward = linear_code(
+            samples, self.config.latent_dim, self.config.code_noise, self.config.linear_dims
+        )
         # of the code's power; the convolutions get what is left
         share = ((samples - mean) @ inward.T).square().mean()
-        encoder.to_code.weight.mul_((1 - share).clamp(min=.01).sqrt())
-        for buffer, value in ((encoder.mean, mean), (encoder.linear, inward), (decoder.mean, mean), (decoder.linear, outward)):
+        encoder.to_code.weight.mul_((1 - share).clamp(min=0.01).sqrt())
+        for buffer, value in (
+            (encoder.mean, mean),
+            (encoder.linear, inward),
+            (decoder.mean, mean),
+            (decoder.linear, outward),
+        ):
             buffer.copy_(value)
 
     @property
@@ -360,7 +466,11 @@ class MultimodalModel(nn.Module):
         """(B, 3 or 1, S, S) -> (B, C, S, S) with the C of the configuration: grey by the mean, RGB by repetition."""
         if images.shape[1] == self.config.channels:
             return images
-        return images.mean(1, keepdim=True) if self.config.channels == 1 else images.expand(-1, 3, -1, -1)
+        return (
+            images.mean(1, keepdim=True)
+            if self.config.channels == 1
+            else images.expand(-1, 3, -1, -1)
+        )
 
     def outward(self, images):
         return images.clamp(-1, 1).expand(-1, 3, -1, -1)
@@ -372,8 +482,18 @@ class MultimodalModel(nn.Module):
         """Pictures (B, 3 or 1, S, S) in [-1, 1] -> z (B, D), the same for equal pixels. The code's noise, which belongs to the
         distribution that a seed draws from, comes from a hash of each picture's pixels."""
         pixels = to_pixels(self.inward(images))  # (B, S, S, C)
-        noise = torch.stack([torch.randn(self.config.latent_dim, generator=stream(hashlib.sha256(one.tobytes()).hexdigest(), "code")) for one in pixels])
-        code = self.image_encoder(to_tensor(pixels).to(self.device)) + self.config.code_noise * noise.to(self.device)
+        noise = torch.stack(
+            [
+                torch.randn(
+                    self.config.latent_dim,
+                    generator=stream(hashlib.sha256(one.tobytes()).hexdigest(), "code"),
+                )
+                for one in pixels
+            ]
+        )
+        code = self.image_encoder(
+            to_tensor(pixels).to(self.device)
+        ) + self.config.code_noise * noise.to(self.device)
         return self.sampler.to_latent(code)
 
     def caption_features(self, tokens):
@@ -382,7 +502,10 @@ class MultimodalModel(nn.Module):
 
     def features_of(self, captions):
         """B strings -> caption_features (B, D)."""
-        ids = [torch.tensor(self.tokenizer.encode(caption, self.config.max_caption_length)) for caption in captions]
+        ids = [
+            torch.tensor(self.tokenizer.encode(caption, self.config.max_caption_length))
+            for caption in captions
+        ]
         return self.caption_features(nn.utils.rnn.pad_sequence(ids, True, PAD).to(self.device))
 
     @torch.no_grad()
@@ -392,7 +515,11 @@ class MultimodalModel(nn.Module):
         code = self.code(z)
         if prompts is not None:
             code = self.sampler.draw(z.float().to(self.device), self.features_of(prompts), guidance)
-            code = self.code(self.sampler.typical(self.sampler.to_latent(code), self.sampler.dims**.5 + PROMPT_LEEWAY))
+            code = self.code(
+                self.sampler.typical(
+                    self.sampler.to_latent(code), self.sampler.dims**0.5 + PROMPT_LEEWAY
+                )
+            )
         if styles is not None:
             code = self.sampler.restyle(code, self.style_numbers(styles), strength)
         return self.sampler.to_latent(code)
@@ -407,23 +534,31 @@ class MultimodalModel(nn.Module):
         """z (B, D) -> z of neighbours: towards standard normal noise (B, D) by `strength`, 0 (the same) to 1 (another seed)."""
         angle = math.pi / 2 * strength
         w = self.sampler.to_smooth(self.code(z))
-        near = self.sampler.to_latent(self.sampler.from_smooth(math.cos(angle) * w + math.sin(angle) * noise.to(w)))
-        return self.sampler.typical(near, z[:, :self.sampler.dims].norm(dim=1, keepdim=True))
+        near = self.sampler.to_latent(
+            self.sampler.from_smooth(math.cos(angle) * w + math.sin(angle) * noise.to(w))
+        )
+        return self.sampler.typical(near, z[:, : self.sampler.dims].norm(dim=1, keepdim=True))
 
     @torch.no_grad()
     def walk(self, z, steps):
         """Two z (2, D) -> `steps` z (steps, D) on the great circle from one to the other; the first and the last are the two."""
         a, b = self.sampler.to_smooth(self.code(z)).double()
-        angle = torch.acos((F.normalize(a, dim=0) @ F.normalize(b, dim=0)).clamp(-1, 1)).clamp(min=1e-6)
+        angle = torch.acos((F.normalize(a, dim=0) @ F.normalize(b, dim=0)).clamp(-1, 1)).clamp(
+            min=1e-6
+        )
         t = torch.linspace(0, 1, steps, dtype=torch.float64, device=a.device)[:, None]
         between = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
-        way = self.sampler.typical(self.sampler.to_latent(self.sampler.from_smooth(between[1:-1].float())))
+        way = self.sampler.typical(
+            self.sampler.to_latent(self.sampler.from_smooth(between[1:-1].float()))
+        )
         return torch.cat([z[:1].to(way), way, z[1:].to(way)]).float()
 
     def style_numbers(self, names):
         known = self.meta.get("styles", [])
         if wrong := [name for name in names if name not in known]:
-            raise UserError(f"{wrong[0]!r} is no style of this model; it knows {', '.join(known) or 'none'}")
+            raise UserError(
+                f"{wrong[0]!r} is no style of this model; it knows {', '.join(known) or 'none'}"
+            )
         return torch.tensor([known.index(name) for name in names])
 
     @torch.no_grad()
@@ -435,13 +570,18 @@ class MultimodalModel(nn.Module):
     def decode_text(self, z, temperature=0.0, generators=None):
         """z (B, D) -> list of B captions. temperature 0: the likeliest token, the lower id among near-equals, so that a caption
         does not depend on its batch. Above 0: drawn, row i with generators[i] (CPU)."""
-        return [self.tokenizer.decode(ids) for ids in self.decode_tokens(z, temperature, generators)]
+        return [
+            self.tokenizer.decode(ids) for ids in self.decode_tokens(z, temperature, generators)
+        ]
 
     @torch.no_grad()
     def decode(self, z, temperature=0.0, generators=None):
         """z (B, D) -> what decode_image and decode_text give, both from one solution of the flow, which costs as much as either."""
         code = self.code(z)
-        return self.outward(self.image_decoder.printed(code)), [self.tokenizer.decode(ids) for ids in self.decode_tokens(z, temperature, generators, True, code)]
+        return self.outward(self.image_decoder.printed(code)), [
+            self.tokenizer.decode(ids)
+            for ids in self.decode_tokens(z, temperature, generators, True, code)
+        ]
 
     @torch.inference_mode()
     def decode_tokens(self, z, temperature=0.0, generators=None, use_cache=True, code=None):
@@ -451,11 +591,18 @@ class MultimodalModel(nn.Module):
         most = self.config.max_caption_length - 1
         writing = Writing(self.text_decoder, code, most) if use_cache else None
         for _ in range(most):
-            logits = writing.next([row[-1] for row in rows]) if use_cache else self.text_decoder(code, torch.tensor(rows, device=self.device))[:, -1]
+            logits = (
+                writing.next([row[-1] for row in rows])
+                if use_cache
+                else self.text_decoder(code, torch.tensor(rows, device=self.device))[:, -1]
+            )
             logits = logits.float().cpu()
             if temperature:
                 chances = (logits.double() / temperature).softmax(-1)
-                chosen = [int(torch.multinomial(chance, 1, generator=generator)) for chance, generator in zip(chances, generators)]
+                chosen = [
+                    int(torch.multinomial(chance, 1, generator=generator))
+                    for chance, generator in zip(chances, generators)
+                ]
             else:
                 logits = logits.numpy()
                 # the first of the near-equals
@@ -469,13 +616,20 @@ class MultimodalModel(nn.Module):
     def code(self, z):
         """z (B, D), any device -> code (B, D) on the model's device."""
         if z.dim() != 2 or z.shape[1] != self.config.latent_dim:
-            raise UserError(f"z must have shape (B, {self.config.latent_dim}), got {tuple(z.shape)}")
+            raise UserError(
+                f"z must have shape (B, {self.config.latent_dim}), got {tuple(z.shape)}"
+            )
         return self.sampler.to_code(z.float().to(self.device))
 
     # -- files: a plain state dict; configuration and vocabulary travel as a uint8 tensor of JSON
 
     def get_extra_state(self):
-        state = {"format": FORMAT, "config": asdict(self.config), "tokenizer": self.tokenizer.json, "meta": self.meta}
+        state = {
+            "format": FORMAT,
+            "config": asdict(self.config),
+            "tokenizer": self.tokenizer.json,
+            "meta": self.meta,
+        }
         return torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, tensor):
@@ -486,7 +640,11 @@ class MultimodalModel(nn.Module):
     def fingerprint(self):
         """SHA-256, in hex, of all that decides what a seed, a prompt or a picture gives: weights, configuration, vocabulary and the names of the styles.
         What is only told about the model, such as its health, does not count."""
-        digest = hashlib.sha256(json.dumps([asdict(self.config), self.tokenizer.json, self.meta.get("styles")], sort_keys=True).encode())
+        digest = hashlib.sha256(
+            json.dumps(
+                [asdict(self.config), self.tokenizer.json, self.meta.get("styles")], sort_keys=True
+            ).encode()
+        )
         for name, tensor in sorted(self.state_dict().items()):
             if name != "_extra_state":
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -495,12 +653,20 @@ class MultimodalModel(nn.Module):
 
     def load_state_dict(self, state_dict, *args, **kwargs):
         if checkpoint.damaged(state_dict):
-            raise UserError("these weights are not those that were saved: the file is damaged, or they were changed since it was loaded (then pass dict(weights))")
+            raise UserError(
+                "these weights are not those that were saved: the file is damaged, or they were changed since it was loaded (then pass dict(weights))"
+            )
         # a setting may be younger than the checkpoint
         saved = asdict(ModelConfig()) | read_extra_state(state_dict.get("_extra_state"))["config"]
         if saved != asdict(self.config):
-            different = ", ".join(f"{name} {saved.get(name)!r} against {value!r}" for name, value in asdict(self.config).items() if saved.get(name) != value)
-            raise UserError(f"this checkpoint belongs to another configuration ({different}); load it with MultimodalModel.from_checkpoint(path)")
+            different = ", ".join(
+                f"{name} {saved.get(name)!r} against {value!r}"
+                for name, value in asdict(self.config).items()
+                if saved.get(name) != value
+            )
+            raise UserError(
+                f"this checkpoint belongs to another configuration ({different}); load it with MultimodalModel.from_checkpoint(path)"
+            )
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     @classmethod
@@ -512,13 +678,17 @@ class MultimodalModel(nn.Module):
             model = cls(ModelConfig(**state["config"]), Tokenizer(state["tokenizer"]))
             model.load_state_dict(weights)
         except (UserError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise UserError(f"{path} is not a checkpoint of this version ({str(error).splitlines()[0]}); train anew: python training_loop.py --fresh") from error
+            raise UserError(
+                f"{path} is not a checkpoint of this version ({str(error).splitlines()[0]}); train anew: python training_loop.py --fresh"
+            ) from error
         return model.eval().to(device)
 
 
 def read_extra_state(tensor):
     if tensor is None:
-        raise UserError("the state dict carries no configuration; it was not written by training_loop.py")
+        raise UserError(
+            "the state dict carries no configuration; it was not written by training_loop.py"
+        )
     state = json.loads(bytes(tensor.tolist()))
     if state.get("format") != FORMAT:
         raise UserError(f"checkpoint format {state.get('format')}, this program reads {FORMAT}")
@@ -527,13 +697,20 @@ def read_extra_state(tensor):
 
 # ---------------------------------------------------------------- the command
 
-PARTS = {"image_encoder": "picture -> code", "image_decoder": "code -> picture", "text_encoder": "caption -> vector of the code's length, for InfoNCE",
-         "text_decoder": "code and words so far -> next word", "sampler": "seed space N(0, I) <-> code: a frame, clusters and style means (buffers), and a flow and a regression"}
+PARTS = {
+    "image_encoder": "picture -> code",
+    "image_decoder": "code -> picture",
+    "text_encoder": "caption -> vector of the code's length, for InfoNCE",
+    "text_decoder": "code and words so far -> next word",
+    "sampler": "seed space N(0, I) <-> code: a frame, clusters and style means (buffers), and a flow and a regression",
+}
 
 
 def parameter_counts(model):
     """-> {part: number of parameters}, in the order of the model's parts."""
-    return {name: sum(weight.numel() for weight in getattr(model, name).parameters()) for name in PARTS}
+    return {
+        name: sum(weight.numel() for weight in getattr(model, name).parameters()) for name in PARTS
+    }
 
 
 # by --parameters; the one whose single step costs most first
@@ -550,15 +727,27 @@ def built_size(config):
 def scaled(config, factor, names=SCALED):
     """`config` with those of these widths that it uses times `factor`, to the nearest multiple of 8 that is no nil; of text_width, for each head; of
     vit_width, of a head's 32."""
-    steps = {name: {"text_width": 8 * config.text_heads, "vit_width": 32}.get(name, 8) for name in names if name != "vit_width" or config.encoder == "vit"}
-    return replace(config, **{name: max(step, round(getattr(config, name) * factor / step) * step) for name, step in steps.items()})
+    steps = {
+        name: {"text_width": 8 * config.text_heads, "vit_width": 32}.get(name, 8)
+        for name in names
+        if name != "vit_width" or config.encoder == "vit"
+    }
+    return replace(
+        config,
+        **{
+            name: max(step, round(getattr(config, name) * factor / step) * step)
+            for name, step in steps.items()
+        },
+    )
 
 
 def within_budget(config, budget):
     """`config` with its widths scaled by one factor until the built model has at most `budget` parameters and at least .95 of them.
     Where the next step of one width would pass the budget from further below, that one stays and the others grow on."""
     if (least := built_size(scaled(config, 0))) > budget:
-        raise UserError(f"--parameters {budget:,} cannot be reached: the narrowest model of these settings has {least:,}; allow more, or lower --latent-dim or --vocab-size")
+        raise UserError(
+            f"--parameters {budget:,} cannot be reached: the narrowest model of these settings has {least:,}; allow more, or lower --latent-dim or --vocab-size"
+        )
     for fixed in range(len(SCALED)):
         names = SCALED[fixed:]
         low = 0
@@ -568,45 +757,96 @@ def within_budget(config, budget):
             high = 2 * high
         for _ in range(14):
             middle = (low + high) / 2
-            low, high = (middle, high) if built_size(scaled(config, middle, names)) <= budget else (low, middle)
+            low, high = (
+                (middle, high)
+                if built_size(scaled(config, middle, names)) <= budget
+                else (low, middle)
+            )
         config = scaled(config, low, names)
         if built_size(config) >= 0.95 * budget:
             return config
-    raise UserError(f"--parameters {budget:,} is not to be met within 5 %, only {built_size(config):,}; allow more, or fewer --text-heads")
+    raise UserError(
+        f"--parameters {budget:,} is not to be met within 5 %, only {built_size(config):,}; allow more, or fewer --text-heads"
+    )
 
 
 def told_widths(before, after):
     """What within_budget changed, in words."""
-    return ", ".join(f"{name} {getattr(before, name)} -> {getattr(after, name)}" for name in SCALED if getattr(before, name) != getattr(after, name)) or "no width changed"
+    return (
+        ", ".join(
+            f"{name} {getattr(before, name)} -> {getattr(after, name)}"
+            for name in SCALED
+            if getattr(before, name) != getattr(after, name)
+        )
+        or "no width changed"
+    )
 
 
 def specs():
     """The text of MODEL_SPECS.md, computed from models built on the spot."""
-    lines = ["# Model specifications", "", "Written by `python model_architecture.py --write-specs`; a test fails when it is stale.", ""]
+    lines = [
+        "# Model specifications",
+        "",
+        "Written by `python model_architecture.py --write-specs`; a test fails when it is stale.",
+        "",
+    ]
     for preset in ("full", "medium", "small"):
         config = preset_config(preset)
         model = MultimodalModel(config)
         counts = parameter_counts(model)
         base, widths = feature_widths(config)
-        reader = f"A transformer (width {config.vit_width}, layers: {config.vit_layers}) over {base} x {base} patches" if config.encoder == "vit" else "Convolutions"
-        lines += [f"## Preset `{preset}`", "",
-                  f"Pictures {config.image_size} x {config.image_size}, {'RGB' if config.channels == 3 else 'grey'}; latent {config.latent_dim:,}; "
-                  f"captions up to {config.max_caption_length} tokens; vocabulary "
-                  + (f"{config.vocab_size:,}." if PRESETS[preset].get("vocab_size", 8000) else f"as large as the collection fills, {config.vocab_size:,} at most (counted here)."), "",
-                  f"{reader} see{'s' * (config.encoder == 'vit')} the picture. Feature maps, from {config.image_size // config.patch} to {base} pixels a side: {', '.join(map(str, widths))} channels, then {config.neck} where they meet the latent. "
-                  f"Caption transformers: width {config.text_width}, {config.text_layers} layers, {config.text_heads} heads.", "",
-                  "| part | what | parameters |", "|---|---|---:|",
-                  *(f"| `{name}` | {PARTS[name]} | {count:,} |" for name, count in counts.items()), f"| **total** | | **{sum(counts.values()):,}** |", ""]
-    lines += ["## Every setting", "", "| flag | full | medium | small | what |", "|---|---|---|---|---|"]
+        reader = (
+            f"A transformer (width {config.vit_width}, layers: {config.vit_layers}) over {base} x {base} patches"
+            if config.encoder == "vit"
+            else "Convolutions"
+        )
+        lines += [
+            f"## Preset `{preset}`",
+            "",
+            f"Pictures {config.image_size} x {config.image_size}, {'RGB' if config.channels == 3 else 'grey'}; latent {config.latent_dim:,}; "
+            f"captions up to {config.max_caption_length} tokens; vocabulary "
+            + (
+                f"{config.vocab_size:,}."
+                if PRESETS[preset].get("vocab_size", 8000)
+                else f"as large as the collection fills, {config.vocab_size:,} at most (counted here)."
+            ),
+            "",
+            f"{reader} see{'s' * (config.encoder == 'vit')} the picture. Feature maps, from {config.image_size // config.patch} to {base} pixels a side: {', '.join(map(str, widths))} channels, then {config.neck} where they meet the latent. "
+            f"Caption transformers: width {config.text_width}, {config.text_layers} layers, {config.text_heads} heads.",
+            "",
+            "| part | what | parameters |",
+            "|---|---|---:|",
+            *(f"| `{name}` | {PARTS[name]} | {count:,} |" for name, count in counts.items()),
+            f"| **total** | | **{sum(counts.values()):,}** |",
+            "",
+        ]
+    lines += [
+        "## Every setting",
+        "",
+        "| flag | full | medium | small | what |",
+        "|---|---|---|---|---|",
+    ]
     for field in fields(ModelConfig):
-        values = [name if field.name == "preset" else PRESETS[name].get(field.name, field.default) for name in ("full", "medium", "small")]
-        lines.append(f"| `--{field.name.replace('_', '-')}` | {' | '.join(map(str, values))} | {field.metadata['note']} |")
+        values = [
+            name if field.name == "preset" else PRESETS[name].get(field.name, field.default)
+            for name in ("full", "medium", "small")
+        ]
+        lines.append(
+            f"| `--{field.name.replace('_', '-')}` | {' | '.join(map(str, values))} | {field.metadata['note']} |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def preset_config(name):
     """Preset name -> ModelConfig; where the vocabulary is sized by the collection, with its largest size."""
-    config = ModelConfig(preset=name, **{field.name: PRESETS[name][field.name] for field in fields(ModelConfig) if field.name in PRESETS[name]})
+    config = ModelConfig(
+        preset=name,
+        **{
+            field.name: PRESETS[name][field.name]
+            for field in fields(ModelConfig)
+            if field.name in PRESETS[name]
+        },
+    )
     return config if config.vocab_size else replace(config, vocab_size=LARGEST_OWN_VOCABULARY)
 
 
@@ -626,8 +866,11 @@ def main(config, options):
     tokens = torch.randint(4, config.vocab_size, (4, config.max_caption_length))
     with torch.no_grad():
         z, image, logits = model(images, tokens)
-    expected = {"Latent": (z, (4, config.latent_dim)), "Image recon": (image, tuple(images.shape)),
-                "Caption logits": (logits, (4, config.max_caption_length, config.vocab_size))}
+    expected = {
+        "Latent": (z, (4, config.latent_dim)),
+        "Image recon": (image, tuple(images.shape)),
+        "Caption logits": (logits, (4, config.max_caption_length, config.vocab_size)),
+    }
     print(f"✓ Input: {tuple(images.shape)}")
     wrong = [name for name, (tensor, shape) in expected.items() if tuple(tensor.shape) != shape]
     for name, (tensor, _) in expected.items():

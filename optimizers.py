@@ -1,4 +1,5 @@
 """Who learns how: Muon for convolutions and the transformers' matrices, AdamW for the rest."""
+
 import torch
 
 
@@ -41,7 +42,10 @@ class Muon(torch.optim.Optimizer):
                 momentum.lerp_(weight.grad, 1 - group["momentum"])
                 step = orthogonalise(weight.grad.lerp(momentum, group["momentum"]))
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(step, alpha=-10 * group["lr"] * max(1, weight.shape[0] / weight[0].numel()) ** 0.5)
+                weight.add_(
+                    step,
+                    alpha=-10 * group["lr"] * max(1, weight.shape[0] / weight[0].numel()) ** 0.5,
+                )
 
 
 def trained(model):
@@ -58,5 +62,13 @@ def make_optimizers(model, config):
         if not name.startswith("sampler."):
             matrix = weight.ndim == 4 or weight.ndim == 2 and ".block" in name
             (muon if matrix else adam).append(weight)
-    return [torch.optim.AdamW(adam, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True),
-            Muon(muon, lr=config.learning_rate, weight_decay=config.weight_decay)]
+    return [
+        torch.optim.AdamW(
+            adam,
+            lr=config.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=config.weight_decay,
+            fused=True,
+        ),
+        Muon(muon, lr=config.learning_rate, weight_decay=config.weight_decay),
+    ]

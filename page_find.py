@@ -1,33 +1,79 @@
 """The tab Find: words or a picture in, the best of the seeds that were drawn before out. Reads the index that `python inference.py --index N` writes."""
+
 import index
 from cli import UserError
 from inference import check_prompt, of_seeds
-from page_parts import AT_ONCE, MODEL, QUIET, as_cards, brought, figures, messages, one_line, sheet_of_pairs, stoppable, told, whole_number
+from page_parts import (
+    AT_ONCE,
+    MODEL,
+    QUIET,
+    as_cards,
+    brought,
+    figures,
+    messages,
+    one_line,
+    sheet_of_pairs,
+    stoppable,
+    told,
+    whole_number,
+)
 from settings import LONGEST_PROMPT, InferenceConfig
 
 # seeds that the page itself offers to draw
 FIRST_INDEX = 2000
-BUILDING = dict(concurrency_id="index", concurrency_limit=1, show_progress="hidden", api_visibility="private", preprocess=False)
+BUILDING = dict(
+    concurrency_id="index",
+    concurrency_limit=1,
+    show_progress="hidden",
+    api_visibility="private",
+    preprocess=False,
+)
 
 
 def find_tab(gr, tab, find, editable):
     """Fills the tab -> its sheet, and the State that holds the seeds of it. editable: may visitors have the index drawn?"""
     with gr.Row(elem_classes="spread"):
         with gr.Column(elem_classes="desk", min_width=260, scale=3):
-            sought = gr.Textbox("", label="Words", placeholder="an elephant at night", lines=2, max_lines=6, max_length=LONGEST_PROMPT, elem_id="sought",
-                                info="Nothing is drawn to order: the seeds that say it best already are looked up.",
-                                html_attributes=gr.InputHTMLAttributes(autocomplete="off", enterkeyhint="search"))
+            sought = gr.Textbox(
+                "",
+                label="Words",
+                placeholder="an elephant at night",
+                lines=2,
+                max_lines=6,
+                max_length=LONGEST_PROMPT,
+                elem_id="sought",
+                info="Nothing is drawn to order: the seeds that say it best already are looked up.",
+                html_attributes=gr.InputHTMLAttributes(autocomplete="off", enterkeyhint="search"),
+            )
             with gr.Row(elem_classes="line"):
                 count = figures(gr, "How many", "8", elem_id="find-count", min_width=90, scale=1)
                 go = gr.Button("Find", variant="primary", elem_id="find", min_width=120, scale=3)
                 stop = gr.Button("Stop", elem_id="stop-find", min_width=80, scale=1, visible=False)
-            known = gr.Textbox(label="Index", interactive=False, buttons=[], lines=1, max_lines=4, elem_id="known", elem_classes="quiet")
+            known = gr.Textbox(
+                label="Index",
+                interactive=False,
+                buttons=[],
+                lines=1,
+                max_lines=4,
+                elem_id="known",
+                elem_classes="quiet",
+            )
             with gr.Row(elem_classes="line"):
                 build = gr.Button(f"Draw {FIRST_INDEX:,} seeds", elem_id="build", visible=False)
                 halt = gr.Button("Stop", elem_id="stop-build", visible=False)
         with gr.Column(elem_classes="plate", min_width=200, scale=2):
-            picture = gr.Image(label="Or a picture", show_label=False, format="png", sources=["upload", "clipboard"], interactive=True, buttons=[], elem_id="sought-picture",
-                               elem_classes="print", alt_text="The picture to look for", placeholder="… or drop a picture here")
+            picture = gr.Image(
+                label="Or a picture",
+                show_label=False,
+                format="png",
+                sources=["upload", "clipboard"],
+                interactive=True,
+                buttons=[],
+                elem_id="sought-picture",
+                elem_classes="print",
+                alt_text="The picture to look for",
+                placeholder="… or drop a picture here",
+            )
     sheet = sheet_of_pairs(gr, label="Found", elem_id="found")
     seeds = gr.State([])
 
@@ -55,7 +101,11 @@ def find_tab(gr, tab, find, editable):
                 raise UserError("Write what to look for, or drop a picture.")
             best = [one["seed"] for one in generator.find_seeds(sought or None, image, count)]
             for start in range(0, len(best), AT_ONCE):
-                some = as_cards(generator, of_seeds(generator, InferenceConfig(), best[start:start + AT_ONCE]), sheet.GRADIO_CACHE)
+                some = as_cards(
+                    generator,
+                    of_seeds(generator, InferenceConfig(), best[start : start + AT_ONCE]),
+                    sheet.GRADIO_CACHE,
+                )
                 rows += [(path, told(f"seed {facts['seed']}", facts)) for path, facts in some]
                 yield rows, best
 
@@ -68,18 +118,32 @@ def find_tab(gr, tab, find, editable):
             return str(error), gr.Button(visible=False)
         if seeds:
             return f"{len(seeds['captions']):,} seeds are indexed", gr.Button(visible=False)
-        return "No seed is indexed yet: python inference.py --index 10000" + ", or here, in about a minute:" * editable, gr.Button(visible=editable)
+        return (
+            "No seed is indexed yet: python inference.py --index 10000"
+            + ", or here, in about a minute:" * editable,
+            gr.Button(visible=editable),
+        )
 
     def drawn():
         """Draw the first index, saying how far it is."""
         with messages(gr):
             if not editable:
-                raise UserError("This page is open to others without a password, so it writes no files.")
+                raise UserError(
+                    "This page is open to others without a password, so it writes no files."
+                )
             for done in index.grow_seeds(find(), FIRST_INDEX):
                 yield f"{done:,} of {FIRST_INDEX:,} seeds drawn"
 
-    stoppable(stop, [go.click, sought.submit, count.submit], fn=search, inputs=[sought, picture, count], outputs=[sheet, seeds], api_name="find", **MODEL)
-    built, = stoppable(halt, [build.click], fn=drawn, inputs=None, outputs=known, **BUILDING)
+    stoppable(
+        stop,
+        [go.click, sought.submit, count.submit],
+        fn=search,
+        inputs=[sought, picture, count],
+        outputs=[sheet, seeds],
+        api_name="find",
+        **MODEL,
+    )
+    (built,) = stoppable(halt, [build.click], fn=drawn, inputs=None, outputs=known, **BUILDING)
     for event in (tab.select, built.then):
         event(held, None, [known, build], **QUIET)
     return sheet, seeds

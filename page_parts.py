@@ -3,6 +3,7 @@
 Events hand over plain JSON as it came (preprocess=False), since Gradio's own checks answer a list or a null in place of a number with "Error".
 A limit is a UserError in one sentence that does not repeat what came: a page shows error messages as HTML.
 """
+
 import contextlib
 import html
 import math
@@ -23,7 +24,13 @@ AT_ONCE = 4
 # events that ask the model: one after another
 MODEL = dict(concurrency_id="model", concurrency_limit=1, show_progress="minimal", preprocess=False)
 # that read or write files
-FILES = dict(concurrency_id="files", concurrency_limit=1, show_progress="minimal", api_visibility="private", preprocess=False)
+FILES = dict(
+    concurrency_id="files",
+    concurrency_limit=1,
+    show_progress="minimal",
+    api_visibility="private",
+    preprocess=False,
+)
 # events that only rearrange the page
 QUIET = dict(queue=False, show_progress="hidden", api_visibility="private", preprocess=False)
 
@@ -32,10 +39,12 @@ def import_gradio():
     # read at import
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio
+
     return gradio
 
 
 # ---------------------------------------------------------------- limits
+
 
 def whole_number(value, low, high, name):
     """7 or "7" -> 7."""
@@ -61,8 +70,12 @@ def one_line(value, most, name):
     if value is not None and not isinstance(value, str):
         raise UserError(f"{name} is text.")
     if len(value or "") > most:
-        raise UserError(f"{name} has {len(value):,} characters, at most {most} are read; shorten it.")
-    return "".join(letter for letter in " ".join((value or "").split()) if letter.isprintable()).strip()
+        raise UserError(
+            f"{name} has {len(value):,} characters, at most {most} are read; shorten it."
+        )
+    return "".join(
+        letter for letter in " ".join((value or "").split()) if letter.isprintable()
+    ).strip()
 
 
 def one_of(value, choices, name):
@@ -70,14 +83,22 @@ def one_of(value, choices, name):
     if value in (None, ""):
         return ""
     if not isinstance(value, str) or value not in choices:
-        raise UserError(f"{name} is one of: {', '.join(choices)}." if choices else f"{name} is to be left empty: this model knows only one.")
+        raise UserError(
+            f"{name} is one of: {', '.join(choices)}."
+            if choices
+            else f"{name} is to be left empty: this model knows only one."
+        )
     return value
 
 
 def uploaded(value, uploads, sentence):
     """What a file field sent -> its path. uploads: the folder it must lie in; Gradio itself looks only at paths that say they are files."""
     path = value.get("path") if isinstance(value, dict) else None
-    if not isinstance(path, str) or "\0" in path or not Path(path).resolve().is_relative_to(Path(uploads).resolve()):
+    if (
+        not isinstance(path, str)
+        or "\0" in path
+        or not Path(path).resolve().is_relative_to(Path(uploads).resolve())
+    ):
         raise UserError(sentence)
     return path
 
@@ -90,15 +111,21 @@ def name_of(value):
 
 def brought(value, uploads):
     """What an image field sent -> PIL RGB image."""
-    path = uploaded(value, uploads, "Bring a picture first: drop it into the frame, paste it, or choose a file.")
+    path = uploaded(
+        value, uploads, "Bring a picture first: drop it into the frame, paste it, or choose a file."
+    )
     try:
         with Image.open(path, formats=cards.FORMATS) as image:
             pixels = image.width * image.height
     except Exception:
         # Pillow's readers raise nearly anything on damaged bytes
-        raise UserError(f"This file cannot be read as a picture; bring {', '.join(cards.FORMATS[:-1])} or {cards.FORMATS[-1]}.") from None
+        raise UserError(
+            f"This file cannot be read as a picture; bring {', '.join(cards.FORMATS[:-1])} or {cards.FORMATS[-1]}."
+        ) from None
     if pixels > MOST_PIXELS:
-        raise UserError(f"This picture has {pixels / 1e6:.0f} million pixels, at most {MOST_PIXELS / 1e6:.0f} million are read; make it smaller.")
+        raise UserError(
+            f"This picture has {pixels / 1e6:.0f} million pixels, at most {MOST_PIXELS / 1e6:.0f} million are read; make it smaller."
+        )
     try:
         return open_picture(path)
     except UserError:
@@ -117,11 +144,22 @@ def messages(gr):
 
 # ---------------------------------------------------------------- pairs
 
+
 def as_cards(generator, made, cache):
     """Pairs as inference.asked_for lists them -> (path of the pair's card, a PNG in the folder `cache`; its facts) of each."""
     from gradio.processing_utils import save_bytes_to_cache
-    signed = [(name, image, cards.sign(image, facts)) for name, _, facts, (image, _) in described(generator, made)]
-    return [(save_bytes_to_cache(cards.encode(image, facts, generator.grey), f"{name}.png", cache), facts) for name, image, facts in signed]
+
+    signed = [
+        (name, image, cards.sign(image, facts))
+        for name, _, facts, (image, _) in described(generator, made)
+    ]
+    return [
+        (
+            save_bytes_to_cache(cards.encode(image, facts, generator.grey), f"{name}.png", cache),
+            facts,
+        )
+        for name, image, facts in signed
+    ]
 
 
 def told(head, facts):
@@ -131,6 +169,7 @@ def told(head, facts):
 
 
 # ---------------------------------------------------------------- events
+
 
 def stoppable(stop, begins, **event):
     """An event whose Stop button is there while it runs, begun by any of `begins` (button.click, earlier.success); the first is its
@@ -148,8 +187,16 @@ def stoppable(stop, begins, **event):
 
 def figures(gr, label, value=None, **more):
     """A text field for a whole number: a number field sends null for "abc"."""
-    return gr.Textbox(value, label=label, max_lines=1, elem_classes="figures",
-                      html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False, enterkeyhint="go"), **more)
+    return gr.Textbox(
+        value,
+        label=label,
+        max_lines=1,
+        elem_classes="figures",
+        html_attributes=gr.InputHTMLAttributes(
+            autocomplete="off", spellcheck=False, enterkeyhint="go"
+        ),
+        **more,
+    )
 
 
 def a_seed(value, name="A seed"):
@@ -158,6 +205,15 @@ def a_seed(value, name="A seed"):
 
 def sheet_of_pairs(gr, **more):
     """A gallery whose captions stand below the pictures."""
-    return gr.Gallery(show_label=False, format="png", interactive=False, allow_preview=False, columns=4, height="auto", object_fit="contain",
-                      buttons=["download_all"], elem_classes="sheet", **more)
-
+    return gr.Gallery(
+        show_label=False,
+        format="png",
+        interactive=False,
+        allow_preview=False,
+        columns=4,
+        height="auto",
+        object_fit="contain",
+        buttons=["download_all"],
+        elem_classes="sheet",
+        **more,
+    )

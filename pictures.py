@@ -1,4 +1,5 @@
 """One picture file -> one grey or RGB picture of a size, letter-boxed on white, whatever the file is or claims to be; and that as a PNG."""
+
 import contextlib
 import ctypes
 import functools
@@ -21,9 +22,21 @@ ALWAYS = 2**26
 # of a JPEG of the largest size; of a smaller one as many times more
 MOST_SCANS = 12
 ORIENTATION = ExifTags.Base.Orientation
-TURNS = dict(enumerate((Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
-                        # what makes each orientation upright
-                        Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90), 2))
+TURNS = dict(
+    enumerate(
+        (
+            Image.Transpose.FLIP_LEFT_RIGHT,
+            Image.Transpose.ROTATE_180,
+            Image.Transpose.FLIP_TOP_BOTTOM,
+            Image.Transpose.TRANSPOSE,
+            # what makes each orientation upright
+            Image.Transpose.ROTATE_270,
+            Image.Transpose.TRANSVERSE,
+            Image.Transpose.ROTATE_90,
+        ),
+        2,
+    )
+)
 
 
 def eight_bits(image):
@@ -32,7 +45,9 @@ def eight_bits(image):
     values = np.asarray(image)
     # views; the whole in float64 would take gigabytes
     bands = np.array_split(values, -(-values.size // 2**20))
-    ranges = [(finite.min(), finite.max()) for band in bands if (finite := band[np.isfinite(band)]).size]
+    ranges = [
+        (finite.min(), finite.max()) for band in bands if (finite := band[np.isfinite(band)]).size
+    ]
     if not ranges:
         raise ValueError("no finite value")
     low, high = (float(end(side)) for end, side in zip((min, max), zip(*ranges)))
@@ -61,7 +76,10 @@ def is_grey(image, tolerance=2):
     # few pixels tell of most coloured pictures
     for pixels in (image.resize((32, 32), Image.Resampling.NEAREST), image):
         red, green, blue = (np.asarray(channel, np.int16) for channel in pixels.split())
-        if max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) > tolerance:
+        if (
+            max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max())
+            > tolerance
+        ):
             return False
     return True
 
@@ -80,7 +98,11 @@ def bomb(image, file):
     pixels = image.width * image.height
     length = file.seek(0, os.SEEK_END)
     # bytes of memory
-    each = 16 if image.format == "WEBP" and image.is_animated else {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 4)
+    each = (
+        16
+        if image.format == "WEBP" and image.is_animated
+        else {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 4)
+    )
     if pixels * each > max(ALWAYS, MOST_RATIO * length):
         return f"decodes to more than {MOST_RATIO:,} times its length"
     if image.format in ("JPEG", "MPO"):
@@ -125,7 +147,9 @@ def prepare(file, size, smallest):
                     return None, reason
                 scale = size / max(width, height)
                 # JPEG alone
-                drafted = image.draft(None, tuple(max(1, int(SPARE * scale * side)) for side in (width, height)))
+                drafted = image.draft(
+                    None, tuple(max(1, int(SPARE * scale * side)) for side in (width, height))
+                )
                 # open() alone accepts cut-off files
                 image.load()
                 orientation = orientation_of(image)
@@ -144,10 +168,15 @@ def prepare(file, size, smallest):
         width, height = (height, width) if orientation > 4 else (width, height)
     # black lines on nothing would become black on black
     if image.mode == "RGBa":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
+        image = Image.alpha_composite(
+            Image.new("RGBA", image.size, "white"), image.convert("RGBA")
+        ).convert("RGB")
     if image.mode == "RGB" and is_grey(image):
         image = image.convert("L")
-    return ImageOps.pad(image, (size, size), Image.Resampling.LANCZOS, color="white"), (width, height)
+    return ImageOps.pad(image, (size, size), Image.Resampling.LANCZOS, color="white"), (
+        width,
+        height,
+    )
 
 
 @functools.cache
@@ -155,23 +184,30 @@ def deflate():
     """ISA-L's compression, or zlib's where its wheel is not there: four times slower, for files that are a sixth shorter."""
     try:
         from isal import isal_zlib
+
         return isal_zlib.compress
     except ImportError:
         return zlib.compress
 
 
 def png(image):
-    """"L" or "RGB" picture -> a PNG file without metadata, as bytes. Pillow's own writer tries five filters on every row and took half of all
+    """ "L" or "RGB" picture -> a PNG file without metadata, as bytes. Pillow's own writer tries five filters on every row and took half of all
     time; one for all rows (the difference to the left) and the fastest compression make files that are hardly longer."""
     rows = np.asarray(image).reshape(image.height, -1)
     channels = len(image.getbands())
     # each begins with its filter's number, 1
     lines = np.ones((image.height, 1 + rows.shape[1]), np.uint8)
-    lines[:, 1:1 + channels] = rows[:, :channels]
-    np.subtract(rows[:, channels:], rows[:, :-channels], out=lines[:, 1 + channels:])
+    lines[:, 1 : 1 + channels] = rows[:, :channels]
+    np.subtract(rows[:, channels:], rows[:, :-channels], out=lines[:, 1 + channels :])
     header = struct.pack(">IIBBBBB", *image.size, 8, 2 if channels == 3 else 0, 0, 0, 0)
     chunks = (b"IHDR", header), (b"IDAT", deflate()(lines, 1)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))) for kind, data in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+        for kind, data in chunks
+    )
 
 
 def content(image, width, height):
@@ -187,5 +223,7 @@ def look(image, width, height):
     """Prepared picture and its original's size -> 256 bits as 64 hex digits: where a 16 x 16 thumbnail of what lies between the white
     margins grows brighter from left to right (difference hash, Krawetz 2013, hackerfactor.com)."""
     # (16, 17)
-    small = np.asarray(content(image.convert("L"), width, height).resize((17, 16), Image.Resampling.BOX), np.int16)
+    small = np.asarray(
+        content(image.convert("L"), width, height).resize((17, 16), Image.Resampling.BOX), np.int16
+    )
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()

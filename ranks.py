@@ -2,6 +2,7 @@
 
 Alone, which is the usual case, every function returns what it is given.
 """
+
 import os
 from datetime import timedelta
 
@@ -59,7 +60,11 @@ def whole(rows, length):
     added(others)
     own = torch.zeros(length, dtype=torch.bool, device=rows.device)
     own[mine(length)] = True
-    return torch.where(own.view(-1, *[1] * (rows.dim() - 1)), torch.zeros_like(others).index_copy(0, own.nonzero()[:, 0], rows), others)
+    return torch.where(
+        own.view(-1, *[1] * (rows.dim() - 1)),
+        torch.zeros_like(others).index_copy(0, own.nonzero()[:, 0], rows),
+        others,
+    )
 
 
 def of_first(value):

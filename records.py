@@ -3,6 +3,7 @@
 A row is a plain dict with at least: id (16 hex digits of the original's sha256), filename (inside resized/), width, height
 (of the original, pixels), sha256, style, source, caption ("" until there is one).
 """
+
 import hashlib
 import itertools
 import json
@@ -43,26 +44,52 @@ class Collection:
     def read_metadata(self):
         """-> list of rows. UserError where the pictures were not prepared yet."""
         if not self.metadata.exists():
-            source = " --source builtin" if self.style == "builtin" else f" --style {self.style} --source PATH"
-            raise UserError(f"{self.metadata} is missing: prepare the pictures first: python dataset_preparation.py{source}")
+            source = (
+                " --source builtin"
+                if self.style == "builtin"
+                else f" --style {self.style} --source PATH"
+            )
+            raise UserError(
+                f"{self.metadata} is missing: prepare the pictures first: python dataset_preparation.py{source}"
+            )
         return list(self.each_metadata())
 
     def each_metadata(self):
         """The rows one after another, none where there are none yet."""
         for row in each_of_list(self.metadata) if self.metadata.exists() else ():
-            row.update([(key, sys.intern(row[key])) for key in SHARED if isinstance(row.get(key), str)])
-            row.update([(key, row[twin]) for key, twin in TWICE if key in row and row[key] == row.get(twin)])
+            row.update(
+                [(key, sys.intern(row[key])) for key in SHARED if isinstance(row.get(key), str)]
+            )
+            row.update(
+                [
+                    (key, row[twin])
+                    for key, twin in TWICE
+                    if key in row and row[key] == row.get(twin)
+                ]
+            )
             yield row
 
     def write_metadata(self, rows):
         """A JSON list with a row a line; the text of 100,000 rows would be 70 MB."""
-        write_lines(self.metadata, lambda: itertools.chain(["[\n"], (to_json(row) + (",\n" if number < len(rows) else "\n") for number, row in enumerate(rows, 1)), ["]\n"]))
+        write_lines(
+            self.metadata,
+            lambda: itertools.chain(
+                ["[\n"],
+                (
+                    to_json(row) + (",\n" if number < len(rows) else "\n")
+                    for number, row in enumerate(rows, 1)
+                ),
+                ["]\n"],
+            ),
+        )
 
     def read_captions(self):
         """-> (train rows, val rows) of the caption files. UserError where the captions were not made yet."""
         for path in (self.train, self.val):
             if not path.exists():
-                raise UserError(f"{path} is missing: write the captions first: python caption_generation.py --style {self.style}")
+                raise UserError(
+                    f"{path} is missing: write the captions first: python caption_generation.py --style {self.style}"
+                )
         return read_jsonl(self.train), read_jsonl(self.val)
 
 
@@ -71,7 +98,9 @@ def read_json(path):
     try:
         return json.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON ({error}); remove it and run the script that writes it again") from error
+        raise UserError(
+            f"{path} cannot be read as JSON ({error}); remove it and run the script that writes it again"
+        ) from error
 
 
 def each_of_list(path):
@@ -89,19 +118,25 @@ def each_of_list(path):
                 yield from_json(line.removesuffix("\n").removesuffix(","))
         raise ValueError("cut off")
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON ({error}); remove it and run the script that writes it again") from error
+        raise UserError(
+            f"{path} cannot be read as JSON ({error}); remove it and run the script that writes it again"
+        ) from error
 
 
 def to_json(row):
     return json.dumps(row, ensure_ascii=False)
 
 
-ROW = json.JSONDecoder(object_pairs_hook=lambda pairs: {sys.intern(key): value for key, value in pairs})
+ROW = json.JSONDecoder(
+    object_pairs_hook=lambda pairs: {sys.intern(key): value for key, value in pairs}
+)
 
 
 def from_json(line):
     """Row of many. Its keys are those of all others: json makes new ones for every text, which took two fifths of the memory of 100,000 rows."""
-    return ROW.decode(line if isinstance(line, str) else line.decode(json.detect_encoding(line), "surrogatepass"))
+    return ROW.decode(
+        line if isinstance(line, str) else line.decode(json.detect_encoding(line), "surrogatepass")
+    )
 
 
 def write_lines(path, lines):
@@ -179,7 +214,10 @@ def split_rows(rows, stored=None):
         if id not in splits and group_of[id] in decided:
             splits[id] = decided[group_of[id]]
     groups = {}
-    for id in sorted(group_of.keys() - splits.keys(), key=lambda id: hashlib.sha256(f"split {id}".encode()).digest()):
+    for id in sorted(
+        group_of.keys() - splits.keys(),
+        key=lambda id: hashlib.sha256(f"split {id}".encode()).digest(),
+    ):
         groups.setdefault(group_of[id], []).append(id)
     new = sum(map(len, groups.values()))
     room = round(0.9 * new)

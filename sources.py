@@ -2,6 +2,7 @@
 
 Nothing is decoded here. A row is a picture that exists; what is described and not there, or described badly, is listed with a reason.
 """
+
 import hashlib
 import os
 import posixpath
@@ -24,13 +25,14 @@ UNPACKED = "unpacked"
 
 
 def style_name(text):
-    """"Engravings" -> "engraving": the name of a known class in any case, singular or plural; else the text in lower case."""
+    """ "Engravings" -> "engraving": the name of a known class in any case, singular or plural; else the text in lower case."""
     text = text.strip().lower()
     return CLASSES.get(text.rstrip("s"), text)
 
 
 class Source(NamedTuple):
     """Where pictures come from. file: the annotation file that alone says which; lost, seen: of an archive, see formats.describe."""
+
     folder: Path
     name: str
     file: Path | None = None
@@ -41,18 +43,37 @@ class Source(NamedTuple):
 def sources_of(config):
     """--source -> Sources in their order, each once: one path, or several with commas between. UserError names what cannot be a source."""
     text = config.source
-    names = [text] if Path(text).expanduser().exists() else [name.strip() for name in text.split(",") if name.strip()] or [text]
-    sources = dict.fromkeys(name if name.startswith("hf:") else Path(name).expanduser().resolve() for name in names)
+    names = (
+        [text]
+        if Path(text).expanduser().exists()
+        else [name.strip() for name in text.split(",") if name.strip()] or [text]
+    )
+    sources = dict.fromkeys(
+        name if name.startswith("hf:") else Path(name).expanduser().resolve() for name in names
+    )
     for path in sources:
-        if isinstance(path, Path) and not path.is_dir() and not (path.is_file() and (formats.suffix_of(path) in formats.TABLES or archives.is_archive(path))):
-            raise UserError(f"--source {path} is no folder, archive (.zip .tar .tar.gz .tgz), file of captions ({' '.join(sorted(formats.TABLES))}) or "
-                            "hf:owner/name; name one with pictures: python dataset_preparation.py --source PATH, or use --source builtin")
+        if (
+            isinstance(path, Path)
+            and not path.is_dir()
+            and not (
+                path.is_file()
+                and (formats.suffix_of(path) in formats.TABLES or archives.is_archive(path))
+            )
+        ):
+            raise UserError(
+                f"--source {path} is no folder, archive (.zip .tar .tar.gz .tgz), file of captions ({' '.join(sorted(formats.TABLES))}) or "
+                "hf:owner/name; name one with pictures: python dataset_preparation.py --source PATH, or use --source builtin"
+            )
     return [source_of(path, config) for path in sources]
 
 
 def source_of(path, config):
     """Path, or hf: and a name -> Source; what an archive or the Hub holds lies in data/raw/<style>/unpacked/ afterwards."""
-    unpacked = lambda name, text: Collection(config.style, config.data).raw.resolve() / UNPACKED / f"{name}_{hashlib.sha256(text).hexdigest()[:8]}"
+    unpacked = lambda name, text: (
+        Collection(config.style, config.data).raw.resolve()
+        / UNPACKED
+        / f"{name}_{hashlib.sha256(text).hexdigest()[:8]}"
+    )
     if isinstance(path, str):
         folder = unpacked(archives.harmless(path), path.encode())
         lost, seen = hub.fetch(path, folder, config.max_samples)
@@ -75,13 +96,21 @@ def survey_all(sources, style, data, format):
     lost = []
     seen = []
     for source in sources:
-        found, strange, gone, read = survey(source, style, data, "auto" if source.seen is not None else format)
+        found, strange, gone, read = survey(
+            source, style, data, "auto" if source.seen is not None else format
+        )
         below = source.folder.relative_to(root).as_posix()
         from_root = lambda path: posixpath.normpath(posixpath.join(below, path))
         for row in found:
             row |= {"path": from_root(row["path"]), "source": source.name}
         originals += found
-        lost += [*source.lost, *({**row, "path": from_root(row["path"]), "file": from_root(row["file"])} for row in gone)]
+        lost += [
+            *source.lost,
+            *(
+                {**row, "path": from_root(row["path"]), "file": from_root(row["file"])}
+                for row in gone
+            ),
+        ]
         other += strange
         seen += read if source.seen is None else source.seen
     return root, originals, other, lost, seen
@@ -99,9 +128,13 @@ def survey(source, style, data, format):
     rows, lost, seen = formats.describe(listing, folder.joinpath, format, base=folder.as_posix())
     if source.file:
         if not seen:
-            raise UserError(f"{source.file} is of no known format{'' if format == 'auto' else f', and not {format}'}: compare it with an example, "
-                            f"python dataset_preparation.py --template {'llava' if format == 'auto' else format}, or name another --source")
-        listing = {path: formats.state_of(folder / path) for path in rows if (folder / path).is_file()}
+            raise UserError(
+                f"{source.file} is of no known format{'' if format == 'auto' else f', and not {format}'}: compare it with an example, "
+                f"python dataset_preparation.py --template {'llava' if format == 'auto' else format}, or name another --source"
+            )
+        listing = {
+            path: formats.state_of(folder / path) for path in rows if (folder / path).is_file()
+        }
     originals = []
     other = Counter()
     for path in sorted(rows.keys() | {path for path, state in listing.items() if state}):
@@ -110,7 +143,14 @@ def survey(source, style, data, format):
         state = listing.pop(path, None)
         own = style_name(row["style"]) if "style" in row else None
         if own is None and style in (*CLASSES.values(), "all"):
-            own = next((style_name(part) for part in reversed(row.get("member", path).split("/")[:-1]) if style_name(part) in CLASSES.values()), None)
+            own = next(
+                (
+                    style_name(part)
+                    for part in reversed(row.get("member", path).split("/")[:-1])
+                    if style_name(part) in CLASSES.values()
+                ),
+                None,
+            )
         writable = path.encode("utf-8", "backslashreplace").decode()
         if style != "all" and own not in (None, style_name(style)):
             other[own] += 1
@@ -120,6 +160,13 @@ def survey(source, style, data, format):
         elif state is None:
             lost.append(formats.rejected(path, "image not found", row["file"], row["line"]))
         else:
-            originals.append({"path": path, "bytes": state[0], "mtime": state[1], "style": sys.intern(own or style),
-                              "caption": " ".join(row.get("caption", "").split())})
+            originals.append(
+                {
+                    "path": path,
+                    "bytes": state[0],
+                    "mtime": state[1],
+                    "style": sys.intern(own or style),
+                    "caption": " ".join(row.get("caption", "").split()),
+                }
+            )
     return originals, other, lost, seen

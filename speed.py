@@ -1,4 +1,5 @@
 """How near work comes to what the machine can do: operations, and the speed of its matrix products."""
+
 import time
 
 import torch

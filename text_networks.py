@@ -1,4 +1,5 @@
 """The networks that read and write captions: a causal transformer told the code before every layer, and the one that InfoNCE compares pictures with."""
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -30,7 +31,9 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.norm2 = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
 
     def forward(self, x, **attention):
         x = x + self.attention(self.norm1(x), **attention)
@@ -47,15 +50,19 @@ class TextDecoder(nn.Module):
         self.tokens = nn.Embedding(config.vocab_size, width)
         self.positions = nn.Parameter(torch.zeros(config.max_caption_length, width))
         self.condition = nn.Linear(config.latent_dim, width * config.text_layers)
-        self.blocks = nn.ModuleList(Block(width, config.text_heads) for _ in range(config.text_layers))
+        self.blocks = nn.ModuleList(
+            Block(width, config.text_heads) for _ in range(config.text_layers)
+        )
         self.norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
-        self.register_buffer("unused", torch.zeros(config.vocab_size, dtype=torch.bool), persistent=False)
+        self.register_buffer(
+            "unused", torch.zeros(config.vocab_size, dtype=torch.bool), persistent=False
+        )
 
     def forward(self, code, tokens):
         # L of (B, 1, W)
         conditions = self.condition(code)[:, None].chunk(len(self.blocks), -1)
-        x = self.tokens(tokens) + self.positions[:tokens.shape[1]]  # (B, T, W)
+        x = self.tokens(tokens) + self.positions[: tokens.shape[1]]  # (B, T, W)
         for block, own in zip(self.blocks, conditions):
             x = block(x + own, causal=True)
         logits = F.linear(self.norm(x), self.tokens.weight, self.bias)  # (B, T, V)
@@ -93,9 +100,24 @@ class Writing:
             attention = block.attention
             inward = block.mlp[0]
             outward = block.mlp[2]
-            self.layers.append((cache.unbind(), *cache.permute(1, 2, 3, 0, 4), block.norm1.weight, block.norm1.bias, attention.qkv.weight, attention.qkv.bias,
-                                attention.out.weight.T, attention.out.bias, block.norm2.weight, block.norm2.bias, inward.weight, inward.bias,
-                                outward.weight.T, outward.bias + following))
+            self.layers.append(
+                (
+                    cache.unbind(),
+                    *cache.permute(1, 2, 3, 0, 4),
+                    block.norm1.weight,
+                    block.norm1.bias,
+                    attention.qkv.weight,
+                    attention.qkv.bias,
+                    attention.out.weight.T,
+                    attention.out.bias,
+                    block.norm2.weight,
+                    block.norm2.bias,
+                    inward.weight,
+                    inward.bias,
+                    outward.weight.T,
+                    outward.bias + following,
+                )
+            )
         self.norm = decoder.norm.weight, decoder.norm.bias
         self.bias = decoder.bias.masked_fill(decoder.unused, -torch.inf)
 
@@ -104,14 +126,40 @@ class Writing:
         self.step = self.step + 1
         # (B, W)
         x = F.embedding(torch.tensor(tokens, device=self.device), self.tokens) + self.places[step]
-        for places, keys, values, scale1, shift1, qkv, qkv_bias, out, out_bias, scale2, shift2, inward, inward_bias, outward, outward_bias in self.layers:
+        for (
+            places,
+            keys,
+            values,
+            scale1,
+            shift1,
+            qkv,
+            qkv_bias,
+            out,
+            out_bias,
+            scale2,
+            shift2,
+            inward,
+            inward_bias,
+            outward,
+            outward_bias,
+        ) in self.layers:
             # each (B, H, W/H)
-            q, *both = F.linear(F.layer_norm(x, self.width, scale1, shift1), qkv, qkv_bias).view(self.projected).unbind(1)
+            q, *both = (
+                F.linear(F.layer_norm(x, self.width, scale1, shift1), qkv, qkv_bias)
+                .view(self.projected)
+                .unbind(1)
+            )
             for place, value in zip(places[step], both):
                 place.copy_(value)
-            heard = F.scaled_dot_product_attention(q.unsqueeze(2), keys.narrow(2, 0, step + 1), values.narrow(2, 0, step + 1)).reshape(self.flat)
+            heard = F.scaled_dot_product_attention(
+                q.unsqueeze(2), keys.narrow(2, 0, step + 1), values.narrow(2, 0, step + 1)
+            ).reshape(self.flat)
             x = torch.addmm(x + out_bias, heard, out)
-            x = torch.addmm(x + outward_bias, F.gelu(F.linear(F.layer_norm(x, self.width, scale2, shift2), inward, inward_bias)), outward)
+            x = torch.addmm(
+                x + outward_bias,
+                F.gelu(F.linear(F.layer_norm(x, self.width, scale2, shift2), inward, inward_bias)),
+                outward,
+            )
         return F.linear(F.layer_norm(x, self.width, *self.norm), self.tokens, self.bias)
 
 
@@ -128,6 +176,6 @@ class TextEncoder(nn.Module):
 
     def forward(self, tokens):
         real = tokens != PAD  # (B, T)
-        x = self.tokens(tokens) + self.positions[:tokens.shape[1]]  # (B, T, W)
+        x = self.tokens(tokens) + self.positions[: tokens.shape[1]]  # (B, T, W)
         x = self.norm(self.block(x, mask=real[:, None, None]))  # (B, T, W)
         return self.out((x * real[..., None]).sum(1) / real.sum(1, keepdim=True))  # (B, D)

@@ -16,11 +16,19 @@ Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.
 At the first step expect caption near ln(vocabulary) and contrastive near ln(batch). Run the same command again to resume,
 with a larger --num-epochs to train on; --fresh begins anew.
 """
+
 # --help answers before torch loads
 if __name__ == "__main__":
     from cli import parse
     from settings import PRESETS, ModelConfig, TrainConfig
-    CONFIGS = parse(ModelConfig, TrainConfig, description=__doc__, presets=PRESETS, file=(ModelConfig, TrainConfig))
+
+    CONFIGS = parse(
+        ModelConfig,
+        TrainConfig,
+        description=__doc__,
+        presets=PRESETS,
+        file=(ModelConfig, TrainConfig),
+    )
 
 import contextlib
 import copy
@@ -47,7 +55,18 @@ from batches import create_data_loaders, jiggle, no_pictures, partial, resident
 from cli import Terminated, UserError, progress, run, unbroken, write_text
 from losses import MultimodalLoss, caption_loss, info_nce
 from memory import estimate_memory
-from model_architecture import PARTS, MultimodalModel, latents, pick_device, read_extra_state, stream, thumbnails, told_widths, within_budget, words
+from model_architecture import (
+    PARTS,
+    MultimodalModel,
+    latents,
+    pick_device,
+    read_extra_state,
+    stream,
+    thumbnails,
+    told_widths,
+    within_budget,
+    words,
+)
 from optimizers import make_optimizers, orthogonalise, trained
 from records import Collection
 from sampler import ROWS_PER_CLUSTER
@@ -83,29 +102,38 @@ TOLD_AFTER = 10
 # within an epoch: seconds between two saves, at least, and the share of time that they take, at
 # most
 SAVE_EVERY = 180
-SAVE_SHARE = .01
+SAVE_SHARE = 0.01
 
 
 # ---------------------------------------------------------------- the loop
 
+
 def settled(config, rows):
     """TrainConfig with the numbers that it leaves to the collection's size."""
-    return replace(config, num_epochs=config.num_epochs or max(1, round(PICTURES_SHOWN / rows)),
-                   sampler_steps=config.sampler_steps or max(200, 100 * round(SAMPLER_PASSES * rows / SAMPLER_BATCH / 100)))
+    return replace(
+        config,
+        num_epochs=config.num_epochs or max(1, round(PICTURES_SHOWN / rows)),
+        sampler_steps=config.sampler_steps
+        or max(200, 100 * round(SAMPLER_PASSES * rows / SAMPLER_BATCH / 100)),
+    )
 
 
 def some(loader, count, seed):
     """At most so many rows of a loader, the same ones every time: the first, of a large collection by lot. Fewer are the beginning of more."""
     rows = len(loader.rows)
-    return (torch.arange(rows) if rows <= LARGE else torch.randperm(rows, generator=stream(seed, "some")))[:count]
+    return (
+        torch.arange(rows)
+        if rows <= LARGE
+        else torch.randperm(rows, generator=stream(seed, "some"))
+    )[:count]
 
 
 class MultimodalTrainer:
     """Trains one MultimodalModel on two PairLoaders and keeps every file of the run folder up to date.
 
-        trainer = MultimodalTrainer(model, train, val, config)
-        trainer.load_checkpoint()                                       # -> True where a run was resumed
-        trainer.fit()
+    trainer = MultimodalTrainer(model, train, val, config)
+    trainer.load_checkpoint()                                       # -> True where a run was resumed
+    trainer.fit()
     """
 
     def __init__(self, model, train, val, config, device="cpu", precision="fp32"):
@@ -121,16 +149,26 @@ class MultimodalTrainer:
             train.pixels = val.pixels = resident(train.pixels, self.device)
         model.image_encoder.recompute = model.image_decoder.recompute = config.recompute
         self.folder = Path(config.checkpoints)
-        self.loss = MultimodalLoss(config.reconstruction_weight, config.caption_weight, config.contrastive_weight,
-                                   config.temperature, config.shape_weight, config.focus_weight)
+        self.loss = MultimodalLoss(
+            config.reconstruction_weight,
+            config.caption_weight,
+            config.contrastive_weight,
+            config.temperature,
+            config.shape_weight,
+            config.focus_weight,
+        )
         self.optimizers = make_optimizers(model, config)
-        self.flow_optimizer = torch.optim.AdamW(model.sampler.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
+        self.flow_optimizer = torch.optim.AdamW(
+            model.sampler.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True
+        )
         # then pictures are jiggled, and encoded in several views
         self.small = len(train.rows) < SMALL
         self.coordinates = None  # (N, k + m) of the training rows, as the sampler has them
         names = sorted(set(train.styles))
         if len(names) > model.config.styles:
-            raise UserError(f"{config.style} has {len(names)} styles, the model tells {model.config.styles} apart; use --styles {len(names)}")
+            raise UserError(
+                f"{config.style} has {len(names)} styles, the model tells {model.config.styles} apart; use --styles {len(names)}"
+            )
         self.styles = torch.tensor([names.index(style) for style in train.styles])  # (N,)
         # (N,): whose codes are kept, the first of these
         self.order = some(train, len(train.rows), config.seed)
@@ -148,13 +186,23 @@ class MultimodalTrainer:
     # -- one step
 
     def worth_compiling(self, seconds_left):
-        return not self.compiled and self.config.compile == "auto" and self.device.type == "cuda" and seconds_left > WORTH_COMPILING
+        return (
+            not self.compiled
+            and self.config.compile == "auto"
+            and self.device.type == "cuda"
+            and seconds_left > WORTH_COMPILING
+        )
 
     def compile(self):
         """From now on the networks run as torch.compile makes them; files and names of weights stay the same."""
         model = self.model
         self.compiled = True
-        for part in (model.image_encoder.layers, model.image_decoder.layers, *model.text_decoder.blocks, model.text_encoder.block):
+        for part in (
+            model.image_encoder.layers,
+            model.image_decoder.layers,
+            *model.text_decoder.blocks,
+            model.text_encoder.block,
+        ):
             part.compile()
 
     def learning_rate(self, step, steps):
@@ -162,7 +210,9 @@ class MultimodalTrainer:
         return self.config.learning_rate * min(1, (step + 1) / 100, 2 * (1 - step / steps))
 
     def autocast(self):
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
+        )
 
     def losses(self, images, tokens, noise):
         with self.autocast():
@@ -184,11 +234,19 @@ class MultimodalTrainer:
         cuts = [slice(start, start + micro) for start in range(0, len(images), micro)]
         with torch.no_grad(), self.autocast():
             empty = [torch.zeros(0, self.model.config.latent_dim, device=self.device)]
-            own = [torch.cat(empty + [part.float() for part in parts]) for parts in ([self.model.image_encoder(images[cut]) for cut in cuts], [self.model.text_encoder(tokens[cut]) for cut in cuts])]
+            own = [
+                torch.cat(empty + [part.float() for part in parts])
+                for parts in (
+                    [self.model.image_encoder(images[cut]) for cut in cuts],
+                    [self.model.text_encoder(tokens[cut]) for cut in cuts],
+                )
+            ]
         # (length, D) each
         codes, captions = (ranks.whole(part, length).requires_grad_() for part in own)
         contrast = info_nce(codes, captions, self.loss.temperature)
-        pulls = [pull[ranks.mine(length)] for pull in torch.autograd.grad(contrast, (codes, captions))]
+        pulls = [
+            pull[ranks.mine(length)] for pull in torch.autograd.grad(contrast, (codes, captions))
+        ]
         heard = float(ranks.added((tokens[:, 1:] != PAD).sum().float()))
         sums = torch.zeros(len(self.loss.weights), device=self.device)
         for cut in cuts:
@@ -196,12 +254,28 @@ class MultimodalTrainer:
                 code, drawn, logits = self.model.autoencode(images[cut], tokens[cut], noise[cut])
                 caption = self.model.text_encoder(tokens[cut])
             pull = (code.float() * pulls[0][cut]).sum() + (caption.float() * pulls[1][cut]).sum()
-            losses = self.loss(drawn, images[cut], logits, tokens[cut], code, caption, {"share": len(code) / length, "words": heard, "contrastive": pull})
+            losses = self.loss(
+                drawn,
+                images[cut],
+                logits,
+                tokens[cut],
+                code,
+                caption,
+                {"share": len(code) / length, "words": heard, "contrastive": pull},
+            )
             losses["total"].backward()
             sums += torch.stack([losses[part].detach() for part in self.loss.weights])
         if ranks.count() > 1:
             weights = trained(self.model)
-            flat = ranks.added(torch.cat([(torch.zeros_like(weight) if weight.grad is None else weight.grad).flatten() for weight in weights] + [sums]))
+            flat = ranks.added(
+                torch.cat(
+                    [
+                        (torch.zeros_like(weight) if weight.grad is None else weight.grad).flatten()
+                        for weight in weights
+                    ]
+                    + [sums]
+                )
+            )
             *grads, sums = flat.split([weight.numel() for weight in weights] + [len(sums)])
             for weight, grad in zip(weights, grads):
                 weight.grad = grad.view_as(weight)
@@ -210,7 +284,11 @@ class MultimodalTrainer:
         return sums, codes.detach()
 
     def noise(self, rows, purpose):
-        return torch.randn(rows, self.model.config.latent_dim, generator=stream(f"{self.config.seed} {purpose}", "noise")).to(self.device)
+        return torch.randn(
+            rows,
+            self.model.config.latent_dim,
+            generator=stream(f"{self.config.seed} {purpose}", "noise"),
+        ).to(self.device)
 
     def step(self, images, tokens, step, steps, length=0):
         """One optimiser step on a batch of `length` rows, these being this process's (0: these are all) -> ({part: float}, gradient norm, codes
@@ -229,10 +307,15 @@ class MultimodalTrainer:
             except torch.OutOfMemoryError as error:
                 self.smaller(len(images), error)
         weights = trained(self.model)
-        norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+        norm = nn.utils.get_total_norm(
+            [weight.grad for weight in weights if weight.grad is not None]
+        )
         # the only wait for the device in a step: what is no number must not be learnt
         *parts, size = torch.cat([parts, norm[None]]).tolist()
-        values = {"total": sum(weight * part for weight, part in zip(self.loss.weights.values(), parts)), **dict(zip(self.loss.weights, parts))}
+        values = {
+            "total": sum(weight * part for weight, part in zip(self.loss.weights.values(), parts)),
+            **dict(zip(self.loss.weights, parts)),
+        }
         if not (math.isfinite(values["total"]) and math.isfinite(size)):
             raise UserError(self.diagnosis(values, size, step), code=1)
         nn.utils.clip_grads_with_norm_(weights, self.config.max_grad_norm, norm)
@@ -245,27 +328,47 @@ class MultimodalTrainer:
         now = min(self.micro or rows, rows)
         # several processes would have to agree
         if now < 2 or ranks.count() > 1:
-            raise UserError(f"a step of {now} pairs does not fit into the memory of {self.device}; run again with --micro-batch {max(1, now // 2)}"
-                            + (", a smaller --image-size or --preset" if now < 2 else ""), code=1) from error
+            raise UserError(
+                f"a step of {now} pairs does not fit into the memory of {self.device}; run again with --micro-batch {max(1, now // 2)}"
+                + (", a smaller --image-size or --preset" if now < 2 else ""),
+                code=1,
+            ) from error
         self.micro = -(-now // 2)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        print(f"out of memory: going on with {self.micro} pairs at a time, the contrast still over the whole batch (--micro-batch {self.micro})", flush=True)
+        print(
+            f"out of memory: going on with {self.micro} pairs at a time, the contrast still over the whole batch (--micro-batch {self.micro})",
+            flush=True,
+        )
 
     def diagnosis(self, values, norm, step):
         """A loss or gradient that is no number, in a sentence: where, which part, and a way on. values: {part: float}; norm: of the gradient."""
         epoch, index = divmod(step, len(self.train))
-        wrong = [f"the {part} loss is {value}" for part, value in values.items() if part != "total" and not math.isfinite(value)]
-        if broken := [name for name, weight in self.model.named_parameters() if weight.grad is not None and not weight.grad.isfinite().all()]:
+        wrong = [
+            f"the {part} loss is {value}"
+            for part, value in values.items()
+            if part != "total" and not math.isfinite(value)
+        ]
+        if broken := [
+            name
+            for name, weight in self.model.named_parameters()
+            if weight.grad is not None and not weight.grad.isfinite().all()
+        ]:
             wrong.append(f"the gradient of {len(broken)} parameters is none, first in {broken[0]}")
         lines = [str(row + 1) for row in self.train.parts()[index].tolist()]
         captions = f"lines {', '.join(lines[:8])}{' …' * (len(lines) > 8)} of {Collection(self.config.style, self.config.data).train}"
         last = self.folder / "last.pt"
-        onward = f"it goes on from {last}, saved some steps before; should it end there again, also with --fresh" if last.exists() else "from the beginning"
-        return (f"the loss or its gradient is no longer a number at step {step}, batch {index + 1} of epoch {epoch + 1}: {', '.join(wrong) or 'they are too large'} "
-                f"({', '.join(f'{part} {value:.4g}' for part, value in values.items())}, gradient norm {norm:.4g}, learning rate "
-                f"{self.optimizers[0].param_groups[0]['lr']:.2g}, {self.precision}; {captions}); no weight was changed by it; run again with --learning-rate "
-                f"{self.config.learning_rate / 3:.1g}{' or --precision fp32' * (self.precision != 'fp32')}, {onward}")
+        onward = (
+            f"it goes on from {last}, saved some steps before; should it end there again, also with --fresh"
+            if last.exists()
+            else "from the beginning"
+        )
+        return (
+            f"the loss or its gradient is no longer a number at step {step}, batch {index + 1} of epoch {epoch + 1}: {', '.join(wrong) or 'they are too large'} "
+            f"({', '.join(f'{part} {value:.4g}' for part, value in values.items())}, gradient norm {norm:.4g}, learning rate "
+            f"{self.optimizers[0].param_groups[0]['lr']:.2g}, {self.precision}; {captions}); no weight was changed by it; run again with --learning-rate "
+            f"{self.config.learning_rate / 3:.1g}{' or --precision fp32' * (self.precision != 'fp32')}, {onward}"
+        )
 
     # -- epochs
 
@@ -277,22 +380,37 @@ class MultimodalTrainer:
         # of each row's code; of one that is not kept the last
         place = torch.full((rows,), kept).index_copy(0, self.order[:kept], torch.arange(kept))
         parts = self.train.parts()
-        self.within = now = self.within or {"seen": 0, "seconds": 0.0, "norms": 0.0, "sums": dict.fromkeys(("total", *self.loss.weights), 0.0),
-                                            "codes": torch.zeros(kept + 1, self.model.config.latent_dim, device=self.device), "met": torch.zeros(kept + 1, dtype=torch.bool)}
+        self.within = now = self.within or {
+            "seen": 0,
+            "seconds": 0.0,
+            "norms": 0.0,
+            "sums": dict.fromkeys(("total", *self.loss.weights), 0.0),
+            "codes": torch.zeros(kept + 1, self.model.config.latent_dim, device=self.device),
+            "met": torch.zeros(kept + 1, dtype=torch.bool),
+        }
         # those of a resumed run come from a file
         now["codes"] = now["codes"].to(self.device)
         first = math.ceil(now["seen"] / self.train.batch_size)
         all_steps = self.config.num_epochs * len(self.train)
         begin = time.perf_counter()
-        with progress(label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=rows, initial=now["seen"]) as bar:
+        with progress(
+            label=f"epoch {epoch + 1}/{self.config.num_epochs}", total=rows, initial=now["seen"]
+        ) as bar:
             for index, (images, tokens, _) in enumerate(self.train.batches(first), first):
                 # rows of the whole batch
                 rows = parts[index]
                 step = epoch * len(self.train) + index
                 if self.small and len(images):
-                    images = jiggle(images, stream(f"{self.config.seed} {epoch} {index}", "jiggle"), length=len(rows), mine=ranks.mine(len(rows)))
+                    images = jiggle(
+                        images,
+                        stream(f"{self.config.seed} {epoch} {index}", "jiggle"),
+                        length=len(rows),
+                        mine=ranks.mine(len(rows)),
+                    )
                 with unbroken():
-                    values, norm, code = self.step(images.to(self.device), tokens.to(self.device), step, all_steps, len(rows))
+                    values, norm, code = self.step(
+                        images.to(self.device), tokens.to(self.device), step, all_steps, len(rows)
+                    )
                     now["codes"][place[rows].to(self.device)] = code.float()
                     now["met"][place[rows]] = True
                     for part in now["sums"]:
@@ -300,18 +418,29 @@ class MultimodalTrainer:
                     now["norms"] += norm * len(rows)
                     now["seen"] += len(rows)
                     now["seconds"] += time.perf_counter() - begin
-                bar.set_postfix_str(f"step {step + 1}/{all_steps} loss {values['total']:.2f} recon {values['reconstruction']:.3f} caption {values['caption']:.2f} "
-                                    f"contrast {values['contrastive']:.2f}{self.told_utilisation(now)}", refresh=False)
+                bar.set_postfix_str(
+                    f"step {step + 1}/{all_steps} loss {values['total']:.2f} recon {values['reconstruction']:.3f} caption {values['caption']:.2f} "
+                    f"contrast {values['contrastive']:.2f}{self.told_utilisation(now)}",
+                    refresh=False,
+                )
                 bar.update(len(rows))
                 self.save_in_time()
-                if now["seconds"] > TOLD_AFTER and self.worth_compiling((all_steps - step - 1) * self.train.batch_size * now["seconds"] / now["seen"]):
+                if now["seconds"] > TOLD_AFTER and self.worth_compiling(
+                    (all_steps - step - 1) * self.train.batch_size * now["seconds"] / now["seen"]
+                ):
                     self.compile()
                 begin = time.perf_counter()
         seen = now["seen"]
-        return {part: value / seen for part, value in now["sums"].items()}, now["norms"] / seen, seen / now["seconds"], now["codes"][:kept].cpu(), now["met"][:kept]
+        return (
+            {part: value / seen for part, value in now["sums"].items()},
+            now["norms"] / seen,
+            seen / now["seconds"],
+            now["codes"][:kept].cpu(),
+            now["met"][:kept],
+        )
 
     def told_utilisation(self, now):
-        """", 39 % of matrix speed", once that is worth while: operations of this epoch's steps, those of contrast left out, over the time that they took."""
+        """ ", 39 % of matrix speed", once that is worth while: operations of this epoch's steps, those of contrast left out, over the time that they took."""
         if now["seconds"] < TOLD_AFTER or ranks.count() > 1:
             return ""
         if self.utilisation is None:
@@ -321,11 +450,22 @@ class MultimodalTrainer:
             grads = [weight.grad for weight in self.model.parameters()]
             # else what is added would be added to them
             self.model.zero_grad(set_to_none=True)
-            each = operations(lambda: self.losses(images, tokens, self.noise(2, 0))[0]["total"].backward()) / 2
+            each = (
+                operations(
+                    lambda: self.losses(images, tokens, self.noise(2, 0))[0]["total"].backward()
+                )
+                / 2
+            )
             for weight, grad in zip(self.model.parameters(), grads):
                 weight.grad = grad
-            update = operations(lambda: [orthogonalise(weight) for weight in self.optimizers[1].param_groups[0]["params"]])
-            self.utilisation = (each + update / self.train.batch_size) / matrix_speed(self.device, torch.bfloat16 if self.precision == "bf16" else torch.float32)
+            update = operations(
+                lambda: [
+                    orthogonalise(weight) for weight in self.optimizers[1].param_groups[0]["params"]
+                ]
+            )
+            self.utilisation = (each + update / self.train.batch_size) / matrix_speed(
+                self.device, torch.bfloat16 if self.precision == "bf16" else torch.float32
+            )
         return f", {self.utilisation * now['seen'] / now['seconds']:.0%} of matrix speed"
 
     @torch.no_grad()
@@ -337,10 +477,16 @@ class MultimodalTrainer:
         # whole batches, in turn
         for index in range(ranks.rank(), len(parts), ranks.count()):
             images, tokens, rows = self.val.batch(parts[index].numpy())
-            losses, _ = self.losses(images.to(self.device), tokens.to(self.device), self.noise(len(images), f"val {index}"))
+            losses, _ = self.losses(
+                images.to(self.device),
+                tokens.to(self.device),
+                self.noise(len(images), f"val {index}"),
+            )
             for part in sums:
                 sums[part] += float(losses[part]) * len(rows)
-        told = ranks.added(torch.tensor(list(sums.values()), dtype=torch.float64, device=self.device)) / sum(map(len, parts))
+        told = ranks.added(
+            torch.tensor(list(sums.values()), dtype=torch.float64, device=self.device)
+        ) / sum(map(len, parts))
         return dict(zip(sums, told.tolist()))
 
     def fit_sampler(self, codes, rows, steps, epoch, learning_rate=1e-3, held_out=None):
@@ -358,15 +504,23 @@ class MultimodalTrainer:
             fresh = self.model.new_sampler() if final else copy.deepcopy(sampler)
             coordinates = fresh.set_frame(codes, None if final else self.coordinates)
             fresh.set_clusters(coordinates, len(rows) // ROWS_PER_CLUSTER, self.config.seed)
-            fresh.set_styles(coordinates, self.styles[rows].repeat(len(codes) // len(rows)), generator)
+            fresh.set_styles(
+                coordinates, self.styles[rows].repeat(len(codes) // len(rows)), generator
+            )
             with unbroken():
                 # what the epochs' short fits found in few codes it would never leave
                 if final:
                     sampler.load_state_dict(dict(fresh.named_parameters()), strict=False)
                     self.flow_optimizer.state.clear()
                 self.coordinates = coordinates
-                self.fitting = {"step": 0, "best": math.inf, "kept": None, "buffers": dict(fresh.named_buffers()),
-                                "generator": generator.get_state(), "random": torch.get_rng_state()}
+                self.fitting = {
+                    "step": 0,
+                    "best": math.inf,
+                    "kept": None,
+                    "buffers": dict(fresh.named_buffers()),
+                    "generator": generator.get_state(),
+                    "random": torch.get_rng_state(),
+                }
         now = self.fitting
         # also those that no state dict holds
         for name, buffer in now["buffers"].items():
@@ -376,24 +530,46 @@ class MultimodalTrainer:
         y = self.coordinates.to(self.device)
         captions = self.encode_captions(self.train, rows, PROMPTS if final else 1)
         if final:
-            unseen = sampler.to_frame(held_out.to(self.device))[:, :y.shape[1]].repeat(max(1, 2000 // len(held_out)), 1)
+            unseen = sampler.to_frame(held_out.to(self.device))[:, : y.shape[1]].repeat(
+                max(1, 2000 // len(held_out)), 1
+            )
         sampler.train()
         left = range(now["step"], steps)
-        for step in progress(left, label="fitting the sampler", unit="step", total=steps, initial=left.start) if final else left:
+        for step in (
+            progress(
+                left, label="fitting the sampler", unit="step", total=steps, initial=left.start
+            )
+            if final
+            else left
+        ):
             with unbroken():
                 for group in self.flow_optimizer.param_groups:
-                    group["lr"] = learning_rate * min(1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1)
-                chosen = torch.randint(len(y), (SAMPLER_BATCH,), generator=generator).to(self.device)
-                version = torch.randint(len(captions), (len(chosen),), generator=generator).to(self.device)
-                loss = sampler.loss(y[chosen], generator, captions[version, chosen % captions.shape[1]])
+                    group["lr"] = learning_rate * min(
+                        1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1
+                    )
+                chosen = torch.randint(len(y), (SAMPLER_BATCH,), generator=generator).to(
+                    self.device
+                )
+                version = torch.randint(len(captions), (len(chosen),), generator=generator).to(
+                    self.device
+                )
+                loss = sampler.loss(
+                    y[chosen], generator, captions[version, chosen % captions.shape[1]]
+                )
                 self.flow_optimizer.zero_grad()
                 loss.backward()
-                norm = nn.utils.get_total_norm([weight.grad for weight in sampler.parameters() if weight.grad is not None])
+                norm = nn.utils.get_total_norm(
+                    [weight.grad for weight in sampler.parameters() if weight.grad is not None]
+                )
                 if not (loss + norm).isfinite():
-                    raise UserError(f"the sampler's loss or its gradient is no longer a number at step {step} of {steps} of its fit (loss {float(loss.detach()):.4g}, gradient "
-                                    f"norm {float(norm):.4g}, learning rate {self.flow_optimizer.param_groups[0]['lr']:.2g}); no weight was changed by it; "
-                                    + f"use {self.folder / 'best_model.pt'} as it is, its sampler fitted briefly, or " * final
-                                    + "train anew with another --seed and --fresh", code=1)
+                    raise UserError(
+                        f"the sampler's loss or its gradient is no longer a number at step {step} of {steps} of its fit (loss {float(loss.detach()):.4g}, gradient "
+                        f"norm {float(norm):.4g}, learning rate {self.flow_optimizer.param_groups[0]['lr']:.2g}); no weight was changed by it; "
+                        + f"use {self.folder / 'best_model.pt'} as it is, its sampler fitted briefly, or "
+                        * final
+                        + "train anew with another --seed and --fresh",
+                        code=1,
+                    )
                 self.flow_optimizer.step()
                 if final and (step + 1) % max(1, steps // 20) == 0:
                     sampler.eval()
@@ -401,8 +577,16 @@ class MultimodalTrainer:
                         loss = float(sampler.loss(unseen, stream(self.config.seed, "unseen codes")))
                     sampler.train()
                     if loss < now["best"]:
-                        now.update(best=loss, kept={name: weight.detach().clone() for name, weight in sampler.named_parameters()})
-                now.update(step=step + 1, generator=generator.get_state(), random=torch.get_rng_state())
+                        now.update(
+                            best=loss,
+                            kept={
+                                name: weight.detach().clone()
+                                for name, weight in sampler.named_parameters()
+                            },
+                        )
+                now.update(
+                    step=step + 1, generator=generator.get_state(), random=torch.get_rng_state()
+                )
             self.save_in_time()
         sampler.eval()
         if final:
@@ -415,17 +599,25 @@ class MultimodalTrainer:
         self.model.eval()
         captions = [self.model.tokenizer.decode(loader.tokens[row]) for row in rows.tolist()]
         generator = stream(self.config.seed, "prompts")
-        features = torch.empty(versions, len(rows), self.model.config.latent_dim, device=self.device)
+        features = torch.empty(
+            versions, len(rows), self.model.config.latent_dim, device=self.device
+        )
         for number, version in enumerate(features):
-            told = captions if number == 0 else [partial(caption, generator) for caption in captions]
+            told = (
+                captions if number == 0 else [partial(caption, generator) for caption in captions]
+            )
             for i in range(0, len(told), 128):
-                version[i:i + 128] = self.model.features_of(told[i:i + 128])
+                version[i : i + 128] = self.model.features_of(told[i : i + 128])
         return features
 
     def fit(self):
         """Train until num_epochs or until validation stalls, then fit the sampler of the best model to the end and check its
         latent. -> the health dict."""
-        with Log(self.folder / "training.log") if not ranks.rank() else contextlib.nullcontext(lambda line: None) as log:
+        with (
+            Log(self.folder / "training.log")
+            if not ranks.rank()
+            else contextlib.nullcontext(lambda line: None) as log
+        ):
             # a kill may have come before they were written
             if self.metrics:
                 self.write_metrics()
@@ -433,7 +625,9 @@ class MultimodalTrainer:
                 while len(self.metrics) < self.config.num_epochs and not self.stalled():
                     self.one_epoch(log)
                 if self.stalled() and len(self.metrics) < self.config.num_epochs:
-                    log(f"Stopped early: no better validation loss for {self.config.patience} epochs")
+                    log(
+                        f"Stopped early: no better validation loss for {self.config.patience} epochs"
+                    )
                 return ranks.of_first(None if ranks.rank() else self.finish(log))
             except (KeyboardInterrupt, Terminated):
                 self.save_progress()
@@ -442,10 +636,19 @@ class MultimodalTrainer:
     @torch.no_grad()
     def set_linear_code(self):
         """From the training pictures, some thousand of them, a small collection's in several views."""
-        rows = torch.randperm(len(self.train.rows), generator=stream(self.config.seed, "thumbnails"))[:MOST_THUMBNAILS]
+        rows = torch.randperm(
+            len(self.train.rows), generator=stream(self.config.seed, "thumbnails")
+        )[:MOST_THUMBNAILS]
         side = self.model.image_encoder.side
-        self.model.set_linear_code(torch.cat([thumbnails(self.view(self.train, part.numpy(), view), side)
-                                              for view in range(self.views) for part in rows.split(128)]))
+        self.model.set_linear_code(
+            torch.cat(
+                [
+                    thumbnails(self.view(self.train, part.numpy(), view), side)
+                    for view in range(self.views)
+                    for part in rows.split(128)
+                ]
+            )
+        )
 
     @property
     def views(self):
@@ -483,26 +686,55 @@ class MultimodalTrainer:
         self.model.eval()
         code = self.model.image_encoder(images.to(self.device))
         tokens = tokens.to(self.device)
-        own, other = (float(caption_loss(self.model.text_decoder(read, tokens), tokens)) for read in (code, code.roll(1, 0)))
+        own, other = (
+            float(caption_loss(self.model.text_decoder(read, tokens), tokens))
+            for read in (code, code.roll(1, 0))
+        )
         return other - own
 
     def end_epoch(self, log, epoch, train, val, norm, speed, codes, met):
         """What one process does for all: the sampler, the figures, the files."""
         best = val["total"] < min((row["val_loss"] for row in self.metrics), default=math.inf)
-        grads = {name: weight.grad for name, weight in self.model.named_parameters() if not name.startswith("sampler.")}
-        dead = [name for name, grad in grads.items() if grad is None or not grad.any()] if any(grad is not None for grad in grads.values()) else []
+        grads = {
+            name: weight.grad
+            for name, weight in self.model.named_parameters()
+            if not name.startswith("sampler.")
+        }
+        dead = (
+            [name for name, grad in grads.items() if grad is None or not grad.any()]
+            if any(grad is not None for grad in grads.values())
+            else []
+        )
         if not met.all():
             codes = self.encode(self.train, self.order[:LARGE])
-        self.fit_sampler(codes, self.order[:LARGE], min(STEPS_AN_EPOCH, self.config.sampler_steps), epoch)
-        z = self.model.sampler.to_latent(self.encode(self.val, some(self.val, LATENTS_WATCHED, self.config.seed), noisy=True).to(self.device)).cpu()
+        self.fit_sampler(
+            codes, self.order[:LARGE], min(STEPS_AN_EPOCH, self.config.sampler_steps), epoch
+        )
+        z = self.model.sampler.to_latent(
+            self.encode(self.val, some(self.val, LATENTS_WATCHED, self.config.seed), noisy=True).to(
+                self.device
+            )
+        ).cpu()
         with unbroken():
             self.within = self.fitting = None
-            self.metrics.append({
-                "epoch": epoch + 1, "train_loss": train["total"], "val_loss": val["total"],
-                **{f"train_{part}": train[part] for part in self.loss.weights}, **{f"val_{part}": val[part] for part in self.loss.weights},
-                "learning_rate": self.optimizers[0].param_groups[0]["lr"], "grad_norm": norm,
-                "code_spread": diagnosis.spread(codes), "caption_reading": self.caption_reading(), "latent_mean": float(z.mean()), "latent_std": float(z.std()), "latent_norm": float(z.norm(dim=1).mean()),
-                "images_per_second": speed, "best": best})
+            self.metrics.append(
+                {
+                    "epoch": epoch + 1,
+                    "train_loss": train["total"],
+                    "val_loss": val["total"],
+                    **{f"train_{part}": train[part] for part in self.loss.weights},
+                    **{f"val_{part}": val[part] for part in self.loss.weights},
+                    "learning_rate": self.optimizers[0].param_groups[0]["lr"],
+                    "grad_norm": norm,
+                    "code_spread": diagnosis.spread(codes),
+                    "caption_reading": self.caption_reading(),
+                    "latent_mean": float(z.mean()),
+                    "latent_std": float(z.std()),
+                    "latent_norm": float(z.norm(dim=1).mean()),
+                    "images_per_second": speed,
+                    "best": best,
+                }
+            )
             log(f"Epoch {epoch + 1}/{self.config.num_epochs}" + " ✅ BEST MODEL" * best)
             log(f"  Train Loss: {train['total']:.4f}")
             for part in self.loss.weights:
@@ -527,14 +759,28 @@ class MultimodalTrainer:
         codes = torch.empty(views * len(rows), self.model.config.latent_dim)
         for view, whole in enumerate(codes.split(len(rows))):
             for place, part in zip(whole.split(128), rows.split(128)):
-                place.copy_(self.model.image_encoder(self.view(loader, part.numpy(), view).to(self.device)))
-        return codes.add_(self.noise(len(codes), "encode").cpu(), alpha=self.model.config.code_noise) if noisy else codes
+                place.copy_(
+                    self.model.image_encoder(self.view(loader, part.numpy(), view).to(self.device))
+                )
+        return (
+            codes.add_(self.noise(len(codes), "encode").cpu(), alpha=self.model.config.code_noise)
+            if noisy
+            else codes
+        )
 
     def finish(self, log):
         """The best model again, its sampler fitted to the end, its latent checked; written over best_model.pt."""
         best = self.best_weights(log)
         part = self.folder / "last_fit.pt"
-        self.fitting, self.finishing = None, [checkpoint.digest(best), len(self.metrics), self.config.sampler_steps, self.config.seed]
+        self.fitting, self.finishing = (
+            None,
+            [
+                checkpoint.digest(best),
+                len(self.metrics),
+                self.config.sampler_steps,
+                self.config.seed,
+            ],
+        )
         self.model.load_state_dict(best)
         # else it is a finished run, run again
         if not self.model.meta.get("health"):
@@ -543,10 +789,21 @@ class MultimodalTrainer:
             rows = self.order[:MOST_CODES]
             held_out = some(self.val, MOST_CHECKED, self.config.seed)
             views = max(1, health.POWER_ROWS // len(self.val.rows))
-            self.fit_sampler(self.encode(self.train, rows, views=self.views), rows, self.config.sampler_steps, 0, 3e-3, held_out=self.encode(self.val, held_out))
+            self.fit_sampler(
+                self.encode(self.train, rows, views=self.views),
+                rows,
+                self.config.sampler_steps,
+                0,
+                3e-3,
+                held_out=self.encode(self.val, held_out),
+            )
             tokens = self.val.batch(np.arange(min(len(self.val.rows), 8)))[1]
-            z = self.model.sampler.to_latent(self.encode(self.val, held_out, noisy=True, views=views).to(self.device)).cpu()
-            self.model.meta["health"] = health.check(self.model, z, tokens, np.tile(np.arange(len(held_out)), views), self.config.seed)
+            z = self.model.sampler.to_latent(
+                self.encode(self.val, held_out, noisy=True, views=views).to(self.device)
+            ).cpu()
+            self.model.meta["health"] = health.check(
+                self.model, z, tokens, np.tile(np.arange(len(held_out)), views), self.config.seed
+            )
             self.set_tone()
         # also of a run that ended before pairs were scored
         if not self.model.meta.get("match"):
@@ -562,17 +819,29 @@ class MultimodalTrainer:
     def best_weights(self, log):
         """The state of best_model.pt; where that is damaged or gone, of its copy, and where there is none, of the last epoch, and says so."""
         path = self.folder / "best_model.pt"
-        best = max((row for row in self.metrics if row["best"]), key=lambda row: row["epoch"], default=self.metrics[-1])
+        best = max(
+            (row for row in self.metrics if row["best"]),
+            key=lambda row: row["epoch"],
+            default=self.metrics[-1],
+        )
         try:
-            state, found = checkpoint.load_first(path, self.folder / f"checkpoint_epoch_{best['epoch']:03d}.pt")
+            state, found = checkpoint.load_first(
+                path, self.folder / f"checkpoint_epoch_{best['epoch']:03d}.pt"
+            )
         except UserError:
             self.model.meta["epoch"] = len(self.metrics)
             state = self.model.state_dict()
             found = self.folder / "last.pt"
         if found != path:
             same = found.name != "last.pt" or best is self.metrics[-1]
-            log(f"{path} is damaged or missing: going on with " + (f"the same model from {found}" if same else
-                f"the last epoch's model, validation loss {self.metrics[-1]['val_loss']:.4f}; the lost one, of epoch {best['epoch']}, had {best['val_loss']:.4f}"))
+            log(
+                f"{path} is damaged or missing: going on with "
+                + (
+                    f"the same model from {found}"
+                    if same
+                    else f"the last epoch's model, validation loss {self.metrics[-1]['val_loss']:.4f}; the lost one, of epoch {best['epoch']}, had {best['val_loss']:.4f}"
+                )
+            )
         return state
 
     @torch.no_grad()
@@ -582,13 +851,18 @@ class MultimodalTrainer:
             self.model.eval()
             real = self.train.batch(np.arange(min(len(self.train.rows), TONED)))[0].to(self.device)
             noise = self.model.config.code_noise * self.noise(len(real), "tone")
-            drawn = [self.model.image_decoder(self.model.image_encoder(part) + grain) for part, grain in zip(real.split(64), noise.split(64))]
+            drawn = [
+                self.model.image_decoder(self.model.image_encoder(part) + grain)
+                for part, grain in zip(real.split(64), noise.split(64))
+            ]
             self.model.image_decoder.set_tone(torch.cat(drawn), real)
 
     def matches(self):
         """Percentiles 0 to 100 of the cosine between picture and caption of held-out real pairs: the scale of match scores."""
         rows = some(self.val, MOST_CHECKED, self.config.seed)
-        cosines = F.cosine_similarity(self.encode(self.val, rows), self.encode_captions(self.val, rows)[0].cpu())
+        cosines = F.cosine_similarity(
+            self.encode(self.val, rows), self.encode_captions(self.val, rows)[0].cpu()
+        )
         return np.quantile(cosines, np.linspace(0, 1, 101)).tolist()
 
     # -- what people look at
@@ -598,21 +872,51 @@ class MultimodalTrainer:
         """Scalars of this epoch and a grid of eight fixed seeds with their captions, in TensorBoard."""
         if self.writer is None:
             from torch.utils.tensorboard import SummaryWriter
+
             self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=epoch)
             images, _, part = self.val.batch(np.arange(min(8, len(self.val.rows))))
             self.writer.add_image("pictures/real", grid(self.model.outward(images)), epoch)
-            self.writer.add_text("settings", "".join(f"    {name}: {value}\n" for name, value in {**asdict(self.model.config), **asdict(self.config)}.items()), epoch)
-            self.writer.add_text("captions/real", "  \n".join(self.model.tokenizer.decode(self.val.tokens[i]) for i in part), epoch)
+            self.writer.add_text(
+                "settings",
+                "".join(
+                    f"    {name}: {value}\n"
+                    for name, value in {**asdict(self.model.config), **asdict(self.config)}.items()
+                ),
+                epoch,
+            )
+            self.writer.add_text(
+                "captions/real",
+                "  \n".join(self.model.tokenizer.decode(self.val.tokens[i]) for i in part),
+                epoch,
+            )
         row = self.metrics[-1]
         for part in self.loss.weights:
-            self.writer.add_scalars(f"losses/{part}", {"train": row[f"train_{part}"], "val": row[f"val_{part}"]}, epoch)
-        self.writer.add_scalars("losses/total", {"train": row["train_loss"], "val": row["val_loss"]}, epoch)
-        for name in ("learning_rate", "grad_norm", "latent_mean", "latent_std", "latent_norm", "code_spread", "images_per_second"):
+            self.writer.add_scalars(
+                f"losses/{part}", {"train": row[f"train_{part}"], "val": row[f"val_{part}"]}, epoch
+            )
+        self.writer.add_scalars(
+            "losses/total", {"train": row["train_loss"], "val": row["val_loss"]}, epoch
+        )
+        for name in (
+            "learning_rate",
+            "grad_norm",
+            "latent_mean",
+            "latent_std",
+            "latent_norm",
+            "code_spread",
+            "images_per_second",
+        ):
             self.writer.add_scalar(f"training/{name}", row[name], epoch)
         self.model.eval()
         z = latents(range(8), self.model.config.latent_dim)
         self.writer.add_image("pictures/seeds 0-7", grid(self.model.decode_image(z)), epoch)
-        self.writer.add_text("captions/seeds 0-7", "  \n".join(f"{seed}: {caption}" for seed, caption in enumerate(self.model.decode_text(z))), epoch)
+        self.writer.add_text(
+            "captions/seeds 0-7",
+            "  \n".join(
+                f"{seed}: {caption}" for seed, caption in enumerate(self.model.decode_text(z))
+            ),
+            epoch,
+        )
         self.writer.flush()
 
     # -- files
@@ -621,9 +925,18 @@ class MultimodalTrainer:
         # of all captions: some seconds where there are many, not to be spent before the first
         # step
         if not self.model.meta.get("words"):
-            self.model.meta["words"] = sorted({word for ids in self.train.tokens for word in words(self.model.tokenizer.decode(ids))})
+            self.model.meta["words"] = sorted(
+                {
+                    word
+                    for ids in self.train.tokens
+                    for word in words(self.model.tokenizer.decode(ids))
+                }
+            )
         self.model.meta.update(style=self.config.style, epoch=epoch)
-        checkpoint.save(self.folder / name, {key: tensor.cpu() for key, tensor in self.model.state_dict().items()})
+        checkpoint.save(
+            self.folder / name,
+            {key: tensor.cpu() for key, tensor in self.model.state_dict().items()},
+        )
 
     def write_metrics(self):
         if ranks.rank():
@@ -633,11 +946,22 @@ class MultimodalTrainer:
 
     def save_checkpoint(self):
         """last.pt: everything that an exact resume needs, at the next epoch or within one. The file that was there becomes last_but_one.pt."""
-        checkpoint.save(self.folder / "last.pt", {
-            "model": dict(self.model.state_dict()), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "flow_optimizer": self.flow_optimizer.state_dict(), "coordinates": self.coordinates, "metrics": self.metrics,
-            "within": self.within, "fitting": self.fitting, "random": torch.get_rng_state(),
-            "style": self.config.style, "samples": len(self.train.rows)}, keep="last_but_one.pt")
+        checkpoint.save(
+            self.folder / "last.pt",
+            {
+                "model": dict(self.model.state_dict()),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "flow_optimizer": self.flow_optimizer.state_dict(),
+                "coordinates": self.coordinates,
+                "metrics": self.metrics,
+                "within": self.within,
+                "fitting": self.fitting,
+                "random": torch.get_rng_state(),
+                "style": self.config.style,
+                "samples": len(self.train.rows),
+            },
+            keep="last_but_one.pt",
+        )
 
     def save_progress(self):
         """What an interruption at this moment would lose: last.pt, or last_fit.pt, while the sampler of the best model is fitted."""
@@ -647,8 +971,16 @@ class MultimodalTrainer:
         if self.finishing is None:
             self.save_checkpoint()
         elif self.fitting:
-            checkpoint.save(self.folder / "last_fit.pt", {"of": self.finishing, "sampler": dict(self.model.sampler.state_dict()),
-                            "flow_optimizer": self.flow_optimizer.state_dict(), "coordinates": self.coordinates, "fitting": self.fitting})
+            checkpoint.save(
+                self.folder / "last_fit.pt",
+                {
+                    "of": self.finishing,
+                    "sampler": dict(self.model.sampler.state_dict()),
+                    "flow_optimizer": self.flow_optimizer.state_dict(),
+                    "coordinates": self.coordinates,
+                    "fitting": self.fitting,
+                },
+            )
         self.next_save = time.monotonic() + max(SAVE_EVERY, (time.monotonic() - begin) / SAVE_SHARE)
 
     def save_in_time(self):
@@ -678,13 +1010,19 @@ class MultimodalTrainer:
         state, path = checkpoint.load_first(last, before)
         instead = f"use --checkpoints DIR for a second run, or --fresh to begin anew (this one then moves to {self.folder.as_posix()}/previous/)"
         if state["style"] != self.config.style:
-            raise UserError(f"{path} is a run on {state['style']}, not {self.config.style}: {instead}")
+            raise UserError(
+                f"{path} is a run on {state['style']}, not {self.config.style}: {instead}"
+            )
         if state["samples"] != len(self.train.rows):
-            raise UserError(f"{path} is a run on {state['samples']} pictures, now there are {len(self.train.rows)}: {instead}")
+            raise UserError(
+                f"{path} is a run on {state['samples']} pictures, now there are {len(self.train.rows)}: {instead}"
+            )
         try:
             self.model.load_state_dict(state["model"])
         except UserError as error:
-            raise UserError(f"{path} is a run of another model ({str(error).partition('(')[2].partition(')')[0]}): {instead}") from error
+            raise UserError(
+                f"{path} is a run of another model ({str(error).partition('(')[2].partition(')')[0]}): {instead}"
+            ) from error
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
         self.flow_optimizer.load_state_dict(state["flow_optimizer"])
@@ -696,7 +1034,10 @@ class MultimodalTrainer:
         if ranks.rank():
             return True
         if path == before:
-            print(f"{last} is damaged or missing: going on from {before}, saved some minutes earlier", flush=True)
+            print(
+                f"{last} is damaged or missing: going on from {before}, saved some minutes earlier",
+                flush=True,
+            )
             # the next save keeps the file that is there, which must be a good one
             before.replace(last)
         # a kill may have come between file and list
@@ -707,6 +1048,7 @@ class MultimodalTrainer:
 def grid(images):
     """(8, 3, S, S) in [-1, 1] -> (3, 2 S, 4 S) in [0, 1]."""
     from torchvision.utils import make_grid
+
     return make_grid((images.cpu() + 1) / 2, nrow=4)
 
 
@@ -730,27 +1072,41 @@ class Log:
 
 # ---------------------------------------------------------------- the command
 
+
 def check_batch(trainer):
     """One batch under the lamp: prints what training would see -> exit status 0, or 1 where something is wrong."""
     model = trainer.model
     loader = trainer.train
     images, tokens, _ = next(iter(loader))
     problems = []
-    print(f"device {trainer.device}, precision {trainer.precision}, {sum(weight.numel() for weight in trained(model)):,} parameters")
-    print(f"pictures {tuple(images.shape)}, from {images.min():.2f} to {images.max():.2f}, mean {images.mean():.2f}, standard deviation {images.std():.2f}")
+    print(
+        f"device {trainer.device}, precision {trainer.precision}, {sum(weight.numel() for weight in trained(model)):,} parameters"
+    )
+    print(
+        f"pictures {tuple(images.shape)}, from {images.min():.2f} to {images.max():.2f}, mean {images.mean():.2f}, standard deviation {images.std():.2f}"
+    )
     if images.min() < -1 or images.max() > 1 or images.std() < 0.05:
         problems.append("the pictures leave [-1, 1] or are blank")
     for row in tokens[:3].tolist():
         print(f"caption {[id for id in row if id != PAD]}\n     -> {model.tokenizer.decode(row)!r}")
-    losses, _ = trainer.losses(images.to(trainer.device), tokens.to(trainer.device), trainer.noise(len(images), 0))
+    losses, _ = trainer.losses(
+        images.to(trainer.device), tokens.to(trainer.device), trainer.noise(len(images), 0)
+    )
     losses["total"].backward()
     losses = {part: float(value.detach()) for part, value in losses.items()}
     expected = {"caption": math.log(len(model.tokenizer)), "contrastive": math.log(len(images))}
     for part, value in losses.items():
-        print(f"{part} {value:.4f}" + (f" (knowing nothing: {expected[part]:.2f})" if part in expected else ""))
+        print(
+            f"{part} {value:.4f}"
+            + (f" (knowing nothing: {expected[part]:.2f})" if part in expected else "")
+        )
         if not math.isfinite(value):
             problems.append(f"{part} is not finite")
-    silent = [name for name, weight in model.named_parameters() if not name.startswith("sampler.") and (weight.grad is None or not weight.grad.any())]
+    silent = [
+        name
+        for name, weight in model.named_parameters()
+        if not name.startswith("sampler.") and (weight.grad is None or not weight.grad.any())
+    ]
     print("every parameter has a gradient" if not silent else f"no gradient: {', '.join(silent)}")
     if silent:
         problems.append(f"{len(silent)} parameters receive no gradient")
@@ -763,15 +1119,28 @@ def estimate_on_cpu(trainer):
     images, tokens, _ = trainer.train.batch(np.arange(2))
     begin = time.perf_counter()
     trainer.losses(images, tokens, trainer.noise(2, 0))[0]["total"].backward()
-    hours = (time.perf_counter() - begin) / 2 * len(trainer.train.rows) * trainer.config.num_epochs / 3600
-    print(f"No GPU found: the {trainer.model.config.preset} preset would take about {hours:,.0f} hours on this processor. The smaller command: "
-          f"python training_loop.py --style {trainer.config.style} --preset small")
+    hours = (
+        (time.perf_counter() - begin)
+        / 2
+        * len(trainer.train.rows)
+        * trainer.config.num_epochs
+        / 3600
+    )
+    print(
+        f"No GPU found: the {trainer.model.config.preset} preset would take about {hours:,.0f} hours on this processor. The smaller command: "
+        f"python training_loop.py --style {trainer.config.style} --preset small"
+    )
 
 
 def make_way(folder):
     """--fresh: the files of an earlier run move to FOLDER/previous/ (replacing what was there)."""
     previous = folder / "previous"
-    mine = [path for name in ("*.pt", "metrics.json", "checksums.json", "training.log", "tensorboard") for path in folder.glob(name) if path.name != "judge.pt"]
+    mine = [
+        path
+        for name in ("*.pt", "metrics.json", "checksums.json", "training.log", "tensorboard")
+        for path in folder.glob(name)
+        if path.name != "judge.pt"
+    ]
     if mine:
         shutil.rmtree(previous, ignore_errors=True)
         previous.mkdir(parents=True)
@@ -783,8 +1152,12 @@ def make_way(folder):
 def resolved(model_config, style, vocab_size, budget):
     """The configuration that is built: with this vocabulary and the style's linear code where the preset leaves them open, and scaled to --parameters."""
     if model_config.linear_dims < 0:
-        model_config = replace(model_config, linear_dims=0 if style == "builtin" else model_config.latent_dim)
-    model_config = model_config if model_config.vocab_size else replace(model_config, vocab_size=vocab_size)
+        model_config = replace(
+            model_config, linear_dims=0 if style == "builtin" else model_config.latent_dim
+        )
+    model_config = (
+        model_config if model_config.vocab_size else replace(model_config, vocab_size=vocab_size)
+    )
     if not budget:
         return model_config
     inside = within_budget(model_config, budget)
@@ -796,7 +1169,9 @@ def tokenizer_of(path, vocab_size):
     """The tokenizer of the run with this last.pt, by which its captions are encoded again. None where there is none, or none for a
     vocabulary of this size (0: any): load_checkpoint says what is wrong."""
     try:
-        tokenizer = Tokenizer(read_extra_state(checkpoint.load(path)["model"]["_extra_state"])["tokenizer"])
+        tokenizer = Tokenizer(
+            read_extra_state(checkpoint.load(path)["model"]["_extra_state"])["tokenizer"]
+        )
     except (UserError, KeyError):
         return None
     return tokenizer if len(tokenizer) <= (vocab_size or len(tokenizer)) else None
@@ -805,9 +1180,17 @@ def tokenizer_of(path, vocab_size):
 def must_equal(model_config, other, path):
     """UserError with the flags that are needed where --init's model is another than this run's."""
     if replace(model_config, preset=other.preset) != other:
-        usual = {field.name: field.default for field in fields(ModelConfig)} | PRESETS.get(other.preset, {})
-        flags = [f" --{name.replace('_', '-')} {value}" for name, value in asdict(other).items() if value != usual[name] and name != "preset" and (name != "vocab_size" or usual[name])]
-        raise UserError(f"--init {path} has another model configuration than this run; give it the same: --preset {other.preset}{''.join(flags)}")
+        usual = {field.name: field.default for field in fields(ModelConfig)} | PRESETS.get(
+            other.preset, {}
+        )
+        flags = [
+            f" --{name.replace('_', '-')} {value}"
+            for name, value in asdict(other).items()
+            if value != usual[name] and name != "preset" and (name != "vocab_size" or usual[name])
+        ]
+        raise UserError(
+            f"--init {path} has another model configuration than this run; give it the same: --preset {other.preset}{''.join(flags)}"
+        )
 
 
 def begin_with(model, other, path):
@@ -816,8 +1199,12 @@ def begin_with(model, other, path):
         if part != "sampler":
             getattr(model, part).load_state_dict(getattr(other, part).state_dict())
     with open(path, "rb") as file:
-        model.meta["init"] = {"checkpoint": Path(path).name, "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-                              "style": other.meta.get("style"), "epoch": other.meta.get("epoch")}
+        model.meta["init"] = {
+            "checkpoint": Path(path).name,
+            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+            "style": other.meta.get("style"),
+            "epoch": other.meta.get("epoch"),
+        }
 
 
 def main(model_config, config):
@@ -833,14 +1220,28 @@ def main(model_config, config):
 
 
 def run_training(model_config, config, device):
-    precision = config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    precision = (
+        config.precision
+        if config.precision != "auto"
+        else "bf16"
+        if device.type == "cuda" and torch.cuda.is_bf16_supported()
+        else "fp32"
+    )
     folder = Path(config.checkpoints)
     begun = (folder / "last.pt").exists() and not config.fresh
     other = MultimodalModel.from_checkpoint(config.init) if config.init and not begun else None
     if other:
-        model_config = resolved(model_config, config.style, other.config.vocab_size, config.parameters)
+        model_config = resolved(
+            model_config, config.style, other.config.vocab_size, config.parameters
+        )
         must_equal(model_config, other.config, config.init)
-    tokenizer = other.tokenizer if other else tokenizer_of(folder / "last.pt", model_config.vocab_size) if begun else None
+    tokenizer = (
+        other.tokenizer
+        if other
+        else tokenizer_of(folder / "last.pt", model_config.vocab_size)
+        if begun
+        else None
+    )
     try:
         (taught, val), tokenizer = create_data_loaders(model_config, config, tokenizer)
     except UserError as error:
@@ -849,13 +1250,20 @@ def run_training(model_config, config, device):
         print(f"without a collection captions are taken to be as long as they may be ({error})")
         taught = val = no_pictures(model_config, config)
     if not other:
-        model_config = resolved(model_config, config.style, len(tokenizer) if tokenizer else LARGEST_OWN_VOCABULARY, config.parameters)
+        model_config = resolved(
+            model_config,
+            config.style,
+            len(tokenizer) if tokenizer else LARGEST_OWN_VOCABULARY,
+            config.parameters,
+        )
     # initial values
     torch.manual_seed(config.seed)
     model = MultimodalModel(model_config, tokenizer)
     if other:
         begin_with(model, other, config.init)
-        print(f"begins with the weights of {config.init} (style {other.meta.get('style')}, epoch {other.meta.get('epoch')}) and its tokenizer; the sampler is fitted anew")
+        print(
+            f"begins with the weights of {config.init} (style {other.meta.get('style')}, epoch {other.meta.get('epoch')}) and its tokenizer; the sampler is fitted anew"
+        )
         # not to be held through all of training
         del other
     trainer = MultimodalTrainer(model, taught, val, config, device, precision)
@@ -873,18 +1281,32 @@ def run_training(model_config, config, device):
     resumed = trainer.load_checkpoint()
     if not ranks.rank():
         ranks.of_first(None)
-    if resumed and config.init and model.meta.get("init", {}).get("checkpoint") != Path(config.init).name:
-        raise UserError(f"{folder / 'last.pt'} is a run that did not begin with {config.init}: use --checkpoints DIR for a second run, or --fresh to begin anew")
-    model.meta["training"] = {name: value for name, value in asdict(replace(config, precision=precision)).items() if name not in NOT_KEPT}
-    print(f"{config.style}: {len(taught.rows):,} training and {len(val.rows):,} validation pairs, {model_config.preset} preset, {model_config.image_size} px, "
-          f"{sum(weight.numel() for weight in trainer.model.parameters()) / 1e6:.1f} M parameters, {device}, {precision}, "
-          f"batch {config.batch_size}, learning rate {config.learning_rate:g}, {config.num_epochs} epochs")
+    if (
+        resumed
+        and config.init
+        and model.meta.get("init", {}).get("checkpoint") != Path(config.init).name
+    ):
+        raise UserError(
+            f"{folder / 'last.pt'} is a run that did not begin with {config.init}: use --checkpoints DIR for a second run, or --fresh to begin anew"
+        )
+    model.meta["training"] = {
+        name: value
+        for name, value in asdict(replace(config, precision=precision)).items()
+        if name not in NOT_KEPT
+    }
+    print(
+        f"{config.style}: {len(taught.rows):,} training and {len(val.rows):,} validation pairs, {model_config.preset} preset, {model_config.image_size} px, "
+        f"{sum(weight.numel() for weight in trainer.model.parameters()) / 1e6:.1f} M parameters, {device}, {precision}, "
+        f"batch {config.batch_size}, learning rate {config.learning_rate:g}, {config.num_epochs} epochs"
+    )
     if resumed:
         print(f"resuming after epoch {len(trainer.metrics)} of {config.num_epochs}")
     if model_config.preset != "small" and device.type == "cpu":
         estimate_on_cpu(trainer)
     result = trainer.fit()
-    print(f"Done: {folder.as_posix()}/best_model.pt; next: python inference.py --checkpoint {folder.as_posix()}/best_model.pt --seeds 0-9")
+    print(
+        f"Done: {folder.as_posix()}/best_model.pt; next: python inference.py --checkpoint {folder.as_posix()}/best_model.pt --seeds 0-9"
+    )
     return 0 if result["passed"] else 1
 
 

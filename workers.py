@@ -1,4 +1,5 @@
 """Work shared among processes that end with the one that started them."""
+
 import contextlib
 import multiprocessing
 import os
@@ -51,7 +52,9 @@ class Workers:
             for task in tasks:
                 yield task, work(task)
             return
-        self.pool = self.pool or ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=follow_parent)
+        self.pool = self.pool or ProcessPoolExecutor(
+            self.count, multiprocessing.get_context("spawn"), initializer=follow_parent
+        )
         waiting = iter(tasks)
         running = {}
         try:
@@ -67,5 +70,8 @@ class Workers:
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(done), done.result()
         except BrokenProcessPool as error:
-            raise UserError("a worker process was ended from outside, most likely for want of memory; finished work is kept, run the same "
-                            "command again with --workers 1", code=1) from error
+            raise UserError(
+                "a worker process was ended from outside, most likely for want of memory; finished work is kept, run the same "
+                "command again with --workers 1",
+                code=1,
+            ) from error

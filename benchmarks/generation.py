@@ -7,6 +7,7 @@ Wanted, or it ends with code 1: batches of 32 at least 3 times as fast as single
 equal tokens; pairs on disk in at most 1.05 times the time of making them plus encoding them (on a GPU 1.1 times the larger of both); memory that grows by
 at most 50 MB after the first 1,000 pairs.
 """
+
 # --help answers before torch loads
 if __name__ == "__main__":
     from dataclasses import dataclass
@@ -69,17 +70,27 @@ def measure_batches(generator, rounds):
     """Prints a line a batch size -> how many times faster a pair of 32 is than one alone."""
     model = generator.model
     rates = {}
-    print(f"{'batch':>6}  {'pairs/s':>8}   milliseconds a pair: whole, flow, picture decoder, caption decoder, match score")
+    print(
+        f"{'batch':>6}  {'pairs/s':>8}   milliseconds a pair: whole, flow, picture decoder, caption decoder, match score"
+    )
     for batch in BATCHES:
         z = latents(range(batch), model.config.latent_dim)
         with torch.no_grad():
             code = model.code(z)
             pairs = generator.decode(z)
-            parts = [lambda: generator.generate_batch(range(batch)), lambda: model.code(z), lambda: model.image_decoder(code), lambda: model.decode_tokens(z, code=code),
-                     lambda: generator.match(pairs)]
+            parts = [
+                lambda: generator.generate_batch(range(batch)),
+                lambda: model.code(z),
+                lambda: model.image_decoder(code),
+                lambda: model.decode_tokens(z, code=code),
+                lambda: generator.match(pairs),
+            ]
             cost = [seconds(part, model.device, rounds) / batch for part in parts]
         rates[batch] = 1 / cost[0]
-        print(f"{batch:6d}  {rates[batch]:8.1f}   " + "  ".join(f"{one * 1e3:8.2f}" for one in cost), flush=True)
+        print(
+            f"{batch:6d}  {rates[batch]:8.1f}   " + "  ".join(f"{one * 1e3:8.2f}" for one in cost),
+            flush=True,
+        )
     return rates[32] / rates[1]
 
 
@@ -98,7 +109,10 @@ def measure_caches(generator, rounds):
         assert write(True) == write(False), "the caches changed the words"
         cached, again = (seconds(lambda: write(way), model.device, rounds) for way in (True, False))
         found[rows] = again / cached
-        print(f"{model.config.max_caption_length} tokens, {rows} rows: {cached * 1e3:.0f} ms with caches, {again * 1e3:.0f} ms without: {found[rows]:.1f} times; the tokens are equal", flush=True)
+        print(
+            f"{model.config.max_caption_length} tokens, {rows} rows: {cached * 1e3:.0f} ms with caches, {again * 1e3:.0f} ms without: {found[rows]:.1f} times; the tokens are equal",
+            flush=True,
+        )
     model.config = config
     model.text_decoder.unused[:] = unused
     return found[ROWS]
@@ -114,46 +128,76 @@ def measure_disk(generator, config):
     """Block by block: making alone, encoding alone, and both with writing -> (ratio, bytes by which memory grew after the first block)."""
     asked = InferenceConfig(device=config.device)
     grey = generator.model.config.channels == 1
-    make = lambda seeds: [(facts, image) for _, _, facts, (image, _) in described(generator, of_seeds(generator, asked, seeds))]
+    make = lambda seeds: [
+        (facts, image)
+        for _, _, facts, (image, _) in described(generator, of_seeds(generator, asked, seeds))
+    ]
     finish = lambda pair: encode(pair[1], sign(pair[1], pair[0]), grey)
-    making = 0.
-    encoding = 0.
-    writing = 0.
+    making = 0.0
+    encoding = 0.0
+    writing = 0.0
     levels = []
     gpu = generator.model.device.type == "cuda"
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, config.pairs, config.block):
             seeds = range(start, min(start + config.block, config.pairs))
             begin = time.perf_counter()
-            made = [pair for i in range(0, len(seeds), asked.batch_size) for pair in make(seeds[i:i + asked.batch_size])]
+            made = [
+                pair
+                for i in range(0, len(seeds), asked.batch_size)
+                for pair in make(seeds[i : i + asked.batch_size])
+            ]
             between = time.perf_counter()
             for _ in pool.map(finish, made):
                 pass
             after = time.perf_counter()
             made = None
-            order = {"first": start, "count": len(seeds), "pairs_per_file": config.block, "format": config.format}
-            bulk.write(Path(folder, f"{start}"), order, make, batch=asked.batch_size, grey=grey, ahead=bulk.AHEAD * gpu)
+            order = {
+                "first": start,
+                "count": len(seeds),
+                "pairs_per_file": config.block,
+                "format": config.format,
+            }
+            bulk.write(
+                Path(folder, f"{start}"),
+                order,
+                make,
+                batch=asked.batch_size,
+                grey=grey,
+                ahead=bulk.AHEAD * gpu,
+            )
             making = making + between - begin
             encoding = encoding + after - between
             writing = writing + time.perf_counter() - after
             levels.append(memory())
     growth = levels[-1] - levels[0] if levels[0] else 0
     ratio = writing / (max(making, encoding) if gpu else making + encoding)
-    print(f"{config.pairs:,} pairs to disk: {writing:.1f} s ({config.pairs / writing:.1f} pairs/s); making alone {making:.1f} s, encoding alone {encoding:.1f} s: "
-          f"{ratio:.3f} of {'the larger' if gpu else 'both'}; memory grew by {growth / 2**20:.1f} MB after the first {config.block:,}", flush=True)
+    print(
+        f"{config.pairs:,} pairs to disk: {writing:.1f} s ({config.pairs / writing:.1f} pairs/s); making alone {making:.1f} s, encoding alone {encoding:.1f} s: "
+        f"{ratio:.3f} of {'the larger' if gpu else 'both'}; memory grew by {growth / 2**20:.1f} MB after the first {config.block:,}",
+        flush=True,
+    )
     return ratio, growth
 
 
 def main(config):
     generator = MultimodalGenerator(config.checkpoint, config.device)
-    print(f"{config.checkpoint}, {generator.model.config.image_size} px, {generator.model.device}, {torch.get_num_threads()} threads")
+    print(
+        f"{config.checkpoint}, {generator.model.config.image_size} px, {generator.model.device}, {torch.get_num_threads()} threads"
+    )
     batch = measure_batches(generator, config.rounds)
     cache = measure_caches(generator, config.rounds)
     ratio, growth = measure_disk(generator, config)
-    wanted = {f"batches of 32 against single pairs: {batch:.1f} times (wanted: {WANTED_BATCH})": batch >= WANTED_BATCH,
-              f"caches against reading again, {ROWS} rows: {cache:.1f} times (wanted: {WANTED_CACHE})": cache >= WANTED_CACHE,
-              f"on disk against made and encoded: {ratio:.3f} (wanted: at most {(most := WANTED_DISK_GPU if generator.model.device.type == 'cuda' else WANTED_DISK)})": ratio <= most,
-              f"memory: {growth / 2**20:.1f} MB (wanted: at most {WANTED_GROWTH})": growth <= WANTED_GROWTH * 2**20}
+    wanted = {
+        f"batches of 32 against single pairs: {batch:.1f} times (wanted: {WANTED_BATCH})": batch
+        >= WANTED_BATCH,
+        f"caches against reading again, {ROWS} rows: {cache:.1f} times (wanted: {WANTED_CACHE})": cache
+        >= WANTED_CACHE,
+        f"on disk against made and encoded: {ratio:.3f} (wanted: at most {(most := WANTED_DISK_GPU if generator.model.device.type == 'cuda' else WANTED_DISK)})": ratio
+        <= most,
+        f"memory: {growth / 2**20:.1f} MB (wanted: at most {WANTED_GROWTH})": growth
+        <= WANTED_GROWTH * 2**20,
+    }
     for sentence, met in wanted.items():
         print("✓" if met else "✗", sentence)
     return 0 if all(wanted.values()) else 1

@@ -10,6 +10,7 @@ rows: one process, two, and the same command again, on as many engravings of hal
 memory: preparing (drawing, cache and index included) and captioning, each twice, against the same with 1,000 rows.
 Ends with code 1 where a figure is missed. Other work on the machine spoils the seconds of rows, hardly the ratios of speed.
 """
+
 # --help answers before numpy loads
 if __name__ == "__main__":
     from dataclasses import dataclass
@@ -19,15 +20,25 @@ if __name__ == "__main__":
     @dataclass(frozen=True)
     class PreparationConfig:
         only: str = option("speed,rows,memory", "which parts, with commas between")
-        pictures: str = option("", "folder of pictures that the files are made from (default: that of the environment variable ENGRAVINGS, else built-in drawings)")
-        files: int = option(24, "files of 0.5 and of 3 million pixels, in RGB and in grey; of 18 million a third as many")
+        pictures: str = option(
+            "",
+            "folder of pictures that the files are made from (default: that of the environment variable ENGRAVINGS, else built-in drawings)",
+        )
+        files: int = option(
+            24,
+            "files of 0.5 and of 3 million pixels, in RGB and in grey; of 18 million a third as many",
+        )
         rows: int = option(10_000, "pictures of the parts rows and memory")
         size: int = option(512, "side of the prepared pictures in the parts speed and rows")
         img2dataset: str = option("", "python of an environment in which img2dataset is installed")
-        folder: str = option("", "where files are made and removed again (default: the system's folder for that)")
+        folder: str = option(
+            "", "where files are made and removed again (default: the system's folder for that)"
+        )
 
         def __post_init__(self):
-            if wrong := [part for part in self.only.split(",") if part not in ("speed", "rows", "memory")]:
+            if wrong := [
+                part for part in self.only.split(",") if part not in ("speed", "rows", "memory")
+            ]:
                 raise ValueError(f"--only knows speed, rows and memory, not {wrong[0]!r}")
 
     CONFIGS = parse(PreparationConfig, description=__doc__)
@@ -58,12 +69,12 @@ from workers import Workers
 
 ROOT = Path(__file__).resolve().parents[1]
 # million pixels: times the plain way, RGB
-WANTED = {.5: 3, 3: 2, 18: 3}
+WANTED = {0.5: 3, 3: 2, 18: 3}
 # of 255, mean difference to the plain way
 FURTHEST = 2
 # times one process; of the first run's seconds; MB from BASE rows on
 TWO = 1.8
-AGAIN = .02
+AGAIN = 0.02
 GROWTH = 200
 BASE = 1000
 SMALL = 64
@@ -107,21 +118,30 @@ print(json.dumps(found))
 
 # Files
 
+
 def originals(folder, count):
     """`count` grey pictures: of the folder, or drawn."""
     if folder:
-        paths = sorted(path for path in Path(folder).expanduser().rglob("*") if suffix_of(path) in SUFFIXES)
+        paths = sorted(
+            path for path in Path(folder).expanduser().rglob("*") if suffix_of(path) in SUFFIXES
+        )
         if not paths:
-            raise UserError(f"{folder} holds no pictures; name another: python -m benchmarks.preparation --pictures PATH")
+            raise UserError(
+                f"{folder} holds no pictures; name another: python -m benchmarks.preparation --pictures PATH"
+            )
         random.Random(0).shuffle(paths)
         return [Image.open(path).convert("L") for path in paths[:count]]
     import scenes
-    return [scenes.draw(facts, seed, 512).convert("L") for seed, facts in enumerate(scenes.collection(count))]
+
+    return [
+        scenes.draw(facts, seed, 512).convert("L")
+        for seed, facts in enumerate(scenes.collection(count))
+    ]
 
 
 def scaled(image, megapixels):
     """The picture at so many million pixels, with the grain of paper; without that a large one would be smoother than any scan."""
-    factor = (megapixels * 1e6 / (image.width * image.height)) ** .5
+    factor = (megapixels * 1e6 / (image.width * image.height)) ** 0.5
     image = image.resize((round(image.width * factor), round(image.height * factor)), LANCZOS)
     return ImageChops.add(image, Image.effect_noise(image.size, 4), offset=-128)
 
@@ -146,10 +166,12 @@ def make_rows(folder, pictures, count):
     def make(number):
         dice = random.Random(number)
         image = pictures[number % len(pictures)]
-        width, height = (round(side * dice.uniform(.6, .9)) for side in image.size)
+        width, height = (round(side * dice.uniform(0.6, 0.9)) for side in image.size)
         left = dice.randrange(image.width - width)
         top = dice.randrange(image.height - height)
-        scaled(image.crop((left, top, left + width, top + height)), .5).save(folder / f"{number:06}.jpg", quality=90)
+        scaled(image.crop((left, top, left + width, top + height)), 0.5).save(
+            folder / f"{number:06}.jpg", quality=90
+        )
 
     with ThreadPoolExecutor(2) as threads, progress(label="making files", total=count) as bar:
         for some in chunks(range(count), 64):
@@ -157,6 +179,7 @@ def make_rows(folder, pictures, count):
 
 
 # Speed
+
 
 def plain_way(path, target, size):
     with Image.open(path) as image:
@@ -186,11 +209,25 @@ def compare(paths, room, size):
         plain.append(min(seconds for seconds, _ in theirs))
         ours.append(min(seconds for seconds, _ in mine))
         found = mine[0][1]
-        records.append({"id": found["sha256"][:16], "filename": f"{found['sha256'][:16]}.png", "grey": found["grey"]})
-        one, other = (Image.open(file) for file in (room / "plain.png", collection.resized / records[-1]["filename"]))
+        records.append(
+            {
+                "id": found["sha256"][:16],
+                "filename": f"{found['sha256'][:16]}.png",
+                "grey": found["grey"],
+            }
+        )
+        one, other = (
+            Image.open(file)
+            for file in (room / "plain.png", collection.resized / records[-1]["filename"])
+        )
         if one.mode != other.mode:
-            raise UserError(f"{path.name} was prepared as {other.mode}, the plain way gives {one.mode}", code=1)
-        values = [np.asarray(content(image, found["width"], found["height"]), np.int16) for image in (one, other)]
+            raise UserError(
+                f"{path.name} was prepared as {other.mode}, the plain way gives {one.mode}", code=1
+            )
+        values = [
+            np.asarray(content(image, found["width"], found["height"]), np.int16)
+            for image in (one, other)
+        ]
         apart.append(np.abs(values[0] - values[1]).mean())
     # no bar between the lines of the table
     with redirect_stderr(io.StringIO()):
@@ -201,13 +238,21 @@ def compare(paths, room, size):
 def others(python, folder, room, size):
     """-> {name of a group of files: milliseconds per file of img2dataset's resizer}, {} without it."""
     if not python:
-        print("img2dataset is not measured: python -m venv i2d, i2d/bin/pip install img2dataset, then --img2dataset i2d/bin/python")
+        print(
+            "img2dataset is not measured: python -m venv i2d, i2d/bin/pip install img2dataset, then --img2dataset i2d/bin/python"
+        )
         return {}
-    done = subprocess.run([python, "-c", RESIZER, str(folder), str(room), str(size)], capture_output=True, text=True)
+    done = subprocess.run(
+        [python, "-c", RESIZER, str(folder), str(room), str(size)], capture_output=True, text=True
+    )
     if done.returncode:
-        print(f"img2dataset does not run in {python}: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+        print(
+            f"img2dataset does not run in {python}: {(done.stderr.strip().splitlines() or ['?'])[-1]}"
+        )
         return {}
-    return {name: 1000 * seconds for name, seconds in json.loads(done.stdout.splitlines()[-1]).items()}
+    return {
+        name: 1000 * seconds for name, seconds in json.loads(done.stdout.splitlines()[-1]).items()
+    }
 
 
 def speed(config, room):
@@ -216,16 +261,28 @@ def speed(config, room):
     groups = {}
     for mode in ("RGB", "L"):
         for megapixels in WANTED:
-            pictures = originals(config.pictures or os.environ.get("ENGRAVINGS"), max(1, config.files // (3 if megapixels > 10 else 1)))
-            groups[f"{megapixels:g} Mpx {mode}"] = megapixels, mode, make_files(room / "files" / f"{megapixels:g} Mpx {mode}", pictures, megapixels, mode)
+            pictures = originals(
+                config.pictures or os.environ.get("ENGRAVINGS"),
+                max(1, config.files // (3 if megapixels > 10 else 1)),
+            )
+            groups[f"{megapixels:g} Mpx {mode}"] = (
+                megapixels,
+                mode,
+                make_files(
+                    room / "files" / f"{megapixels:g} Mpx {mode}", pictures, megapixels, mode
+                ),
+            )
     theirs = others(config.img2dataset, room / "files", room, config.size)
     print(f"processor time per picture, JPEG -> PNG of {config.size} px")
     for name, (megapixels, mode, paths) in groups.items():
         plain, ours, cache, apart = compare(paths, room, config.size)
         wanted = f"wanted: {WANTED[megapixels]}" if mode == "RGB" else "reported"
         beside = f"   img2dataset {theirs[name]:6.1f} ms" if name in theirs else ""
-        print(f"  {name:<12} {len(paths):3} files of {sum(path.stat().st_size for path in paths) / len(paths) / 1e3:7,.0f} kB   plain way {plain:6.1f} ms   ours {ours:6.1f} ms"
-              f"   {plain / ours:5.2f} times ({wanted})   difference {np.mean(apart):.2f}/255, at most {max(apart):.2f}   cache {cache:5.1f} ms{beside}", flush=True)
+        print(
+            f"  {name:<12} {len(paths):3} files of {sum(path.stat().st_size for path in paths) / len(paths) / 1e3:7,.0f} kB   plain way {plain:6.1f} ms   ours {ours:6.1f} ms"
+            f"   {plain / ours:5.2f} times ({wanted})   difference {np.mean(apart):.2f}/255, at most {max(apart):.2f}   cache {cache:5.1f} ms{beside}",
+            flush=True,
+        )
         if mode == "RGB" and plain / ours < WANTED[megapixels]:
             missed.append(f"{name}: {plain / ours:.2f} times the plain way")
         if max(apart) > FURTHEST:
@@ -236,6 +293,7 @@ def speed(config, room):
 
 
 # Many rows
+
 
 def memory_of_workers(pid):
     """{pid: MB at its peak so far} of a process's children."""
@@ -250,11 +308,15 @@ def memory_of_workers(pid):
 
 def stage(script, **values):
     """Runs a script in a process of its own -> seconds without its start-up, MB of its peak, and of its workers' peaks together."""
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(ROOT), script, json.dumps(values)], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(ROOT), script, json.dumps(values)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     workers = {}
     while child.poll() is None:
         workers |= memory_of_workers(child.pid)
-        time.sleep(.05)
+        time.sleep(0.05)
     text = child.stdout.read()
     if child.returncode:
         raise UserError(f"{script} ended with code {child.returncode}", code=1)
@@ -262,7 +324,9 @@ def stage(script, **values):
 
 
 def rows(config, room):
-    make_rows(room / "prints", originals(config.pictures or os.environ.get("ENGRAVINGS"), 64), config.rows)
+    make_rows(
+        room / "prints", originals(config.pictures or os.environ.get("ENGRAVINGS"), 64), config.rows
+    )
     values = dict(source=str(room / "prints"), style="prints", image_size=config.size, smallest=16)
     one, _, _ = stage("prepare", **values, workers=1, data=str(room / "one"))
     shutil.rmtree(room / "one")
@@ -270,8 +334,13 @@ def rows(config, room):
     again, _, _ = stage("prepare", **values, workers=2, data=str(room / "two"))
     print(f"{config.rows:,} pictures of half a megapixel at {config.size} px, without start-up")
     print(f"  one process {one:,.1f} s, two {two:,.1f} s: {one / two:.2f} times (wanted: {TWO})")
-    print(f"  the same command again {again:,.2f} s: {again / two:.1%} (wanted: {AGAIN:.0%})", flush=True)
-    return ([f"two processes: {one / two:.2f} times one"] if one / two < TWO else []) + ([f"again: {again / two:.1%}"] if again / two > AGAIN else [])
+    print(
+        f"  the same command again {again:,.2f} s: {again / two:.1%} (wanted: {AGAIN:.0%})",
+        flush=True,
+    )
+    return ([f"two processes: {one / two:.2f} times one"] if one / two < TWO else []) + (
+        [f"again: {again / two:.1%}"] if again / two > AGAIN else []
+    )
 
 
 def memory(config, room):
@@ -282,14 +351,26 @@ def memory(config, room):
     for count in (BASE, config.rows):
         data = str(room / f"data_{count}")
         for name in ("prepare", "prepare again", "caption", "caption again"):
-            values = dict(source="builtin", max_samples=count, image_size=SMALL, workers=2) if name.startswith("prepare") else dict(style="builtin", captioner="existing")
+            values = (
+                dict(source="builtin", max_samples=count, image_size=SMALL, workers=2)
+                if name.startswith("prepare")
+                else dict(style="builtin", captioner="existing")
+            )
             found[count, name] = stage(name.split()[0], data=data, **values)
-    print(f"{config.rows:,} built-in rows of {SMALL} px, two workers: MB at the peak, and growth since {BASE:,} rows")
+    print(
+        f"{config.rows:,} built-in rows of {SMALL} px, two workers: MB at the peak, and growth since {BASE:,} rows"
+    )
     missed = []
     for name in ("prepare", "prepare again", "caption", "caption again"):
-        (_, own, workers), (seconds, most, all_workers) = found[BASE, name], found[config.rows, name]
+        (_, own, workers), (seconds, most, all_workers) = (
+            found[BASE, name],
+            found[config.rows, name],
+        )
         grown = most + all_workers - own - workers
-        print(f"  {name:<14} {seconds:8,.1f} s   {most:6,.0f} MB, workers {all_workers:6,.0f} MB   growth {grown:+6,.0f} MB (wanted: {GROWTH})", flush=True)
+        print(
+            f"  {name:<14} {seconds:8,.1f} s   {most:6,.0f} MB, workers {all_workers:6,.0f} MB   growth {grown:+6,.0f} MB (wanted: {GROWTH})",
+            flush=True,
+        )
         if grown > GROWTH:
             missed.append(f"{name}: {grown:,.0f} MB of growth")
     return missed

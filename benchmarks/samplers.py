@@ -6,10 +6,12 @@
 Writes outputs/samplers.json, which evaluation.py shows in its report. Every sampler gets the same codes and, where it has a network, the
 same network, batch and number of steps as the checkpoint's own configuration.
 """
+
 # --help answers at once
 if __name__ == "__main__":
     from cli import parse
     from settings import SamplersConfig
+
     CONFIGS = parse(SamplersConfig, description=__doc__)
 
 import copy
@@ -41,12 +43,17 @@ def codes_of(model, collection, rows):
     place = {id: i for i, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
     pixels = np.load(collection.pixels(size), mmap_mode="r")[[place[row["id"]] for row in rows]]
     with torch.no_grad():
-        return torch.cat([model.image_encoder(to_tensor(pixels[i:i + 128])) for i in range(0, len(pixels), 128)])
+        return torch.cat(
+            [
+                model.image_encoder(to_tensor(pixels[i : i + 128]))
+                for i in range(0, len(pixels), 128)
+            ]
+        )
 
 
 def optimise(parameters, loss_of, steps, label):
     """AdamW with the schedule that training_loop.py gives the sampler; loss_of(generator) -> scalar."""
-    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(.9, .99))
+    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.99))
     generator = stream(0, "samplers")
     torch.manual_seed(0)
     for step in progress(range(steps), label=label, unit="step"):
@@ -55,12 +62,13 @@ def optimise(parameters, loss_of, steps, label):
         loss = loss_of(generator)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
 
 
 class Gaussian:
     """One Gaussian with the mean and covariance of the noisy codes."""
+
     clusters = 1
     steps = 0
 
@@ -89,15 +97,25 @@ class Mixture(Gaussian):
 
     def fit(self, steps):
         from sklearn.mixture import GaussianMixture
-        noisy = self.frame.noisy(self.y[:, :self.frame.dims], stream(0, "mixture"))
-        self.mixture = GaussianMixture(max(1, min(72, len(noisy) // 60)), reg_covar=1e-3, random_state=0).fit(noisy.double().numpy())
-        self.edges = torch.as_tensor(np.concatenate([[0.], self.mixture.weights_.cumsum()]))
+
+        noisy = self.frame.noisy(self.y[:, : self.frame.dims], stream(0, "mixture"))
+        self.mixture = GaussianMixture(
+            max(1, min(72, len(noisy) // 60)), reg_covar=1e-3, random_state=0
+        ).fit(noisy.double().numpy())
+        self.edges = torch.as_tensor(np.concatenate([[0.0], self.mixture.weights_.cumsum()]))
 
     def codes(self, z):
-        component = torch.searchsorted(self.edges, torch.special.ndtr(z[:, -1].double())).sub(1).clamp(0, len(self.edges) - 2)
+        component = (
+            torch.searchsorted(self.edges, torch.special.ndtr(z[:, -1].double()))
+            .sub(1)
+            .clamp(0, len(self.edges) - 2)
+        )
         roots = torch.linalg.cholesky(torch.as_tensor(self.mixture.covariances_))  # (K, k, k)
-        leading = torch.as_tensor(self.mixture.means_)[component] + (roots[component] @ z[:, :self.frame.dims, None].double())[..., 0]
-        return self.frame.from_frame(torch.cat([leading.float(), z[:, self.frame.dims:]], -1))
+        leading = (
+            torch.as_tensor(self.mixture.means_)[component]
+            + (roots[component] @ z[:, : self.frame.dims, None].double())[..., 0]
+        )
+        return self.frame.from_frame(torch.cat([leading.float(), z[:, self.frame.dims :]], -1))
 
     # a code belongs to every component a little
     latents = None
@@ -110,7 +128,7 @@ class Flow(Gaussian):
         last = self.frame.flow.outward, self.frame.regression[-1]
         for module in self.frame.modules():
             if isinstance(module, torch.nn.Linear) and module not in last:
-                torch.nn.init.normal_(module.weight, std=module.in_features ** -.5)
+                torch.nn.init.normal_(module.weight, std=module.in_features**-0.5)
         self.frame.train()
         optimise(list(self.frame.parameters()), self.loss, steps, type(self).__name__)
         self.frame.set_spread(self.y, stream(0, "spread"))
@@ -124,15 +142,17 @@ class Flow(Gaussian):
 
 class ClustersAndFlow(Flow):
     """The program's own: clusters chosen by one coordinate of the seed, and within each a flow."""
+
     clusters = 1024
 
 
 class Diffusion(Flow):
     """Noise prediction on a cosine schedule (Nichol and Dhariwal 2021, arXiv:2102.09672), sampled by DDIM (Song et al. 2021, arXiv:2010.02502)."""
+
     STEPS = 100
 
     def loss(self, generator):
-        data = self.frame.noisy(self.rows(generator)[:, :self.frame.dims], generator)
+        data = self.frame.noisy(self.rows(generator)[:, : self.frame.dims], generator)
         t = torch.rand(BATCH, generator=generator)
         noise = torch.randn(data.shape, generator=generator)
         angle = (t * math.pi / 2)[:, None]
@@ -145,12 +165,14 @@ class Diffusion(Flow):
     @torch.no_grad()
     def codes(self, z):
         flow = copy.deepcopy(self.frame.flow).double()
-        y = z[:, :self.frame.dims].double()
-        angles = torch.linspace(math.pi / 2 * .995, 0, self.STEPS + 1, dtype=torch.float64)
+        y = z[:, : self.frame.dims].double()
+        angles = torch.linspace(math.pi / 2 * 0.995, 0, self.STEPS + 1, dtype=torch.float64)
         for now, after in zip(angles, angles[1:]):
-            noise = self.predict(y, torch.full((len(y),), float(now) * 2 / math.pi, dtype=torch.float64), flow)
+            noise = self.predict(
+                y, torch.full((len(y),), float(now) * 2 / math.pi, dtype=torch.float64), flow
+            )
             y = after.cos() * (y - now.sin() * noise) / now.cos() + after.sin() * noise
-        return self.frame.from_frame(torch.cat([y.float(), z[:, self.frame.dims:]], -1))
+        return self.frame.from_frame(torch.cat([y.float(), z[:, self.frame.dims :]], -1))
 
     # DDIM's inverse is only approximate
     latents = None
@@ -180,12 +202,16 @@ def main(config):
         model = MultimodalModel.from_checkpoint(path)
         collection = Collection(model.meta.get("style", ""), config.data)
         if collection.style != "builtin" or not training_rows(collection):
-            raise UserError(f"{path} was not trained on the built-in collection in {config.data}, which alone has exact judges")
+            raise UserError(
+                f"{path} was not trained on the built-in collection in {config.data}, which alone has exact judges"
+            )
         train, val = collection.read_captions()
         names = LEVELS[level_of([row["caption"] for row in train])]
         codes = codes_of(model, collection, train)
         held_out = codes_of(model, collection, val)
-        held_out = held_out + model.config.code_noise * torch.randn(held_out.shape, generator=stream(0, "held out"))
+        held_out = held_out + model.config.code_noise * torch.randn(
+            held_out.shape, generator=stream(0, "held out")
+        )
         z = latents(range(FIRST_SEED, FIRST_SEED + config.seeds), model.config.latent_dim)
         for kind in (Gaussian, Mixture, Diffusion, Flow, ClustersAndFlow):
             begin = time.perf_counter()
@@ -195,10 +221,28 @@ def main(config):
             auc = None
             if sampler.latents:
                 back = sampler.latents(held_out)
-                auc = two_sample_auc(torch.cat([back[:, :sampler.frame.dims], back[:, -1:]], 1).numpy())
-            rows.append({"checkpoint": path, "sampler": kind.__name__, "strict": found["strict"], "mean": found["mean"], "distinct": combinations, "auc": auc and float(auc), "seconds": round(seconds, 1)})
-            print(f"{path}  {kind.__name__:<16} strict {found['strict']:.3f}  mean {found['mean']:.3f}  distinct {combinations}  AUC {'-' if auc is None else f'{auc:.3f}'}  {seconds:.0f} s", flush=True)
-    write_text(config.out, json.dumps({"seeds": config.seeds, "steps": config.steps, "rows": rows}, indent=1) + "\n")
+                auc = two_sample_auc(
+                    torch.cat([back[:, : sampler.frame.dims], back[:, -1:]], 1).numpy()
+                )
+            rows.append(
+                {
+                    "checkpoint": path,
+                    "sampler": kind.__name__,
+                    "strict": found["strict"],
+                    "mean": found["mean"],
+                    "distinct": combinations,
+                    "auc": auc and float(auc),
+                    "seconds": round(seconds, 1),
+                }
+            )
+            print(
+                f"{path}  {kind.__name__:<16} strict {found['strict']:.3f}  mean {found['mean']:.3f}  distinct {combinations}  AUC {'-' if auc is None else f'{auc:.3f}'}  {seconds:.0f} s",
+                flush=True,
+            )
+    write_text(
+        config.out,
+        json.dumps({"seeds": config.seeds, "steps": config.steps, "rows": rows}, indent=1) + "\n",
+    )
     print(f"{config.out}; python evaluation.py shows it in its report")
 
 

@@ -7,6 +7,7 @@
 rows. Memory is what belongs to the process alone; pages of the picture cache, which the system takes back when it wants, stand beside it. Ends with code 1
 where the first step comes later than 10 s after the command, or memory grows by more than 200 MB before the epoch and all that belongs to it are over.
 """
+
 # --help answers before numpy loads
 if __name__ == "__main__":
     from dataclasses import dataclass
@@ -16,7 +17,9 @@ if __name__ == "__main__":
     @dataclass(frozen=True)
     class RowsConfig:
         rows: int = option(100_000, "pictures")
-        folder: str = option("", "where they are prepared and removed again (default: the system's folder for that)")
+        folder: str = option(
+            "", "where they are prepared and removed again (default: the system's folder for that)"
+        )
 
     CONFIGS = parse(RowsConfig, description=__doc__)
 
@@ -64,18 +67,27 @@ def trained(data, checkpoints):
     """-> {"first step": s, "epoch": s, "end": s since the command, "own": MB at most until the epoch was over, "own at the end", "cache": MB at most}."""
     begin = time.monotonic()
     samples = []
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(ROOT), data, checkpoints, str(SMALL)], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(ROOT), data, checkpoints, str(SMALL)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     while child.poll() is None:
         status = Path(f"/proc/{child.pid}/status").read_text()
         if found := re.search(r"RssAnon:\s+(\d+).*?RssFile:\s+(\d+)", status, re.DOTALL):
             samples.append((time.monotonic(), int(found[1]) / 1024, int(found[2]) / 1024))
-        time.sleep(.05)
+        time.sleep(0.05)
     text = child.stdout.read()
     if child.returncode:
         raise UserError(f"training ended with code {child.returncode}:\n{text[-1000:]}", code=1)
     times = json.loads(text.splitlines()[-1])
-    return {**{name: moment - begin for name, moment in times.items()}, "end": samples[-1][0] - begin, "own": max(own for moment, own, _ in samples if moment <= times["epoch"]),
-            "own at the end": max(own for _, own, _ in samples), "cache": max(cache for _, _, cache in samples)}
+    return {
+        **{name: moment - begin for name, moment in times.items()},
+        "end": samples[-1][0] - begin,
+        "own": max(own for moment, own, _ in samples if moment <= times["epoch"]),
+        "own at the end": max(own for _, own, _ in samples),
+        "cache": max(cache for _, _, cache in samples),
+    }
 
 
 def main(config):
@@ -88,14 +100,21 @@ def main(config):
             stage("prepare", data=data, source="builtin", max_samples=rows, image_size=SMALL)
             stage("caption", data=data, style="builtin", captioner="existing")
             found[rows] = one = trained(data, f"{room}/run_{rows}")
-            print(f"{rows:8,} rows: first step after {one['first step']:.1f} s, epoch over after {one['epoch']:.0f} s, the rest after {one['end']:.0f} s; memory {one['own']:,.0f} MB in the epoch, "
-                  f"{one['own at the end']:,.0f} MB at most, picture cache and libraries {one['cache']:,.0f} MB", flush=True)
+            print(
+                f"{rows:8,} rows: first step after {one['first step']:.1f} s, epoch over after {one['epoch']:.0f} s, the rest after {one['end']:.0f} s; memory {one['own']:,.0f} MB in the epoch, "
+                f"{one['own at the end']:,.0f} MB at most, picture cache and libraries {one['cache']:,.0f} MB",
+                flush=True,
+            )
     base = found[BASE]
     large = found[config.rows]
     grown = large["own"] - base["own"]
     first = large["first step"]
-    print(f"{'✓' if first <= FIRST_STEP else '✗'} first step after {first:.1f} s (wanted: {FIRST_STEP})")
-    print(f"{'✓' if grown <= GROWTH else '✗'} memory grew by {grown:+,.0f} MB (wanted: {GROWTH}); with the last fit by {large['own at the end'] - base['own at the end']:+,.0f} MB")
+    print(
+        f"{'✓' if first <= FIRST_STEP else '✗'} first step after {first:.1f} s (wanted: {FIRST_STEP})"
+    )
+    print(
+        f"{'✓' if grown <= GROWTH else '✗'} memory grew by {grown:+,.0f} MB (wanted: {GROWTH}); with the last fit by {large['own at the end'] - base['own at the end']:+,.0f} MB"
+    )
     return int(first > FIRST_STEP or grown > GROWTH)
 
 

@@ -1,4 +1,5 @@
 """What several test files need: the project on the import path, and small fakes."""
+
 import base64
 import hashlib
 import json
@@ -19,7 +20,12 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 def browser():
     """Chromium, for tests/browser/."""
     from playwright.sync_api import sync_playwright
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+    chromium = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     assert chromium, "no Chromium here: apt-get install chromium"
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -32,6 +38,7 @@ def tiny_blip2():
     """tiny_blip2(path): saves an untrained BLIP-2 of 82 thousand parameters and its processor there, without network -> path."""
 
     from benchmarks.captioning import tiny_blip2
+
     return tiny_blip2
 
 
@@ -53,7 +60,14 @@ class CaptionServer:
 
             def do_GET(self):
                 stub.asked.append((self.path, self.headers, None))
-                self.reply(*stub.replies.get("models", (200, {"object": "list", "data": [{"id": name} for name in stub.models]})) if self.path == "/v1/models" else (404, "no"))
+                self.reply(
+                    *stub.replies.get(
+                        "models",
+                        (200, {"object": "list", "data": [{"id": name} for name in stub.models]}),
+                    )
+                    if self.path == "/v1/models"
+                    else (404, "no")
+                )
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -65,7 +79,15 @@ class CaptionServer:
                 try:
                     found = stub.replies.get(number, stub.replies.get("all"))
                     found = found(stub.picture(body)) if callable(found) else found
-                    self.reply(*(found or (200, chat(f"An engraving of number {stub.name(stub.picture(body))}"))))
+                    self.reply(
+                        *(
+                            found
+                            or (
+                                200,
+                                chat(f"An engraving of number {stub.name(stub.picture(body))}"),
+                            )
+                        )
+                    )
                 except BrokenPipeError:
                     # whoever asked was killed
                     pass
@@ -79,7 +101,9 @@ class CaptionServer:
                     return
                 body = (body if isinstance(body, str) else json.dumps(body)).encode()
                 self.send_response(status)
-                for name, value in ({"Content-Length": len(body), "Retry-After": 0} | headers).items():
+                for name, value in (
+                    {"Content-Length": len(body), "Retry-After": 0} | headers
+                ).items():
                     self.send_header(name, str(value))
                 self.end_headers()
                 self.wfile.write(body)
@@ -91,7 +115,9 @@ class CaptionServer:
         self.server.daemon_threads = True
         self.server.block_on_close = False
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": .05}, daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def questions(self):
         return [body for path, _, body in self.asked if path == "/v1/chat/completions"]
@@ -114,7 +140,11 @@ class CaptionServer:
 
 
 def chat(text, reason="stop"):
-    return {"choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}]}
+    return {
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}
+        ]
+    }
 
 
 @pytest.fixture
@@ -129,12 +159,43 @@ def caption_server(monkeypatch):
 def tiny_config(**changes):
     """A real model that trains in seconds: 32 px grey, latent 32."""
     from settings import ModelConfig
-    return ModelConfig(**{**dict(preset="small", image_size=32, channels=1, latent_dim=32, patch=2, width=16, max_width=32, neck=8, vocab_size=320,
-                                 max_caption_length=48, text_width=32, text_layers=2, text_heads=2, flow_dims=8, flow_width=32, vit_width=32, vit_layers=1), **changes})
+
+    return ModelConfig(
+        **{
+            **dict(
+                preset="small",
+                image_size=32,
+                channels=1,
+                latent_dim=32,
+                patch=2,
+                width=16,
+                max_width=32,
+                neck=8,
+                vocab_size=320,
+                max_caption_length=48,
+                text_width=32,
+                text_layers=2,
+                text_heads=2,
+                flow_dims=8,
+                flow_width=32,
+                vit_width=32,
+                vit_layers=1,
+            ),
+            **changes,
+        }
+    )
 
 
-CAPTIONS = ["An engraving of a ship.", "An engraving of two ships by the sea.", "An engraving showing a castle.", "An engraving depicting an elephant.",
-            "An engraving of a tent, in stipple.", "An engraving of three trees.", "An engraving showing a large bridge.", "An engraving of a windmill at night."]
+CAPTIONS = [
+    "An engraving of a ship.",
+    "An engraving of two ships by the sea.",
+    "An engraving showing a castle.",
+    "An engraving depicting an elephant.",
+    "An engraving of a tent, in stipple.",
+    "An engraving of three trees.",
+    "An engraving showing a large bridge.",
+    "An engraving of a windmill at night.",
+]
 
 
 @pytest.fixture
@@ -143,6 +204,7 @@ def tiny_model():
     import torch
     from model_architecture import MultimodalModel
     from tokenizer import Tokenizer
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = MultimodalModel(tiny_config(), Tokenizer.train(CAPTIONS, 320)).eval()
@@ -158,8 +220,19 @@ def builtin_data(tmp_path_factory):
     import caption_generation
     import dataset_preparation
     from settings import CaptionConfig, PrepareConfig
+
     data = tmp_path_factory.mktemp("builtin") / "data"
-    dataset_preparation.main(PrepareConfig(source="builtin", preset="small", image_size=32, max_samples=40, smallest=16, workers=1, data=str(data)))
+    dataset_preparation.main(
+        PrepareConfig(
+            source="builtin",
+            preset="small",
+            image_size=32,
+            max_samples=40,
+            smallest=16,
+            workers=1,
+            data=str(data),
+        )
+    )
     caption_generation.main(CaptionConfig(style="builtin", data=str(data)))
     return data
 
@@ -169,7 +242,20 @@ def tiny_run(builtin_data, tmp_path_factory):
     """A finished training run of the tiny model on builtin_data -> its checkpoint folder."""
     import training_loop
     from settings import TrainConfig
+
     folder = tmp_path_factory.mktemp("run") / "checkpoints"
-    training_loop.main(tiny_config(vocab_size=0), TrainConfig(style="builtin", preset="small", num_epochs=2, batch_size=8, sampler_steps=40, checkpoint_every=1,
-                                                              data=str(builtin_data), checkpoints=str(folder), device="cpu"))
+    training_loop.main(
+        tiny_config(vocab_size=0),
+        TrainConfig(
+            style="builtin",
+            preset="small",
+            num_epochs=2,
+            batch_size=8,
+            sampler_steps=40,
+            checkpoint_every=1,
+            data=str(builtin_data),
+            checkpoints=str(folder),
+            device="cpu",
+        ),
+    )
     return folder

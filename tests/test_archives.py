@@ -1,4 +1,5 @@
 """Promises of archives.py: nothing outside the target, a reason for every member that is left out, and no good picture lost."""
+
 import gzip
 import io
 import json
@@ -26,8 +27,12 @@ def png(seed, size=80):
     return file.getvalue()
 
 
-GOOD = {"art/a.png": png(1), "art/b.png": png(2), "art/b.txt": b"A ship",
-        "art/metadata.jsonl": b'{"file_name": "a.png", "text": "A castle", "style": "engraving"}\n'}
+GOOD = {
+    "art/a.png": png(1),
+    "art/b.png": png(2),
+    "art/b.txt": b"A ship",
+    "art/metadata.jsonl": b'{"file_name": "a.png", "text": "A castle", "style": "engraving"}\n',
+}
 
 
 def make_zip(path, members, mode="w", kind=zipfile.ZIP_DEFLATED):
@@ -39,7 +44,9 @@ def make_zip(path, members, mode="w", kind=zipfile.ZIP_DEFLATED):
 
 def make_tar(path, members):
     """members: {name: bytes, or a ready TarInfo}."""
-    with tarfile.open(path, "w:gz" if path.suffix in (".gz", ".tgz") else "w", format=tarfile.GNU_FORMAT) as file:
+    with tarfile.open(
+        path, "w:gz" if path.suffix in (".gz", ".tgz") else "w", format=tarfile.GNU_FORMAT
+    ) as file:
         for name, content in members.items():
             info = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
             if isinstance(content, bytes):
@@ -58,16 +65,25 @@ def special(name, kind, target=""):
 def unpacked(archive, format="auto"):
     """-> ({member: picture's bytes}, {member: reason}), after a look that nothing else anywhere near has changed."""
     room = archive.parent
-    around = lambda: {path: data for path, data in contents(room).items() if path.parts[0] != "target"}
+    around = lambda: {
+        path: data for path, data in contents(room).items() if path.parts[0] != "target"
+    }
     before = around()
     target = room / "target" / "pictures"
     lost, _ = archives.unpack(archive, target, format)
     assert around() == before, "something was written outside"
-    assert os.listdir(room / "target") == ["pictures"] and not [path for path in target.rglob("*") if path.is_symlink() or path.is_dir()]
+    assert os.listdir(room / "target") == ["pictures"] and not [
+        path for path in target.rglob("*") if path.is_symlink() or path.is_dir()
+    ]
     rows = read_jsonl(target / "metadata.jsonl")
-    assert {row["file_name"] for row in rows} == set(os.listdir(target)) - {"metadata.jsonl", archives.MARKER}
+    assert {row["file_name"] for row in rows} == set(os.listdir(target)) - {
+        "metadata.jsonl",
+        archives.MARKER,
+    }
     assert not (room.parent / "evil.png").exists() and not Path("/evil.png").exists()
-    return {row["member"]: (target / row["file_name"]).read_bytes() for row in rows}, {row["path"]: row["reason"] for row in lost}
+    return {row["member"]: (target / row["file_name"]).read_bytes() for row in rows}, {
+        row["path"]: row["reason"] for row in lost
+    }
 
 
 # of each of four kinds
@@ -77,12 +93,19 @@ PICTURES = {name: data for name, data in GOOD.items() if name.endswith(".png")}
 
 # Good ones
 
+
 @pytest.mark.parametrize("name", ["set.zip", "set.tar", "set.tar.gz", "set.tgz"])
 def test_an_archive_is_a_source_like_the_folder_it_holds(tmp_path, name):
     archive = (make_zip if name.endswith("zip") else make_tar)(tmp_path / name, GOOD)
     collection, rows, report = run_main(archive, tmp_path)
-    assert {row["caption"]: row["id"] for row in rows}.keys() == {"A castle", "A ship"} and report["rejected"] == 0 and report["source"] == archive.as_posix()
-    assert {path.read_bytes() for path in (collection.raw / dataset_preparation.UNPACKED).rglob("*.png")} == set(PICTURES.values())
+    assert (
+        {row["caption"]: row["id"] for row in rows}.keys() == {"A castle", "A ship"}
+        and report["rejected"] == 0
+        and report["source"] == archive.as_posix()
+    )
+    assert {
+        path.read_bytes() for path in (collection.raw / dataset_preparation.UNPACKED).rglob("*.png")
+    } == set(PICTURES.values())
     before = snapshot(tmp_path / "data")
     run_main(archive, tmp_path)
     assert snapshot(tmp_path / "data") == before, "a second run redoes nothing"
@@ -94,31 +117,66 @@ def test_archives_and_folders_are_sources_together(tmp_path):
     one = make_zip(tmp_path / "one.zip", GOOD)
     two = make_tar(tmp_path / "two.tar", {"a.png": GOOD["art/a.png"], "c.png": png(3)})
     collection, rows, report = run_main(f"{one}, {two},{tmp_path / 'more'}", tmp_path)
-    assert (len(rows), report["found"], report["duplicates"]) == (4, 5, 1) and len({row["source"] for row in rows}) == 3
-    assert [path.name for path in collection.raw.iterdir() if path.is_symlink()] == [row["id"] + ".png" for row in rows if row["source"].endswith("more")]
+    assert (len(rows), report["found"], report["duplicates"]) == (4, 5, 1) and len(
+        {row["source"] for row in rows}
+    ) == 3
+    assert [path.name for path in collection.raw.iterdir() if path.is_symlink()] == [
+        row["id"] + ".png" for row in rows if row["source"].endswith("more")
+    ]
 
 
 def test_class_folders_inside_an_archive_are_styles(tmp_path):
-    archive = make_zip(tmp_path / "set.zip", {"Drawings/a.png": png(1), "x/painting/b.png": png(2), "c.png": png(3)})
+    archive = make_zip(
+        tmp_path / "set.zip",
+        {"Drawings/a.png": png(1), "x/painting/b.png": png(2), "c.png": png(3)},
+    )
     _, rows, _ = run_main(archive, tmp_path, style="all")
     assert sorted(row["style"] for row in rows) == ["all", "drawings", "painting"]
 
 
 def test_webdataset_shards_are_read(tmp_path):
-    archive = make_tar(tmp_path / "train-000000.tar", {
-        "./0.png": png(0), "./0.txt": b"A castle\n", "./1.png": png(1), "./1.json": b'{"caption": "A ship", "style": "drawing"}',
-                                                       "./2.png": png(2), "./2.json": b"{", "./2.cls": b"7"})
+    archive = make_tar(
+        tmp_path / "train-000000.tar",
+        {
+            "./0.png": png(0),
+            "./0.txt": b"A castle\n",
+            "./1.png": png(1),
+            "./1.json": b'{"caption": "A ship", "style": "drawing"}',
+            "./2.png": png(2),
+            "./2.json": b"{",
+            "./2.cls": b"7",
+        },
+    )
     _, rows, report = run_main(archive, tmp_path, style="all")
-    assert {(row["caption"], row["style"]) for row in rows} == {("A castle", "all"), ("A ship", "drawings"), ("", "all")}
-    assert {row["path"]: row["reason"] for row in report["rejected_files"]} == {"2.png": "no JSON", "./2.cls": "neither a picture nor captions"}
+    assert {(row["caption"], row["style"]) for row in rows} == {
+        ("A castle", "all"),
+        ("A ship", "drawings"),
+        ("", "all"),
+    }
+    assert {row["path"]: row["reason"] for row in report["rejected_files"]} == {
+        "2.png": "no JSON",
+        "./2.cls": "neither a picture nor captions",
+    }
 
 
 # Evil ones
 
+
 def test_names_that_lead_elsewhere_and_links_are_left_out(tmp_path):
-    evil = {"../evil.png": png(5), "/evil.png": png(6), "C:\\evil.png": png(7), "a/../../evil.png": png(8), "..\\evil.png": png(9)}
-    reasons = {"../evil.png": "a name that leads out of the archive", "/evil.png": "an absolute name", "C:\\evil.png": "an absolute name",
-               "a/../../evil.png": "a name that leads out of the archive", "..\\evil.png": "a name that leads out of the archive"}
+    evil = {
+        "../evil.png": png(5),
+        "/evil.png": png(6),
+        "C:\\evil.png": png(7),
+        "a/../../evil.png": png(8),
+        "..\\evil.png": png(9),
+    }
+    reasons = {
+        "../evil.png": "a name that leads out of the archive",
+        "/evil.png": "an absolute name",
+        "C:\\evil.png": "an absolute name",
+        "a/../../evil.png": "a name that leads out of the archive",
+        "..\\evil.png": "a name that leads out of the archive",
+    }
     (tmp_path / "z").mkdir()
     (tmp_path / "t").mkdir()
     archive = make_zip(tmp_path / "z" / "set.zip", evil | GOOD)
@@ -128,18 +186,47 @@ def test_names_that_lead_elsewhere_and_links_are_left_out(tmp_path):
         file.writestr(link, "/etc/passwd")
     assert unpacked(archive) == (PICTURES, reasons | {"link.png": "a link"})
 
-    odd = {"s.png": special("s.png", tarfile.SYMTYPE, "/etc/passwd"), "h.png": special("h.png", tarfile.LNKTYPE, "art/a.png"),
-           "art": special("art", tarfile.SYMTYPE, "/tmp"), "f.png": special("f.png", tarfile.FIFOTYPE), "d.png": special("d.png", tarfile.CHRTYPE)}
+    odd = {
+        "s.png": special("s.png", tarfile.SYMTYPE, "/etc/passwd"),
+        "h.png": special("h.png", tarfile.LNKTYPE, "art/a.png"),
+        "art": special("art", tarfile.SYMTYPE, "/tmp"),
+        "f.png": special("f.png", tarfile.FIFOTYPE),
+        "d.png": special("d.png", tarfile.CHRTYPE),
+    }
     found = unpacked(make_tar(tmp_path / "t" / "set.tar.gz", evil | odd | GOOD))
-    assert found == (PICTURES, reasons | {"s.png": "a link", "h.png": "a link", "art": "neither a picture nor captions", "f.png": "no plain file", "d.png": "no plain file"})
+    assert found == (
+        PICTURES,
+        reasons
+        | {
+            "s.png": "a link",
+            "h.png": "a link",
+            "art": "neither a picture nor captions",
+            "f.png": "no plain file",
+            "d.png": "no plain file",
+        },
+    )
 
 
 def test_archives_inside_hidden_files_and_others_are_left_out_with_a_reason(tmp_path):
-    more = {"inner.zip": b"PK", "x.tar.gz": b"", "__MACOSX/._a.png": b"x", ".hidden.png": b"x", "README.md": b"hello", "run.exe": b"MZ", "a.png": png(4)}
+    more = {
+        "inner.zip": b"PK",
+        "x.tar.gz": b"",
+        "__MACOSX/._a.png": b"x",
+        ".hidden.png": b"x",
+        "README.md": b"hello",
+        "run.exe": b"MZ",
+        "a.png": png(4),
+    }
     pictures, reasons = unpacked(make_zip(tmp_path / "set.zip", more | GOOD))
     assert pictures == PICTURES | {"a.png": more["a.png"]}
-    assert reasons == {"inner.zip": "an archive within the archive", "x.tar.gz": "an archive within the archive", "__MACOSX/._a.png": "hidden",
-                       ".hidden.png": "hidden", "README.md": "neither a picture nor captions", "run.exe": "neither a picture nor captions"}
+    assert reasons == {
+        "inner.zip": "an archive within the archive",
+        "x.tar.gz": "an archive within the archive",
+        "__MACOSX/._a.png": "hidden",
+        ".hidden.png": "hidden",
+        "README.md": "neither a picture nor captions",
+        "run.exe": "neither a picture nor captions",
+    }
 
 
 def test_bombs_are_not_unpacked(tmp_path):
@@ -148,15 +235,26 @@ def test_bombs_are_not_unpacked(tmp_path):
     pictures, reasons = unpacked(make_zip(tmp_path / "z" / "set.zip", {"bomb.png": bomb} | GOOD))
     assert pictures == PICTURES and reasons == {"bomb.png": archives.TOO_TIGHT}
     (tmp_path / "t").mkdir()
-    pictures, reasons = unpacked(make_tar(tmp_path / "t" / "set.tgz", GOOD | {"one.png": bomb[:2**24], "bomb.png": bytes(3 * 2**24 + 1), "after.png": png(9)}))
+    pictures, reasons = unpacked(
+        make_tar(
+            tmp_path / "t" / "set.tgz",
+            GOOD
+            | {"one.png": bomb[: 2**24], "bomb.png": bytes(3 * 2**24 + 1), "after.png": png(9)},
+        )
+    )
     assert pictures.keys() == {*PICTURES, "one.png"}
-    assert reasons == {"bomb.png": archives.TOO_TIGHT, "set.tgz": f"{archives.TOO_TIGHT}: {archives.REST}"}
+    assert reasons == {
+        "bomb.png": archives.TOO_TIGHT,
+        "set.tgz": f"{archives.TOO_TIGHT}: {archives.REST}",
+    }
 
 
 def test_many_small_bombs_meet_the_limit_of_the_whole(tmp_path):
     many = {f"{number}.bmp": bytes(2**23) for number in range(12)}
     pictures, reasons = unpacked(make_zip(tmp_path / "set.zip", many | GOOD))
-    assert len(pictures) == 8 and set(reasons.values()) == {archives.TOO_TIGHT}, "64 MiB; what is left out takes no room"
+    assert len(pictures) == 8 and set(reasons.values()) == {archives.TOO_TIGHT}, (
+        "64 MiB; what is left out takes no room"
+    )
 
 
 def test_lies_about_lengths_are_caught(tmp_path):
@@ -164,16 +262,20 @@ def test_lies_about_lengths_are_caught(tmp_path):
     archive = make_zip(tmp_path / "set.zip", GOOD, kind=zipfile.ZIP_STORED)
     data = bytearray(archive.read_bytes())
     entry = data.index(b"PK\1\2")
-    data[entry + 24:entry + 28] = struct.pack("<I", 10)
+    data[entry + 24 : entry + 28] = struct.pack("<I", 10)
     archive.write_bytes(data)
     pictures, reasons = unpacked(archive)
-    assert pictures == {"art/b.png": PICTURES["art/b.png"]} and reasons["art/a.png"].startswith("damaged")
+    assert pictures == {"art/b.png": PICTURES["art/b.png"]} and reasons["art/a.png"].startswith(
+        "damaged"
+    )
     (tmp_path / "t").mkdir()
     huge = tarfile.TarInfo("huge.png")
     huge.size = 2**80
     archive = tmp_path / "t" / "set.tar"
     good = make_tar(tmp_path / "good.tar", GOOD).read_bytes().rstrip(b"\0")
-    archive.write_bytes(good + bytes(-len(good) % 512) + huge.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    archive.write_bytes(
+        good + bytes(-len(good) % 512) + huge.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
+    )
     pictures, reasons = unpacked(archive)
     assert pictures == PICTURES and reasons.keys() == {"huge.png", "set.tar"}
 
@@ -182,7 +284,13 @@ def test_a_name_of_gigabytes_is_not_read_into_memory(tmp_path):
     name = special("././@LongLink", tarfile.GNUTYPE_LONGNAME)
     name.size = 2**34
     archive = tmp_path / "set.tar"
-    archive.write_bytes(make_tar(tmp_path / "good.tar", {"a.png": png(1)}).read_bytes()[:512 * (1 + -(-len(png(1)) // 512))] + name.tobuf(tarfile.GNU_FORMAT) + bytes(10240))
+    archive.write_bytes(
+        make_tar(tmp_path / "good.tar", {"a.png": png(1)}).read_bytes()[
+            : 512 * (1 + -(-len(png(1)) // 512))
+        ]
+        + name.tobuf(tarfile.GNU_FORMAT)
+        + bytes(10240)
+    )
     pictures, reasons = unpacked(archive)
     assert list(pictures) == ["a.png"] and reasons == {"set.tar": f"damaged: {archives.REST}"}
 
@@ -195,12 +303,18 @@ def test_limits_on_members_and_sizes(tmp_path, monkeypatch):
         (tmp_path / name[4:]).mkdir()
         pictures, reasons = unpacked(make(tmp_path / name[4:] / name, many))
         assert list(pictures) == [f"{number}.png" for number in range(4)]
-        assert reasons == {"large.png": "larger than 50,000 bytes", name: f"more than 5 members: {archives.REST}"}
+        assert reasons == {
+            "large.png": "larger than 50,000 bytes",
+            name: f"more than 5 members: {archives.REST}",
+        }
 
 
 def test_names_that_are_no_unicode(tmp_path):
     latin = {"caf\udce9.png": png(4)}
-    assert unpacked(make_tar(tmp_path / "set.tar", latin | GOOD)) == (PICTURES | {"caf\ufffd.png": png(4)}, {})
+    assert unpacked(make_tar(tmp_path / "set.tar", latin | GOOD)) == (
+        PICTURES | {"caf\ufffd.png": png(4)},
+        {},
+    )
     (tmp_path / "z").mkdir()
     archive = make_zip(tmp_path / "z" / "set.zip", {"caf\xe9.png": png(4)} | GOOD)
     archive.write_bytes(archive.read_bytes().replace("caf\xe9".encode(), b"caf\xe9\xe9"))
@@ -215,7 +329,9 @@ def test_encrypted_and_doubled_members(tmp_path):
     data[data.index(b"PK\1\2") + 8] |= 1
     archive.write_bytes(data)
     pictures, reasons = unpacked(archive)
-    assert pictures == {"art/a.png": png(9), "art/b.png": PICTURES["art/b.png"]} and reasons == {"art/a.png": "encrypted"}
+    assert pictures == {"art/a.png": png(9), "art/b.png": PICTURES["art/b.png"]} and reasons == {
+        "art/a.png": "encrypted"
+    }
 
 
 @pytest.mark.parametrize("name", ["set.zip", "set.tar", "set.tar.gz"])
@@ -239,7 +355,9 @@ def test_what_stands_before_a_cut_is_kept(tmp_path, name):
             assert f"cut off: {archives.REST}" in reasons.values() or pictures == members
             kept = [picture for picture in members if zipfile_end(tmp_path / name, picture) <= end]
         elif name == "set.tar":
-            kept = [picture for picture, data in members.items() if plain.index(data) + len(data) <= end]
+            kept = [
+                picture for picture, data in members.items() if plain.index(data) + len(data) <= end
+            ]
             assert reasons or end >= plain.rindex(b"IEND") + 8
         else:
             kept = list(pictures)
@@ -259,7 +377,11 @@ def test_a_flipped_byte_costs_one_picture_of_a_zip(tmp_path):
     data[data.index(b"art/a.png") + 400] ^= 255
     (tmp_path / "set.zip").write_bytes(data)
     pictures, reasons = unpacked(tmp_path / "set.zip")
-    assert pictures == {"art/b.png": PICTURES["art/b.png"]} and reasons.keys() == {"art/a.png"} and reasons["art/a.png"].startswith("damaged")
+    assert (
+        pictures == {"art/b.png": PICTURES["art/b.png"]}
+        and reasons.keys() == {"art/a.png"}
+        and reasons["art/a.png"].startswith("damaged")
+    )
 
 
 @pytest.mark.parametrize("name", ["set.zip", "set.tar", "set.tar.gz", "set.parquet"])
@@ -268,9 +390,20 @@ def test_flipped_bytes_never_crash_nor_write_elsewhere(tmp_path, name):
     if name == "set.parquet":
         pyarrow = pytest.importorskip("pyarrow")
         import pyarrow.parquet
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"image": {"bytes": data, "path": path}, "text": "A ship"} for path, data in PICTURES.items()]), tmp_path / name)
+
+        pyarrow.parquet.write_table(
+            pyarrow.Table.from_pylist(
+                [
+                    {"image": {"bytes": data, "path": path}, "text": "A ship"}
+                    for path, data in PICTURES.items()
+                ]
+            ),
+            tmp_path / name,
+        )
     else:
-        (make_zip if name == "set.zip" else make_tar)(tmp_path / name, {name: data for name, data in GOOD.items()})
+        (make_zip if name == "set.zip" else make_tar)(
+            tmp_path / name, {name: data for name, data in GOOD.items()}
+        )
     whole = (tmp_path / name).read_bytes()
     dice = random.Random(name)
     read = 0
@@ -278,7 +411,11 @@ def test_flipped_bytes_never_crash_nor_write_elsewhere(tmp_path, name):
     for number in range(FLIPS):
         data = bytearray(whole)
         for _ in range(1 + number % 3):
-            data[dice.randrange(len(data)) if number % 2 else dice.choice((0, max(0, len(data) - 600))) + dice.randrange(600)] ^= 1 << dice.randrange(8)
+            data[
+                dice.randrange(len(data))
+                if number % 2
+                else dice.choice((0, max(0, len(data) - 600))) + dice.randrange(600)
+            ] ^= 1 << dice.randrange(8)
         room = tmp_path / str(number)
         room.mkdir()
         (room / name).write_bytes(data)
@@ -288,12 +425,23 @@ def test_flipped_bytes_never_crash_nor_write_elsewhere(tmp_path, name):
             assert name in str(error) and "\n" not in str(error)
             continue
         read += 1
-        assert all(reasons.values()) and (name != "set.zip" or set(pictures.values()) <= set(PICTURES.values()))
+        assert all(reasons.values()) and (
+            name != "set.zip" or set(pictures.values()) <= set(PICTURES.values())
+        )
         shutil.rmtree(room)
     assert read > FLIPS / 4, f"{read} of {FLIPS} were archives still"
 
 
-@pytest.mark.parametrize("name, content", [("set.zip", b"<html>404</html>"), ("set.tar", b"<html>404</html>" * 99), ("set.tgz", b"\x1f\x8bxxxx"), ("set.zip", b""), ("set.tar", b"")])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("set.zip", b"<html>404</html>"),
+        ("set.tar", b"<html>404</html>" * 99),
+        ("set.tgz", b"\x1f\x8bxxxx"),
+        ("set.zip", b""),
+        ("set.tar", b""),
+    ],
+)
 def test_what_is_no_archive_is_named_in_one_sentence(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=f"{name} cannot be read as an archive.*--source PATH"):
@@ -301,6 +449,7 @@ def test_what_is_no_archive_is_named_in_one_sentence(tmp_path, name, content):
 
 
 # Again, and after interruptions
+
 
 def test_an_interrupted_unpacking_begins_anew(tmp_path, monkeypatch):
     archive = make_zip(tmp_path / "set.zip", GOOD)
@@ -333,11 +482,21 @@ def test_a_changed_archive_is_unpacked_anew_and_an_equal_one_is_not(tmp_path, mo
 
 
 def test_every_reject_is_in_the_report(tmp_path, capsys):
-    evil = {"../evil.png": png(5), "a\x1b[31m.exe": b"", "none.jsonl": b'{"image": "gone.png", "caption": "x"}\n'}
+    evil = {
+        "../evil.png": png(5),
+        "a\x1b[31m.exe": b"",
+        "none.jsonl": b'{"image": "gone.png", "caption": "x"}\n',
+    }
     _, rows, report = run_main(make_zip(tmp_path / "set.zip", GOOD | evil), tmp_path)
     assert {row["path"]: (row["reason"], row["file"]) for row in report["rejected_files"]} == {
-        "../evil.png": ("a name that leads out of the archive", "set.zip"), "a\x1b[31m.exe": ("neither a picture nor captions", "set.zip"),
-        "gone.png": ("image not found", "none.jsonl")}
+        "../evil.png": ("a name that leads out of the archive", "set.zip"),
+        "a\x1b[31m.exe": ("neither a picture nor captions", "set.zip"),
+        "gone.png": ("image not found", "none.jsonl"),
+    }
     assert report["found"] == report["prepared"] + report["rejected"] == 5 == len(rows) + 3
     shown = capsys.readouterr().out
-    assert "none.jsonl, line 1: image not found: gone.png" in shown and "\x1b" not in shown and json.dumps(report)
+    assert (
+        "none.jsonl, line 1: image not found: gone.png" in shown
+        and "\x1b" not in shown
+        and json.dumps(report)
+    )

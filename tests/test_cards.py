@@ -1,4 +1,5 @@
 """A card says how its pair was made, and whoever has the model can see whether that is true."""
+
 import os
 
 import cards
@@ -18,7 +19,11 @@ def generator(tiny_run):
 
 
 def write(run, folder, **flags):
-    main(InferenceConfig(checkpoint=str(run / "best_model.pt"), out=str(folder), device="cpu", **flags))
+    main(
+        InferenceConfig(
+            checkpoint=str(run / "best_model.pt"), out=str(folder), device="cpu", **flags
+        )
+    )
     return sorted(path for path in folder.glob("*.png") if path.name != "sheet.png")
 
 
@@ -30,7 +35,9 @@ def rewritten(path, change=lambda facts: None, pixels=lambda array: None, signed
     pixels(array)
     image = Image.fromarray(array)
     if signed:
-        facts = cards.sign(image, {key: value for key, value in facts.items() if key not in cards.DIGESTS})
+        facts = cards.sign(
+            image, {key: value for key, value in facts.items() if key not in cards.DIGESTS}
+        )
     changed = path.with_name(f"changed_{path.name}")
     changed.write_bytes(cards.encode(image, facts))
     return changed
@@ -42,47 +49,98 @@ def some(tiny_run, tmp_path_factory):
 
 
 def test_every_card_of_a_batch_is_true_when_made_again_alone(generator, some):
-    assert len(some) == HOW_MANY and not [path.name for path in some if cards.differences(generator, path)]
+    assert len(some) == HOW_MANY and not [
+        path.name for path in some if cards.differences(generator, path)
+    ]
 
 
 @pytest.mark.parametrize("signed", [False, True])
-def test_another_caption_or_seed_is_found_even_where_the_digests_were_written_anew(generator, some, signed):
+def test_another_caption_or_seed_is_found_even_where_the_digests_were_written_anew(
+    generator, some, signed
+):
     for path in some:
-        caption = cards.differences(generator, rewritten(path, lambda facts: facts.update(caption=facts["caption"] + " Indeed."), signed=signed))
-        assert any("Indeed." in one for one in caption) and any("digest" in one for one in caption) is not signed
-        seed = cards.differences(generator, rewritten(path, lambda facts: facts.update(seed=facts["seed"] + 1000), signed=signed))
-        assert any("away from what the model draws" in one for one in seed) and any("digest" in one for one in seed) is not signed
+        caption = cards.differences(
+            generator,
+            rewritten(
+                path,
+                lambda facts: facts.update(caption=facts["caption"] + " Indeed."),
+                signed=signed,
+            ),
+        )
+        assert (
+            any("Indeed." in one for one in caption)
+            and any("digest" in one for one in caption) is not signed
+        )
+        seed = cards.differences(
+            generator,
+            rewritten(path, lambda facts: facts.update(seed=facts["seed"] + 1000), signed=signed),
+        )
+        assert (
+            any("away from what the model draws" in one for one in seed)
+            and any("digest" in one for one in seed) is not signed
+        )
 
 
-def test_one_pixel_one_step_brighter_is_found_by_the_digest_and_two_steps_without_it(generator, some):
+def test_one_pixel_one_step_brighter_is_found_by_the_digest_and_two_steps_without_it(
+    generator, some
+):
     def brighter(steps):
         def change(array):
             array[3, 5] = np.where(array[3, 5] < 128, array[3, 5] + steps, array[3, 5] - steps)
+
         return change
+
     for path in some:
-        found, = cards.differences(generator, rewritten(path, pixels=brighter(1)))
+        (found,) = cards.differences(generator, rewritten(path, pixels=brighter(1)))
         assert "pixels were changed" in found
-        assert any("2/255 away" in one or "3/255 away" in one for one in cards.differences(generator, rewritten(path, pixels=brighter(3), signed=True)))
+        assert any(
+            "2/255 away" in one or "3/255 away" in one
+            for one in cards.differences(
+                generator, rewritten(path, pixels=brighter(3), signed=True)
+            )
+        )
 
 
 def test_a_better_match_score_than_the_pair_has_is_found(generator, some):
-    for change in (lambda facts: {"cosine": facts["cosine"] + .1}, lambda facts: {"match": (facts["match"] + 37) % 101}, lambda facts: {"cosine": float("nan")}):
-        found, = cards.differences(generator, rewritten(some[0], lambda facts: facts.update(change(facts)), signed=True))
+    for change in (
+        lambda facts: {"cosine": facts["cosine"] + 0.1},
+        lambda facts: {"match": (facts["match"] + 37) % 101},
+        lambda facts: {"cosine": float("nan")},
+    ):
+        (found,) = cards.differences(
+            generator, rewritten(some[0], lambda facts: facts.update(change(facts)), signed=True)
+        )
         assert "match score" in found
 
 
-@pytest.mark.parametrize("flags", [
-    dict(seeds="3,4", prompt="a ship by the sea", guidance=1.5), dict(seeds="3", style="stipple"), dict(seeds="5", best_of=5), dict(interpolate=3, seeds="4,6"),
-    dict(image="a.png"), dict(image="a.png", style="line", strength=.1), dict(image="a.png", strength=.9, seeds="1,2")])
-def test_every_way_to_ask_writes_cards_that_can_be_made_again(generator, tiny_run, tmp_path, monkeypatch, capsys, flags):
+@pytest.mark.parametrize(
+    "flags",
+    [
+        dict(seeds="3,4", prompt="a ship by the sea", guidance=1.5),
+        dict(seeds="3", style="stipple"),
+        dict(seeds="5", best_of=5),
+        dict(interpolate=3, seeds="4,6"),
+        dict(image="a.png"),
+        dict(image="a.png", style="line", strength=0.1),
+        dict(image="a.png", strength=0.9, seeds="1,2"),
+    ],
+)
+def test_every_way_to_ask_writes_cards_that_can_be_made_again(
+    generator, tiny_run, tmp_path, monkeypatch, capsys, flags
+):
     monkeypatch.chdir(tmp_path)
     Image.effect_noise((40, 30), 60).save("a.png")
     files = write(tiny_run, tmp_path / "out", **flags)
     check = dict(checkpoint=str(tiny_run / "best_model.pt"), image=flags.get("image"), device="cpu")
-    assert files and [main(InferenceConfig(verify=str(path), **check)) for path in files] == [0] * len(files)
+    assert files and [main(InferenceConfig(verify=str(path), **check)) for path in files] == [
+        0
+    ] * len(files)
     assert capsys.readouterr().out.count("true:") == len(files)
     if "image" in flags:
-        for other, sentence in ((None, "made from the picture a.png"), (Image.new("L", (40, 30)), "names another")):
+        for other, sentence in (
+            (None, "made from the picture a.png"),
+            (Image.new("L", (40, 30)), "names another"),
+        ):
             with pytest.raises(UserError, match=sentence):
                 cards.differences(generator, files[0], other)
 
@@ -96,6 +154,7 @@ def test_exit_codes_say_what_became_of_a_card(tiny_run, some, tmp_path, capsys):
     from cli import run
     from model_architecture import MultimodalModel
     import torch
+
     other = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
     with torch.no_grad():
         other.image_decoder.layers[-1].bias += 1e-6
@@ -103,21 +162,50 @@ def test_exit_codes_say_what_became_of_a_card(tiny_run, some, tmp_path, capsys):
     Image.new("L", (32, 32)).save(tmp_path / "plain.png")
     (tmp_path / "no.png").write_text("no picture")
     forged = rewritten(some[0], lambda facts: facts.update(caption="\x1b[2J"), signed=True)
-    for card, checkpoint, code, said in ((some[0], tiny_run / "best_model.pt", 0, "true"), (forged, tiny_run / "best_model.pt", 1, r"\x1b[2J"), (some[0], tmp_path / "other.pt", 2, "another model"),
-                                         (tmp_path / "plain.png", tiny_run / "best_model.pt", 2, "no pair card"), (tmp_path / "no.png", tiny_run / "best_model.pt", 2, "cannot be read")):
+    for card, checkpoint, code, said in (
+        (some[0], tiny_run / "best_model.pt", 0, "true"),
+        (forged, tiny_run / "best_model.pt", 1, r"\x1b[2J"),
+        (some[0], tmp_path / "other.pt", 2, "another model"),
+        (tmp_path / "plain.png", tiny_run / "best_model.pt", 2, "no pair card"),
+        (tmp_path / "no.png", tiny_run / "best_model.pt", 2, "cannot be read"),
+    ):
         with pytest.raises(SystemExit) as ended:
             run(main, InferenceConfig(verify=str(card), checkpoint=str(checkpoint), device="cpu"))
         printed = "".join(capsys.readouterr())
         assert ended.value.code == code and said in printed and "\x1b" not in printed, printed
 
 
-@pytest.mark.parametrize("change", [
-    dict(seed=-1), dict(seed="x"), dict(seed=2**32), dict(guidance="nan", prompt="a ship"), dict(prompt="x" * 501), dict(prompt=""), dict(asked_style="oil"), dict(temperature=1e9), dict(strength=2.),
-    {"from": 1, "to": 2, "step": 0, "steps": 10**9}, {"from": 1, "to": 2, "step": 5, "steps": 5}, dict(card=2), dict(fingerprint="\x1b[2J")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(seed=-1),
+        dict(seed="x"),
+        dict(seed=2**32),
+        dict(guidance="nan", prompt="a ship"),
+        dict(prompt="x" * 501),
+        dict(prompt=""),
+        dict(asked_style="oil"),
+        dict(temperature=1e9),
+        dict(strength=2.0),
+        {"from": 1, "to": 2, "step": 0, "steps": 10**9},
+        {"from": 1, "to": 2, "step": 5, "steps": 5},
+        dict(card=2),
+        dict(fingerprint="\x1b[2J"),
+    ],
+)
 def test_a_card_of_nonsense_is_refused_in_a_sentence(generator, some, change):
     """A billion steps or a megabyte of prompt from a stranger's card would be made."""
+
     def changed(facts):
-        facts.update(change | ({"image": "a.png", "image_sha256": cards.digest_of_pixels(Image.new("RGB", (8, 8)))} if "strength" in change else {}))
+        facts.update(
+            change
+            | (
+                {"image": "a.png", "image_sha256": cards.digest_of_pixels(Image.new("RGB", (8, 8)))}
+                if "strength" in change
+                else {}
+            )
+        )
+
     with pytest.raises(UserError) as error:
         cards.differences(generator, rewritten(some[0], changed), Image.new("RGB", (8, 8)))
     assert "\x1b" not in str(error.value) and len(str(error.value)) < 600
@@ -129,10 +217,19 @@ def test_a_card_that_lacks_what_it_was_made_of_is_refused(generator, some):
 
 
 def test_any_text_survives_in_a_card(tmp_path):
-    caption = "Ein Kupferstich von Dürer\u2028\u202e 🖼 <script>\x00 \"=cmd\""
-    saved = save_pair(tmp_path, "one", Image.new("RGB", (8, 8)), {"caption": caption, "prompt": None, "seed": 7, "guidance": 2.5, "fingerprint": "f"})
+    caption = 'Ein Kupferstich von Dürer\u2028\u202e 🖼 <script>\x00 "=cmd"'
+    saved = save_pair(
+        tmp_path,
+        "one",
+        Image.new("RGB", (8, 8)),
+        {"caption": caption, "prompt": None, "seed": 7, "guidance": 2.5, "fingerprint": "f"},
+    )
     _, facts = cards.read(tmp_path / "one.png")
-    assert facts["caption"] == caption and (facts["seed"], facts["guidance"]) == (7, 2.5) and "prompt" not in facts
+    assert (
+        facts["caption"] == caption
+        and (facts["seed"], facts["guidance"]) == (7, 2.5)
+        and "prompt" not in facts
+    )
     assert {**facts, "picture": "one.png"} == saved
 
 
@@ -145,15 +242,21 @@ def test_a_card_stays_one_when_another_program_saves_it_without_loss(generator, 
     assert not cards.differences(generator, tmp_path / "copy.png")
 
 
-def test_the_fingerprint_is_of_what_a_model_gives_and_not_of_its_file(generator, tiny_run, tmp_path):
+def test_the_fingerprint_is_of_what_a_model_gives_and_not_of_its_file(
+    generator, tiny_run, tmp_path
+):
     import torch
     from model_architecture import MultimodalModel
+
     model = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
     model.meta |= {"health": {"passed": False}, "epoch": 99, "match": None}
     torch.save(model.state_dict(), tmp_path / "same.pt", _use_new_zipfile_serialization=False)
     same = MultimodalModel.from_checkpoint(tmp_path / "same.pt")
     assert same.fingerprint() == generator.fingerprint and len(generator.fingerprint) == 64
-    for change in (lambda: same.meta.update(styles=["line"]), lambda: same.sampler.spread.mul_(1.0001)):
+    for change in (
+        lambda: same.meta.update(styles=["line"]),
+        lambda: same.sampler.spread.mul_(1.0001),
+    ):
         before = same.fingerprint()
         change()
         assert same.fingerprint() != before

@@ -1,4 +1,5 @@
 """The picture judge: it must see what was drawn, keep its word across a save, and refuse to score when it cannot see."""
+
 import os
 import sys
 from pathlib import Path
@@ -11,7 +12,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import judge as judging
 import scenes
 from cli import UserError
-from judge import Judge, degrade, draw_all, labels, load_judge, save_judge, share_right, stream, teach, train_judge, views
+from judge import (
+    Judge,
+    degrade,
+    draw_all,
+    labels,
+    load_judge,
+    save_judge,
+    share_right,
+    stream,
+    teach,
+    train_judge,
+    views,
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,25 +35,40 @@ def renders():
 
 def about(clean, degraded):
     right = lambda share: {"all": share, **dict.fromkeys(scenes.ATTRIBUTES, share)}
-    return {"format": judging.FORMAT, "collection": scenes.COLLECTION, "width": 8, "clean": right(clean), "degraded": right(degraded)}
+    return {
+        "format": judging.FORMAT,
+        "collection": scenes.COLLECTION,
+        "width": 8,
+        "clean": right(clean),
+        "degraded": right(degraded),
+    }
 
 
 def test_labels_and_answers_use_the_same_numbers(renders):
     """A head that is sure of label i must answer value i, for every attribute: two sides, one rule."""
     facts, pixels = renders
     judge = Judge(8)
-    sure = iter(torch.nn.functional.one_hot(truth, len(values)).float() for truth, values in zip(labels(facts).T, scenes.ATTRIBUTES.values()))
+    sure = iter(
+        torch.nn.functional.one_hot(truth, len(values)).float()
+        for truth, values in zip(labels(facts).T, scenes.ATTRIBUTES.values())
+    )
     judge.logits = lambda features: list(sure)
     assert judge.see(pixels) == facts
 
 
-def test_same_lesson_same_judge_and_the_global_generator_is_left_alone(renders, tmp_path, monkeypatch):
+def test_same_lesson_same_judge_and_the_global_generator_is_left_alone(
+    renders, tmp_path, monkeypatch
+):
     monkeypatch.setattr(judging, "require_pass", lambda judge: None)
     monkeypatch.setattr(judging, "BATCH", 16)
     before = torch.get_rng_state()
-    one, other = (train_judge(tmp_path / f"{i}.pt", renders=32, exam=8, epochs=1, width=8) for i in range(2))
+    one, other = (
+        train_judge(tmp_path / f"{i}.pt", renders=32, exam=8, epochs=1, width=8) for i in range(2)
+    )
     assert torch.equal(before, torch.get_rng_state())
-    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values()))
+    assert all(
+        torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values())
+    )
 
 
 def test_judge_learns_the_easy_attributes_within_seconds(renders, monkeypatch):
@@ -50,21 +78,23 @@ def test_judge_learns_the_easy_attributes_within_seconds(renders, monkeypatch):
     torch.manual_seed(0)
     judge = teach(Judge(16), pixels, labels(facts), epochs=12)
     right = share_right(judge.see(pixels), facts)
-    assert right["technique"] > .8 and right["sky"] > .7, right
+    assert right["technique"] > 0.8 and right["sky"] > 0.7, right
 
 
 def test_an_answer_does_not_depend_on_its_batch(renders):
     judge = Judge(8)
-    alone = np.concatenate([judge.features(renders[1][i:i + 1]) for i in range(4)])
+    alone = np.concatenate([judge.features(renders[1][i : i + 1]) for i in range(4)])
     assert np.allclose(alone, judge.features(renders[1][:4]), atol=1e-5)
 
 
 def test_saved_judge_gives_equal_answers_and_loads_as_plain_data(renders, tmp_path):
     judge = Judge(8)
-    judge.about = about(1., 1.)
+    judge.about = about(1.0, 1.0)
     save_judge(judge, tmp_path / "judge.pt")
     again = load_judge(tmp_path / "judge.pt")
-    assert again.about == judge.about and isinstance(torch.load(tmp_path / "judge.pt", weights_only=True)["about"], str)
+    assert again.about == judge.about and isinstance(
+        torch.load(tmp_path / "judge.pt", weights_only=True)["about"], str
+    )
     assert np.array_equal(judge.features(renders[1][:8]), again.features(renders[1][:8]))
     assert judge.see(renders[1][:8]) == again.see(renders[1][:8])
 
@@ -76,7 +106,7 @@ def test_undertrained_judge_refuses_to_score_and_writes_nothing(tmp_path, monkey
     assert refusal.value.code == 1 and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("clean, degraded, weak", [(.98, .98, "clean"), (1., .96, "degraded")])
+@pytest.mark.parametrize("clean, degraded, weak", [(0.98, 0.98, "clean"), (1.0, 0.96, "degraded")])
 def test_stored_judge_that_failed_refuses(tmp_path, clean, degraded, weak):
     judge = Judge(8)
     judge.about = about(clean, degraded)
@@ -88,7 +118,7 @@ def test_stored_judge_that_failed_refuses(tmp_path, clean, degraded, weak):
 
 def test_judge_of_another_collection_is_taught_anew(tmp_path, monkeypatch):
     judge = Judge(8)
-    judge.about = {**about(1., 1.), "collection": "builtin-0"}
+    judge.about = {**about(1.0, 1.0), "collection": "builtin-0"}
     save_judge(judge, tmp_path / "judge.pt")
     monkeypatch.setattr(judging, "train_judge", lambda path: "taught anew")
     assert load_judge(tmp_path / "judge.pt") == load_judge(tmp_path / "missing.pt") == "taught anew"
@@ -97,7 +127,9 @@ def test_judge_of_another_collection_is_taught_anew(tmp_path, monkeypatch):
 @pytest.mark.parametrize("content", [b"", b"no judge", "model"])
 def test_a_file_that_is_no_judge_is_named_and_kept(tmp_path, content):
     path = tmp_path / "best_model.pt"
-    torch.save({"weights": torch.zeros(1)}, path) if content == "model" else path.write_bytes(content)
+    torch.save({"weights": torch.zeros(1)}, path) if content == "model" else path.write_bytes(
+        content
+    )
     size = path.stat().st_size
     with pytest.raises(UserError, match="best_model.pt"):
         load_judge(path)
@@ -130,5 +162,8 @@ def test_the_real_judge_passes_its_examination(tmp_path_factory):
     # test_evaluation.py reads it again
     judge = load_judge(tmp_path_factory.getbasetemp() / "judge.pt")
     print(judge.about)
-    assert judge.about["clean"]["all"] >= judging.CLEAN and judge.about["degraded"]["all"] >= judging.DEGRADED
+    assert (
+        judge.about["clean"]["all"] >= judging.CLEAN
+        and judge.about["degraded"]["all"] >= judging.DEGRADED
+    )
     assert judge.about["seconds"] < 600, judge.about["seconds"]

@@ -1,4 +1,5 @@
 """Promises about Kaggle, kept by the real clients against a server of our own: what is cut goes on, what fails says so in a sentence, nothing half is taken as whole."""
+
 import base64
 import hashlib
 import io
@@ -21,9 +22,18 @@ from test_dataset_preparation import run_main
 
 ROOT = Path(__file__).resolve().parents[1]
 SLUG = kaggle_source.KAGGLE.partition("/")[2]
-TREES = {f"{tree}/dataset_updated/{split}/{style}/i - {number}.jpeg": png(number)
-         for number, (tree, split, style) in enumerate([("dataset", "training_set", "engraving"), ("dataset", "validation_set", "engraving"), ("musemart", "training_set", "engraving"),
-                                                        ("musemart", "training_set", "drawings"), ("dataset", "training_set", "painting")])}
+TREES = {
+    f"{tree}/dataset_updated/{split}/{style}/i - {number}.jpeg": png(number)
+    for number, (tree, split, style) in enumerate(
+        [
+            ("dataset", "training_set", "engraving"),
+            ("dataset", "validation_set", "engraving"),
+            ("musemart", "training_set", "engraving"),
+            ("musemart", "training_set", "drawings"),
+            ("dataset", "training_set", "painting"),
+        ]
+    )
+}
 # in both trees
 TREES["musemart/dataset_updated/validation_set/engraving/i - 0.jpeg"] = png(0)
 # clients write blocks of 1 MiB
@@ -44,6 +54,7 @@ WHOLE = zipped(TREES | FILLING)
 class Server(ThreadingHTTPServer):
     """Answers as Kaggle and its storage do. status: of the first request; cuts: after how many bytes of the file the next answers break off;
     refuses: a word in the name of a client that gets 500; hashed: with the file's checksum; seen: (path, Range, whether with a name)."""
+
     daemon_threads = True
 
     def __init__(self):
@@ -71,13 +82,19 @@ class Answer(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         state = self.server
         state.seen.append((self.path.rpartition("/")[2], None, "Authorization" in self.headers))
-        status = 500 if state.refuses and state.refuses in self.headers["User-Agent"] else state.status
+        status = (
+            500 if state.refuses and state.refuses in self.headers["User-Agent"] else state.status
+        )
         if status != 200:
             text = b'{"code": %d, "message": "no"}' % status
             self.head(status, Content_Type="application/json", Content_Length=len(text))
             self.wfile.write(text)
         else:
-            self.head(302, Location=f"http://127.0.0.1:{state.server_port}/storage/archive.zip", Content_Length=0)
+            self.head(
+                302,
+                Location=f"http://127.0.0.1:{state.server_port}/storage/archive.zip",
+                Content_Length=0,
+            )
 
     def do_GET(self):
         state = self.server
@@ -86,10 +103,21 @@ class Answer(BaseHTTPRequestHandler):
         start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked else 0
         digest = base64.b64encode(hashlib.md5(state.data).digest()).decode()
         body = (state.sent or state.data)[start:]
-        part = {"Content_Range": f"bytes {start}-{len(state.data) - 1}/{len(state.data)}"} if asked else {}
-        self.head(206 if asked else 200, Accept_Ranges="bytes", ETag='"one"', Content_Length=len(body), Content_Type="application/zip", **part,
-                  **({"x_goog_hash": f"md5={digest}"} if state.hashed else {}))
-        self.wfile.write(body[:state.cuts.pop(0)] if state.cuts else body)
+        part = (
+            {"Content_Range": f"bytes {start}-{len(state.data) - 1}/{len(state.data)}"}
+            if asked
+            else {}
+        )
+        self.head(
+            206 if asked else 200,
+            Accept_Ranges="bytes",
+            ETag='"one"',
+            Content_Length=len(body),
+            Content_Type="application/zip",
+            **part,
+            **({"x_goog_hash": f"md5={digest}"} if state.hashed else {}),
+        )
+        self.wfile.write(body[: state.cuts.pop(0)] if state.cuts else body)
         self.close_connection = True
 
 
@@ -100,15 +128,30 @@ def kaggle(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()
-    for name, value in {"HOME": home, "USERPROFILE": home, "KAGGLE_CONFIG_DIR": home, "KAGGLEHUB_CACHE": tmp_path / "cache", "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
-                        "HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}.items():
+    for name, value in {
+        "HOME": home,
+        "USERPROFILE": home,
+        "KAGGLE_CONFIG_DIR": home,
+        "KAGGLEHUB_CACHE": tmp_path / "cache",
+        "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "NO_PROXY": "127.0.0.1",
+    }.items():
         monkeypatch.setenv(name, str(value))
     from kaggle.api.kaggle_api_extended import KaggleApi
     from kagglesdk import kaggle_env
+
     server = Server()
-    monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.LOCAL, f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setitem(
+        kaggle_env._env_to_endpoint,
+        kaggle_env.KaggleEnv.LOCAL,
+        f"http://127.0.0.1:{server.server_port}",
+    )
     monkeypatch.setattr(KaggleApi, "args", ["--local"])
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": .01}, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    ).start()
     yield server
     server.shutdown()
     server.server_close()
@@ -123,8 +166,18 @@ def failure(tmp_path):
     with pytest.raises(UserError) as caught:
         run_main("kaggle", tmp_path)
     text = str(caught.value)
-    assert caught.value.code == 2 and "\n" not in text and "KAGGLE_API_TOKEN" in text and "--source PATH" in text and "--source builtin" in text
-    assert not list(tmp_path.rglob("*metadata.json")) and not (tmp_path / "data/raw/kaggle").exists() and not list((tmp_path / "cache").rglob("*.complete"))
+    assert (
+        caught.value.code == 2
+        and "\n" not in text
+        and "KAGGLE_API_TOKEN" in text
+        and "--source PATH" in text
+        and "--source builtin" in text
+    )
+    assert (
+        not list(tmp_path.rglob("*metadata.json"))
+        and not (tmp_path / "data/raw/kaggle").exists()
+        and not list((tmp_path / "cache").rglob("*.complete"))
+    )
     return text
 
 
@@ -137,7 +190,13 @@ def test_one_download_serves_every_style_and_then_no_network_is_needed(kaggle, t
     collection, rows, _ = run_main("kaggle", tmp_path, style="drawings")
     assert len(rows) == 1 and collection.resized.parent.name == "drawings"
     _, rows, _ = run_main("kaggle", tmp_path, style="all")
-    assert sorted(row["style"] for row in rows) == ["drawings", "engraving", "engraving", "engraving", "painting"]
+    assert sorted(row["style"] for row in rows) == [
+        "drawings",
+        "engraving",
+        "engraving",
+        "engraving",
+        "painting",
+    ]
     assert len(kaggle.seen) == 2 and not list((tmp_path / "cache").rglob("*.archive"))
 
 
@@ -159,7 +218,12 @@ def test_a_download_that_is_cut_again_and_again_goes_on_with_the_next_command(ka
 def test_a_stalled_connection_is_a_cut_one(monkeypatch):
     import kagglehub
     import requests
-    answers = [requests.ConnectionError("HTTPConnectionPool: Read timed out."), requests.exceptions.ChunkedEncodingError("cut"), "folder"]
+
+    answers = [
+        requests.ConnectionError("HTTPConnectionPool: Read timed out."),
+        requests.exceptions.ChunkedEncodingError("cut"),
+        "folder",
+    ]
 
     def download(handle):
         answer = answers.pop(0)
@@ -171,7 +235,15 @@ def test_a_stalled_connection_is_a_cut_one(monkeypatch):
     assert kaggle_source.from_kagglehub() == Path("folder")
 
 
-@pytest.mark.parametrize("status, words", [(403, "Kaggle refuses it, 403"), (401, "Kaggle refuses it, 401"), (404, "Kaggle does not know it, 404"), (503, "Kaggle is in trouble, 503")])
+@pytest.mark.parametrize(
+    "status, words",
+    [
+        (403, "Kaggle refuses it, 403"),
+        (401, "Kaggle refuses it, 401"),
+        (404, "Kaggle does not know it, 404"),
+        (503, "Kaggle is in trouble, 503"),
+    ],
+)
 def test_an_answer_that_is_no_is_told_with_its_number(kaggle, tmp_path, status, words):
     kaggle.status = status
     assert f"({words}, and no credentials)" in failure(tmp_path) and not files_seen(kaggle)
@@ -185,7 +257,9 @@ def test_credentials_are_used_and_told_when_they_do_not_help(kaggle, tmp_path, m
     assert all(named for _, _, named in kaggle.seen) and len(kaggle.seen) == 2
 
 
-def test_the_older_client_helps_out_and_its_archive_is_read_member_by_member(kaggle, tmp_path, monkeypatch):
+def test_the_older_client_helps_out_and_its_archive_is_read_member_by_member(
+    kaggle, tmp_path, monkeypatch
+):
     """It would unpack everything by itself, wherever the names in the archive lead."""
     monkeypatch.setenv("KAGGLE_USERNAME", "someone")
     monkeypatch.setenv("KAGGLE_KEY", "0" * 32)
@@ -193,7 +267,9 @@ def test_the_older_client_helps_out_and_its_archive_is_read_member_by_member(kag
     kaggle.data = zipped(TREES | {"../../../../evil.png": png(9)})
     collection, rows, report = run_main("kaggle", tmp_path)
     assert len(rows) == 3 and {row["source"] for row in rows} == {f"kaggle {kaggle_source.KAGGLE}"}
-    assert [row["reason"] for row in report["rejected_files"]] == ["a name that leads out of the archive"] and not list(tmp_path.rglob("evil*"))
+    assert [row["reason"] for row in report["rejected_files"]] == [
+        "a name that leads out of the archive"
+    ] and not list(tmp_path.rglob("evil*"))
     assert sorted(path.name for path in (tmp_path / "data/raw/kaggle").iterdir()) == [f"{SLUG}.zip"]
     seen = len(files_seen(kaggle))
     run_main("kaggle", tmp_path)
@@ -211,11 +287,18 @@ def test_the_older_client_s_broken_archive_is_not_kept(kaggle, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("hashed", [True, False])
-@pytest.mark.parametrize("sent", [WHOLE[:2**20] + bytes(2**20) + WHOLE[2**21:], WHOLE[:-100] + bytes(100), b"<html>maintenance</html>" * 200_000])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        WHOLE[: 2**20] + bytes(2**20) + WHOLE[2**21 :],
+        WHOLE[:-100] + bytes(100),
+        b"<html>maintenance</html>" * 200_000,
+    ],
+)
 def test_a_damaged_archive_is_thrown_away_and_fetched_anew(kaggle, tmp_path, sent, hashed):
     """One of the right length that is no archive used to be taken as already downloaded, by every command from then on."""
     kaggle.hashed = hashed
-    kaggle.sent = sent[:len(WHOLE)]
+    kaggle.sent = sent[: len(WHOLE)]
     assert "the archive arrived damaged and was thrown away" in failure(tmp_path)
     assert not list((tmp_path / "cache").rglob("*.archive"))
     kaggle.sent = None
@@ -242,10 +325,29 @@ def test_a_full_disk_is_no_matter_of_kaggle_s(kaggle, tmp_path, monkeypatch):
 
 def test_the_download_shows_how_far_it_is(kaggle, tmp_path):
     """Through the command itself, as a user runs it; also that nothing of a client's own chatter ends up among the errors."""
-    code = ("import sys; sys.path.insert(0, sys.argv[1]); from kagglesdk import kaggle_env; import dataset_preparation, settings, cli\n"
-            "kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = sys.argv[2]\n"
-            "cli.run(dataset_preparation.main, settings.PrepareConfig(style='painting', image_size=32, workers=1, data=sys.argv[3]))")
-    done = subprocess.run([sys.executable, "-c", code, str(ROOT), f"http://127.0.0.1:{kaggle.server_port}", str(tmp_path / "data")], text=True, capture_output=True,
-                          env={name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"})
-    assert done.returncode == 0 and "1 colour" in done.stdout and "fetching" in done.stdout, done.stderr
-    assert "100%" in done.stderr and re.search(r"\d[KM]B?/s", done.stderr) and "Traceback" not in done.stderr, done.stderr
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from kagglesdk import kaggle_env; import dataset_preparation, settings, cli\n"
+        "kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = sys.argv[2]\n"
+        "cli.run(dataset_preparation.main, settings.PrepareConfig(style='painting', image_size=32, workers=1, data=sys.argv[3]))"
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            code,
+            str(ROOT),
+            f"http://127.0.0.1:{kaggle.server_port}",
+            str(tmp_path / "data"),
+        ],
+        text=True,
+        capture_output=True,
+        env={name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"},
+    )
+    assert done.returncode == 0 and "1 colour" in done.stdout and "fetching" in done.stdout, (
+        done.stderr
+    )
+    assert (
+        "100%" in done.stderr
+        and re.search(r"\d[KM]B?/s", done.stderr)
+        and "Traceback" not in done.stderr
+    ), done.stderr

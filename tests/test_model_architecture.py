@@ -1,4 +1,5 @@
 """The model keeps its word: every part learns, both outputs read z and only z, and nothing depends on the neighbours in a batch."""
+
 import dataclasses
 import json
 import re
@@ -22,29 +23,54 @@ ROOT = Path(__file__).parents[1]
 
 
 def pictures(count, seed=0, config=tiny_config()):
-    return torch.rand(count, config.channels, config.image_size, config.image_size, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    return (
+        torch.rand(
+            count,
+            config.channels,
+            config.image_size,
+            config.image_size,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        * 2
+        - 1
+    )
 
 
 def test_every_parameter_receives_a_gradient(tiny_model):
     """The first public attempt left 12.6 million transformer parameters without one, and generated with them untrained."""
     from losses import MultimodalLoss
+
     images = pictures(4)
-    tokens = torch.tensor([tiny_model.tokenizer.encode(caption, 48)[:8] for caption in CAPTIONS[:4]])
+    tokens = torch.tensor(
+        [tiny_model.tokenizer.encode(caption, 48)[:8] for caption in CAPTIONS[:4]]
+    )
     code, drawn, logits = tiny_model.autoencode(images, tokens, torch.randn(4, 32))
-    MultimodalLoss()(drawn, images, logits, tokens, code, tiny_model.text_encoder(tokens))["total"].backward()
-    silent = [name for name, weight in tiny_model.named_parameters() if not name.startswith("sampler.") and (weight.grad is None or not weight.grad.any())]
+    MultimodalLoss()(drawn, images, logits, tokens, code, tiny_model.text_encoder(tokens))[
+        "total"
+    ].backward()
+    silent = [
+        name
+        for name, weight in tiny_model.named_parameters()
+        if not name.startswith("sampler.") and (weight.grad is None or not weight.grad.any())
+    ]
     assert not silent
     tiny_model.sampler.loss(torch.randn(64, 31), torch.Generator(), torch.randn(64, 32)).backward()
-    assert all(weight.grad is not None and weight.grad.any() for weight in tiny_model.sampler.parameters())
+    assert all(
+        weight.grad is not None and weight.grad.any() for weight in tiny_model.sampler.parameters()
+    )
 
 
 def test_caption_logits_depend_on_the_latent_at_every_position(tiny_model):
     """A decoder that forgets z still scores well on formulaic captions, so accuracy cannot catch it: move z, watch every position."""
     tokens = torch.randint(4, 260, (1, 12))
     # (1, T, V)
-    here, there = (tiny_model.text_decoder(torch.randn(1, 32), tokens)[..., 4:260] for _ in range(2))
+    here, there = (
+        tiny_model.text_decoder(torch.randn(1, 32), tokens)[..., 4:260] for _ in range(2)
+    )
     blind = torch.isclose(here, there, atol=1e-6).all(dim=-1)  # (1, T)
-    assert not blind.any(), f"positions that ignore the latent: {blind[0].nonzero().flatten().tolist()}"
+    assert not blind.any(), (
+        f"positions that ignore the latent: {blind[0].nonzero().flatten().tolist()}"
+    )
 
 
 def test_caption_logits_use_every_past_token_and_no_future_one(tiny_model):
@@ -55,7 +81,9 @@ def test_caption_logits_use_every_past_token_and_no_future_one(tiny_model):
         changed = tokens.clone()
         changed[0, position] = 4 if tokens[0, position] != 4 else 5
         # (T,)
-        moved = (tiny_model.text_decoder(code, changed)[..., 4:260] - before).abs().amax(-1)[0] > 1e-6
+        moved = (tiny_model.text_decoder(code, changed)[..., 4:260] - before).abs().amax(-1)[
+            0
+        ] > 1e-6
         assert moved.tolist() == [False] * position + [True] * (10 - position)
 
 
@@ -88,7 +116,10 @@ def test_decoder_output_covers_the_target_range_and_stays_in_it(tiny_model):
 
 def test_a_latent_far_from_all_seeds_still_has_a_picture(tiny_model):
     """Beyond 8.3 the distribution function is 1 to the last digit, an interval of no cluster: the picture was not a number."""
-    assert tiny_model.decode_image(torch.full((1, 32), 9.)).isfinite().all() and tiny_model.decode_image(torch.full((1, 32), -9.)).isfinite().all()
+    assert (
+        tiny_model.decode_image(torch.full((1, 32), 9.0)).isfinite().all()
+        and tiny_model.decode_image(torch.full((1, 32), -9.0)).isfinite().all()
+    )
 
 
 def test_same_latent_same_pair_alone_or_in_a_batch(tiny_model):
@@ -96,8 +127,11 @@ def test_same_latent_same_pair_alone_or_in_a_batch(tiny_model):
     together = tiny_model.decode_image(z)
     words = tiny_model.decode_text(z)
     for i in range(7):
-        assert (to_pixels(tiny_model.decode_image(z[i:i + 1])).astype(int) - to_pixels(together[i:i + 1])).__abs__().max() <= 1
-        assert tiny_model.decode_text(z[i:i + 1]) == words[i:i + 1]
+        assert (
+            to_pixels(tiny_model.decode_image(z[i : i + 1])).astype(int)
+            - to_pixels(together[i : i + 1])
+        ).__abs__().max() <= 1
+        assert tiny_model.decode_text(z[i : i + 1]) == words[i : i + 1]
 
 
 def test_the_caption_is_unchanged_when_the_picture_decoder_is_destroyed(tiny_model):
@@ -181,8 +215,15 @@ def test_what_is_no_seed_is_refused(seed):
 
 def test_captions_end_within_the_limit_and_unused_words_are_never_chosen(tiny_model):
     used = len(tiny_model.tokenizer)
-    for ids in tiny_model.decode_tokens(torch.randn(32, 32), temperature=3.0, generators=[stream(i, "words") for i in range(32)]):
-        assert len(ids) <= tiny_model.config.max_caption_length and max(ids) < used and PAD not in ids and START not in ids[1:]
+    for ids in tiny_model.decode_tokens(
+        torch.randn(32, 32), temperature=3.0, generators=[stream(i, "words") for i in range(32)]
+    ):
+        assert (
+            len(ids) <= tiny_model.config.max_caption_length
+            and max(ids) < used
+            and PAD not in ids
+            and START not in ids[1:]
+        )
 
 
 def test_near_ties_go_to_the_lower_id(tiny_model):
@@ -199,7 +240,9 @@ def test_a_state_dict_restores_the_model_and_refuses_another_preset(tiny_model, 
     twin = MultimodalModel(tiny_model.config).eval()
     twin.load_state_dict(torch.load(tmp_path / "model.pt"))
     z = latents([3], 32)
-    assert twin.decode_text(z) == tiny_model.decode_text(z) and torch.equal(twin.decode_image(z), tiny_model.decode_image(z))
+    assert twin.decode_text(z) == tiny_model.decode_text(z) and torch.equal(
+        twin.decode_image(z), tiny_model.decode_image(z)
+    )
     with pytest.raises(UserError, match="from_checkpoint"):
         MultimodalModel(tiny_config(width=8)).load_state_dict(torch.load(tmp_path / "model.pt"))
 
@@ -218,17 +261,28 @@ def test_a_checkpoint_from_before_a_setting_is_a_model_still(tmp_path):
     state = json.loads(bytes(model.get_extra_state().tolist()))
     for name in ("encoder", "vit_width", "vit_layers"):
         del state["config"][name]
-    checkpoint.save(tmp_path / "old.pt", {**model.state_dict(), "_extra_state": torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)})
+    checkpoint.save(
+        tmp_path / "old.pt",
+        {
+            **model.state_dict(),
+            "_extra_state": torch.frombuffer(
+                bytearray(json.dumps(state).encode()), dtype=torch.uint8
+            ),
+        },
+    )
     old = MultimodalModel.from_checkpoint(tmp_path / "old.pt")
     assert all(map(torch.equal, old.parameters(), model.parameters()))
     with pytest.raises(UserError, match="encoder 'cnn' against 'vit'"):
-        MultimodalModel(tiny_config(encoder="vit", vit_width=384, vit_layers=6)).load_state_dict(checkpoint.load(tmp_path / "old.pt"))
+        MultimodalModel(tiny_config(encoder="vit", vit_width=384, vit_layers=6)).load_state_dict(
+            checkpoint.load(tmp_path / "old.pt")
+        )
 
 
 def test_a_hostile_checkpoint_executes_nothing(tmp_path):
     class Hostile:
         def __reduce__(self):
             return (Path.touch, (tmp_path / "owned",))
+
     torch.save({"weights": Hostile()}, tmp_path / "best_model.pt")
     with pytest.raises(UserError):
         MultimodalModel.from_checkpoint(tmp_path / "best_model.pt")
@@ -237,10 +291,16 @@ def test_a_hostile_checkpoint_executes_nothing(tmp_path):
 
 def test_full_preset_has_45_to_55_million_parameters_and_every_listed_size():
     with torch.device("meta"):
-        counts = {name: sum(weight.numel() for weight in part.parameters()) for name, part in (
-            ("encoder", model_architecture.ImageEncoder(ModelConfig())), ("decoder", model_architecture.ImageDecoder(ModelConfig())),
-            ("text encoder", TextEncoder(ModelConfig())), ("text decoder", TextDecoder(ModelConfig())),
-            ("sampler", model_architecture.Sampler(ModelConfig())))}
+        counts = {
+            name: sum(weight.numel() for weight in part.parameters())
+            for name, part in (
+                ("encoder", model_architecture.ImageEncoder(ModelConfig())),
+                ("decoder", model_architecture.ImageDecoder(ModelConfig())),
+                ("text encoder", TextEncoder(ModelConfig())),
+                ("text decoder", TextDecoder(ModelConfig())),
+                ("sampler", model_architecture.Sampler(ModelConfig())),
+            )
+        }
     assert 45e6 <= sum(counts.values()) <= 55e6, counts
 
 
@@ -252,17 +312,34 @@ def test_decoder_depth_follows_from_the_size(size):
 
 
 def test_model_specs_are_current():
-    assert (ROOT / "MODEL_SPECS.md").read_text("utf-8") == model_architecture.specs(), "stale: run python model_architecture.py --write-specs"
+    assert (ROOT / "MODEL_SPECS.md").read_text("utf-8") == model_architecture.specs(), (
+        "stale: run python model_architecture.py --write-specs"
+    )
 
 
 def test_tokenizer_brings_every_caption_back():
     """The first public attempt built its vocabulary from raw words and encoded stripped ones: some entries could never be reached."""
     tokenizer = Tokenizer.train(CAPTIONS, 400)
-    for text in [*CAPTIONS, "Größe, 版画 \U0001F600", "<end> spelled out <pad>", "a\u2028b\tc", "def f(x):\n    return x", "SELECT * FROM t;", ""]:
+    for text in [
+        *CAPTIONS,
+        "Größe, 版画 \U0001f600",
+        "<end> spelled out <pad>",
+        "a\u2028b\tc",
+        "def f(x):\n    return x",
+        "SELECT * FROM t;",
+        "",
+    ]:
         ids = tokenizer.encode(text, 200)
-        assert tokenizer.decode(ids) == text and ids[0] == START and ids[-1] == END and not set(ids[1:-1]) & {0, 1, 2, 3}
+        assert (
+            tokenizer.decode(ids) == text
+            and ids[0] == START
+            and ids[-1] == END
+            and not set(ids[1:-1]) & {0, 1, 2, 3}
+        )
     assert len(tokenizer.encode("x" * 500, 48)) == 48
-    assert list(Encoded(CAPTIONS, tokenizer, 9)) == [tokenizer.encode(caption, 9) for caption in CAPTIONS]
+    assert list(Encoded(CAPTIONS, tokenizer, 9)) == [
+        tokenizer.encode(caption, 9) for caption in CAPTIONS
+    ]
 
 
 def test_every_vocabulary_entry_can_be_reached():
@@ -270,32 +347,58 @@ def test_every_vocabulary_entry_can_be_reached():
     reached = {id for caption in CAPTIONS for id in tokenizer.encode(caption, 100)}
     for id in range(260, len(tokenizer)):
         text = tokenizer.bpe.decode([id])
-        assert id in tokenizer.bpe.encode(text, add_special_tokens=False).ids or id in reached or any(
-            id in tokenizer.bpe.encode(caption[:cut], add_special_tokens=False).ids for caption in CAPTIONS for cut in range(1, len(caption))), text
+        assert (
+            id in tokenizer.bpe.encode(text, add_special_tokens=False).ids
+            or id in reached
+            or any(
+                id in tokenizer.bpe.encode(caption[:cut], add_special_tokens=False).ids
+                for caption in CAPTIONS
+                for cut in range(1, len(caption))
+            )
+        ), text
 
 
-@pytest.mark.parametrize("preset, budget", [("full", 50_000_000), ("full", 20_000_000), ("medium", 30_000_000), ("small", 2_500_000)])
+@pytest.mark.parametrize(
+    "preset, budget",
+    [("full", 50_000_000), ("full", 20_000_000), ("medium", 30_000_000), ("small", 2_500_000)],
+)
 def test_a_parameter_budget_is_met_within_five_per_cent(preset, budget):
     config = model_architecture.preset_config(preset)
     inside = model_architecture.within_budget(config, budget)
     with torch.device("meta"):
         built = sum(model_architecture.parameter_counts(MultimodalModel(inside)).values())
     assert 0.95 * budget <= built <= budget
-    kept = {field.name for field in dataclasses.fields(ModelConfig)} - set(model_architecture.SCALED)
+    kept = {field.name for field in dataclasses.fields(ModelConfig)} - set(
+        model_architecture.SCALED
+    )
     assert all(getattr(inside, name) == getattr(config, name) for name in kept)
-    assert all(getattr(inside, name) % 8 == 0 for name in model_architecture.SCALED) and inside.vit_width % 32 == 0 and inside.text_width % (8 * inside.text_heads) == 0
+    assert (
+        all(getattr(inside, name) % 8 == 0 for name in model_architecture.SCALED)
+        and inside.vit_width % 32 == 0
+        and inside.text_width % (8 * inside.text_heads) == 0
+    )
 
 
 def test_a_budget_that_no_width_can_meet_is_refused():
-    with pytest.raises(UserError, match="--parameters 100,000 cannot be reached: the narrowest model of these settings has [0-9,]+;") as refused:
+    with pytest.raises(
+        UserError,
+        match="--parameters 100,000 cannot be reached: the narrowest model of these settings has [0-9,]+;",
+    ) as refused:
         model_architecture.within_budget(model_architecture.preset_config("small"), 100_000)
     least = int(re.search(r"has ([0-9,]+);", str(refused.value))[1].replace(",", ""))
-    assert model_architecture.built_size(model_architecture.within_budget(model_architecture.preset_config("small"), least)) == least
+    assert (
+        model_architecture.built_size(
+            model_architecture.within_budget(model_architecture.preset_config("small"), least)
+        )
+        == least
+    )
 
 
 def test_the_size_that_is_counted_is_the_size_that_is_built():
     config = tiny_config()
-    assert model_architecture.built_size(config) == sum(weight.numel() for weight in MultimodalModel(config).parameters())
+    assert model_architecture.built_size(config) == sum(
+        weight.numel() for weight in MultimodalModel(config).parameters()
+    )
 
 
 def test_the_shape_check_takes_a_budget(capsys):
@@ -309,33 +412,44 @@ def test_the_shape_check_takes_a_budget(capsys):
 def test_the_linear_code_is_read_back_as_well_as_the_noise_allows():
     """Where picture networks begin: no other power of directions of the same sum, and no plain principal components, are read back better."""
     random = torch.Generator().manual_seed(0)
-    scales = 3 * torch.arange(1, 41) ** -1.
-    rows = torch.randn(4000, 40, generator=random) * scales @ torch.linalg.qr(torch.randn(40, 40, generator=random))[0] + 5
-    mean, encoder, decoder = linear_code(rows, 16, .25)
+    scales = 3 * torch.arange(1, 41) ** -1.0
+    rows = (
+        torch.randn(4000, 40, generator=random)
+        * scales
+        @ torch.linalg.qr(torch.randn(40, 40, generator=random))[0]
+        + 5
+    )
+    mean, encoder, decoder = linear_code(rows, 16, 0.25)
     assert encoder.shape == (16, 40) and decoder.shape == (40, 16)
     code = (rows - mean) @ encoder.T
     # mean square 1 a dimension
-    assert abs(float(code.square().sum(1).mean()) - 16) < .05
-    noise = .25 * torch.randn(code.shape, generator=random)
+    assert abs(float(code.square().sum(1).mean()) - 16) < 0.05
+    noise = 0.25 * torch.randn(code.shape, generator=random)
     error = lambda read: float((rows - mean - read).square().sum(1).mean())
     ours = error((code + noise) @ decoder.T)
     variance, directions = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
     best = directions.flip(1)[:, :16]
     scale = variance.flip(0)[:16].sqrt()
     white = (rows - mean) @ best / scale
-    assert ours < .8 * error((white + noise) / (1 + .25**2) * scale @ best.T)
+    assert ours < 0.8 * error((white + noise) / (1 + 0.25**2) * scale @ best.T)
     # another sharing of the power, read by Wiener too
     for _ in range(20):
-        power = (code.square().mean(0) * (.3 * torch.randn(16, generator=random)).exp())
+        power = code.square().mean(0) * (0.3 * torch.randn(16, generator=random)).exp()
         power = 16 * power / power.sum()
         other = (rows - mean) @ best / scale * power.sqrt()
-        assert ours < error((other + noise) * power.sqrt() / (power + .25**2) * scale @ best.T) + .01
+        assert (
+            ours < error((other + noise) * power.sqrt() / (power + 0.25**2) * scale @ best.T) + 0.01
+        )
 
 
 def test_fewer_linear_directions_leave_power_to_the_convolutions():
     rows = torch.randn(500, 12, generator=torch.Generator().manual_seed(0))
-    mean, encoder, decoder = linear_code(rows, 8, .25, most=3)
-    assert encoder.any(1).tolist() == [True] * 3 + [False] * 5 and ((rows - mean) @ encoder.T).square().mean() < .6 and not decoder[:, 3:].any()
+    mean, encoder, decoder = linear_code(rows, 8, 0.25, most=3)
+    assert (
+        encoder.any(1).tolist() == [True] * 3 + [False] * 5
+        and ((rows - mean) @ encoder.T).square().mean() < 0.6
+        and not decoder[:, 3:].any()
+    )
     assert "image_encoder.linear" not in MultimodalModel(tiny_config(linear_dims=0)).state_dict()
 
 
@@ -345,7 +459,7 @@ def test_the_tone_curve_gives_pictures_the_greys_of_real_ones():
     random = torch.Generator().manual_seed(0)
     # a sixth is paper, a sixth ink
     real = torch.rand(40, 1, 32, 32, generator=random).mul(3).sub(1.5).clamp(-1, 1)
-    drawn = real * .5 + .2
+    drawn = real * 0.5 + 0.2
     images = drawn
     code = torch.randn(3, 32, generator=random)
     with torch.no_grad():
@@ -354,10 +468,22 @@ def test_the_tone_curve_gives_pictures_the_greys_of_real_ones():
         decoder.set_tone(drawn, real)
         decoder.forward = lambda code: images
         printed = decoder.printed(None)
-    assert (printed - real).abs().mean() < .03 and (decoder.tone.diff() >= 0).all() and decoder.tone[0] >= -1 and decoder.tone[-1] <= 1
-    assert not hasattr(MultimodalModel(tiny_config(vocab_size=300, linear_dims=0)).image_decoder, "tone")
+    assert (
+        (printed - real).abs().mean() < 0.03
+        and (decoder.tone.diff() >= 0).all()
+        and decoder.tone[0] >= -1
+        and decoder.tone[-1] <= 1
+    )
+    assert not hasattr(
+        MultimodalModel(tiny_config(vocab_size=300, linear_dims=0)).image_decoder, "tone"
+    )
 
 
 def test_more_numbers_than_pixels_are_no_trouble():
-    mean, encoder, decoder = linear_code(torch.randn(50, 12), 32, .25)
-    assert encoder.shape == (32, 12) and decoder.shape == (12, 32) and not encoder[12:].any() and all(part.isfinite().all() for part in (mean, encoder, decoder))
+    mean, encoder, decoder = linear_code(torch.randn(50, 12), 32, 0.25)
+    assert (
+        encoder.shape == (32, 12)
+        and decoder.shape == (12, 32)
+        and not encoder[12:].any()
+        and all(part.isfinite().all() for part in (mean, encoder, decoder))
+    )

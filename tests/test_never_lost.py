@@ -1,4 +1,5 @@
 """Whatever ends a run, nothing of it is lost: kills, signals, damaged files, full disks, numbers that are none."""
+
 import ast
 import contextlib
 import errno
@@ -45,13 +46,16 @@ TIMELESS = "images_per_second", "seconds"
 
 # ---------------------------------------------------------------- runs in processes of their own, forked from one that has everything imported
 
+
 @pytest.fixture(scope="module")
 def processes():
     """processes(function, *arguments) -> the started process. What it prints goes to output.txt in the folder that is the first argument."""
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["test_never_lost", "torch._dynamo", "torch.utils.tensorboard", "sklearn.cluster"])
+    context.set_forkserver_preload(
+        ["test_never_lost", "torch._dynamo", "torch.utils.tensorboard", "sklearn.cluster"]
+    )
 
     def start(function, *arguments):
         process = context.Process(target=function, args=arguments, daemon=True)
@@ -79,7 +83,14 @@ def train(folder, data, stop=0, number=0, limit=0):
     # two views of each picture, not fifty-five, and no latent check: quicker
     training_loop.SMALL = 72
     training_loop.health.POWER_ROWS = 8
-    training_loop.health.check = lambda *_: {"auc": .5, "rows": 4, "low_power": True, "directions": 1, "norm": 1.0, "passed": True}
+    training_loop.health.check = lambda *_: {
+        "auc": 0.5,
+        "rows": 4,
+        "low_power": True,
+        "directions": 1,
+        "norm": 1.0,
+        "passed": True,
+    }
     events = itertools.count(1)
     calls = itertools.count(1)
 
@@ -88,12 +99,17 @@ def train(folder, data, stop=0, number=0, limit=0):
             if next(events) == stop:
                 os.kill(os.getpid(), number)
             return method(*arguments)
+
         return call
 
     def told(self, images, tokens, step, *rest, method=MultimodalTrainer.step):
         result = method(self, images, tokens, step, *rest)
         with open(folder / "steps.txt", "a") as file:
-            print(step, hashlib.sha256(images.numpy().tobytes() + tokens.numpy().tobytes()).hexdigest(), file=file)
+            print(
+                step,
+                hashlib.sha256(images.numpy().tobytes() + tokens.numpy().tobytes()).hexdigest(),
+                file=file,
+            )
         return result
 
     MultimodalLoss.forward = watched(MultimodalLoss.forward)
@@ -103,8 +119,11 @@ def train(folder, data, stop=0, number=0, limit=0):
     MultimodalTrainer.save_in_time = lambda self: next(calls) % 3 or self.save_progress()
     if limit:
         import resource
+
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    settings = config(data=str(data), checkpoints=str(folder / "checkpoints"), num_epochs=2, sampler_steps=10)
+    settings = config(
+        data=str(data), checkpoints=str(folder / "checkpoints"), num_epochs=2, sampler_steps=10
+    )
     with contextlib.suppress(SystemExit):
         try:
             cli.run(training_loop.main, tiny_config(vocab_size=0), settings)
@@ -122,13 +141,18 @@ def ends(process, code, seconds=3000):
 
 def result(folder):
     """All that a run leaves -> {file: SHA-256 of its content}; equal for equal runs."""
+
     def timeless(value):
         if isinstance(value, dict):
             return {key: timeless(item) for key, item in value.items() if key not in TIMELESS}
         return [timeless(item) for item in value] if isinstance(value, (list, tuple)) else value
 
     folder = folder / "checkpoints"
-    files = {path.name: checkpoint.load(path) for path in folder.glob("*.pt") if path.name != "last_but_one.pt"}
+    files = {
+        path.name: checkpoint.load(path)
+        for path in folder.glob("*.pt")
+        if path.name != "last_but_one.pt"
+    }
     files["metrics.json"] = json.loads((folder / "metrics.json").read_text("utf-8"))
     assert timeless(files["metrics.json"]) == timeless(files["last.pt"]["metrics"])
     return {name: checkpoint.digest(timeless(content)) for name, content in files.items()}
@@ -147,7 +171,9 @@ def steps(folder):
     return (folder / "steps.txt").read_text().splitlines()
 
 
-def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(processes, builtin_data, whole, tmp_path):
+def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
+    processes, builtin_data, whole, tmp_path
+):
     """In mid-epoch, in the fit that ends an epoch, in the last fit; twice with time to save, and then no step is made twice."""
     # an event of even number here is half an update
     ends(processes(train, tmp_path, builtin_data, 10, signal.SIGTERM), 143)
@@ -157,7 +183,9 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(processes, buil
     ends(processes(train, tmp_path, builtin_data, 28, signal.SIGTERM), 143)
     assert (tmp_path / "checkpoints" / "last_fit.pt").exists()
     ends(processes(train, tmp_path, builtin_data), 0)
-    assert result(tmp_path) == result(whole) and list(dict.fromkeys(steps(tmp_path))) == steps(whole)
+    assert result(tmp_path) == result(whole) and list(dict.fromkeys(steps(tmp_path))) == steps(
+        whole
+    )
     printed = (tmp_path / "output.txt").read_text("utf-8")
     assert printed.count("run the same command again to go on") == 3 and "Traceback" not in printed
 
@@ -165,34 +193,60 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(processes, buil
 @FULL_COUNT
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("stop", random.Random(0).sample(range(1, EVENTS + 1), 20))
-def test_a_run_stopped_at_any_step_ends_as_if_it_had_not_been(processes, builtin_data, whole, tmp_path, stop, number):
-    ends(processes(train, tmp_path, builtin_data, stop, number), 143 if number == signal.SIGTERM else -number)
+def test_a_run_stopped_at_any_step_ends_as_if_it_had_not_been(
+    processes, builtin_data, whole, tmp_path, stop, number
+):
+    ends(
+        processes(train, tmp_path, builtin_data, stop, number),
+        143 if number == signal.SIGTERM else -number,
+    )
     ends(processes(train, tmp_path, builtin_data), 0)
     assert result(tmp_path) == result(whole)
-    assert (steps(tmp_path) if number == signal.SIGTERM else list(dict.fromkeys(steps(tmp_path)))) == steps(whole)
+    assert (
+        steps(tmp_path) if number == signal.SIGTERM else list(dict.fromkeys(steps(tmp_path)))
+    ) == steps(whole)
 
 
 @FULL_COUNT
 @pytest.mark.parametrize("trial", range(20))
-def test_a_terminated_script_has_saved_and_is_gone_within_five_seconds(builtin_data, tmp_path, trial):
+def test_a_terminated_script_has_saved_and_is_gone_within_five_seconds(
+    builtin_data, tmp_path, trial
+):
     """The script itself, at any moment of its training; a cluster's scheduler kills what stays longer."""
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in asdict(tiny_config(vocab_size=0)).items()]
-    command = [sys.executable, "training_loop.py", *flags, "--style=builtin", f"--data={builtin_data}", f"--checkpoints={tmp_path}", "--num-epochs=1000",
-               "--patience=1000", "--sampler-steps=50", "--device=cpu"]
+    flags = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in asdict(tiny_config(vocab_size=0)).items()
+    ]
+    command = [
+        sys.executable,
+        "training_loop.py",
+        *flags,
+        "--style=builtin",
+        f"--data={builtin_data}",
+        f"--checkpoints={tmp_path}",
+        "--num-epochs=1000",
+        "--patience=1000",
+        "--sampler-steps=50",
+        "--device=cpu",
+    ]
     with open(tmp_path / "output.txt", "w") as output:
         running = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
         while not (tmp_path / "last.pt").exists():
             assert running.poll() is None
-            time.sleep(.05)
+            time.sleep(0.05)
         time.sleep(random.Random(trial).uniform(0, 3))
         saved = (tmp_path / "last.pt").stat().st_mtime_ns
         begin = time.monotonic()
         running.terminate()
         assert running.wait(60) == 143 and time.monotonic() - begin <= 5
-    assert (tmp_path / "last.pt").stat().st_mtime_ns > saved and checkpoint.load(tmp_path / "last.pt")
+    assert (tmp_path / "last.pt").stat().st_mtime_ns > saved and checkpoint.load(
+        tmp_path / "last.pt"
+    )
 
 
-def test_an_epoch_is_saved_every_few_minutes_at_no_more_than_a_hundredth_of_the_time(builtin_data, tmp_path, monkeypatch):
+def test_an_epoch_is_saved_every_few_minutes_at_no_more_than_a_hundredth_of_the_time(
+    builtin_data, tmp_path, monkeypatch
+):
     run = trainer(builtin_data, tmp_path)
     run.train_epoch(0)
     assert not (tmp_path / "last.pt").exists()
@@ -200,7 +254,9 @@ def test_an_epoch_is_saved_every_few_minutes_at_no_more_than_a_hundredth_of_the_
     saves = []
     monkeypatch.setattr(training_loop.time, "monotonic", lambda: now[0])
     # a save of ten seconds
-    monkeypatch.setattr(run, "save_checkpoint", lambda: (saves.append(now[0]), now.__setitem__(0, now[0] + 10)))
+    monkeypatch.setattr(
+        run, "save_checkpoint", lambda: (saves.append(now[0]), now.__setitem__(0, now[0] + 10))
+    )
     run.next_save = 1100
     for now[0] in (1099, 1100, 1111, 2109, 2111):
         run.save_in_time()
@@ -223,11 +279,16 @@ def test_signals_wait_until_what_they_would_break_is_done():
 
 # ---------------------------------------------------------------- saving
 
+
 def save_forever(folder, connection, number):
     torch.set_num_threads(1)
     while True:
         number += 1
-        checkpoint.save(folder / "last.pt", {"number": number, "tensor": torch.full((100_000,), float(number))}, keep="last_but_one.pt")
+        checkpoint.save(
+            folder / "last.pt",
+            {"number": number, "tensor": torch.full((100_000,), float(number))},
+            keep="last_but_one.pt",
+        )
         connection.send(number)
 
 
@@ -240,15 +301,19 @@ def test_a_kill_in_a_save_leaves_a_checkpoint_no_older_than_the_last(processes, 
         running = processes(save_forever, tmp_path, theirs, number)
         theirs.close()
         number = ours.recv()
-        time.sleep(random.Random(trial).uniform(0, .03))
+        time.sleep(random.Random(trial).uniform(0, 0.03))
         running.kill()
         running.join()
         with contextlib.suppress(EOFError):
             while True:
                 number = ours.recv()
         state, _ = checkpoint.load_first(tmp_path / "last.pt", tmp_path / "last_but_one.pt")
-        assert number <= state["number"] <= number + 1 and (state["tensor"] == state["number"]).all()
-        assert len(list(tmp_path.glob("*.partial"))) <= 2 and json.loads((tmp_path / "checksums.json").read_text())
+        assert (
+            number <= state["number"] <= number + 1 and (state["tensor"] == state["number"]).all()
+        )
+        assert len(list(tmp_path.glob("*.partial"))) <= 2 and json.loads(
+            (tmp_path / "checksums.json").read_text()
+        )
         number = state["number"]
 
 
@@ -257,24 +322,51 @@ def test_a_save_is_on_the_disk_before_it_gets_its_name_and_so_is_the_name(tmp_pa
     done = []
     fsync = os.fsync
     replace = Path.replace
-    monkeypatch.setattr(os, "fsync", lambda file: (fsync(file), done.append("folder" if isinstance(file, int) and stat.S_ISDIR(os.fstat(file).st_mode) else "file")))
-    monkeypatch.setattr(Path, "replace", lambda self, other: (replace(self, other), done.append(Path(other).name))[0])
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda file: (
+            fsync(file),
+            done.append(
+                "folder"
+                if isinstance(file, int) and stat.S_ISDIR(os.fstat(file).st_mode)
+                else "file"
+            ),
+        ),
+    )
+    monkeypatch.setattr(
+        Path,
+        "replace",
+        lambda self, other: (replace(self, other), done.append(Path(other).name))[0],
+    )
     checkpoint.save(tmp_path / "last.pt", {"number": 1}, keep="last_but_one.pt")
     checkpoint.save(tmp_path / "last.pt", {"number": 2}, keep="last_but_one.pt")
     for name in ("last.pt", "checksums.json"):
         last = len(done) - 1 - done[::-1].index(name)
         assert done[last - 1] == "file" and done[last + 1] == "folder", done
-    assert done.index("last_but_one.pt") > done.index("last.pt") and done[done.index("last_but_one.pt") - 1] == "file"
+    assert (
+        done.index("last_but_one.pt") > done.index("last.pt")
+        and done[done.index("last_but_one.pt") - 1] == "file"
+    )
 
 
 def test_every_file_of_a_run_is_listed_with_its_checksum(whole):
     folder = whole / "checkpoints"
     listed = json.loads((folder / "checksums.json").read_text())
-    assert listed == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in [*folder.glob("*.pt"), folder / "metrics.json"]}
-    assert {"best_model.pt", "last.pt", "last_but_one.pt", "checkpoint_epoch_002.pt"} <= listed.keys() and not (folder / "last_fit.pt").exists()
+    assert listed == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in [*folder.glob("*.pt"), folder / "metrics.json"]
+    }
+    assert {
+        "best_model.pt",
+        "last.pt",
+        "last_but_one.pt",
+        "checkpoint_epoch_002.pt",
+    } <= listed.keys() and not (folder / "last_fit.pt").exists()
 
 
 # ---------------------------------------------------------------- damage
+
 
 @pytest.mark.parametrize("trials", [40, pytest.param(1000, marks=FULL_COUNT)])
 def test_no_flipped_bit_and_no_cut_is_loaded_silently(tiny_model, tmp_path, trials, capsys):
@@ -288,10 +380,15 @@ def test_no_flipped_bit_and_no_cut_is_loaded_silently(tiny_model, tmp_path, tria
     for trial in range(trials):
         content = bytearray(good)
         if trial % 5 == 4:
-            del content[drawn.randrange(len(content)):]
+            del content[drawn.randrange(len(content)) :]
         else:
             # half of them in what describes the tensors: its names, shapes and places
-            first, last = [(0, len(good)), (0, len(good)), (0, 20_000), (len(good) - 10_000, len(good))][trial % 5]
+            first, last = [
+                (0, len(good)),
+                (0, len(good)),
+                (0, 20_000),
+                (len(good) - 10_000, len(good)),
+            ][trial % 5]
             bit = drawn.randrange(8 * first, 8 * last)
             content[bit // 8] ^= 1 << bit % 8
         path.write_bytes(content)
@@ -305,7 +402,9 @@ def test_no_flipped_bit_and_no_cut_is_loaded_silently(tiny_model, tmp_path, tria
             loaded.load_state_dict(torch.load(path, weights_only=True))
         except Exception:
             continue
-        assert checkpoint.digest(loaded.state_dict()) == checkpoint.digest(tiny_model.state_dict()), f"trial {trial}"
+        assert checkpoint.digest(loaded.state_dict()) == checkpoint.digest(
+            tiny_model.state_dict()
+        ), f"trial {trial}"
     assert refused > trials / 2
 
 
@@ -313,11 +412,13 @@ def damage(path):
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     # one alone may hit the filling between two tensors
-    content[middle:middle + 200] = bytes(byte ^ 1 for byte in content[middle:middle + 200])
+    content[middle : middle + 200] = bytes(byte ^ 1 for byte in content[middle : middle + 200])
     path.write_bytes(content)
 
 
-def test_a_damaged_last_pt_gives_way_to_the_one_before_it(builtin_data, tmp_path, monkeypatch, capsys):
+def test_a_damaged_last_pt_gives_way_to_the_one_before_it(
+    builtin_data, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(training_loop, "SAVE_EVERY", 0)
     monkeypatch.setattr(training_loop, "SAVE_SHARE", float("inf"))
     one = trainer(builtin_data, tmp_path)
@@ -338,21 +439,35 @@ def test_a_damaged_last_pt_gives_way_to_the_one_before_it(builtin_data, tmp_path
         trainer(builtin_data, tmp_path).load_checkpoint()
 
 
-def test_a_damaged_best_model_is_replaced_by_its_copy_or_by_the_last_epoch_and_says_so(builtin_data, tmp_path, capsys):
+def test_a_damaged_best_model_is_replaced_by_its_copy_or_by_the_last_epoch_and_says_so(
+    builtin_data, tmp_path, capsys
+):
     run = trainer(builtin_data, tmp_path)
-    run.metrics = [{"epoch": 1, "best": False, "val_loss": 3.0}, {"epoch": 2, "best": True, "val_loss": 1.25}, {"epoch": 3, "best": False, "val_loss": 2.5}]
+    run.metrics = [
+        {"epoch": 1, "best": False, "val_loss": 3.0},
+        {"epoch": 2, "best": True, "val_loss": 1.25},
+        {"epoch": 3, "best": False, "val_loss": 2.5},
+    ]
     for name in ("best_model.pt", "checkpoint_epoch_002.pt"):
         run.save_model(name, 2)
     same = checkpoint.digest(run.best_weights(print))
     damage(tmp_path / "best_model.pt")
     assert checkpoint.digest(run.best_weights(print)) == same
-    assert re.search(r"best_model.pt is damaged or missing: going on with the same model from \S+checkpoint_epoch_002.pt", capsys.readouterr().out)
+    assert re.search(
+        r"best_model.pt is damaged or missing: going on with the same model from \S+checkpoint_epoch_002.pt",
+        capsys.readouterr().out,
+    )
     (tmp_path / "checkpoint_epoch_002.pt").unlink()
     assert checkpoint.digest(run.best_weights(print)) == checkpoint.digest(run.model.state_dict())
-    assert "the last epoch's model, validation loss 2.5000; the lost one, of epoch 2, had 1.2500" in capsys.readouterr().out
+    assert (
+        "the last epoch's model, validation loss 2.5000; the lost one, of epoch 2, had 1.2500"
+        in capsys.readouterr().out
+    )
 
 
-def test_a_last_fit_that_is_damaged_or_of_another_run_is_not_gone_on_with(builtin_data, tmp_path, capsys):
+def test_a_last_fit_that_is_damaged_or_of_another_run_is_not_gone_on_with(
+    builtin_data, tmp_path, capsys
+):
     run = trainer(builtin_data, tmp_path)
     run.fit_sampler(run.encode(run.train, run.order), run.order, 2, 0)
     run.finishing = ["this one"]
@@ -367,26 +482,46 @@ def test_a_last_fit_that_is_damaged_or_of_another_run_is_not_gone_on_with(builti
     assert run.fitting is None and not capsys.readouterr().out
     damage(path)
     run.load_fit(path, print)
-    assert run.fitting is None and "last_fit.pt is damaged: the last fit of the sampler begins anew" in capsys.readouterr().out
+    assert (
+        run.fitting is None
+        and "last_fit.pt is damaged: the last fit of the sampler begins anew"
+        in capsys.readouterr().out
+    )
 
 
 def test_every_reader_in_the_tree_is_told_to_read_data_only():
     """torch's default was another before 2.6 and can be set by the environment."""
     found = 0
     for path in [*ROOT.glob("*.py"), *ROOT.glob("benchmarks/*.py")]:
-        for call in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)):
-            if ast.unparse(call.func) in ("torch.load", "torch.hub.load_state_dict_from_url", "np.load", "numpy.load"):
+        for call in (
+            node
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Call)
+        ):
+            if ast.unparse(call.func) in (
+                "torch.load",
+                "torch.hub.load_state_dict_from_url",
+                "np.load",
+                "numpy.load",
+            ):
                 options = {word.arg: ast.unparse(word.value) for word in call.keywords}
-                assert options.get("weights_only") == "True" if "torch" in ast.unparse(call.func) else "allow_pickle" not in options, f"{path.name}: {ast.unparse(call)}"
+                assert (
+                    options.get("weights_only") == "True"
+                    if "torch" in ast.unparse(call.func)
+                    else "allow_pickle" not in options
+                ), f"{path.name}: {ast.unparse(call)}"
                 found += 1
     assert found >= 3
 
 
 # ---------------------------------------------------------------- numbers that are none
 
+
 @pytest.mark.parametrize("where", ["loss", "gradient"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_that_is_none_stops_before_the_update_with_a_diagnosis_and_a_way_on(builtin_data, tmp_path, monkeypatch, where, value):
+def test_a_number_that_is_none_stops_before_the_update_with_a_diagnosis_and_a_way_on(
+    builtin_data, tmp_path, monkeypatch, where, value
+):
     run = trainer(builtin_data, tmp_path, learning_rate=3e-3)
     batches = [(images, tokens) for images, tokens, _ in run.train]
     for step in range(3):
@@ -394,19 +529,49 @@ def test_a_number_that_is_none_stops_before_the_update_with_a_diagnosis_and_a_wa
     run.save_checkpoint()
     if where == "loss":
         forward = run.loss.forward
+
         def broken(*arguments):
             losses = forward(*arguments)
-            return {**losses, "caption": losses["caption"] * value, "total": losses["total"] + losses["caption"] * value}
+            return {
+                **losses,
+                "caption": losses["caption"] * value,
+                "total": losses["total"] + losses["caption"] * value,
+            }
+
         monkeypatch.setattr(run.loss, "forward", broken)
     else:
         run.model.text_decoder.bias.register_hook(lambda gradient: gradient * value)
-    before = checkpoint.digest([run.model.state_dict(), *(optimizer.state_dict()["state"] for optimizer in run.optimizers)])
+    before = checkpoint.digest(
+        [run.model.state_dict(), *(optimizer.state_dict()["state"] for optimizer in run.optimizers)]
+    )
     with pytest.raises(UserError, match="no longer a number at step 3, batch 4 of epoch 1") as stop:
         run.step(*batches[3], 3, 100)
-    assert checkpoint.digest([run.model.state_dict(), *(optimizer.state_dict()["state"] for optimizer in run.optimizers)]) == before
+    assert (
+        checkpoint.digest(
+            [
+                run.model.state_dict(),
+                *(optimizer.state_dict()["state"] for optimizer in run.optimizers),
+            ]
+        )
+        == before
+    )
     told = str(stop.value)
-    assert stop.value.code == 1 and (f"the caption loss is {value}" if where == "loss" else "first in text_decoder.bias") in told
-    assert all(part in told for part in ("gradient norm", "learning rate 0.00012", "builtin_train.jsonl", "run again with --learning-rate 0.001", "last.pt", "--fresh"))
+    assert (
+        stop.value.code == 1
+        and (f"the caption loss is {value}" if where == "loss" else "first in text_decoder.bias")
+        in told
+    )
+    assert all(
+        part in told
+        for part in (
+            "gradient norm",
+            "learning rate 0.00012",
+            "builtin_train.jsonl",
+            "run again with --learning-rate 0.001",
+            "last.pt",
+            "--fresh",
+        )
+    )
     lines = re.search(r"lines ([\d, ]+)", told)[1].split(", ")
     assert [int(line) - 1 for line in lines] == run.train.parts()[3].tolist()
 
@@ -415,13 +580,25 @@ def test_a_sampler_s_loss_that_is_none_stops_too(builtin_data, tmp_path, monkeyp
     """It would have been fitted on to the end, and no state of it kept."""
     run = trainer(builtin_data, tmp_path)
     loss = Sampler.loss
-    monkeypatch.setattr(Sampler, "loss", lambda self, *arguments: loss(self, *arguments) * (float("nan") if run.fitting["step"] == 3 else 1))
-    with pytest.raises(UserError, match="sampler's loss or its gradient is no longer a number at step 3 of 10.*--seed") as stop:
+    monkeypatch.setattr(
+        Sampler,
+        "loss",
+        lambda self, *arguments: (
+            loss(self, *arguments) * (float("nan") if run.fitting["step"] == 3 else 1)
+        ),
+    )
+    with pytest.raises(
+        UserError,
+        match="sampler's loss or its gradient is no longer a number at step 3 of 10.*--seed",
+    ) as stop:
         run.fit_sampler(run.encode(run.train, run.order), run.order, 10, 0)
-    assert stop.value.code == 1 and all(weight.isfinite().all() for weight in run.model.sampler.parameters())
+    assert stop.value.code == 1 and all(
+        weight.isfinite().all() for weight in run.model.sampler.parameters()
+    )
 
 
 # ---------------------------------------------------------------- the disk
+
 
 def one_sentence(capsys, action):
     """What cli.run prints when `action` fails; it must exit with 1."""
@@ -437,6 +614,7 @@ def one_sentence(capsys, action):
 @contextlib.contextmanager
 def file_size_limit(size):
     import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -450,7 +628,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_so(builtin_data, 
     run = trainer(builtin_data, tmp_path)
     run.save_checkpoint()
     size = (tmp_path / "last.pt").stat().st_size
-    for share in (0, .01, .3, .6, .9, .999):
+    for share in (0, 0.01, 0.3, 0.6, 0.9, 0.999):
         before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
         with file_size_limit(int(size * share)):
             assert "last.pt: File too large" in one_sentence(capsys, run.save_checkpoint)
@@ -460,12 +638,28 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_so(builtin_data, 
     assert checkpoint.load(tmp_path / "last.pt")["metrics"] == [{"epoch": 1}]
 
 
-@pytest.mark.parametrize("share", [.8, *(pytest.param(share, marks=FULL_COUNT) for share in (.1, .2, .3, .4, .5, .6, .7, .9, .95))])
-def test_a_run_that_filled_the_disk_goes_on_afterwards(processes, builtin_data, whole, tmp_path, share):
+@pytest.mark.parametrize(
+    "share",
+    [
+        0.8,
+        *(
+            pytest.param(share, marks=FULL_COUNT)
+            for share in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9, 0.95)
+        ),
+    ],
+)
+def test_a_run_that_filled_the_disk_goes_on_afterwards(
+    processes, builtin_data, whole, tmp_path, share
+):
     size = (whole / "checkpoints" / "last_but_one.pt").stat().st_size
     ends(processes(train, tmp_path, builtin_data, 0, 0, int(share * size)), 1)
     printed = (tmp_path / "output.txt").read_text("utf-8")
-    assert "error: " in printed and os.strerror(errno.EFBIG) in printed and "Traceback" not in printed and "Done" not in printed
+    assert (
+        "error: " in printed
+        and os.strerror(errno.EFBIG) in printed
+        and "Traceback" not in printed
+        and "Done" not in printed
+    )
     ends(processes(train, tmp_path, builtin_data), 0)
     assert result(tmp_path) == result(whole)
 

@@ -1,4 +1,5 @@
 """The six scripts, chained by files, in one process: a dozen pictures without captions, a tiny BLIP-2, a tiny model, a page."""
+
 import json
 from pathlib import Path
 
@@ -13,27 +14,63 @@ from settings import CaptionConfig, InferenceConfig, PrepareConfig, TrainConfig
 
 
 def test_pipeline_end_to_end(tmp_path, tiny_blip2, capsys):
-    prints, data, runs, out = (tmp_path / name for name in ("prints", "data", "checkpoints", "outputs"))
+    prints, data, runs, out = (
+        tmp_path / name for name in ("prints", "data", "checkpoints", "outputs")
+    )
     prints.mkdir()
     for number, facts in enumerate(scenes.collection(12)):
         scenes.draw(facts, number, 64).save(prints / f"{number}.png")
     (prints / "broken.jpg").write_bytes(b"\xff\xd8 cut")
     captioner = tiny_blip2(tmp_path / "blip2")
 
-    assert not dataset_preparation.main(PrepareConfig(source=str(prints), style="engraving", preset="small", image_size=32, smallest=16, workers=1, data=str(data)))
+    assert not dataset_preparation.main(
+        PrepareConfig(
+            source=str(prints),
+            style="engraving",
+            preset="small",
+            image_size=32,
+            smallest=16,
+            workers=1,
+            data=str(data),
+        )
+    )
     report = json.loads((data / "metadata" / "engraving_report.json").read_text())
     assert report["found"] == 13 and report["prepared"] == 12
 
-    assert not caption_generation.main(CaptionConfig(captioner=str(captioner), max_new_tokens=8, device="cpu", data=str(data)))
+    assert not caption_generation.main(
+        CaptionConfig(captioner=str(captioner), max_new_tokens=8, device="cpu", data=str(data))
+    )
     train, val = Collection("engraving", data).read_captions()
-    assert len(train) == 11 and len(val) == 1 and all(row["caption"].startswith("An engraving of") for row in train + val)
+    assert (
+        len(train) == 11
+        and len(val) == 1
+        and all(row["caption"].startswith("An engraving of") for row in train + val)
+    )
 
-    training_loop.main(tiny_config(vocab_size=0), TrainConfig(preset="small", num_epochs=1, batch_size=4, sampler_steps=20, device="cpu", data=str(data), checkpoints=str(runs)))
-    assert not inference.main(InferenceConfig(seeds="0-1", checkpoint=str(runs / "best_model.pt"), out=str(out), device="cpu"))
+    training_loop.main(
+        tiny_config(vocab_size=0),
+        TrainConfig(
+            preset="small",
+            num_epochs=1,
+            batch_size=4,
+            sampler_steps=20,
+            device="cpu",
+            data=str(data),
+            checkpoints=str(runs),
+        ),
+    )
+    assert not inference.main(
+        InferenceConfig(
+            seeds="0-1", checkpoint=str(runs / "best_model.pt"), out=str(out), device="cpu"
+        )
+    )
     assert len(list(out.glob("0000*.png"))) == 2
 
     import gradio_demo
-    assert gradio_demo.build_page(inference.MultimodalGenerator(runs / "best_model.pt", device="cpu"))
+
+    assert gradio_demo.build_page(
+        inference.MultimodalGenerator(runs / "best_model.pt", device="cpu")
+    )
 
 
 def test_readme_commands_parse():
@@ -42,16 +79,35 @@ def test_readme_commands_parse():
     import shlex
     import cli
     import settings
-    kinds = {"dataset_preparation": [settings.PrepareConfig], "caption_generation": [settings.CaptionConfig], "training_loop": [settings.ModelConfig, settings.TrainConfig],
-             "model_architecture": [settings.ModelConfig, settings.SpecsConfig], "inference": [settings.InferenceConfig], "gradio_demo": [settings.DemoConfig],
-             "evaluation": [settings.EvaluateConfig]}
+
+    kinds = {
+        "dataset_preparation": [settings.PrepareConfig],
+        "caption_generation": [settings.CaptionConfig],
+        "training_loop": [settings.ModelConfig, settings.TrainConfig],
+        "model_architecture": [settings.ModelConfig, settings.SpecsConfig],
+        "inference": [settings.InferenceConfig],
+        "gradio_demo": [settings.DemoConfig],
+        "evaluation": [settings.EvaluateConfig],
+    }
     root = Path(__file__).parents[1]
     found = 0
     for document in ("README.md", "QUICK_START.md"):
-        for script, flags in re.findall(r"python (\w+)\.py((?: +[^\s`#|>&;)]+)*)", (root / document).read_text("utf-8")):
+        for script, flags in re.findall(
+            r"python (\w+)\.py((?: +[^\s`#|>&;)]+)*)", (root / document).read_text("utf-8")
+        ):
             # both print and end
             if "--help" not in flags and "--schema" not in flags:
-                file = (settings.ModelConfig, settings.TrainConfig) if script in ("model_architecture", "training_loop") else ()
-                cli.parse(*kinds[script], description="", presets=settings.PRESETS, argv=shlex.split(flags), file=file)
+                file = (
+                    (settings.ModelConfig, settings.TrainConfig)
+                    if script in ("model_architecture", "training_loop")
+                    else ()
+                )
+                cli.parse(
+                    *kinds[script],
+                    description="",
+                    presets=settings.PRESETS,
+                    argv=shlex.split(flags),
+                    file=file,
+                )
                 found += 1
     assert found >= 12

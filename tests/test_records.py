@@ -1,4 +1,5 @@
 """Promises of records.py: files are whole, and a picture once dealt to a side stays there."""
+
 import json
 
 import pytest
@@ -11,7 +12,9 @@ def rows(count, start=0):
     return [{"id": f"{number:016x}"} for number in range(start, start + count)]
 
 
-@pytest.mark.parametrize("count, train", [(5141, 4627), (848, 763), (6000, 5400), (10, 9), (3, 3), (1, 1)])
+@pytest.mark.parametrize(
+    "count, train", [(5141, 4627), (848, 763), (6000, 5400), (10, 9), (3, 3), (1, 1)]
+)
 def test_first_split_is_exactly_nine_tenths(count, train):
     splits = list(split_rows(rows(count)).values())
     assert (splits.count("train"), splits.count("val")) == (train, count - train)
@@ -31,26 +34,32 @@ def test_split_does_not_move_when_pictures_are_added():
 
 def test_split_does_not_move_when_pictures_are_removed():
     first = split_rows(rows(100))
-    assert split_rows(rows(40, start=30), first) == {row["id"]: first[row["id"]] for row in rows(40, start=30)}
+    assert split_rows(rows(40, start=30), first) == {
+        row["id"]: first[row["id"]] for row in rows(40, start=30)
+    }
 
 
 def test_look_alikes_share_a_split():
     pairs = [row | {"group": f"{number // 2:016x}"} for number, row in enumerate(rows(400))]
     splits = split_rows(pairs)
-    assert all(splits[one["id"]] == splits[other["id"]] for one, other in zip(pairs[::2], pairs[1::2]))
+    assert all(
+        splits[one["id"]] == splits[other["id"]] for one, other in zip(pairs[::2], pairs[1::2])
+    )
     assert list(splits.values()).count("train") == 360
 
 
 def test_a_new_look_alike_follows_the_one_dealt_before():
     first = split_rows(rows(50))
-    added = [{"id": f"{number:016x}", "group": f"{number - 1000:016x}"} for number in range(1000, 1050)]
+    added = [
+        {"id": f"{number:016x}", "group": f"{number - 1000:016x}"} for number in range(1000, 1050)
+    ]
     second = split_rows(rows(50) + added, first)
     assert all(second[row["id"]] == first[row["group"]] for row in added)
 
 
 def test_rows_survive_writing_and_reading(tmp_path):
     """U+2028 ends a line for str.splitlines, not in JSON Lines."""
-    odd = [{"caption": "one\u2028two \N{GRINNING FACE} \"quoted\" \\ back"}, {"caption": ""}]
+    odd = [{"caption": 'one\u2028two \N{GRINNING FACE} "quoted" \\ back'}, {"caption": ""}]
     write_jsonl(tmp_path / "rows.jsonl", odd)
     assert read_jsonl(tmp_path / "rows.jsonl") == odd
 
@@ -58,10 +67,15 @@ def test_rows_survive_writing_and_reading(tmp_path):
 def test_metadata_are_a_json_list_whoever_reads_or_wrote_them(tmp_path):
     """Read row by row where each has its line; a file that another program laid out anew is read all the same, and one that is cut off never as a part."""
     collection = Collection("prints", tmp_path)
-    odd = [{"id": "1", "caption": "one\u2028two \n\"]", "group": "1"}, {"id": "2", "caption": "]", "group": "1"}]
+    odd = [
+        {"id": "1", "caption": 'one\u2028two \n"]', "group": "1"},
+        {"id": "2", "caption": "]", "group": "1"},
+    ]
     for some in (odd, odd[:1], []):
         collection.write_metadata(some)
-        assert json.loads(collection.metadata.read_text("utf-8")) == some == collection.read_metadata()
+        assert (
+            json.loads(collection.metadata.read_text("utf-8")) == some == collection.read_metadata()
+        )
         for indent in (None, 1):
             collection.metadata.write_text(json.dumps(some, indent=indent), "utf-8")
             assert collection.read_metadata() == some
@@ -75,7 +89,15 @@ def test_metadata_are_a_json_list_whoever_reads_or_wrote_them(tmp_path):
 
 def test_a_file_that_holds_the_same_lines_already_is_left_alone(tmp_path):
     path = tmp_path / "rows.jsonl"
-    for lines, written in ((["a\n", "b\n"], True), (["a\n", "b\n"], False), (["a\n"], True), (["a\n", "b\n"], True), (["b\n", "b\n"], True), ([], True), ([], False)):
+    for lines, written in (
+        (["a\n", "b\n"], True),
+        (["a\n", "b\n"], False),
+        (["a\n"], True),
+        (["a\n", "b\n"], True),
+        (["b\n", "b\n"], True),
+        ([], True),
+        ([], False),
+    ):
         before = path.stat().st_ino if path.exists() else None
         write_lines(path, lambda: iter(lines))
         assert path.read_text() == "".join(lines) and (path.stat().st_ino != before) == written
@@ -109,7 +131,9 @@ def test_damaged_rows_are_named_by_file_and_line(tmp_path):
 def test_missing_stages_name_the_command_that_makes_them(tmp_path):
     with pytest.raises(UserError, match="python dataset_preparation.py --source builtin"):
         Collection("builtin", tmp_path).read_metadata()
-    with pytest.raises(UserError, match="python dataset_preparation.py --style prints --source PATH"):
+    with pytest.raises(
+        UserError, match="python dataset_preparation.py --style prints --source PATH"
+    ):
         Collection("prints", tmp_path).read_metadata()
     with pytest.raises(UserError, match="python caption_generation.py --style prints"):
         Collection("prints", tmp_path).read_captions()

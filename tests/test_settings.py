@@ -1,7 +1,18 @@
 """Bare commands mean what the documentation says, and nonsense is refused in one sentence."""
+
 import pytest
 
-from settings import CaptionConfig, DemoConfig, InferenceConfig, ModelConfig, PRESETS, PrepareConfig, TrainConfig, base_and_doublings, seed_list
+from settings import (
+    CaptionConfig,
+    DemoConfig,
+    InferenceConfig,
+    ModelConfig,
+    PRESETS,
+    PrepareConfig,
+    TrainConfig,
+    base_and_doublings,
+    seed_list,
+)
 import cli
 
 
@@ -10,26 +21,53 @@ def parsed(kinds, *argv):
 
 
 def test_bare_commands_have_the_documented_defaults():
-    prepare, = parsed([PrepareConfig])
-    assert (prepare.style, prepare.source, prepare.preset, prepare.image_size) == ("engraving", "kaggle", "full", 512)
+    (prepare,) = parsed([PrepareConfig])
+    assert (prepare.style, prepare.source, prepare.preset, prepare.image_size) == (
+        "engraving",
+        "kaggle",
+        "full",
+        512,
+    )
     model, train = parsed([ModelConfig, TrainConfig])
-    assert (model.preset, model.image_size, model.channels, model.latent_dim, model.vocab_size, model.max_caption_length) == ("full", 512, 3, 1024, 8000, 100)
+    assert (
+        model.preset,
+        model.image_size,
+        model.channels,
+        model.latent_dim,
+        model.vocab_size,
+        model.max_caption_length,
+    ) == ("full", 512, 3, 1024, 8000, 100)
     assert (model.text_width, model.text_layers, model.text_heads) == (512, 3, 8)
-    assert (train.style, train.num_epochs, train.max_grad_norm, train.patience, train.checkpoint_every, train.checkpoints) == ("engraving", 50, 1.0, 10, 5, "checkpoints")
-    assert (train.reconstruction_weight, train.caption_weight, train.contrastive_weight, train.temperature) == (1.0, 2.0, 0.5, 0.07)
-    caption, = parsed([CaptionConfig])
+    assert (
+        train.style,
+        train.num_epochs,
+        train.max_grad_norm,
+        train.patience,
+        train.checkpoint_every,
+        train.checkpoints,
+    ) == ("engraving", 50, 1.0, 10, 5, "checkpoints")
+    assert (
+        train.reconstruction_weight,
+        train.caption_weight,
+        train.contrastive_weight,
+        train.temperature,
+    ) == (1.0, 2.0, 0.5, 0.07)
+    (caption,) = parsed([CaptionConfig])
     # "": BLIP-2 where captions are missing
     assert (caption.style, caption.captioner) == ("engraving", "")
-    inference, = parsed([InferenceConfig])
-    assert (inference.checkpoint, seed_list(inference.seeds)) == ("checkpoints/best_model.pt", list(range(10)))
-    demo, = parsed([DemoConfig])
+    (inference,) = parsed([InferenceConfig])
+    assert (inference.checkpoint, seed_list(inference.seeds)) == (
+        "checkpoints/best_model.pt",
+        list(range(10)),
+    )
+    (demo,) = parsed([DemoConfig])
     assert (demo.host, demo.port, demo.share) == ("127.0.0.1", 7860, False)
 
 
 def test_a_flag_wins_over_the_preset_and_the_preset_over_the_default():
     model, train = parsed([ModelConfig, TrainConfig], "--preset", "small", "--latent-dim", "512")
     assert (model.image_size, model.latent_dim, model.channels) == (128, 512, 1)
-    model, = parsed([ModelConfig], "--preset", "small", "--image-size", "sd")
+    (model,) = parsed([ModelConfig], "--preset", "small", "--image-size", "sd")
     assert model.image_size == 512
 
 
@@ -39,12 +77,23 @@ def test_the_built_in_collection_never_goes_into_another_style():
         PrepareConfig(source="builtin", style="painting")
 
 
-@pytest.mark.parametrize("text, seeds", [("7", [7]), ("0-9", list(range(10))), ("1,5", [1, 5]), ("1,3-4", [1, 3, 4]), ("4294967295", [2**32 - 1])])
+@pytest.mark.parametrize(
+    "text, seeds",
+    [
+        ("7", [7]),
+        ("0-9", list(range(10))),
+        ("1,5", [1, 5]),
+        ("1,3-4", [1, 3, 4]),
+        ("4294967295", [2**32 - 1]),
+    ],
+)
 def test_seed_lists_are_read(text, seeds):
     assert seed_list(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "seven", "3.7", "-1", "9-0", "4294967296", "1,,2", "0-99999999", "NaN", "²"])
+@pytest.mark.parametrize(
+    "text", ["", "seven", "3.7", "-1", "9-0", "4294967296", "1,,2", "0-99999999", "NaN", "²"]
+)
 def test_what_is_no_seed_is_refused_with_a_sentence(text, capsys):
     with pytest.raises(SystemExit) as end:
         parsed([InferenceConfig], f"--seeds={text}")
@@ -60,7 +109,17 @@ def test_the_decoder_s_depth_follows_from_the_size():
         base_and_doublings(130)
 
 
-@pytest.mark.parametrize("argv", [["--batch-size", "1"], ["--learning-rate", "0"], ["--num-epochs", "-3"], ["--image-size", "100"], ["--preset", "huge"], ["--latent-dim", "x"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--batch-size", "1"],
+        ["--learning-rate", "0"],
+        ["--num-epochs", "-3"],
+        ["--image-size", "100"],
+        ["--preset", "huge"],
+        ["--latent-dim", "x"],
+    ],
+)
 def test_nonsense_is_refused_before_any_work(argv, capsys):
     with pytest.raises(SystemExit) as end:
         parsed([ModelConfig, TrainConfig], *argv)

@@ -1,8 +1,9 @@
 """The README's pictures of the page: every tab of a page that is being served, after its main action.
 
-    python gradio_demo.py &                                   # after make demo and python inference.py --index 2000
-    python tests/browser/screenshots.py http://127.0.0.1:7860 samples
+python gradio_demo.py &                                   # after make demo and python inference.py --index 2000
+python tests/browser/screenshots.py http://127.0.0.1:7860 samples
 """
+
 import io
 import shutil
 import sys
@@ -18,8 +19,12 @@ SHOWN = 760
 
 
 def loaded(page, gallery, count):
-    page.wait_for_function("([name, count]) => { const all = [...document.querySelectorAll(`#${name} .thumbnail-lg img`)];"
-                           "return all.length >= count && all.every(image => (image.loading = 'eager') && image.naturalWidth); }", arg=[gallery, count], timeout=120_000)
+    page.wait_for_function(
+        "([name, count]) => { const all = [...document.querySelectorAll(`#${name} .thumbnail-lg img`)];"
+        "return all.length >= count && all.every(image => (image.loading = 'eager') && image.naturalWidth); }",
+        arg=[gallery, count],
+        timeout=120_000,
+    )
 
 
 def generate(page):
@@ -59,7 +64,11 @@ def training(page):
 
 
 def main(url, folder):
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for act in (generate, picture, morph, find, collection, training):
@@ -72,7 +81,9 @@ def main(url, folder):
             page.mouse.move(0, 0)
             page.wait_for_timeout(1000)
             image = Image.open(io.BytesIO(page.screenshot(full_page=act is generate))).convert("L")
-            image = image.resize((SHOWN, round(image.height * SHOWN / WIDTH)), Image.Resampling.LANCZOS)
+            image = image.resize(
+                (SHOWN, round(image.height * SHOWN / WIDTH)), Image.Resampling.LANCZOS
+            )
             image.quantize(16).save(Path(folder) / f"page_{act.__name__}.png", optimize=True)
             page.close()
         browser.close()

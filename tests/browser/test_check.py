@@ -1,4 +1,5 @@
 """The page of --check in a real browser: `make test-browser`."""
+
 import json
 
 import pytest
@@ -9,11 +10,18 @@ from test_checking import HOSTILE, check, lines
 @pytest.mark.parametrize("width", [1200, 390])
 def test_the_page_shows_every_plate_asks_nobody_and_runs_nothing(browser, tmp_path, width):
     (tmp_path / "set").mkdir()
-    names = ["<img src=x onerror=alert(1)>.png", "\u202egnp.png", "plain.png", "a_very_long_name_" * 8 + ".png"]
+    names = [
+        "<img src=x onerror=alert(1)>.png",
+        "\u202egnp.png",
+        "plain.png",
+        "a_very_long_name_" * 8 + ".png",
+    ]
     for seed, name in enumerate(names):
         lines(seed, 120 + 40 * seed).save(tmp_path / "set" / name)
     lines(2, 200).resize((300, 120)).save(tmp_path / "set" / "again.jpg")
-    (tmp_path / "set" / "captions.jsonl").write_text("".join(json.dumps({"image": name, "caption": HOSTILE}) + "\n" for name in names), "utf-8")
+    (tmp_path / "set" / "captions.jsonl").write_text(
+        "".join(json.dumps({"image": name, "caption": HOSTILE}) + "\n" for name in names), "utf-8"
+    )
     collection, _, _ = check(tmp_path / "set", tmp_path)
     page = browser.new_page(viewport={"width": width, "height": 900})
     asked = []
@@ -24,8 +32,17 @@ def test_the_page_shows_every_plate_asks_nobody_and_runs_nothing(browser, tmp_pa
     path = collection.check.with_suffix(".html")
     page.goto(path.as_uri())
     page.wait_for_timeout(200)
-    assert [url for url in asked if not url.startswith("data:image/jpeg")] == [path.as_uri()] and not spoken and page.title() == "engraving: what the source holds"
-    assert page.evaluate("[...document.images].every(image => image.naturalWidth)") and page.locator("img").count() >= 10
+    assert (
+        [url for url in asked if not url.startswith("data:image/jpeg")] == [path.as_uri()]
+        and not spoken
+        and page.title() == "engraving: what the source holds"
+    )
+    assert (
+        page.evaluate("[...document.images].every(image => image.naturalWidth)")
+        and page.locator("img").count() >= 10
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out"
-    assert page.evaluate("[...document.querySelectorAll('*')].every(one => [...one.attributes].every(attribute => !attribute.name.startsWith('on')))")
+    assert page.evaluate(
+        "[...document.querySelectorAll('*')].every(one => [...one.attributes].every(attribute => !attribute.name.startsWith('on')))"
+    )
     page.close()

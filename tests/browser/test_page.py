@@ -2,6 +2,7 @@
 
 Screenshots of every tab: /tmp/page_<tab>_{desktop,phone,dark}.png, /tmp/page_sick.png, /tmp/page_none.png.
 """
+
 import json
 import os
 import re
@@ -20,7 +21,19 @@ from gradio_demo import TABS, build_page, serve
 from pretend import Pretend
 from records import Collection, read_jsonl
 
-SICK = {"passed": False, "auc": 0.81, "auc_all": 0.7, "directions": 33, "norm": 30.2, "mean": 0., "std": 1., "low_power": True, "rows": 120, "caption_spread": 0.3, "picture_spread": 0.3}
+SICK = {
+    "passed": False,
+    "auc": 0.81,
+    "auc_all": 0.7,
+    "directions": 33,
+    "norm": 30.2,
+    "mean": 0.0,
+    "std": 1.0,
+    "low_power": True,
+    "rows": 120,
+    "caption_spread": 0.3,
+    "picture_spread": 0.3,
+}
 # Gradio's client, where a stream is closed before it is open
 HARMLESS = ("Method not implemented.",)
 HOSTILE = "<img src=x onerror=alert(1)> **ship** [x](javascript:alert(2))"
@@ -28,6 +41,7 @@ HOSTILE = "<img src=x onerror=alert(1)> **ship** [x](javascript:alert(2))"
 
 class Engraver(Pretend):
     """True pairs of the built-in collection: no model to wait for. Its redrawing is the negative."""
+
     styles = list(scenes.ATTRIBUTES["technique"])
     facts = scenes.collection(64, seed=5)
     # clear: pairs wait
@@ -36,16 +50,29 @@ class Engraver(Pretend):
 
     def generate_batch(self, seeds, prompt=None, style=None, guidance=None):
         self.gate.wait(60)
-        return [(scenes.draw(self.facts[seed % 64], seed, 256).convert("RGB"), self.told(seed, prompt, style)) for seed in seeds]
+        return [
+            (
+                scenes.draw(self.facts[seed % 64], seed, 256).convert("RGB"),
+                self.told(seed, prompt, style),
+            )
+            for seed in seeds
+        ]
 
     def told(self, seed, prompt=None, style=None):
-        return scenes.tell(self.facts[seed % 64], seed) + (f" {prompt}" if prompt else "") + (f" ({style})" if style else "")
+        return (
+            scenes.tell(self.facts[seed % 64], seed)
+            + (f" {prompt}" if prompt else "")
+            + (f" ({style})" if style else "")
+        )
 
     def encode(self, images):
         return images
 
     def decode(self, z):
-        return [(ImageOps.invert(image), f"An engraving of {image.width} by {image.height}") for image in z]
+        return [
+            (ImageOps.invert(image), f"An engraving of {image.width} by {image.height}")
+            for image in z
+        ]
 
     def vary(self, image, seeds, strength):
         return [(ImageOps.invert(image), f"An engraving varied by {seed}") for seed in seeds]
@@ -65,11 +92,14 @@ class Sick(Engraver):
 
 class Late:
     """No checkpoint at first, one after `ready`."""
+
     ready = False
 
     def __call__(self):
         if not self.ready:
-            raise UserError("checkpoints/best_model.pt is missing; make it with: python training_loop.py")
+            raise UserError(
+                "checkpoints/best_model.pt is missing; make it with: python training_loop.py"
+            )
         return Engraver()
 
 
@@ -79,8 +109,23 @@ def folder(builtin_data, tiny_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     shutil.copytree(builtin_data, folder / "data")
     shutil.copytree(tiny_run, folder / "run")
-    one = {"title": "picture and caption agree, strict", "value": .9, "floor": .1, "ceiling": 1., "wanted": "at least 0.8"}
-    (folder / "report.json").write_text(json.dumps({"checkpoint": HOSTILE, "seeds": 500, "first_seed": 10**9, "numbers": {"joint_strict": one, "memory": one}}))
+    one = {
+        "title": "picture and caption agree, strict",
+        "value": 0.9,
+        "floor": 0.1,
+        "ceiling": 1.0,
+        "wanted": "at least 0.8",
+    }
+    (folder / "report.json").write_text(
+        json.dumps(
+            {
+                "checkpoint": HOSTILE,
+                "seeds": 500,
+                "first_seed": 10**9,
+                "numbers": {"joint_strict": one, "memory": one},
+            }
+        )
+    )
     scenes.draw(Engraver.facts[9], 9, 256).crop((0, 0, 200, 150)).save(folder / "plate.png")
     return folder
 
@@ -95,7 +140,14 @@ def served(folder):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        pages.append(serve(build_page(source, str(folder / "data"), str(folder / "run"), str(folder / "report.json")), port=port))
+        pages.append(
+            serve(
+                build_page(
+                    source, str(folder / "data"), str(folder / "run"), str(folder / "report.json")
+                ),
+                port=port,
+            )
+        )
         return f"http://127.0.0.1:{port}/"
 
     yield start
@@ -115,15 +167,35 @@ def opened(browser):
     contexts = []
 
     def open_page(url, width=1280, height=900, dark=False, still=False):
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", accept_downloads=True,
-                                            reduced_motion="reduce" if still else "no-preference"))
+        contexts.append(
+            browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+                accept_downloads=True,
+                reduced_motion="reduce" if still else "no-preference",
+            )
+        )
         page = contexts[-1].new_page()
         # a busy machine
         page.set_default_timeout(60_000)
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") and message.text not in HARMLESS else None)
+        page.on(
+            "console",
+            lambda message: (
+                complaints.append(message.text)
+                if message.type in ("error", "warning") and message.text not in HARMLESS
+                else None
+            ),
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: complaints.append(request.url) if not re.match(r"(http://127\.0\.0\.1:\d+/|data:|blob:)", request.url) else None)
+        page.on(
+            "request",
+            lambda request: (
+                complaints.append(request.url)
+                if not re.match(r"(http://127\.0\.0\.1:\d+/|data:|blob:)", request.url)
+                else None
+            ),
+        )
         page.goto(url)
         page.wait_for_selector("#tabs [role=tab]")
         return page
@@ -136,16 +208,27 @@ def opened(browser):
 
 def shows(page, seed, prompt=None, style=None):
     """Waits until the plate shows the pair of this seed, and its picture has arrived."""
-    page.wait_for_function("seed => document.querySelector('#shown input')?.value == seed && document.querySelector('#picture img')?.alt.startsWith(`Seed ${seed}:`)", arg=str(seed))
+    page.wait_for_function(
+        "seed => document.querySelector('#shown input')?.value == seed && document.querySelector('#picture img')?.alt.startsWith(`Seed ${seed}:`)",
+        arg=str(seed),
+    )
     page.wait_for_function("document.querySelector('#picture img').naturalWidth > 0")
-    page.wait_for_function("caption => document.querySelector('#caption textarea').value == caption", arg=Engraver().told(seed, prompt, style))
-    assert page.locator("#picture img").is_visible() and page.locator("#caption textarea").is_visible()
+    page.wait_for_function(
+        "caption => document.querySelector('#caption textarea').value == caption",
+        arg=Engraver().told(seed, prompt, style),
+    )
+    assert (
+        page.locator("#picture img").is_visible() and page.locator("#caption textarea").is_visible()
+    )
 
 
 def holds(page, gallery, count):
     """Waits until a gallery shows so many pictures, and all have arrived."""
-    page.wait_for_function("([name, count]) => { const all = [...document.querySelectorAll(`#${name} .thumbnail-lg img`)];"
-                           "return all.length == count && all.every(image => (image.loading = 'eager') && image.naturalWidth); }", arg=[gallery, count])
+    page.wait_for_function(
+        "([name, count]) => { const all = [...document.querySelectorAll(`#${name} .thumbnail-lg img`)];"
+        "return all.length == count && all.every(image => (image.loading = 'eager') && image.naturalWidth); }",
+        arg=[gallery, count],
+    )
 
 
 def turn(page, name):
@@ -165,6 +248,7 @@ def overflow(page):
 
 # ---------------------------------------------------------------- Generate
 
+
 def test_generate_shows_the_pair_and_then_fills_the_sheet(opened, address):
     page = opened(address)
     shows(page, 0)
@@ -177,9 +261,19 @@ def test_generate_shows_the_pair_and_then_fills_the_sheet(opened, address):
     holds(page, "sheet", 5)
     # the address is the lasting link
     assert page.url.endswith("?seed=12")
-    assert page.locator("#sheet .caption-label").all_inner_texts() == [f"seed {seed} · match 85\n{Engraver().told(seed)}" for seed in range(12, 17)]
-    boxes = [(page.locator("#sheet img").nth(i).bounding_box(), page.locator("#sheet .caption-label").nth(i).bounding_box()) for i in range(4)]
-    assert all(caption["y"] >= picture["y"] + picture["height"] - 1 for picture, caption in boxes), "captions stand below"
+    assert page.locator("#sheet .caption-label").all_inner_texts() == [
+        f"seed {seed} · match 85\n{Engraver().told(seed)}" for seed in range(12, 17)
+    ]
+    boxes = [
+        (
+            page.locator("#sheet img").nth(i).bounding_box(),
+            page.locator("#sheet .caption-label").nth(i).bounding_box(),
+        )
+        for i in range(4)
+    ]
+    assert all(
+        caption["y"] >= picture["y"] + picture["height"] - 1 for picture, caption in boxes
+    ), "captions stand below"
     page.locator("#sheet button.thumbnail-lg").nth(2).click()
     shows(page, 14)
     assert page.input_value("#seed input") == "14" and page.url.endswith("?seed=14")
@@ -196,10 +290,15 @@ def test_prompt_style_and_link_belong_together(opened, address):
     page.fill("#prompt textarea", "a zeppelin <b>& more</b>")
     page.click("#generate")
     shows(page, 7, "a zeppelin <b>& more</b>", "stipple")
-    page.wait_for_function("document.querySelector('#remark textarea')?.value.startsWith('No training caption had: zeppelin.')")
+    page.wait_for_function(
+        "document.querySelector('#remark textarea')?.value.startsWith('No training caption had: zeppelin.')"
+    )
     again = opened(page.url)
     shows(again, 7, "a zeppelin <b>& more</b>", "stipple")
-    assert again.input_value("#prompt textarea") == "a zeppelin <b>& more</b>" and again.input_value("#style input") == "stipple"
+    assert (
+        again.input_value("#prompt textarea") == "a zeppelin <b>& more</b>"
+        and again.input_value("#style input") == "stipple"
+    )
     shows(opened(address + "?seed=nonsense&guidance=99"), 0)
 
 
@@ -255,41 +354,77 @@ def test_download_gives_the_png_and_copy_the_caption(opened, address, tmp_path):
         page.click("#picture [aria-label=Download]")
     download.value.save_as(tmp_path / "7.png")
     with Image.open(tmp_path / "7.png") as picture:
-        assert picture.format == "PNG" and picture.tobytes() == Engraver().generate_batch([7])[0][0].tobytes()
+        assert (
+            picture.format == "PNG"
+            and picture.tobytes() == Engraver().generate_batch([7])[0][0].tobytes()
+        )
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click("#caption [aria-label=Copy]")
-    page.wait_for_function("caption => navigator.clipboard.readText().then(text => text == caption)", arg=Engraver().told(7))
+    page.wait_for_function(
+        "caption => navigator.clipboard.readText().then(text => text == caption)",
+        arg=Engraver().told(7),
+    )
 
 
 def test_a_card_that_is_dropped_anywhere_brings_back_its_controls(opened, address, folder):
     image, caption = Engraver().generate(14, "two ships", "stipple")
-    facts = cards.sign(image, {"caption": caption, "fingerprint": Engraver.fingerprint, "seed": 14, "prompt": "two ships", "asked_style": "stipple", "guidance": 2.5, "cosine": .9, "match": 85})
+    facts = cards.sign(
+        image,
+        {
+            "caption": caption,
+            "fingerprint": Engraver.fingerprint,
+            "seed": 14,
+            "prompt": "two ships",
+            "asked_style": "stipple",
+            "guidance": 2.5,
+            "cosine": 0.9,
+            "match": 85,
+        },
+    )
     (folder / "card.png").write_bytes(cards.encode(image, facts))
     page = opened(address)
     shows(page, 0)
-    page.evaluate("""bytes => { const carried = new DataTransfer();
+    page.evaluate(
+        """bytes => { const carried = new DataTransfer();
         carried.items.add(new File([new Uint8Array(bytes)], 'card.png', {type: 'image/png'}));
-        document.querySelector('#plate').dispatchEvent(new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: carried})); }""", list((folder / "card.png").read_bytes()))
+        document.querySelector('#plate').dispatchEvent(new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: carried})); }""",
+        list((folder / "card.png").read_bytes()),
+    )
     shows(page, 14, "two ships", "stipple")
-    page.wait_for_function("document.querySelector('#verdict textarea')?.value.startsWith('The card is true')")
-    assert page.input_value("#prompt textarea") == "two ships" and page.input_value("#style input") == "stipple" and page.input_value("#match input") == "85"
+    page.wait_for_function(
+        "document.querySelector('#verdict textarea')?.value.startsWith('The card is true')"
+    )
+    assert (
+        page.input_value("#prompt textarea") == "two ships"
+        and page.input_value("#style input") == "stipple"
+        and page.input_value("#match input") == "85"
+    )
 
 
 # ---------------------------------------------------------------- the other tabs
+
 
 def test_a_brought_picture_is_redrawn_varied_and_restyled(opened, address, folder):
     page = opened(address)
     turn(page, "picture")
     page.locator("#upload input[type=file]").set_input_files(str(folder / "plate.png"))
-    page.wait_for_function("document.querySelector('#drawing img')?.naturalWidth == 200 && document.querySelector('#read textarea').value == 'An engraving of 200 by 150'")
+    page.wait_for_function(
+        "document.querySelector('#drawing img')?.naturalWidth == 200 && document.querySelector('#read textarea').value == 'An engraving of 200 by 150'"
+    )
     assert page.url.endswith("?tab=picture")
     page.fill("#vary-count input", "6")
     page.click("#vary")
     holds(page, "variations", 6)
-    assert page.locator("#variations .caption-label").nth(5).inner_text() == "seed 5 · match 85\nAn engraving varied by 5"
+    assert (
+        page.locator("#variations .caption-label").nth(5).inner_text()
+        == "seed 5 · match 85\nAn engraving varied by 5"
+    )
     page.click("#restyle")
     holds(page, "variations", len(Engraver.styles))
-    assert page.locator("#variations .caption-label").first.inner_text() == f"{Engraver.styles[0]} · match 85\nAn engraving in {Engraver.styles[0]}"
+    assert (
+        page.locator("#variations .caption-label").first.inner_text()
+        == f"{Engraver.styles[0]} · match 85\nAn engraving in {Engraver.styles[0]}"
+    )
     page.hover("#upload")
     page.click("#upload [aria-label='Remove Image']")
     page.wait_for_selector("#drawing img", state="detached")
@@ -310,7 +445,12 @@ def test_a_morph_moves_picture_and_caption_together(opened, address):
     seen = set()
     # it goes there and back by itself
     for _ in range(400):
-        seen.add((page.evaluate("document.querySelector('#frame img')?.src"), page.input_value("#words textarea")))
+        seen.add(
+            (
+                page.evaluate("document.querySelector('#frame img')?.src"),
+                page.input_value("#words textarea"),
+            )
+        )
         if len({caption for _, caption in seen}) == 6:
             break
         page.wait_for_timeout(100)
@@ -318,13 +458,21 @@ def test_a_morph_moves_picture_and_caption_together(opened, address):
     assert {caption for _, caption in seen} >= set(told)
     page.click("#play")
     page.wait_for_selector("#play:has-text('Play')")
-    sources = page.evaluate("[...document.querySelectorAll('#strip .thumbnail-lg img')].map(image => image.src)")
+    sources = page.evaluate(
+        "[...document.querySelectorAll('#strip .thumbnail-lg img')].map(image => image.src)"
+    )
     page.locator("#strip button.thumbnail-lg").nth(3).click()
-    page.wait_for_function("([source, caption]) => document.querySelector('#frame img').src == source && document.querySelector('#words textarea').value == caption", arg=[sources[3], told[3]])
+    page.wait_for_function(
+        "([source, caption]) => document.querySelector('#frame img').src == source && document.querySelector('#words textarea').value == caption",
+        arg=[sources[3], told[3]],
+    )
     assert page.input_value("#step input[type=number]") == "4"
     page.focus("#step input[type=range]")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("([source, caption]) => document.querySelector('#frame img').src == source && document.querySelector('#words textarea').value == caption", arg=[sources[4], told[4]])
+    page.wait_for_function(
+        "([source, caption]) => document.querySelector('#frame img').src == source && document.querySelector('#words textarea').value == caption",
+        arg=[sources[4], told[4]],
+    )
     assert page.url.endswith("?tab=morph&from=20&to=30")
     with page.expect_download() as download:
         page.click("#film")
@@ -351,7 +499,11 @@ def test_a_dropped_archive_is_reported(opened, address, folder):
     page.click("#check button")
     page.locator("#archive input[type=file]").set_input_files(str(folder / "mine.zip"))
     page.wait_for_selector("#check-report iframe")
-    assert re.search(r"found +2", page.input_value("#checked textarea")) and page.frame_locator("#check-report iframe").locator("h1").inner_text() == "all: 1 pictures"
+    assert (
+        re.search(r"found +2", page.input_value("#checked textarea"))
+        and page.frame_locator("#check-report iframe").locator("h1").inner_text()
+        == "all: 1 pictures"
+    )
     photograph(page, "archive")
 
 
@@ -377,16 +529,24 @@ def test_a_caption_is_found_mended_and_the_picture_left_out(opened, address, fol
     page.press("#words-wanted input", "Enter")
     holds(page, "shelf", 1)
     page.locator("#shelf button.thumbnail-lg").click()
-    page.wait_for_function("caption => document.querySelector('#one-caption textarea')?.value == caption", arg=row["caption"])
+    page.wait_for_function(
+        "caption => document.querySelector('#one-caption textarea')?.value == caption",
+        arg=row["caption"],
+    )
     page.wait_for_function("document.querySelector('#one-picture img').naturalWidth")
     page.fill("#one-caption textarea", HOSTILE)
     page.click("#save")
     page.wait_for_selector("#said")
-    page.wait_for_function("told => document.querySelector('#shelf .caption-label').innerText == told", arg=f"An engraving of {HOSTILE}")
+    page.wait_for_function(
+        "told => document.querySelector('#shelf .caption-label').innerText == told",
+        arg=f"An engraving of {HOSTILE}",
+    )
     assert collection.read_metadata()[30]["caption"] == f"An engraving of {HOSTILE}"
     page.click("#mark")
     page.wait_for_selector("#mark:has-text('Take back')")
-    assert row["id"] not in {pair["id"] for pair in read_jsonl(collection.train) + read_jsonl(collection.val)}
+    assert row["id"] not in {
+        pair["id"] for pair in read_jsonl(collection.train) + read_jsonl(collection.val)
+    }
     page.click("#mark")
     page.wait_for_selector("#mark:has-text('Leave out')")
 
@@ -395,8 +555,13 @@ def test_the_training_is_drawn_and_told(opened, address):
     page = opened(address + "?tab=training")
     page.wait_for_selector("#losses svg")
     holds(page, "grids", 2)
-    assert page.locator("#losses svg").count() >= 6 and page.input_value("#run textarea").startswith("2 epochs")
-    assert page.locator("#numbers summary").all_inner_texts() == ["Pairs of seeds", "Latent and cost"] and HOSTILE in page.locator("#numbers").inner_text()
+    assert page.locator("#losses svg").count() >= 6 and page.input_value(
+        "#run textarea"
+    ).startswith("2 epochs")
+    assert (
+        page.locator("#numbers summary").all_inner_texts() == ["Pairs of seeds", "Latent and cost"]
+        and HOSTILE in page.locator("#numbers").inner_text()
+    )
 
 
 # ---------------------------------------------------------------- the whole page
@@ -427,12 +592,22 @@ PALE = """() => {                                                        // text
 def violations(page):
     """What axe-core finds against WCAG 2 A and AA -> "rule: element" each."""
     from axe_playwright_python.sync_playwright import Axe
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"], "resultTypes": ["violations"]}).response["violations"]
+
+    found = (
+        Axe()
+        .run(page, options={"runOnly": ["wcag2a", "wcag2aa"], "resultTypes": ["violations"]})
+        .response["violations"]
+    )
     return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
 
 
-@pytest.mark.parametrize("name, width, height, dark", [("desktop", 1280, 900, False), ("phone", 390, 844, False), ("dark", 1280, 900, True)])
-def test_every_tab_fits_reads_well_and_can_be_told(opened, address, folder, name, width, height, dark):
+@pytest.mark.parametrize(
+    "name, width, height, dark",
+    [("desktop", 1280, 900, False), ("phone", 390, 844, False), ("dark", 1280, 900, True)],
+)
+def test_every_tab_fits_reads_well_and_can_be_told(
+    opened, address, folder, name, width, height, dark
+):
     """No scrolling sideways, contrast of 4.5 to 1, a name for every field and picture; screenshots to look at."""
     page = opened(address + "?seed=7", width, height, dark)
     shows(page, 7)
@@ -476,7 +651,10 @@ def test_every_tab_fits_reads_well_and_can_be_told(opened, address, folder, name
     page.wait_for_selector("#losses svg")
     holds(page, "grids", 2)
     check("training")
-    red, green, blue = map(int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3])
+    red, green, blue = map(
+        int,
+        re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3],
+    )
     assert (red + green + blue < 120) == dark and page.locator("h1").count() == 1
 
 
@@ -487,7 +665,9 @@ def test_the_keyboard_alone_reaches_the_pair_and_the_tabs(opened, address):
     reached = []
     for _ in range(40):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("(document.activeElement.closest('[id]') ?? document.activeElement).id"))
+        reached.append(
+            page.evaluate("(document.activeElement.closest('[id]') ?? document.activeElement).id")
+        )
         if reached[-1] == "generate":
             break
     assert {"seed", "random", "prompt", "style", "count", "generate"} <= set(reached)
@@ -511,7 +691,15 @@ def test_page_without_checkpoint_says_how_to_make_one_and_finds_it(opened, serve
     late = Late()
     page = opened(served(late), 390)
     page.wait_for_selector("#notice")
-    assert all(command in page.locator("#notice").inner_text() for command in ("make demo", "python dataset_preparation.py", "python caption_generation.py", "python training_loop.py"))
+    assert all(
+        command in page.locator("#notice").inner_text()
+        for command in (
+            "make demo",
+            "python dataset_preparation.py",
+            "python caption_generation.py",
+            "python training_loop.py",
+        )
+    )
     assert overflow(page) == 0
     photograph(page, "none")
     late.ready = True
