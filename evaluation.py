@@ -16,16 +16,12 @@ Floor: captions shuffled among the pairs. Ceilings: held-out renders sent throug
 The exact judges exist for the built-in collection alone; other collections are judged by networks taught on their own real pictures.
 """
 
-# --help answers before torch loads
 if __name__ == "__main__":
-    from cli import parse
-    from settings import EvaluateConfig
+    from oneseed.config.evaluation import EvaluateConfig
+    from oneseed.console.flags import parse_configs
 
-    CONFIGS = parse(EvaluateConfig, description=__doc__)
+    CONFIGS = parse_configs(EvaluateConfig, description=__doc__)
 
-import base64
-import html
-import io
 import json
 import math
 import sys
@@ -35,52 +31,32 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import health
-import scenes
-from cli import UserError, run, write_text
-from inference import MultimodalGenerator
-from judge import draw_all, load_judge
-from measures import (
-    EXAMPLES,
+from oneseed.console.command import run
+from oneseed.dataset.collection import Collection
+from oneseed.evaluation.attribute_judge import draw_all, load_judge
+from oneseed.evaluation.exact import (
     FIRST_RENDER,
     fresh_facts,
-    generate,
     level_of,
-    measure_captions,
     measure_conditions,
     measure_pairs,
-    measure_real,
     measure_styles,
     measure_walks,
-    number,
     trained_facts,
-    training_rows,
 )
-from realism import load_realism
-from records import Collection
+from oneseed.evaluation.learned import measure_captions, measure_real
+from oneseed.evaluation.metrics import EXAMPLES, number, timed_pairs, training_rows
+from oneseed.evaluation.pair_judge_training import load_pair_judge
+from oneseed.evaluation.report import ablation, moved, read_report, report_page, text_report
+from oneseed.files import write_text
+from oneseed.generation.generator import MultimodalGenerator
+from oneseed.model import latent_check
+from oneseed.synthetic.engravings import attributes
 
+__all__ = ["evaluate", "main"]
 
-# heading -> how the names of its numbers begin; the last takes the rest
-SECTIONS = {
-    "Pairs of seeds": ("joint_", "pair_retrieval", "style_in_captions"),
-    "Prompts, captions and retrieval": (
-        "caption_to",
-        "prompt",
-        "partial",
-        "picture_to",
-        "retrieval",
-    ),
-    "Styles": ("style", "transfer", "judged"),
-    "Walks and variations": ("interpolation", "variation"),
-    "Variety": ("distinct", "fallback", "memorised", "distance"),
-    "Pictures": ("frechet", "kernel", "tone"),
-    "Latent and cost": ("",),
-}
 # conditions of each kind, beside the seeds
-SOME = 300
-
-
-# ---------------------------------------------------------------- the numbers
+CONDITIONS_COUNT = 300
 
 
 def evaluate(generator, config, judge=None):
@@ -93,7 +69,7 @@ def evaluate(generator, config, judge=None):
     gallery = {}
     begin = time.perf_counter()
     seeds = list(range(config.first_seed, config.first_seed + config.seeds))
-    pairs, seconds = generate(generator, seeds)
+    pairs, seconds = timed_pairs(generator, seeds)
     rows = training_rows(collection)
     numbers = {}
     notes = []
@@ -115,7 +91,7 @@ def evaluate(generator, config, judge=None):
         )
         level = level_of([row["caption"] for row in rows])
         trained = trained_facts(rows, level)
-        some = min(config.seeds, SOME)
+        some = min(config.seeds, CONDITIONS_COUNT)
         measure_conditions(generator, judge, level, trained, some, numbers, size)
         numbers["joint_over_conditional"] = number(
             "joint over conditional: pairs of seeds that agree, over prompts whose picture is right",
@@ -141,7 +117,9 @@ def evaluate(generator, config, judge=None):
         everything = Collection("all", config.data)
         rebuilt, unseen = measure_real(
             generator,
-            load_realism(config.realism, everything if everything.train.exists() else collection),
+            load_pair_judge(
+                config.realism, everything if everything.train.exists() else collection
+            ),
             pairs,
             collection,
             numbers,
@@ -175,7 +153,7 @@ def evaluate(generator, config, judge=None):
             generator.health["auc"],
             1.0,
             0.5,
-            f"at most {health.GATE}",
+            f"at most {latent_check.GATE}",
         )
         numbers["health_norm"] = number(
             "latent health: norm of encoded held-out pictures",
@@ -184,7 +162,7 @@ def evaluate(generator, config, judge=None):
             math.sqrt(generator.dimensions),
         )
     if generator.health and not generator.health["passed"]:
-        warnings.append(health.sentence(generator.health))
+        warnings.append(latent_check.describe_latent(generator.health))
     numbers["seconds"] = number(
         "seconds that this report took, judges ready", time.perf_counter() - begin
     )
@@ -197,7 +175,7 @@ def evaluate(generator, config, judge=None):
             "style": generator.style,
             "first_seed": config.first_seed,
             "seeds": config.seeds,
-            "collection": scenes.COLLECTION if builtin else None,
+            "collection": attributes.COLLECTION if builtin else None,
             "judge": judge.about if builtin else None,
             "health": generator.health,
             "warnings": warnings,
@@ -206,164 +184,6 @@ def evaluate(generator, config, judge=None):
         },
         examples,
         gallery,
-    )
-
-
-# ---------------------------------------------------------------- the report
-
-
-def shown(value):
-    """A number, several with names, or None -> text."""
-    if value is None:
-        return "-"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {shown(one)}" for name, one in value.items())
-    return f"{value:.3f}" if math.isfinite(value) else str(value)
-
-
-def sections(numbers):
-    """Numbers in the order of SECTIONS -> (heading, row of strings) each; the heading is "" where it goes on."""
-    before = None
-    place = {
-        name: next(i for i, prefixes in enumerate(SECTIONS.values()) if name.startswith(prefixes))
-        for name in numbers
-    }
-    for name in sorted(numbers, key=place.get):
-        heading = list(SECTIONS)[place[name]]
-        one = numbers[name]
-        yield (
-            "" if heading == before else heading,
-            (
-                one["title"],
-                *(shown(one[key]) for key in ("value", "floor", "ceiling")),
-                one["wanted"],
-            ),
-        )
-        before = heading
-
-
-def text_report(report):
-    rows = [("", "value", "floor", "ceiling", "wanted")]
-    for heading, row in sections(report["numbers"]):
-        rows += [
-            *([("", "", "", "", ""), (heading.upper(), "", "", "", "")] if heading else []),
-            row,
-        ]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    table = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
-    ]
-    return "\n".join([*table, "", *report["notes"], *report["warnings"]])
-
-
-STYLE = """body { font: 16px/1.5 Georgia, serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fdfcf8 }
-table { border-collapse: collapse; width: 100%; font-size: .9rem } th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top }
-.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1.2rem } figure { margin: 0; font-size: .85rem } .small { display: grid; grid-template-columns: repeat(6, 1fr); gap: .4rem }
-img { width: 100%; border: 1px solid #bbb } .wrong { color: #a3190b; font-weight: bold } .warning { background: #fbe9e4; padding: .5rem .8rem }"""
-
-
-def moved(report, old):
-    """Two reports -> lines on every number that both have: before, now, difference, the largest first."""
-    pairs = {
-        one["title"]: (old["numbers"][name]["value"], one["value"])
-        for name, one in report["numbers"].items()
-        if name in old["numbers"]
-    }
-    plain = {
-        title: values
-        for title, values in pairs.items()
-        if all(isinstance(value, (int, float)) for value in values)
-    }
-    return [
-        f"{after - before:+.3f}  {before:.3f} -> {after:.3f}  {title}"
-        for title, (before, after) in sorted(
-            plain.items(), key=lambda item: -abs(item[1][1] - item[1][0])
-        )
-        if f"{after - before:+.3f}" not in ("+0.000", "-0.000")
-    ]
-
-
-def read_report(path):
-    try:
-        report = json.loads(Path(path).read_text("utf-8"))
-        return report if isinstance(report["numbers"], dict) else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"--compare {path} is no report of this program ({type(error).__name__}); name the report.json of another run"
-        ) from error
-
-
-def ablation(path):
-    """outputs/samplers.json of `python -m benchmarks.samplers` -> lines of a table, none where it was never run."""
-    if not Path(path).exists():
-        return []
-    found = json.loads(Path(path).read_text("utf-8"))
-    return [f"{found['seeds']} seeds, {found['steps']} steps"] + [
-        f"{row['sampler']:<16} strict {row['strict']:.3f}  mean {row['mean']:.3f}  distinct {row['distinct']:4d}  AUC {'    -' if row['auc'] is None else format(row['auc'], '.3f')}  "
-        f"{row['seconds']:6.1f} s  {row['checkpoint']}"
-        for row in found["rows"]
-    ]
-
-
-def inline(image):
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def page(report, examples, gallery={}, changes=(), samplers=()):
-    """Report, examples, further pictures and what moved -> one HTML page, pictures inline; all text escaped."""
-    text = lambda value: html.escape(str(value))
-    line = lambda tag, values: (
-        "<tr>" + "".join(f"<{tag}>{text(value)}</{tag}>" for value in values) + "</tr>"
-    )
-    table = []
-    for heading, row in sections(report["numbers"]):
-        table += [
-            *([line("th", (heading, "value", "floor", "ceiling", "wanted"))] if heading else []),
-            line("td", row),
-        ]
-    figures = []
-    for example in examples:
-        verdict = "<br>".join(
-            text(f"{name}: {seen}")
-            if seen == told
-            else f'<span class="wrong">{text(f"{name}: seen {seen}, told {told}")}</span>'
-            for name, seen, told in example["verdict"]
-        )
-        figures.append(
-            f'<figure><img alt="seed {text(example["seed"])}" src="{inline(example["image"])}">'
-            f"<figcaption><b>{text(example['seed'])}</b> {text(example['caption'])}<br>{verdict}</figcaption></figure>"
-        )
-    title = f"{report['style']}: {report['seeds']} seeds from {report['first_seed']}"
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            f'<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title><style>{STYLE}</style></head><body>',
-            f"<h1>{text(title)}</h1>",
-            f"<p>{text(report['checkpoint'])}</p>",
-            *(f'<p class="warning">{text(one)}</p>' for one in report["warnings"]),
-            f"<table>{''.join(table)}</table>",
-            "<p>Floor: captions shuffled among the pairs, or one pair repeated. Ceiling: held-out renders sent through the model, and real pairs.</p>",
-            *(f"<p>{text(one)}</p>" for one in report["notes"]),
-            *(
-                part
-                for title, lines in (
-                    ("What moved", changes),
-                    ("Samplers on the same models", samplers),
-                )
-                if lines
-                for part in (f"<h2>{title}</h2><pre>", text("\n".join(lines)), "</pre>")
-            ),
-            "<h2>Pairs</h2>",
-            f'<div class="pairs">{"".join(figures)}</div>',
-            *(
-                f'<h2>{text(title)}</h2><div class="small">{"".join(f"""<img alt="" src="{inline(image)}">""" for image in images)}</div>'
-                for title, images in gallery.items()
-            ),
-            "</body></html>",
-            "",
-        ]
     )
 
 
@@ -377,7 +197,7 @@ def main(config):
     write_text(out / "report.json", json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     write_text(
         out / "index.html",
-        page(report, examples, gallery, changes, ablation(out.parent / "samplers.json")),
+        report_page(report, examples, gallery, changes, ablation(out.parent / "samplers.json")),
     )
     print(
         "\n".join(

@@ -16,12 +16,11 @@ http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 m
     picture, caption, seed, match, remark = Client("http://127.0.0.1:7860").predict("7", api_name="/generate")
 """
 
-# --help answers before torch loads
 if __name__ == "__main__":
-    from cli import parse
-    from settings import DemoConfig
+    from oneseed.config.demo import DemoConfig
+    from oneseed.console.flags import parse_configs
 
-    CONFIGS = parse(DemoConfig, description=__doc__)
+    CONFIGS = parse_configs(DemoConfig, description=__doc__)
 
 import functools
 import os
@@ -29,17 +28,21 @@ import tempfile
 import threading
 from pathlib import Path
 
-from cli import UserError, run
-from health import sentence
-from inference import MultimodalGenerator
-from page_collection import collection_tab
-from page_find import find_tab
-from page_parts import QUIET, import_gradio
-from page_play import ANY, EVERY, PROMPTS, generate_tab, morph_tab, picture_tab
-from page_training import training_tab
-from settings import GUIDANCE
+from oneseed.config.inference import GUIDANCE
+from oneseed.console.command import UserError, run
+from oneseed.generation.generator import MultimodalGenerator
+from oneseed.model.latent_check import describe_latent
+from oneseed.page.collection_tab import collection_tab
+from oneseed.page.find_tab import find_tab
+from oneseed.page.generate_tab import ANY_STYLE, EVERY_STYLE, PROMPT_EXAMPLES, generate_tab
+from oneseed.page.inputs import QUIET_EVENT, import_gradio
+from oneseed.page.morph_tab import morph_tab
+from oneseed.page.picture_tab import picture_tab
+from oneseed.page.training_tab import training_tab
 
-HERE = Path(__file__).parent
+__all__ = ["build_page", "main", "serve"]
+
+ASSETS = Path(__file__).parent / "oneseed" / "page"
 TITLE = "One seed, one picture, one caption"
 TABS = {
     "generate": "Generate",
@@ -97,16 +100,16 @@ def build_page(
                 gr.skip(),
             )
         sick = generator.health and not generator.health["passed"]
-        known = [text for text in PROMPTS if not generator.unknown_words(text)]
+        known = [text for text in PROMPT_EXAMPLES if not generator.unknown_words(text)]
         return (
             gr.Markdown(visible=False),
-            gr.Markdown(sentence(generator.health) if sick else "", visible=bool(sick)),
+            gr.Markdown(describe_latent(generator.health) if sick else "", visible=bool(sick)),
             gr.Markdown(
                 f"Style *{generator.style}* · checkpoint *{Path(generator.checkpoint).name}*",
                 visible=True,
             ),
-            gr.Dropdown(choices=[(ANY, ""), *generator.styles]),
-            gr.Dropdown(choices=[(EVERY, ""), *generator.styles]),
+            gr.Dropdown(choices=[(ANY_STYLE, ""), *generator.styles]),
+            gr.Dropdown(choices=[(EVERY_STYLE, ""), *generator.styles]),
             gr.Dataset(samples=[[text] for text in known], visible=bool(known)),
         )
 
@@ -126,7 +129,7 @@ def build_page(
         warning = gr.Markdown(visible=False, elem_id="health")
         notice = gr.Markdown(visible=False, elem_id="notice")
         tabs = gr.Tabs(elem_id="tabs", overflow_behavior="wrap")
-        loaded = page.load(wanted_tab, None, tabs, **QUIET)
+        loaded = page.load(wanted_tab, None, tabs, **QUIET_EVENT)
         with tabs:
             with gr.Tab(TABS["generate"], id="generate") as generate_page:
                 desk = generate_tab(gr, find, loaded)
@@ -142,20 +145,20 @@ def build_page(
                 training_tab(gr, training_page, find, run, report)
         colophon = gr.Markdown(visible=False, elem_id="colophon")
 
-        loaded.then(None, None, None, js="() => page.opened()", **QUIET)
+        loaded.then(None, None, None, js="() => page.opened()", **QUIET_EVENT)
         for event in (loaded, desk.asked):
             event.then(
                 state,
                 None,
                 [notice, warning, colophon, desk.styles, other_styles, desk.examples],
-                **QUIET,
+                **QUIET_EVENT,
             )
-        desk.show(found.select(bring_up, seeds, [tabs, *desk.controls], **QUIET).then)
+        desk.show(found.select(bring_up, seeds, [tabs, *desk.controls], **QUIET_EVENT).then)
         for name, tab in zip(
             TABS,
             (generate_page, picture_page, morph_page, find_page, collection_page, training_page),
         ):
-            tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET)
+            tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET_EVENT)
     return page.queue(max_size=32, default_concurrency_limit=1, api_open=False)
 
 
@@ -189,8 +192,8 @@ def serve(page, host="127.0.0.1", port=7860, share=False, auth="", blocked=()):
             theme=gr.themes.Base(
                 font=FONTS, font_mono=["Menlo", "Consolas", "monospace"], radius_size="none"
             ),
-            css_paths=HERE / "page.css",
-            head=f"<script>{(HERE / 'page.js').read_text('utf-8')}</script>",
+            css_paths=ASSETS / "page.css",
+            head=f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>",
         )
     except (OSError, ValueError) as error:
         # it waits three seconds for itself

@@ -17,12 +17,12 @@ At the first step expect caption near ln(vocabulary) and contrastive near ln(bat
 with a larger --num-epochs to train on; --fresh begins anew.
 """
 
-# --help answers before torch loads
 if __name__ == "__main__":
-    from cli import parse
-    from settings import PRESETS, ModelConfig, TrainConfig
+    from oneseed.config.model import PRESETS, ModelConfig
+    from oneseed.config.training import TrainConfig
+    from oneseed.console.flags import parse_configs
 
-    CONFIGS = parse(
+    CONFIGS = parse_configs(
         ModelConfig,
         TrainConfig,
         description=__doc__,
@@ -47,33 +47,35 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import checkpoint
-import diagnosis
-import health
-import ranks
-from batches import create_data_loaders, jiggle, no_pictures, partial, resident
-from cli import Terminated, UserError, progress, run, unbroken, write_text
-from losses import MultimodalLoss, caption_loss, info_nce
-from memory import estimate_memory
-from model_architecture import (
-    PARTS,
-    MultimodalModel,
-    latents,
-    pick_device,
-    read_extra_state,
-    stream,
-    thumbnails,
-    told_widths,
-    within_budget,
-    words,
+from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS, ModelConfig
+from oneseed.config.training import PICTURES_SHOWN, UNSAVED_FIELDS
+from oneseed.console.command import Terminated, UserError, defer_signals, run
+from oneseed.console.output import progress
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.wording import words
+from oneseed.device import pick_device
+from oneseed.files import write_text
+from oneseed.model import checkpoint, latent_check
+from oneseed.model.image_networks import pooled_pixels
+from oneseed.model.multimodal import MultimodalModel, read_extra_state
+from oneseed.model.prior import ROWS_PER_CLUSTER
+from oneseed.model.specs import MODEL_PARTS, describe_widths, within_budget
+from oneseed.model.tokenizer import PAD, Tokenizer
+from oneseed.seeds import latents, torch_generator
+from oneseed.training import distributed, monitor
+from oneseed.training.data import (
+    create_data_loaders,
+    drop_words,
+    no_pictures,
+    on_device_if_it_fits,
+    random_zoom,
 )
-from optimizers import make_optimizers, orthogonalise, trained
-from records import Collection
-from sampler import ROWS_PER_CLUSTER
-from settings import LARGEST_OWN_VOCABULARY, NOT_KEPT, PICTURES_SHOWN, PRESETS, ModelConfig
-from speed import matrix_speed, operations
-from tokenizer import PAD, Tokenizer
+from oneseed.training.losses import MultimodalLoss, caption_loss, info_nce
+from oneseed.training.memory import estimate_memory
+from oneseed.training.optimizers import make_optimizers, orthogonalise, trained_weights
+from oneseed.training.speed import count_flops, peak_matmul_flops
 
+__all__ = ["MultimodalLoss", "MultimodalTrainer", "create_data_loaders", "main", "run_training"]
 
 # versions of each caption that the sampler learns to answer
 PROMPTS = 4
@@ -105,9 +107,6 @@ SAVE_EVERY = 180
 SAVE_SHARE = 0.01
 
 
-# ---------------------------------------------------------------- the loop
-
-
 def settled(config, rows):
     """TrainConfig with the numbers that it leaves to the collection's size."""
     return replace(
@@ -124,7 +123,7 @@ def some(loader, count, seed):
     return (
         torch.arange(rows)
         if rows <= LARGE
-        else torch.randperm(rows, generator=stream(seed, "some"))
+        else torch.randperm(rows, generator=torch_generator(seed, "some"))
     )[:count]
 
 
@@ -146,7 +145,7 @@ class MultimodalTrainer:
         train.device = val.device = self.device
         # none where only memory is estimated
         if train.pixels is not None:
-            train.pixels = val.pixels = resident(train.pixels, self.device)
+            train.pixels = val.pixels = on_device_if_it_fits(train.pixels, self.device)
         model.image_encoder.recompute = model.image_decoder.recompute = config.recompute
         self.folder = Path(config.checkpoints)
         self.loss = MultimodalLoss(
@@ -227,7 +226,7 @@ class MultimodalTrainer:
         Where a batch is worked at in parts, by several processes or micro-batch after micro-batch, contrast needs the embeddings of all: they come first,
         without a graph, and the gradient of the contrastive loss by each of them is handed on to its part (Gao et al. 2021, arXiv:2101.06983)."""
         micro = self.micro or max(1, len(images))
-        if ranks.count() == 1 and micro >= len(images):
+        if distributed.world_size() == 1 and micro >= len(images):
             losses, code = self.losses(images, tokens, noise)
             losses["total"].backward()
             return torch.stack([losses[part].detach() for part in self.loss.weights]), code.detach()
@@ -242,12 +241,13 @@ class MultimodalTrainer:
                 )
             ]
         # (length, D) each
-        codes, captions = (ranks.whole(part, length).requires_grad_() for part in own)
+        codes, captions = (distributed.gather_rows(part, length).requires_grad_() for part in own)
         contrast = info_nce(codes, captions, self.loss.temperature)
         pulls = [
-            pull[ranks.mine(length)] for pull in torch.autograd.grad(contrast, (codes, captions))
+            pull[distributed.local_slice(length)]
+            for pull in torch.autograd.grad(contrast, (codes, captions))
         ]
-        heard = float(ranks.added((tokens[:, 1:] != PAD).sum().float()))
+        heard = float(distributed.all_reduce((tokens[:, 1:] != PAD).sum().float()))
         sums = torch.zeros(len(self.loss.weights), device=self.device)
         for cut in cuts:
             with self.autocast():
@@ -265,9 +265,9 @@ class MultimodalTrainer:
             )
             losses["total"].backward()
             sums += torch.stack([losses[part].detach() for part in self.loss.weights])
-        if ranks.count() > 1:
-            weights = trained(self.model)
-            flat = ranks.added(
+        if distributed.world_size() > 1:
+            weights = trained_weights(self.model)
+            flat = distributed.all_reduce(
                 torch.cat(
                     [
                         (torch.zeros_like(weight) if weight.grad is None else weight.grad).flatten()
@@ -287,14 +287,14 @@ class MultimodalTrainer:
         return torch.randn(
             rows,
             self.model.config.latent_dim,
-            generator=stream(f"{self.config.seed} {purpose}", "noise"),
+            generator=torch_generator(f"{self.config.seed} {purpose}", "noise"),
         ).to(self.device)
 
     def step(self, images, tokens, step, steps, length=0):
         """One optimiser step on a batch of `length` rows, these being this process's (0: these are all) -> ({part: float}, gradient norm, codes
         (length, D))."""
         length = length or len(images)
-        noise = self.noise(length, step)[ranks.mine(length)]
+        noise = self.noise(length, step)[distributed.local_slice(length)]
         parts = None
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -306,7 +306,7 @@ class MultimodalTrainer:
                 parts, code = self.gradients(images, tokens, noise, length)
             except torch.OutOfMemoryError as error:
                 self.smaller(len(images), error)
-        weights = trained(self.model)
+        weights = trained_weights(self.model)
         norm = nn.utils.get_total_norm(
             [weight.grad for weight in weights if weight.grad is not None]
         )
@@ -327,7 +327,7 @@ class MultimodalTrainer:
         """Half the micro-batch from now on. UserError where that cannot help."""
         now = min(self.micro or rows, rows)
         # several processes would have to agree
-        if now < 2 or ranks.count() > 1:
+        if now < 2 or distributed.world_size() > 1:
             raise UserError(
                 f"a step of {now} pairs does not fit into the memory of {self.device}; run again with --micro-batch {max(1, now // 2)}"
                 + (", a smaller --image-size or --preset" if now < 2 else ""),
@@ -401,13 +401,13 @@ class MultimodalTrainer:
                 rows = parts[index]
                 step = epoch * len(self.train) + index
                 if self.small and len(images):
-                    images = jiggle(
+                    images = random_zoom(
                         images,
-                        stream(f"{self.config.seed} {epoch} {index}", "jiggle"),
+                        torch_generator(f"{self.config.seed} {epoch} {index}", "jiggle"),
                         length=len(rows),
-                        mine=ranks.mine(len(rows)),
+                        mine=distributed.local_slice(len(rows)),
                     )
-                with unbroken():
+                with defer_signals():
                     values, norm, code = self.step(
                         images.to(self.device), tokens.to(self.device), step, all_steps, len(rows)
                     )
@@ -441,7 +441,7 @@ class MultimodalTrainer:
 
     def told_utilisation(self, now):
         """ ", 39 % of matrix speed", once that is worth while: operations of this epoch's steps, those of contrast left out, over the time that they took."""
-        if now["seconds"] < TOLD_AFTER or ranks.count() > 1:
+        if now["seconds"] < TOLD_AFTER or distributed.world_size() > 1:
             return ""
         if self.utilisation is None:
             images, tokens, _ = self.train.batch(np.arange(2))
@@ -451,19 +451,19 @@ class MultimodalTrainer:
             # else what is added would be added to them
             self.model.zero_grad(set_to_none=True)
             each = (
-                operations(
+                count_flops(
                     lambda: self.losses(images, tokens, self.noise(2, 0))[0]["total"].backward()
                 )
                 / 2
             )
             for weight, grad in zip(self.model.parameters(), grads):
                 weight.grad = grad
-            update = operations(
+            update = count_flops(
                 lambda: [
                     orthogonalise(weight) for weight in self.optimizers[1].param_groups[0]["params"]
                 ]
             )
-            self.utilisation = (each + update / self.train.batch_size) / matrix_speed(
+            self.utilisation = (each + update / self.train.batch_size) / peak_matmul_flops(
                 self.device, torch.bfloat16 if self.precision == "bf16" else torch.float32
             )
         return f", {self.utilisation * now['seen'] / now['seconds']:.0%} of matrix speed"
@@ -475,7 +475,7 @@ class MultimodalTrainer:
         sums = dict.fromkeys(("total", *self.loss.weights), 0.0)
         parts = self.val.parts()
         # whole batches, in turn
-        for index in range(ranks.rank(), len(parts), ranks.count()):
+        for index in range(distributed.rank(), len(parts), distributed.world_size()):
             images, tokens, rows = self.val.batch(parts[index].numpy())
             losses, _ = self.losses(
                 images.to(self.device),
@@ -484,7 +484,7 @@ class MultimodalTrainer:
             )
             for part in sums:
                 sums[part] += float(losses[part]) * len(rows)
-        told = ranks.added(
+        told = distributed.all_reduce(
             torch.tensor(list(sums.values()), dtype=torch.float64, device=self.device)
         ) / sum(map(len, parts))
         return dict(zip(sums, told.tolist()))
@@ -496,7 +496,7 @@ class MultimodalTrainer:
         is that which describes them best, since a flow that learns a few hundred codes by heart leaves no room between them."""
         sampler = self.model.sampler
         final = held_out is not None
-        generator = stream(f"{self.config.seed} {epoch} {final}", "flow")
+        generator = torch_generator(f"{self.config.seed} {epoch} {final}", "flow")
         if self.fitting is None:
             # the dropout's random numbers
             torch.manual_seed(generator.initial_seed())
@@ -507,7 +507,7 @@ class MultimodalTrainer:
             fresh.set_styles(
                 coordinates, self.styles[rows].repeat(len(codes) // len(rows)), generator
             )
-            with unbroken():
+            with defer_signals():
                 # what the epochs' short fits found in few codes it would never leave
                 if final:
                     sampler.load_state_dict(dict(fresh.named_parameters()), strict=False)
@@ -542,7 +542,7 @@ class MultimodalTrainer:
             if final
             else left
         ):
-            with unbroken():
+            with defer_signals():
                 for group in self.flow_optimizer.param_groups:
                     group["lr"] = learning_rate * min(
                         1, (step + 1) / 20, 2 * (1 - step / steps) if final else 1
@@ -574,7 +574,9 @@ class MultimodalTrainer:
                 if final and (step + 1) % max(1, steps // 20) == 0:
                     sampler.eval()
                     with torch.no_grad():
-                        loss = float(sampler.loss(unseen, stream(self.config.seed, "unseen codes")))
+                        loss = float(
+                            sampler.loss(unseen, torch_generator(self.config.seed, "unseen codes"))
+                        )
                     sampler.train()
                     if loss < now["best"]:
                         now.update(
@@ -598,13 +600,15 @@ class MultimodalTrainer:
         """Features (versions, M, D) of the captions of a loader's rows (M,): as they are, then with words left out."""
         self.model.eval()
         captions = [self.model.tokenizer.decode(loader.tokens[row]) for row in rows.tolist()]
-        generator = stream(self.config.seed, "prompts")
+        generator = torch_generator(self.config.seed, "prompts")
         features = torch.empty(
             versions, len(rows), self.model.config.latent_dim, device=self.device
         )
         for number, version in enumerate(features):
             told = (
-                captions if number == 0 else [partial(caption, generator) for caption in captions]
+                captions
+                if number == 0
+                else [drop_words(caption, generator) for caption in captions]
             )
             for i in range(0, len(told), 128):
                 version[i : i + 128] = self.model.features_of(told[i : i + 128])
@@ -615,7 +619,7 @@ class MultimodalTrainer:
         latent. -> the health dict."""
         with (
             Log(self.folder / "training.log")
-            if not ranks.rank()
+            if not distributed.rank()
             else contextlib.nullcontext(lambda line: None) as log
         ):
             # a kill may have come before they were written
@@ -628,7 +632,9 @@ class MultimodalTrainer:
                     log(
                         f"Stopped early: no better validation loss for {self.config.patience} epochs"
                     )
-                return ranks.of_first(None if ranks.rank() else self.finish(log))
+                return distributed.broadcast_object(
+                    None if distributed.rank() else self.finish(log)
+                )
             except (KeyboardInterrupt, Terminated):
                 self.save_progress()
                 raise
@@ -637,13 +643,13 @@ class MultimodalTrainer:
     def set_linear_code(self):
         """From the training pictures, some thousand of them, a small collection's in several views."""
         rows = torch.randperm(
-            len(self.train.rows), generator=stream(self.config.seed, "thumbnails")
+            len(self.train.rows), generator=torch_generator(self.config.seed, "thumbnails")
         )[:MOST_THUMBNAILS]
         side = self.model.image_encoder.side
         self.model.set_linear_code(
             torch.cat(
                 [
-                    thumbnails(self.view(self.train, part.numpy(), view), side)
+                    pooled_pixels(self.view(self.train, part.numpy(), view), side)
                     for view in range(self.views)
                     for part in rows.split(128)
                 ]
@@ -657,7 +663,11 @@ class MultimodalTrainer:
     def view(self, loader, part, view):
         """A loader's pictures, (B, C, S, S), in one of several views: the first as they are, the others jiggled."""
         images = loader.batch(part)[0]
-        return jiggle(images, stream(f"{view} {int(part[0])}", "view")) if view else images
+        return (
+            random_zoom(images, torch_generator(f"{view} {int(part[0])}", "view"))
+            if view
+            else images
+        )
 
     def stalled(self):
         best = max((row["epoch"] for row in self.metrics if row["best"]), default=0)
@@ -670,12 +680,12 @@ class MultimodalTrainer:
             self.set_linear_code()
         train, norm, speed, codes, met = self.train_epoch(epoch)
         val = self.validate()
-        if not ranks.rank():
+        if not distributed.rank():
             self.end_epoch(log, epoch, train, val, norm, speed, codes, met)
         self.within = None
-        self.metrics = ranks.of_first(self.metrics)
+        self.metrics = distributed.broadcast_object(self.metrics)
         # which the first has fitted
-        ranks.like_first(self.model.sampler)
+        distributed.broadcast_module(self.model.sampler)
 
     @torch.no_grad()
     def caption_reading(self):
@@ -715,7 +725,7 @@ class MultimodalTrainer:
                 self.device
             )
         ).cpu()
-        with unbroken():
+        with defer_signals():
             self.within = self.fitting = None
             self.metrics.append(
                 {
@@ -726,7 +736,7 @@ class MultimodalTrainer:
                     **{f"val_{part}": val[part] for part in self.loss.weights},
                     "learning_rate": self.optimizers[0].param_groups[0]["lr"],
                     "grad_norm": norm,
-                    "code_spread": diagnosis.spread(codes),
+                    "code_spread": monitor.code_variation(codes),
                     "caption_reading": self.caption_reading(),
                     "latent_mean": float(z.mean()),
                     "latent_std": float(z.std()),
@@ -740,7 +750,7 @@ class MultimodalTrainer:
             for part in self.loss.weights:
                 log(f"    - {part.capitalize()}: {train[part]:.4f}")
             log(f"  Val Loss: {val['total']:.4f}")
-            self.metrics[-1]["notes"] = diagnosis.findings(self.metrics, self.loss.weights, dead)
+            self.metrics[-1]["notes"] = monitor.findings(self.metrics, self.loss.weights, dead)
             for note in self.metrics[-1]["notes"]:
                 log(f"  ! {note}")
             if best:
@@ -788,7 +798,7 @@ class MultimodalTrainer:
                 self.load_fit(part, log)
             rows = self.order[:MOST_CODES]
             held_out = some(self.val, MOST_CHECKED, self.config.seed)
-            views = max(1, health.POWER_ROWS // len(self.val.rows))
+            views = max(1, latent_check.POWER_ROWS // len(self.val.rows))
             self.fit_sampler(
                 self.encode(self.train, rows, views=self.views),
                 rows,
@@ -801,7 +811,7 @@ class MultimodalTrainer:
             z = self.model.sampler.to_latent(
                 self.encode(self.val, held_out, noisy=True, views=views).to(self.device)
             ).cpu()
-            self.model.meta["health"] = health.check(
+            self.model.meta["health"] = latent_check.check_latent(
                 self.model, z, tokens, np.tile(np.arange(len(held_out)), views), self.config.seed
             )
             self.set_tone()
@@ -813,7 +823,7 @@ class MultimodalTrainer:
         part.unlink(missing_ok=True)
         # `part` is off the list, too
         checkpoint.record(self.folder / "best_model.pt")
-        log(health.sentence(self.model.meta["health"]))
+        log(latent_check.describe_latent(self.model.meta["health"]))
         return self.model.meta["health"]
 
     def best_weights(self, log):
@@ -939,7 +949,7 @@ class MultimodalTrainer:
         )
 
     def write_metrics(self):
-        if ranks.rank():
+        if distributed.rank():
             return
         write_text(self.folder / "metrics.json", json.dumps(self.metrics, indent=1) + "\n")
         checkpoint.record(self.folder / "metrics.json")
@@ -966,7 +976,7 @@ class MultimodalTrainer:
     def save_progress(self):
         """What an interruption at this moment would lose: last.pt, or last_fit.pt, while the sampler of the best model is fitted."""
         begin = time.monotonic()
-        if ranks.rank():
+        if distributed.rank():
             return
         if self.finishing is None:
             self.save_checkpoint()
@@ -1031,7 +1041,7 @@ class MultimodalTrainer:
         self.within = state.get("within")
         self.fitting = state.get("fitting")
         torch.set_rng_state(state.get("random", torch.get_rng_state()))
-        if ranks.rank():
+        if distributed.rank():
             return True
         if path == before:
             print(
@@ -1070,9 +1080,6 @@ class Log:
         self.file.close()
 
 
-# ---------------------------------------------------------------- the command
-
-
 def check_batch(trainer):
     """One batch under the lamp: prints what training would see -> exit status 0, or 1 where something is wrong."""
     model = trainer.model
@@ -1080,7 +1087,7 @@ def check_batch(trainer):
     images, tokens, _ = next(iter(loader))
     problems = []
     print(
-        f"device {trainer.device}, precision {trainer.precision}, {sum(weight.numel() for weight in trained(model)):,} parameters"
+        f"device {trainer.device}, precision {trainer.precision}, {sum(weight.numel() for weight in trained_weights(model)):,} parameters"
     )
     print(
         f"pictures {tuple(images.shape)}, from {images.min():.2f} to {images.max():.2f}, mean {images.mean():.2f}, standard deviation {images.std():.2f}"
@@ -1161,7 +1168,7 @@ def resolved(model_config, style, vocab_size, budget):
     if not budget:
         return model_config
     inside = within_budget(model_config, budget)
-    print(f"--parameters {budget:,}: {told_widths(model_config, inside)}")
+    print(f"--parameters {budget:,}: {describe_widths(model_config, inside)}")
     return inside
 
 
@@ -1195,7 +1202,7 @@ def must_equal(model_config, other, path):
 
 def begin_with(model, other, path):
     """The weights of another run's model. The sampler, which is fitted to a collection's codes, stays new."""
-    for part in PARTS:
+    for part in MODEL_PARTS:
         if part != "sampler":
             getattr(model, part).load_state_dict(getattr(other, part).state_dict())
     with open(path, "rb") as file:
@@ -1208,15 +1215,15 @@ def begin_with(model, other, path):
 
 
 def main(model_config, config):
-    device = ranks.start(pick_device(config.device))
+    device = distributed.start(pick_device(config.device))
     # one process speaks for all
-    if ranks.rank():
+    if distributed.rank():
         os.environ["TQDM_DISABLE"] = "1"
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
     try:
         return run_training(model_config, config, device)
     finally:
-        ranks.stop()
+        distributed.stop()
 
 
 def run_training(model_config, config, device):
@@ -1253,7 +1260,7 @@ def run_training(model_config, config, device):
         model_config = resolved(
             model_config,
             config.style,
-            len(tokenizer) if tokenizer else LARGEST_OWN_VOCABULARY,
+            len(tokenizer) if tokenizer else MAX_OWN_VOCABULARY,
             config.parameters,
         )
     # initial values
@@ -1273,14 +1280,14 @@ def run_training(model_config, config, device):
         return 0
     if config.check:
         return check_batch(trainer)
-    if ranks.rank():
+    if distributed.rank():
         # the first may have to mend files
-        ranks.of_first(None)
+        distributed.broadcast_object(None)
     elif config.fresh:
         make_way(folder)
     resumed = trainer.load_checkpoint()
-    if not ranks.rank():
-        ranks.of_first(None)
+    if not distributed.rank():
+        distributed.broadcast_object(None)
     if (
         resumed
         and config.init
@@ -1292,7 +1299,7 @@ def run_training(model_config, config, device):
     model.meta["training"] = {
         name: value
         for name, value in asdict(replace(config, precision=precision)).items()
-        if name not in NOT_KEPT
+        if name not in UNSAVED_FIELDS
     }
     print(
         f"{config.style}: {len(taught.rows):,} training and {len(val.rows):,} validation pairs, {model_config.preset} preset, {model_config.image_size} px, "

@@ -7,7 +7,7 @@ python -m benchmarks.captioning                                # wanted: at leas
 if __name__ == "__main__":
     from dataclasses import dataclass
 
-    from cli import option, parse
+    from oneseed.console.flags import option, parse_configs
 
     @dataclass(frozen=True)
     class CaptioningConfig:
@@ -15,7 +15,7 @@ if __name__ == "__main__":
         batch_size: int = option(8, "pictures of a batch")
         max_new_tokens: int = option(40, "tokens of a caption")
 
-    CONFIGS = parse(CaptioningConfig, description=__doc__)
+    CONFIGS = parse_configs(CaptioningConfig, description=__doc__)
 
 import tempfile
 import time
@@ -25,8 +25,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from caption_generation import caption_pictures, load_captioner
-from cli import run
+from oneseed.captioning.huggingface import caption_pictures, load_captioner
+from oneseed.console.command import run
 
 WANTED = 3
 

@@ -12,10 +12,10 @@ rows train on more drawings: the wording of 5,400 captions is learnt by heart in
 
 # --help answers at once
 if __name__ == "__main__":
-    from cli import parse
-    from settings import CoherenceConfig
+    from benchmarks.settings import CoherenceConfig
+    from oneseed.console.flags import parse_configs
 
-    CONFIGS = parse(CoherenceConfig, description=__doc__)
+    CONFIGS = parse_configs(CoherenceConfig, description=__doc__)
 
 import json
 import os
@@ -24,7 +24,8 @@ import sys
 import time
 from pathlib import Path
 
-from cli import UserError, run, write_text
+from oneseed.console.command import UserError, run
+from oneseed.files import write_text
 
 # name -> rows of level, training seed, drawings, further flags of training_loop.py
 PLANS = {

@@ -12,7 +12,7 @@ at most 50 MB after the first 1,000 pairs.
 if __name__ == "__main__":
     from dataclasses import dataclass
 
-    from cli import option, parse
+    from oneseed.console.flags import option, parse_configs
 
     @dataclass(frozen=True)
     class GenerationConfig:
@@ -23,7 +23,7 @@ if __name__ == "__main__":
         format: str = option("webdataset", "of the files", choices=("webdataset", "parquet"))
         device: str = option("auto", "where to run", choices=("auto", "cuda", "mps", "cpu"))
 
-    CONFIGS = parse(GenerationConfig, description=__doc__)
+    CONFIGS = parse_configs(GenerationConfig, description=__doc__)
 
 import contextlib
 import os
@@ -35,13 +35,14 @@ from pathlib import Path
 
 import torch
 
-import bulk
-from cards import encode, sign
-from cli import run
-from inference import MultimodalGenerator, described, of_seeds
-from model_architecture import latents
-from settings import InferenceConfig
-from tokenizer import END
+from oneseed.config.inference import InferenceConfig
+from oneseed.console.command import run
+from oneseed.generation import bulk
+from oneseed.generation.cards import encode_card, sign
+from oneseed.generation.generator import MultimodalGenerator
+from oneseed.generation.requests import pairs_of_seeds, with_facts
+from oneseed.model.tokenizer import END
+from oneseed.seeds import latents
 
 BATCHES = (1, 8, 32, 128)
 # of the caches' race
@@ -130,9 +131,11 @@ def measure_disk(generator, config):
     grey = generator.model.config.channels == 1
     make = lambda seeds: [
         (facts, image)
-        for _, _, facts, (image, _) in described(generator, of_seeds(generator, asked, seeds))
+        for _, _, facts, (image, _) in with_facts(
+            generator, pairs_of_seeds(generator, asked, seeds)
+        )
     ]
-    finish = lambda pair: encode(pair[1], sign(pair[1], pair[0]), grey)
+    finish = lambda pair: encode_card(pair[1], sign(pair[1], pair[0]), grey)
     making = 0.0
     encoding = 0.0
     writing = 0.0
@@ -158,13 +161,13 @@ def measure_disk(generator, config):
                 "pairs_per_file": config.block,
                 "format": config.format,
             }
-            bulk.write(
+            bulk.write_shards(
                 Path(folder, f"{start}"),
                 order,
                 make,
                 batch=asked.batch_size,
                 grey=grey,
-                ahead=bulk.AHEAD * gpu,
+                ahead=bulk.BATCHES_AHEAD * gpu,
             )
             making = making + between - begin
             encoding = encoding + after - between

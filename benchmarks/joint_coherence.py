@@ -14,8 +14,26 @@ its prior and from a Gaussian mixture fitted to its codes; "encoded" are held-ou
 
 from dataclasses import dataclass
 
-from cli import option
-from settings import PRESETS, EvaluateConfig, TrainConfig, data_option
+from oneseed.config.evaluation import EvaluateConfig
+from oneseed.config.model import PRESETS
+from oneseed.config.options import data_option
+from oneseed.config.training import TrainConfig
+from oneseed.console.command import UserError, run
+from oneseed.console.flags import option
+from oneseed.console.output import progress
+from oneseed.device import pick_device
+from oneseed.evaluation.attribute_judge import load_judge
+from oneseed.evaluation.exact import level_of
+from oneseed.evaluation.metrics import agreement, distinct, grey_pixels, shuffled, timed_pairs
+from oneseed.files import write_text
+from oneseed.generation.generator import MultimodalGenerator
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.pixels import to_pixels
+from oneseed.model.text_networks import CachedDecoder
+from oneseed.model.tokenizer import PAD, START
+from oneseed.synthetic.engravings import attributes
+from oneseed.training.data import create_data_loaders
+from oneseed.training.optimizers import make_optimizers
 
 # flag -> the library's name
 MODELS = {"mvtcae": "MVTCAE", "mopoe": "MoPoE", "cmvae": "CMVAE"}
@@ -55,9 +73,9 @@ class JointConfig:
 
 # --help answers before torch loads
 if __name__ == "__main__":
-    from cli import parse
+    from oneseed.console.flags import parse_configs
 
-    CONFIGS = parse(JointConfig, description=__doc__)
+    CONFIGS = parse_configs(JointConfig, description=__doc__)
 
 import json
 import math
@@ -69,17 +87,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-import scenes
-from cli import UserError, progress, run, write_text
-from inference import MultimodalGenerator
-from judge import load_judge
-from measures import agreement, distinct, generate, grey, level_of, shuffled
-from model_architecture import MultimodalModel, pick_device, to_pixels
-from optimizers import make_optimizers
-from text_networks import Writing
-from tokenizer import PAD, START
-from training_loop import create_data_loaders
 
 # of the pictures' Laplace likelihood, as the library's documentation has it
 SCALE = 0.75
@@ -197,7 +204,7 @@ def build(options, config, settings, pairs):
                 return models.base.ModelOutput(
                     reconstruction=self.body(z, F.pad(self.told, (1, -1), value=START))
                 )
-            writing = Writing(self.body, z, pairs.longest)
+            writing = CachedDecoder(self.body, z, pairs.longest)
             logits = []
             for _ in range(pairs.longest):
                 # (B, V)
@@ -336,7 +343,7 @@ def draw(rival, source, count, pairs, tokenizer):
 def score(pictures, captions, judge, names):
     """uint8 (N, S, S) and their N captions -> {title: number}."""
     seen = judge.see(pictures)
-    told = [scenes.parse(caption) for caption in captions]
+    told = [attributes.parse(caption) for caption in captions]
     joint = agreement(seen, told, names)
     floor = shuffled(seen, told, names)
     return {
@@ -388,7 +395,7 @@ def main(options):
     )
     (loader, held_out), _ = create_data_loaders(config, settings, tokenizer)
     judge = load_judge(options.judge)
-    names = scenes.LEVELS[level_of([tokenizer.decode(tokens) for tokens in loader.tokens])]
+    names = attributes.LEVELS[level_of([tokenizer.decode(tokens) for tokens in loader.tokens])]
 
     torch.manual_seed(settings.seed)
     # the mixture knows no other random numbers
@@ -402,10 +409,13 @@ def main(options):
     rival = build(options, config, settings, pairs)
     training = train(rival, pairs, settings, options.minutes, device)
     seeds = list(range(EvaluateConfig.first_seed, EvaluateConfig.first_seed + options.seeds))
-    ours, _ = generate(generator, seeds)
+    ours, _ = timed_pairs(generator, seeds)
     columns = {
         "ours": score(
-            grey([image for image, _ in ours]), [caption for _, caption in ours], judge, names
+            grey_pixels([image for image, _ in ours]),
+            [caption for _, caption in ours],
+            judge,
+            names,
         )
     }
     for name, source in sources(rival, pairs, held_out, options.components).items():

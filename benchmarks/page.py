@@ -10,7 +10,13 @@ code 1 where a figure is missed.
 
 from dataclasses import dataclass
 
-from cli import option
+from oneseed.console.command import UserError, run
+from oneseed.console.flags import option
+from oneseed.dataset.collection import Collection, pair_of
+from oneseed.dataset.curation import change_row, matching_rows
+from oneseed.dataset.jsonl import write_jsonl
+from oneseed.page.collection_tab import rows_of
+from oneseed.synthetic.engravings import attributes
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,9 @@ class PageConfig:
 
 # --help answers at once
 if __name__ == "__main__":
-    from cli import parse
+    from oneseed.console.flags import parse_configs
 
-    CONFIGS = parse(PageConfig, description=__doc__)
+    CONFIGS = parse_configs(PageConfig, description=__doc__)
 
 import http.client
 import json
@@ -44,12 +50,6 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-
-import scenes
-from cli import UserError, run
-from curation import change, matching
-from page_collection import rows_of
-from records import Collection, pair_of, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[1]
 # seconds at the median; seconds; seconds after imports; MB
@@ -194,7 +194,7 @@ def looked_through(count):
     """Prints what the tab's handlers take for a collection of so many rows."""
     with tempfile.TemporaryDirectory() as data:
         collection = Collection("prints", data)
-        facts = scenes.collection(min(count, 6000))
+        facts = attributes.collection(min(count, 6000))
         rows = [
             dict(
                 id=f"{number:016x}",
@@ -207,7 +207,7 @@ def looked_through(count):
                 original=f"{number}.png",
                 group=f"{number:016x}",
                 grey=True,
-                caption=scenes.tell(facts[number % len(facts)], number),
+                caption=attributes.tell(facts[number % len(facts)], number),
                 split="val" if number % 10 == 0 else "train",
                 captioner="",
             )
@@ -220,8 +220,8 @@ def looked_through(count):
             write_jsonl(path, (pair_of(row) for row in rows if row["split"] == split))
         works = {
             "first look": lambda: rows_of(collection, data),
-            "search": lambda: matching(rows_of(collection, data), "ship night", "training"),
-            "caption saved": lambda: change(
+            "search": lambda: matching_rows(rows_of(collection, data), "ship night", "training"),
+            "caption saved": lambda: change_row(
                 collection, rows[count // 2]["id"], caption="A ship at noon"
             ),
         }
@@ -289,7 +289,11 @@ def main(config):
 def seconds_of_imports():
     begin = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-c", "import gradio_demo; gradio_demo.import_gradio()"],
+        [
+            sys.executable,
+            "-c",
+            "import gradio_demo; from oneseed.page.inputs import import_gradio; import_gradio()",
+        ],
         cwd=ROOT,
         check=True,
     )

@@ -15,7 +15,7 @@ Ends with code 1 where a figure is missed. Other work on the machine spoils the 
 if __name__ == "__main__":
     from dataclasses import dataclass
 
-    from cli import option, parse
+    from oneseed.console.flags import option, parse_configs
 
     @dataclass(frozen=True)
     class PreparationConfig:
@@ -41,7 +41,7 @@ if __name__ == "__main__":
             ]:
                 raise ValueError(f"--only knows speed, rows and memory, not {wrong[0]!r}")
 
-    CONFIGS = parse(PreparationConfig, description=__doc__)
+    CONFIGS = parse_configs(PreparationConfig, description=__doc__)
 
 import io
 import json
@@ -60,12 +60,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
-from cli import UserError, progress, run
-from dataset_preparation import chunks, prepare_file, write_pixels
-from formats import SUFFIXES, suffix_of
-from pictures import content
-from records import Collection
-from workers import Workers
+from oneseed.console.command import UserError, run
+from oneseed.console.output import progress
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.pixels import write_pixels
+from oneseed.media.picture import without_margins
+from oneseed.preparation.examine import prepare_file
+from oneseed.sources.tables import SUFFIXES, suffix_of
+from oneseed.synthetic.engravings import attributes, drawing
+from oneseed.workers import Workers, chunks
 
 ROOT = Path(__file__).resolve().parents[1]
 # million pixels: times the plain way, RGB
@@ -85,8 +88,10 @@ PAPER = (246, 236, 212)
 CHILD = """
 import json, re, sys, time
 sys.path.insert(0, sys.argv[1])
-import caption_generation, dataset_preparation, settings
-main, kind = {"prepare": (dataset_preparation.main, settings.PrepareConfig), "caption": (caption_generation.main, settings.CaptionConfig)}[sys.argv[2]]
+import caption_generation, dataset_preparation
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.preparation import PrepareConfig
+main, kind = {"prepare": (dataset_preparation.main, PrepareConfig), "caption": (caption_generation.main, CaptionConfig)}[sys.argv[2]]
 start = time.monotonic()
 main(kind(**json.loads(sys.argv[3])))
 seconds = time.monotonic() - start
@@ -131,11 +136,10 @@ def originals(folder, count):
             )
         random.Random(0).shuffle(paths)
         return [Image.open(path).convert("L") for path in paths[:count]]
-    import scenes
 
     return [
-        scenes.draw(facts, seed, 512).convert("L")
-        for seed, facts in enumerate(scenes.collection(count))
+        drawing.draw(facts, seed, 512).convert("L")
+        for seed, facts in enumerate(attributes.collection(count))
     ]
 
 
@@ -225,7 +229,7 @@ def compare(paths, room, size):
                 f"{path.name} was prepared as {other.mode}, the plain way gives {one.mode}", code=1
             )
         values = [
-            np.asarray(content(image, found["width"], found["height"]), np.int16)
+            np.asarray(without_margins(image, found["width"], found["height"]), np.int16)
             for image in (one, other)
         ]
         apart.append(np.abs(values[0] - values[1]).mean())

@@ -9,10 +9,10 @@ same network, batch and number of steps as the checkpoint's own configuration.
 
 # --help answers at once
 if __name__ == "__main__":
-    from cli import parse
-    from settings import SamplersConfig
+    from benchmarks.settings import SamplersConfig
+    from oneseed.console.flags import parse_configs
 
-    CONFIGS = parse(SamplersConfig, description=__doc__)
+    CONFIGS = parse_configs(SamplersConfig, description=__doc__)
 
 import copy
 import json
@@ -23,14 +23,20 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from cli import UserError, progress, run, write_text
-from health import two_sample_auc
-from judge import load_judge
-from measures import agreement, distinct, grey, level_of, training_rows
-from model_architecture import MultimodalModel, latents, stream, to_pil, to_tensor
-from records import Collection, read_json
-from sampler import ROWS_PER_CLUSTER, Sampler
-from scenes import LEVELS, parse
+from oneseed.console.command import UserError, run
+from oneseed.console.output import progress
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import read_json
+from oneseed.evaluation.attribute_judge import load_judge
+from oneseed.evaluation.exact import level_of
+from oneseed.evaluation.metrics import agreement, distinct, grey_pixels, training_rows
+from oneseed.files import write_text
+from oneseed.model.latent_check import two_sample_auc
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.pixels import to_pil, to_tensor
+from oneseed.model.prior import ROWS_PER_CLUSTER, Prior
+from oneseed.seeds import latents, torch_generator
+from oneseed.synthetic.engravings.attributes import LEVELS, parse
 
 BATCH = 256
 LEARNING_RATE = 2e-3
@@ -54,7 +60,7 @@ def codes_of(model, collection, rows):
 def optimise(parameters, loss_of, steps, label):
     """AdamW with the schedule that training_loop.py gives the sampler; loss_of(generator) -> scalar."""
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.99))
-    generator = stream(0, "samplers")
+    generator = torch_generator(0, "samplers")
     torch.manual_seed(0)
     for step in progress(range(steps), label=label, unit="step"):
         for group in optimizer.param_groups:
@@ -73,7 +79,7 @@ class Gaussian:
     steps = 0
 
     def __init__(self, config, codes, steps):
-        self.frame = Sampler(config)
+        self.frame = Prior(config)
         for last in (self.frame.flow.outward, self.frame.regression[-1]):
             torch.nn.init.zeros_(last.weight)
             torch.nn.init.zeros_(last.bias)
@@ -98,7 +104,7 @@ class Mixture(Gaussian):
     def fit(self, steps):
         from sklearn.mixture import GaussianMixture
 
-        noisy = self.frame.noisy(self.y[:, : self.frame.dims], stream(0, "mixture"))
+        noisy = self.frame.noisy(self.y[:, : self.frame.dims], torch_generator(0, "mixture"))
         self.mixture = GaussianMixture(
             max(1, min(72, len(noisy) // 60)), reg_covar=1e-3, random_state=0
         ).fit(noisy.double().numpy())
@@ -131,7 +137,7 @@ class Flow(Gaussian):
                 torch.nn.init.normal_(module.weight, std=module.in_features**-0.5)
         self.frame.train()
         optimise(list(self.frame.parameters()), self.loss, steps, type(self).__name__)
-        self.frame.set_spread(self.y, stream(0, "spread"))
+        self.frame.set_spread(self.y, torch_generator(0, "spread"))
 
     def rows(self, generator):
         return self.y[torch.randint(len(self.y), (BATCH,), generator=generator)]
@@ -190,7 +196,7 @@ def judge_codes(model, codes, judge, names):
             captions += model.decode_text(part)
     finally:
         model.code = code
-    seen = judge.see(grey(pictures))
+    seen = judge.see(grey_pixels(pictures))
     told = [parse(caption) for caption in captions]
     return agreement(seen, told, names), distinct(seen, names)
 
@@ -210,7 +216,7 @@ def main(config):
         codes = codes_of(model, collection, train)
         held_out = codes_of(model, collection, val)
         held_out = held_out + model.config.code_noise * torch.randn(
-            held_out.shape, generator=stream(0, "held out")
+            held_out.shape, generator=torch_generator(0, "held out")
         )
         z = latents(range(FIRST_SEED, FIRST_SEED + config.seeds), model.config.latent_dim)
         for kind in (Gaussian, Mixture, Diffusion, Flow, ClustersAndFlow):

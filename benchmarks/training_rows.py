@@ -12,7 +12,7 @@ where the first step comes later than 10 s after the command, or memory grows by
 if __name__ == "__main__":
     from dataclasses import dataclass
 
-    from cli import option, parse
+    from oneseed.console.flags import option, parse_configs
 
     @dataclass(frozen=True)
     class RowsConfig:
@@ -21,7 +21,7 @@ if __name__ == "__main__":
             "", "where they are prepared and removed again (default: the system's folder for that)"
         )
 
-    CONFIGS = parse(RowsConfig, description=__doc__)
+    CONFIGS = parse_configs(RowsConfig, description=__doc__)
 
 import json
 import re
@@ -32,7 +32,7 @@ import time
 from pathlib import Path
 
 from benchmarks.preparation import BASE, ROOT, SMALL, stage
-from cli import UserError, run
+from oneseed.console.command import UserError, run
 
 # seconds; MB
 FIRST_STEP = 10
@@ -42,7 +42,8 @@ CHILD = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
 import training_loop
-from settings import PRESETS, ModelConfig, TrainConfig
+from oneseed.config.model import PRESETS, ModelConfig
+from oneseed.config.training import TrainConfig
 Trainer, times, step, finish = training_loop.MultimodalTrainer, {}, training_loop.MultimodalTrainer.step, training_loop.MultimodalTrainer.finish
 
 def timed_step(self, *given, **named):

@@ -13,8 +13,9 @@ Operations are counted by PyTorch (multiplications and additions of matrices and
 if __name__ == "__main__":
     from dataclasses import dataclass
 
-    from cli import option, parse
-    from settings import PRESETS, ModelConfig, TrainConfig
+    from oneseed.config.model import PRESETS, ModelConfig
+    from oneseed.config.training import TrainConfig
+    from oneseed.console.flags import option, parse_configs
 
     @dataclass(frozen=True)
     class StepConfig:
@@ -30,7 +31,9 @@ if __name__ == "__main__":
             "that both sides of --against plain are trained on before their reconstructions are compared, and ours of --against eager",
         )
 
-    CONFIGS = parse(ModelConfig, TrainConfig, StepConfig, description=__doc__, presets=PRESETS)
+    CONFIGS = parse_configs(
+        ModelConfig, TrainConfig, StepConfig, description=__doc__, presets=PRESETS
+    )
 
 import contextlib
 import tempfile
@@ -44,15 +47,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import scenes
-from batches import PairLoader
-from cli import progress, run
-from memory import peak, states, told, total
-from model_architecture import MultimodalModel, pick_device
-from optimizers import trained
-from settings import LARGEST_OWN_VOCABULARY
-from speed import matrix_speed, operations, seconds
-from tokenizer import PAD, Encoded, Tokenizer
+from oneseed.config.model import MAX_OWN_VOCABULARY
+from oneseed.console.command import run
+from oneseed.console.output import progress
+from oneseed.device import pick_device
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.tokenizer import PAD, Encoded, Tokenizer
+from oneseed.synthetic.engravings import attributes, drawing
+from oneseed.training.data import PairLoader
+from oneseed.training.memory import format_bytes, measured_peak, optimizer_bytes, total_bytes
+from oneseed.training.optimizers import trained_weights
+from oneseed.training.speed import count_flops, peak_matmul_flops, seconds_of
 from training_loop import MultimodalTrainer, resolved
 
 HELD_OUT = 16
@@ -62,20 +67,20 @@ MOST_DRAWN = 1200
 def drawn(folder, model_config, config, count):
     """Built-in drawings in a memory-mapped cache -> (loader of all but the last HELD_OUT, loader of these, tokenizer)."""
     size = model_config.image_size
-    facts = scenes.collection(count + HELD_OUT)
+    facts = attributes.collection(count + HELD_OUT)
     pixels = np.lib.format.open_memmap(
         Path(folder) / "pixels.npy",
         "w+",
         np.uint8,
         (len(facts), size, size) + (3,) * (model_config.channels == 3),
     )
-    captions = [scenes.tell(one, seed) for seed, one in enumerate(facts)]
+    captions = [attributes.tell(one, seed) for seed, one in enumerate(facts)]
     for seed, one in enumerate(progress(facts, label="drawing", unit="picture")):
         pixels[seed] = np.asarray(
-            scenes.draw(one, seed, size).convert("RGB" if model_config.channels == 3 else "L")
+            drawing.draw(one, seed, size).convert("RGB" if model_config.channels == 3 else "L")
         )
     pixels.flush()
-    tokenizer = Tokenizer.train(captions, model_config.vocab_size or LARGEST_OWN_VOCABULARY)
+    tokenizer = Tokenizer.train(captions, model_config.vocab_size or MAX_OWN_VOCABULARY)
     pixels = np.load(Path(folder) / "pixels.npy", mmap_mode="r")
     return (
         PairLoader(
@@ -217,7 +222,11 @@ def line(name, time_, count, flops, speed, batch=None):
 
 def remembered(work, weights, optimizers, device):
     """Bytes that a step holds: weights, gradients, optimisers, and the most beyond these."""
-    return peak(work, device) + 2 * total(weights) + total(states(optimizers))
+    return (
+        measured_peak(work, device)
+        + 2 * total_bytes(weights)
+        + total_bytes(optimizer_bytes(optimizers))
+    )
 
 
 def main(model_config, config, options):
@@ -225,7 +234,7 @@ def main(model_config, config, options):
     precision = {"auto": "bf16" if device.type == "cuda" else "fp32"}.get(
         config.precision, config.precision
     )
-    speed = matrix_speed(device, torch.bfloat16 if precision == "bf16" else torch.float32)
+    speed = peak_matmul_flops(device, torch.bfloat16 if precision == "bf16" else torch.float32)
     model_config = resolved(model_config, config.style, 600, config.parameters)
     batch = config.batch_size
     with tempfile.TemporaryDirectory() as folder:
@@ -256,9 +265,9 @@ def main(model_config, config, options):
         begin = time.perf_counter()
         step()
         first = time.perf_counter() - begin
-        whole = seconds(step, options.steps, device)
-        reading = seconds(lambda: loader.batch(order), 5, device)
-        flops = operations(step)
+        whole = seconds_of(step, options.steps, device)
+        reading = seconds_of(lambda: loader.batch(order), 5, device)
+        flops = count_flops(step)
         code = torch.randn(batch, model_config.latent_dim, device=device)
         model = trainer.model
         parts = {
@@ -271,17 +280,17 @@ def main(model_config, config, options):
             "optimisers": lambda: [optimizer.step() for optimizer in trainer.optimizers],
         }
         print(
-            f"{model_config.preset} preset, {model_config.image_size} px, batch {batch}, {sum(weight.numel() for weight in trained(model)) / 1e6:.1f} M trained parameters, {device}, {precision}; "
+            f"{model_config.preset} preset, {model_config.image_size} px, batch {batch}, {sum(weight.numel() for weight in trained_weights(model)) / 1e6:.1f} M trained parameters, {device}, {precision}; "
             f"matrices {speed / 1e9:,.0f} GFLOP/s"
         )
         print(line("whole step", whole, 1, flops, speed, batch))
         print(
-            f"  first step {first:.1f} s; waiting for data {reading / (whole + reading):.1%}; a step holds {told(remembered(step, trained(model), trainer.optimizers, device))}"
+            f"  first step {first:.1f} s; waiting for data {reading / (whole + reading):.1%}; a step holds {format_bytes(remembered(step, trained_weights(model), trainer.optimizers, device))}"
         )
         for name, work in parts.items():
             with trainer.autocast():
-                spent = seconds(work, options.steps, device)
-                print(line(name, spent, spent / whole, operations(work), speed))
+                spent = seconds_of(work, options.steps, device)
+                print(line(name, spent, spent / whole, count_flops(work), speed))
 
         if options.against == "eager":
             ours = fresh()
@@ -289,7 +298,7 @@ def main(model_config, config, options):
             plain.precision = "fp32"
             plain.optimizers = [
                 torch.optim.AdamW(
-                    trained(plain.model),
+                    trained_weights(plain.model),
                     lr=1e-3,
                     betas=(0.9, 0.98),
                     weight_decay=config.weight_decay,
@@ -356,7 +365,7 @@ def main(model_config, config, options):
                     float(distance(drawn_, seen.to(device))),
                 )
                 print(
-                    f"  {name:<6} {found[name][0]:7.2f} pictures/s   {told(holds)}   L1 + MSE of {HELD_OUT} held-out pictures after {options.pictures} pictures {found[name][2]:.3f}   "
+                    f"  {name:<6} {found[name][0]:7.2f} pictures/s   {format_bytes(holds)}   L1 + MSE of {HELD_OUT} held-out pictures after {options.pictures} pictures {found[name][2]:.3f}   "
                     f"{sum(weight.numel() for weight in weights) / 1e6:.0f} M parameters",
                     flush=True,
                 )

@@ -12,6 +12,16 @@ from pathlib import Path
 
 import pytest
 
+import caption_generation
+import dataset_preparation
+import training_loop
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.model import ModelConfig
+from oneseed.config.preparation import PrepareConfig
+from oneseed.config.training import TrainConfig
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.tokenizer import Tokenizer
+
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
 os.environ.setdefault("TQDM_DISABLE", "1")
 
@@ -158,7 +168,6 @@ def caption_server(monkeypatch):
 
 def tiny_config(**changes):
     """A real model that trains in seconds: 32 px grey, latent 32."""
-    from settings import ModelConfig
 
     return ModelConfig(
         **{
@@ -202,8 +211,6 @@ CAPTIONS = [
 def tiny_model():
     """An untrained tiny model whose last layers are not zero, so that outputs depend on what they should."""
     import torch
-    from model_architecture import MultimodalModel
-    from tokenizer import Tokenizer
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -217,9 +224,6 @@ def tiny_model():
 @pytest.fixture(scope="session")
 def builtin_data(tmp_path_factory):
     """A data folder with forty prepared and captioned built-in pictures of 32 px -> its path."""
-    import caption_generation
-    import dataset_preparation
-    from settings import CaptionConfig, PrepareConfig
 
     data = tmp_path_factory.mktemp("builtin") / "data"
     dataset_preparation.main(
@@ -240,8 +244,6 @@ def builtin_data(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_run(builtin_data, tmp_path_factory):
     """A finished training run of the tiny model on builtin_data -> its checkpoint folder."""
-    import training_loop
-    from settings import TrainConfig
 
     folder = tmp_path_factory.mktemp("run") / "checkpoints"
     training_loop.main(

@@ -13,12 +13,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-import archives
-import dataset_preparation
-from cli import UserError
-from records import read_jsonl
 from test_dataset_preparation import contents, picture, run_main, snapshot
+
+from oneseed.console.command import UserError
+from oneseed.dataset.jsonl import read_jsonl
+from oneseed.sources import archive_members, resolve, unpacking
 
 
 def png(seed, size=80):
@@ -70,7 +69,7 @@ def unpacked(archive, format="auto"):
     }
     before = around()
     target = room / "target" / "pictures"
-    lost, _ = archives.unpack(archive, target, format)
+    lost, _ = unpacking.unpack(archive, target, format)
     assert around() == before, "something was written outside"
     assert os.listdir(room / "target") == ["pictures"] and not [
         path for path in target.rglob("*") if path.is_symlink() or path.is_dir()
@@ -78,7 +77,7 @@ def unpacked(archive, format="auto"):
     rows = read_jsonl(target / "metadata.jsonl")
     assert {row["file_name"] for row in rows} == set(os.listdir(target)) - {
         "metadata.jsonl",
-        archives.MARKER,
+        unpacking.UNPACKING_MARKER,
     }
     assert not (room.parent / "evil.png").exists() and not Path("/evil.png").exists()
     return {row["member"]: (target / row["file_name"]).read_bytes() for row in rows}, {
@@ -104,7 +103,7 @@ def test_an_archive_is_a_source_like_the_folder_it_holds(tmp_path, name):
         and report["source"] == archive.as_posix()
     )
     assert {
-        path.read_bytes() for path in (collection.raw / dataset_preparation.UNPACKED).rglob("*.png")
+        path.read_bytes() for path in (collection.raw / resolve.UNPACKED).rglob("*.png")
     } == set(PICTURES.values())
     before = snapshot(tmp_path / "data")
     run_main(archive, tmp_path)
@@ -233,7 +232,7 @@ def test_bombs_are_not_unpacked(tmp_path):
     bomb = bytes(2**25)
     (tmp_path / "z").mkdir()
     pictures, reasons = unpacked(make_zip(tmp_path / "z" / "set.zip", {"bomb.png": bomb} | GOOD))
-    assert pictures == PICTURES and reasons == {"bomb.png": archives.TOO_TIGHT}
+    assert pictures == PICTURES and reasons == {"bomb.png": archive_members.TOO_TIGHT}
     (tmp_path / "t").mkdir()
     pictures, reasons = unpacked(
         make_tar(
@@ -244,15 +243,15 @@ def test_bombs_are_not_unpacked(tmp_path):
     )
     assert pictures.keys() == {*PICTURES, "one.png"}
     assert reasons == {
-        "bomb.png": archives.TOO_TIGHT,
-        "set.tgz": f"{archives.TOO_TIGHT}: {archives.REST}",
+        "bomb.png": archive_members.TOO_TIGHT,
+        "set.tgz": f"{archive_members.TOO_TIGHT}: {archive_members.REST}",
     }
 
 
 def test_many_small_bombs_meet_the_limit_of_the_whole(tmp_path):
     many = {f"{number}.bmp": bytes(2**23) for number in range(12)}
     pictures, reasons = unpacked(make_zip(tmp_path / "set.zip", many | GOOD))
-    assert len(pictures) == 8 and set(reasons.values()) == {archives.TOO_TIGHT}, (
+    assert len(pictures) == 8 and set(reasons.values()) == {archive_members.TOO_TIGHT}, (
         "64 MiB; what is left out takes no room"
     )
 
@@ -292,12 +291,15 @@ def test_a_name_of_gigabytes_is_not_read_into_memory(tmp_path):
         + bytes(10240)
     )
     pictures, reasons = unpacked(archive)
-    assert list(pictures) == ["a.png"] and reasons == {"set.tar": f"damaged: {archives.REST}"}
+    assert list(pictures) == ["a.png"] and reasons == {
+        "set.tar": f"damaged: {archive_members.REST}"
+    }
 
 
 def test_limits_on_members_and_sizes(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MOST_MEMBERS", 5)
-    monkeypatch.setattr(archives, "LARGEST_MEMBER", 50_000)
+    for module in (archive_members, unpacking):
+        monkeypatch.setattr(module, "MAX_MEMBERS", 5)
+        monkeypatch.setattr(module, "MAX_MEMBER_BYTES", 50_000)
     many = {"large.png": png(0, 400)} | {f"{number}.png": png(number) for number in range(7)}
     for name, make in (("set.zip", make_zip), ("set.tar", make_tar)):
         (tmp_path / name[4:]).mkdir()
@@ -305,7 +307,7 @@ def test_limits_on_members_and_sizes(tmp_path, monkeypatch):
         assert list(pictures) == [f"{number}.png" for number in range(4)]
         assert reasons == {
             "large.png": "larger than 50,000 bytes",
-            name: f"more than 5 members: {archives.REST}",
+            name: f"more than 5 members: {archive_members.REST}",
         }
 
 
@@ -352,7 +354,7 @@ def test_what_stands_before_a_cut_is_kept(tmp_path, name):
             continue
         assert pictures.items() <= members.items()
         if name == "set.zip":
-            assert f"cut off: {archives.REST}" in reasons.values() or pictures == members
+            assert f"cut off: {archive_members.REST}" in reasons.values() or pictures == members
             kept = [picture for picture in members if zipfile_end(tmp_path / name, picture) <= end]
         elif name == "set.tar":
             kept = [
@@ -389,7 +391,7 @@ def test_flipped_bytes_never_crash_nor_write_elsewhere(tmp_path, name):
     """Headers, lists, lengths and names too. A zip's checksums let no changed picture pass."""
     if name == "set.parquet":
         pyarrow = pytest.importorskip("pyarrow")
-        import pyarrow.parquet
+        pytest.importorskip("pyarrow.parquet")
 
         pyarrow.parquet.write_table(
             pyarrow.Table.from_pylist(
@@ -453,7 +455,7 @@ def test_what_is_no_archive_is_named_in_one_sentence(tmp_path, name, content):
 
 def test_an_interrupted_unpacking_begins_anew(tmp_path, monkeypatch):
     archive = make_zip(tmp_path / "set.zip", GOOD)
-    real = archives.copy
+    real = unpacking.copy_member
     calls = []
 
     def interrupted(member, path):
@@ -463,11 +465,11 @@ def test_an_interrupted_unpacking_begins_anew(tmp_path, monkeypatch):
         calls.append(path)
         return real(member, path)
 
-    monkeypatch.setattr(archives, "copy", interrupted)
+    monkeypatch.setattr(unpacking, "copy_member", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        archives.unpack(archive, tmp_path / "target" / "pictures")
+        unpacking.unpack(archive, tmp_path / "target" / "pictures")
     assert os.listdir(tmp_path / "target") == [".pictures.partial"]
-    monkeypatch.setattr(archives, "copy", real)
+    monkeypatch.setattr(unpacking, "copy_member", real)
     assert unpacked(archive) == (PICTURES, {})
 
 
@@ -475,7 +477,7 @@ def test_a_changed_archive_is_unpacked_anew_and_an_equal_one_is_not(tmp_path, mo
     archive = make_zip(tmp_path / "set.zip", GOOD)
     first = unpacked(archive)
     with monkeypatch.context() as patch:
-        patch.setattr(archives, "fill", None)
+        patch.setattr(unpacking, "unpack_into", None)
         assert unpacked(archive) == first
     make_zip(archive, {"c.png": png(3)})
     assert unpacked(archive) == ({"c.png": png(3)}, {})

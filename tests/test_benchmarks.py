@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import scenes
+
 from benchmarks import captioning, coherence, generation, page, preparation, samplers, training_rows
-from cli import UserError
-from settings import CoherenceConfig, SamplersConfig
+from benchmarks.settings import CoherenceConfig, SamplersConfig
+from oneseed.console.command import UserError
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.synthetic.engravings import attributes
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,7 +26,7 @@ class Guess:
     about = {}
 
     def see(self, pixels):
-        return [dict(scenes.collection(1)[0]) for _ in pixels]
+        return [dict(attributes.collection(1)[0]) for _ in pixels]
 
 
 def test_every_sampler_is_fitted_to_the_same_codes_and_judged(
@@ -91,7 +93,6 @@ def test_a_coherence_run_goes_on_where_it_stood(tmp_path, monkeypatch, capsys):
 
 def test_a_mixture_keeps_a_seed_to_its_row(tiny_run, builtin_data):
     import torch
-    from model_architecture import MultimodalModel
 
     model = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
     mixture = samplers.Mixture(model.config, torch.randn(200, 32), 0)

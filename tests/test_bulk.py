@@ -9,16 +9,16 @@ import tarfile
 import time
 from pathlib import Path
 
-import bulk
-import cards
-import formats
-import inference
 import numpy as np
 import pytest
-from cli import UserError
-from inference import MultimodalGenerator
 from PIL import Image
-from settings import InferenceConfig
+
+import inference
+from oneseed.config.inference import InferenceConfig
+from oneseed.console.command import UserError
+from oneseed.dataset import containers
+from oneseed.generation import bulk, cards
+from oneseed.generation.generator import MultimodalGenerator
 
 ROOT = Path(__file__).parents[1]
 
@@ -165,7 +165,7 @@ def test_pictures_are_encoded_while_the_next_are_made_and_few_wait(tmp_path, mon
     made = [0]
     done = [0]
     most = [0]
-    real = bulk.encode
+    real = cards.encode_card
 
     def slow(*args):
         time.sleep(0.02)
@@ -177,12 +177,14 @@ def test_pictures_are_encoded_while_the_next_are_made_and_few_wait(tmp_path, mon
         most[0] = max(most[0], made[0] - done[0])
         return [({"seed": seed, "caption": ""}, Image.new("L", (8, 8))) for seed in seeds]
 
-    monkeypatch.setattr(bulk, "encode", slow)
-    monkeypatch.setattr(bulk.os, "cpu_count", lambda: 1)
-    bulk.write(
+    monkeypatch.setattr(bulk, "encode_card", slow)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    bulk.write_shards(
         tmp_path, dict(count=60, first=0, pairs_per_file=20, format="webdataset"), make, batch=3
     )
-    assert 3 < most[0] <= (bulk.AHEAD + 2) * 3 and sorted(pairs_in(tmp_path)) == list(range(60))
+    assert 3 < most[0] <= (bulk.BATCHES_AHEAD + 2) * 3 and sorted(pairs_in(tmp_path)) == list(
+        range(60)
+    )
 
 
 @pytest.mark.parametrize("format", ["webdataset", "parquet"])
@@ -234,7 +236,7 @@ def test_a_killed_run_goes_on_and_every_pair_is_there_once(tiny_run, tmp_path, k
         seeds = [
             row["seed"]
             for path in sorted(out.glob("*.parquet"))
-            for row in formats.pyarrow_parquet().read_table(path, columns=["seed"]).to_pylist()
+            for row in containers.pyarrow_parquet().read_table(path, columns=["seed"]).to_pylist()
         ]
         assert seeds == list(range(flags["count"]))
     else:

@@ -14,12 +14,17 @@ import pytest
 from PIL import Image
 
 import caption_generation
-import cli
-from caption_generation import in_share
-from cli import UserError
-from records import Collection, read_jsonl
-from settings import CaptionConfig
-from wording import worded
+import dataset_preparation
+from oneseed.captioning import huggingface
+from oneseed.captioning.captions import in_share
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.preparation import PrepareConfig
+from oneseed.console.command import UserError
+from oneseed.console.flags import parse_configs
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import read_jsonl
+from oneseed.dataset.wording import worded
+from oneseed.synthetic.engravings import attributes
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -138,12 +143,11 @@ def test_captions_read_in_the_words_of_their_style(caption, style, expected):
 
 
 def test_builtin_captions_stay_untouched():
-    import scenes
 
     for level in range(1, 6):
         told = [
-            scenes.tell(facts, seed, level)
-            for seed, facts in enumerate(scenes.collection(100, level, 0))
+            attributes.tell(facts, seed, level)
+            for seed, facts in enumerate(attributes.collection(100, level, 0))
         ]
         assert [worded(caption, "builtin") for caption in told] == told
 
@@ -292,7 +296,7 @@ def test_a_captioner_writes_what_is_missing_and_keeps_the_rest(tmp_path, blip2):
 
 def test_a_batch_gives_what_single_pictures_give(tmp_path, blip2):
     """Right padding changed two of three captions of a batch; prompts of different length make padding show."""
-    processor, model = caption_generation.load_captioner(blip2, "cpu")
+    processor, model = huggingface.load_captioner(blip2, "cpu")
     pictures = [
         Image.fromarray(np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8))
         for seed in range(5)
@@ -304,9 +308,9 @@ def test_a_batch_gives_what_single_pictures_give(tmp_path, blip2):
         "a picture of two",
         "an engraving of",
     ]
-    together = caption_generation.caption_pictures(pictures, prompts, processor, model, 8)
+    together = huggingface.caption_pictures(pictures, prompts, processor, model, 8)
     alone = [
-        caption_generation.caption_pictures([picture], [prompt], processor, model, 8)[0]
+        huggingface.caption_pictures([picture], [prompt], processor, model, 8)[0]
         for picture, prompt in zip(pictures, prompts)
     ]
     assert together == alone and any(caption for caption, _ in together)
@@ -316,7 +320,7 @@ def test_a_batch_gives_what_single_pictures_give(tmp_path, blip2):
 def test_a_resumed_run_captions_nothing_twice(tmp_path, blip2, monkeypatch):
     collection = prepared(tmp_path, 10, caption="", pictures=True)
     seen = []
-    real = caption_generation.caption_pictures
+    real = huggingface.caption_pictures
 
     def watched(pictures, *rest):
         if len(seen) == 6:
@@ -324,7 +328,7 @@ def test_a_resumed_run_captions_nothing_twice(tmp_path, blip2, monkeypatch):
         seen.extend(picture.tobytes() for picture in pictures)
         return real(pictures, *rest)
 
-    monkeypatch.setattr(caption_generation, "caption_pictures", watched)
+    monkeypatch.setattr(huggingface, "caption_pictures", watched)
     with pytest.raises(KeyboardInterrupt):
         run_main(tmp_path, captioner=blip2, batch_size=3, max_new_tokens=8)
     log = tmp_path / "captions" / "engraving_generated.jsonl"
@@ -332,7 +336,7 @@ def test_a_resumed_run_captions_nothing_twice(tmp_path, blip2, monkeypatch):
     with open(log, "a") as file:
         file.write('{"id": "torn by a k')
     monkeypatch.setattr(
-        caption_generation,
+        huggingface,
         "caption_pictures",
         lambda pictures, *rest: (
             seen.extend(picture.tobytes() for picture in pictures) or real(pictures, *rest)
@@ -671,15 +675,15 @@ def test_every_family_captions_in_a_batch_as_alone_and_without_its_prompt(
     model.generation_config.eos_token_id = 2
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    processor, model = caption_generation.load_captioner(str(tmp_path), "cpu")
+    processor, model = huggingface.load_captioner(str(tmp_path), "cpu")
     pictures = [
         Image.fromarray(np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8))
         for seed in range(4)
     ]
     prompts = ["an engraving of", "an icon of", "a picture of two", "an engraving of"]
-    together = caption_generation.caption_pictures(pictures, prompts, processor, model, 8)
+    together = huggingface.caption_pictures(pictures, prompts, processor, model, 8)
     assert together == [
-        caption_generation.caption_pictures([picture], [prompt], processor, model, 8)[0]
+        huggingface.caption_pictures([picture], [prompt], processor, model, 8)[0]
         for picture, prompt in zip(pictures, prompts)
     ]
     assert all(
@@ -692,19 +696,17 @@ def test_every_family_captions_in_a_batch_as_alone_and_without_its_prompt(
 
 
 def test_a_caption_that_met_the_length_limit_is_known(blip2):
-    processor, model = caption_generation.load_captioner(blip2, "cpu")
+    processor, model = huggingface.load_captioner(blip2, "cpu")
     pictures = [Image.new("RGB", (32, 32), shade) for shade in ("red", "white")]
     prompts = ["an engraving of"] * 2
     assert [
-        cut
-        for _, cut in caption_generation.caption_pictures(pictures, prompts, processor, model, 2)
+        cut for _, cut in huggingface.caption_pictures(pictures, prompts, processor, model, 2)
     ] == [True, True]
     model.language_model.generation_config.suppress_tokens = [
         token for token in range(len(processor.tokenizer)) if token != 2
     ]
     assert [
-        cut
-        for _, cut in caption_generation.caption_pictures(pictures, prompts, processor, model, 2)
+        cut for _, cut in huggingface.caption_pictures(pictures, prompts, processor, model, 2)
     ] == [False, False], "only an end could be written"
 
 
@@ -747,9 +749,9 @@ def test_every_picture_is_in_one_share_and_stays_there():
 def counted(monkeypatch):
     """-> list that grows by every picture a captioner is shown."""
     seen = []
-    real = caption_generation.caption_pictures
+    real = huggingface.caption_pictures
     monkeypatch.setattr(
-        caption_generation,
+        huggingface,
         "caption_pictures",
         lambda pictures, *rest: (
             seen.extend(picture.tobytes() for picture in pictures) or real(pictures, *rest)
@@ -838,7 +840,7 @@ def test_ranks_of_torchrun_are_shards_and_name_the_command_that_gathers(
     assert (
         len(said) == 2 and len(counted) == 8 and command[:2] == ["python", "caption_generation.py"]
     )
-    (config,) = cli.parse(CaptionConfig, description="", argv=command[2:])
+    (config,) = parse_configs(CaptionConfig, description="", argv=command[2:])
     assert not caption_generation.main(config) and len(counted) == 8 and len(sides(collection)) > 6
 
 
@@ -849,16 +851,16 @@ def test_each_rank_has_a_gpu_of_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     assert (
-        caption_generation.pick_device("auto") == "cuda"
-        and caption_generation.pick_device("cpu") == "cpu"
+        huggingface.pick_caption_device("auto") == "cuda"
+        and huggingface.pick_caption_device("cpu") == "cpu"
     )
     for rank, device in (("0", "cuda:0"), ("1", "cuda:1"), ("2", "cuda:0")):
         monkeypatch.setenv("LOCAL_RANK", rank)
         assert (
-            caption_generation.pick_device("auto")
-            == caption_generation.pick_device("cuda")
+            huggingface.pick_caption_device("auto")
+            == huggingface.pick_caption_device("cuda")
             == device
-            and caption_generation.pick_device("cpu") == "cpu"
+            and huggingface.pick_caption_device("cpu") == "cpu"
         )
 
 
@@ -964,14 +966,14 @@ def test_without_a_gpu_the_time_and_a_smaller_command_come_first(tmp_path, monke
     def stop(*arguments):
         raise UserError("stopped before loading")
 
-    monkeypatch.setattr(caption_generation, "load_captioner", stop)
-    monkeypatch.setattr(caption_generation, "PARAMETERS", {caption_generation.BLIP2: 3.74e15})
+    monkeypatch.setattr(huggingface, "load_captioner", stop)
+    monkeypatch.setattr(huggingface, "PARAMETERS", {huggingface.BLIP2: 3.74e15})
     with pytest.raises(UserError, match="stopped"):
         run_main(tmp_path, device="cpu")
     said = capsys.readouterr().out
     assert (
         "hours for 3 pictures" in said
-        and f"--captioner {caption_generation.SMALLER}" in said
+        and f"--captioner {huggingface.SMALLER}" in said
         and "--max-samples" in said
     )
 
@@ -980,8 +982,6 @@ def test_without_a_gpu_the_time_and_a_smaller_command_come_first(tmp_path, monke
     "ENGRAVINGS" not in os.environ, reason="set ENGRAVINGS to the folder of real pictures"
 )
 def test_real_engravings_are_dealt_763_and_85(tmp_path):
-    import dataset_preparation
-    from settings import PrepareConfig
 
     dataset_preparation.main(
         PrepareConfig(source=os.environ["ENGRAVINGS"], image_size=32, workers=2, data=str(tmp_path))

@@ -6,10 +6,18 @@ import re
 
 import numpy as np
 from PIL import Image
-
-from caption_quality import SHOWN, find_flags, quality, sample, told, write_review
-from records import Collection
 from test_caption_generation import prepared, run_main
+
+from oneseed.captioning.quality import (
+    MAX_SHOWN,
+    find_flags,
+    quality,
+    quality_lines,
+    rows_to_show,
+    write_review,
+)
+from oneseed.dataset.collection import Collection
+from oneseed.synthetic.engravings import attributes
 
 
 def rows_of(captions, **more):
@@ -64,7 +72,7 @@ def test_the_numbers_are_those_of_the_captions():
         re.match(r"50% of the captions (?:that a captioner wrote )?(stand|say|end)", warning)[1]
         for warning in numbers["warnings"]
     ] == ["stand", "say", "end"]
-    assert all(len(line) < 250 for line in told(numbers))
+    assert all(len(line) < 250 for line in quality_lines(numbers))
 
 
 def test_a_caption_that_many_pictures_share_says_little_however_long_it_is():
@@ -83,10 +91,12 @@ def test_a_caption_that_many_pictures_share_says_little_however_long_it_is():
 
 
 def test_good_captions_are_not_warned_of():
-    import scenes
 
     rows = rows_of(
-        [scenes.tell(facts, seed, 5) for seed, facts in enumerate(scenes.collection(300, 5, 0))]
+        [
+            attributes.tell(facts, seed, 5)
+            for seed, facts in enumerate(attributes.collection(300, 5, 0))
+        ]
     )
     assert not quality(rows, find_flags(rows))["warnings"]
 
@@ -181,22 +191,22 @@ def test_hostile_captions_are_shown_letter_by_letter_and_do_nothing(tmp_path):
 
 def test_the_page_shows_flagged_pairs_first_and_the_same_ones_every_time(tmp_path):
     rows = rows_of(
-        [f"An engraving of house number {number} by the sea" for number in range(SHOWN + 50)]
+        [f"An engraving of house number {number} by the sea" for number in range(MAX_SHOWN + 50)]
         + ["An engraving of a man"] * 3
     )
     flags = find_flags(rows)
-    shown = sample(rows, flags)
+    shown = rows_to_show(rows, flags)
     assert (
-        len(shown) == SHOWN
+        len(shown) == MAX_SHOWN
         and {row["caption"] for row in shown[:3]} == {"An engraving of a man"}
-        and shown == sample(rows[::-1], flags)
+        and shown == rows_to_show(rows[::-1], flags)
     )
     assert [row["id"] for row in shown[3:]] != sorted(row["id"] for row in shown[3:]), (
         "a sample of all, not the first ones"
     )
     text = reviewed(tmp_path, rows)
     assert (
-        text.count("<article>") == SHOWN
+        text.count("<article>") == MAX_SHOWN
         and "297 of 350" in text
         and text.index("To look at") < text.index("A sample of the others")
     )

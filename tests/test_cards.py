@@ -2,13 +2,17 @@
 
 import os
 
-import cards
 import numpy as np
 import pytest
-from cli import UserError
-from inference import MultimodalGenerator, main, save_pair
 from PIL import Image, PngImagePlugin
-from settings import InferenceConfig
+
+from inference import main
+from oneseed.config.inference import InferenceConfig
+from oneseed.console.command import UserError, run
+from oneseed.generation import cards
+from oneseed.generation.generator import MultimodalGenerator
+from oneseed.generation.rendering import save_pair
+from oneseed.model.multimodal import MultimodalModel
 
 HOW_MANY = 200 if os.environ.get("LONG") else 3
 
@@ -29,7 +33,7 @@ def write(run, folder, **flags):
 
 def rewritten(path, change=lambda facts: None, pixels=lambda array: None, signed=False):
     """The card with changed facts or pixels, beside it -> its path. signed: whoever changed it also wrote the digests anew."""
-    image, facts = cards.read(path)
+    image, facts = cards.read_card(path)
     array = np.array(image)
     change(facts)
     pixels(array)
@@ -39,7 +43,7 @@ def rewritten(path, change=lambda facts: None, pixels=lambda array: None, signed
             image, {key: value for key, value in facts.items() if key not in cards.DIGESTS}
         )
     changed = path.with_name(f"changed_{path.name}")
-    changed.write_bytes(cards.encode(image, facts))
+    changed.write_bytes(cards.encode_card(image, facts))
     return changed
 
 
@@ -151,8 +155,6 @@ def test_captions_drawn_at_a_temperature_are_drawn_again(generator, tiny_run, tm
 
 
 def test_exit_codes_say_what_became_of_a_card(tiny_run, some, tmp_path, capsys):
-    from cli import run
-    from model_architecture import MultimodalModel
     import torch
 
     other = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
@@ -224,7 +226,7 @@ def test_any_text_survives_in_a_card(tmp_path):
         Image.new("RGB", (8, 8)),
         {"caption": caption, "prompt": None, "seed": 7, "guidance": 2.5, "fingerprint": "f"},
     )
-    _, facts = cards.read(tmp_path / "one.png")
+    _, facts = cards.read_card(tmp_path / "one.png")
     assert (
         facts["caption"] == caption
         and (facts["seed"], facts["guidance"]) == (7, 2.5)
@@ -246,7 +248,6 @@ def test_the_fingerprint_is_of_what_a_model_gives_and_not_of_its_file(
     generator, tiny_run, tmp_path
 ):
     import torch
-    from model_architecture import MultimodalModel
 
     model = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
     model.meta |= {"health": {"passed": False}, "epoch": 99, "match": None}

@@ -8,13 +8,15 @@ import re
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-
-import checking
-import dataset_preparation
-from cli import UserError
-from records import Collection, read_json, write_jsonl
-from settings import PrepareConfig
 from test_dataset_preparation import SIZE, picture, run_main, snapshot
+
+import dataset_preparation
+from oneseed.config.preparation import PrepareConfig
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import read_json, write_jsonl
+from oneseed.preparation import check as check_module
+from oneseed.preparation import check_page, check_report, examine
 
 HOSTILE = "<script>document.title='owned'</script><img src=//x.org onerror=alert(1)>\x1b[31m\u202etxet\u202c"
 
@@ -187,12 +189,12 @@ def test_margins_count_neither_as_light_nor_as_sharp(tmp_path):
 def test_sharpness_is_the_variance_of_the_laplacian():
     """Of alternating columns 0 and 255 every inner value differs from both its neighbours: the Laplacian is +-510."""
     stripes = Image.fromarray(np.tile(np.array([0, 255], np.uint8), (40, 20)))
-    assert 0.9 * 510**2 < checking.measure(stripes)["sharp"] < 510**2
+    assert 0.9 * 510**2 < check_report.measure_picture(stripes)["sharp"] < 510**2
     assert (
-        checking.measure(stripes)["sharp"]
-        > 100 * checking.measure(stripes.filter(ImageFilter.GaussianBlur(2)))["sharp"]
+        check_report.measure_picture(stripes)["sharp"]
+        > 100 * check_report.measure_picture(stripes.filter(ImageFilter.GaussianBlur(2)))["sharp"]
     )
-    assert checking.measure(Image.new("L", (1, 1), 7)) == {
+    assert check_report.measure_picture(Image.new("L", (1, 1), 7)) == {
         "light": round(7 / 255, 4),
         "low": 7,
         "high": 7,
@@ -376,14 +378,14 @@ def test_hostile_names_and_captions_are_harmless(trouble, tmp_path, capsys):
 
 def test_the_page_of_many_pictures_stays_small_and_two_processes_make_the_same(tmp_path):
     (tmp_path / "set").mkdir()
-    for seed in range(checking.PLATES + 10):
+    for seed in range(check_page.MAX_PLATES + 10):
         picture(seed).save(tmp_path / "set" / f"{seed}.png")
     pages = {
         workers: check(tmp_path / "set", tmp_path / str(workers), workers=workers)[1:]
         for workers in (1, 2)
     }
     assert pages[1] == pages[2]
-    assert pages[1][1].count("<img") == checking.PLATES + 5 and len(pages[1][1]) < 10**6
+    assert pages[1][1].count("<img") == check_page.MAX_PLATES + 5 and len(pages[1][1]) < 10**6
 
 
 # Again, and after interruptions
@@ -392,7 +394,7 @@ def test_the_page_of_many_pictures_stays_small_and_two_processes_make_the_same(t
 def test_an_interrupted_check_goes_on_and_ends_the_same(trouble, tmp_path, monkeypatch):
     whole = check(trouble, tmp_path / "whole")[1:]
     calls = []
-    real = dataset_preparation.examine
+    real = examine.examine_picture
 
     def interrupted(path, size, smallest):
         if len(calls) == 5:
@@ -400,15 +402,14 @@ def test_an_interrupted_check_goes_on_and_ends_the_same(trouble, tmp_path, monke
         calls.append(path)
         return real(path, size, smallest)
 
-    monkeypatch.setattr(
-        dataset_preparation, "chunks", lambda items, length: [[item] for item in items]
-    )
-    monkeypatch.setattr(dataset_preparation, "examine", interrupted)
+    for module in (check_module, examine):
+        monkeypatch.setattr(module, "chunks", lambda items, length: [[item] for item in items])
+    monkeypatch.setattr(check_module, "examine_picture", interrupted)
     with pytest.raises(KeyboardInterrupt):
         check(trouble, tmp_path)
     monkeypatch.setattr(
-        dataset_preparation,
-        "examine",
+        check_module,
+        "examine_picture",
         lambda path, size, smallest: (
             (size == SIZE and calls.append(path)) or real(path, size, smallest)
         ),

@@ -9,16 +9,20 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-
-import cli
 from conftest import tiny_config
-from settings import NOT_KEPT, PRESETS, ModelConfig, SpecsConfig, TrainConfig
+
+from oneseed.config.model import PRESETS, ModelConfig, SpecsConfig
+from oneseed.config.training import UNSAVED_FIELDS, TrainConfig
+from oneseed.console import flags
+from oneseed.model.multimodal import MultimodalModel
+
+ROOT = Path(__file__).resolve().parents[1]
 
 FILE = (ModelConfig, TrainConfig)
 
 
 def parsed(*argv, kinds=FILE):
-    return cli.parse(
+    return flags.parse_configs(
         *kinds,
         description="title\n\nexamples",
         presets=PRESETS,
@@ -183,7 +187,7 @@ def test_a_hostile_file_executes_nothing(text, tmp_path, monkeypatch):
 
 def test_the_schema_and_the_reader_agree(tmp_path, capsys):
     """An editor that knows the schema underlines what the command would refuse, and nothing else."""
-    schema = cli.schema(FILE)
+    schema = flags.schema(FILE)
     jsonschema.Draft202012Validator.check_schema(schema)
     valid = jsonschema.Draft202012Validator(schema).is_valid
     assert schema["properties"].keys() == {field.name for kind in FILE for field in fields(kind)}
@@ -235,12 +239,12 @@ def test_the_model_s_script_reads_the_same_file(tmp_path, capsys):
 def test_both_scripts_print_the_schema_before_any_heavy_import(script):
     shown = subprocess.run(
         [sys.executable, "-X", "importtime", f"{script}.py", "--schema"],
-        cwd=Path(cli.__file__).parent,
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )
     assert shown.returncode == 0 and json.loads(shown.stdout) == json.loads(
-        json.dumps(cli.schema(FILE))
+        json.dumps(flags.schema(FILE))
     )
     assert not {"torch", "yaml"} & {
         line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()
@@ -249,12 +253,11 @@ def test_both_scripts_print_the_schema_before_any_heavy_import(script):
 
 def test_a_checkpoint_gives_back_the_file_of_its_run(tiny_run, tmp_path):
     """Model and training configuration travel as plain JSON, which is such a file; where the run lay does not travel."""
-    from model_architecture import MultimodalModel
 
     model = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
     assert (
         str(tiny_run) not in json.dumps(model.meta)
-        and not set(NOT_KEPT) & model.meta["training"].keys()
+        and not set(UNSAVED_FIELDS) & model.meta["training"].keys()
     )
     again, train = parsed(
         "--config",

@@ -8,10 +8,14 @@ import pytest
 
 import caption_generation
 import dataset_preparation
-from cli import UserError
-from curation import change, kind, matching
-from records import Collection, read_jsonl
-from settings import CaptionConfig, PrepareConfig, TrainConfig
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.preparation import PrepareConfig
+from oneseed.config.training import TrainConfig
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.curation import change_row, matching_rows, row_kind
+from oneseed.dataset.jsonl import read_jsonl
+from oneseed.training.data import create_data_loaders
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ def test_rows_are_found_by_the_beginnings_of_their_words_by_kind_and_by_id():
         {"id": "c", "caption": "An engraving of a township.", "split": "train", "left_out": True},
         {"id": "d", "caption": ""},
     ]
-    found = lambda *asked: "".join(row["id"] for row in matching(rows, *asked))
+    found = lambda *asked: "".join(row["id"] for row in matching_rows(rows, *asked))
     assert (
         found() == "abcd"
         and found("SHIP") == "ab"
@@ -65,7 +69,12 @@ def test_rows_are_found_by_the_beginnings_of_their_words_by_kind_and_by_id():
     assert [
         found("", show) for show in ("training", "validation", "left out", "without caption")
     ] == ["a", "b", "c", "d"]
-    assert [kind(row) for row in rows] == ["training", "validation", "left out", "without caption"]
+    assert [row_kind(row) for row in rows] == [
+        "training",
+        "validation",
+        "left out",
+        "without caption",
+    ]
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
@@ -75,7 +84,7 @@ def test_a_mended_caption_is_what_the_next_training_reads_and_stays_when_everyth
     rows = collection.read_metadata()
     row = next(row for row in rows if row["split"] == split)
     assert (
-        change(collection, row["id"], caption="two black cats on a roof\n")["caption"]
+        change_row(collection, row["id"], caption="two black cats on a roof\n")["caption"]
         == "An engraving of two black cats on a roof"
     )
     mended = files(collection)
@@ -87,11 +96,10 @@ def test_a_mended_caption_is_what_the_next_training_reads_and_stays_when_everyth
 
 def test_a_picture_left_out_is_in_no_caption_file_until_it_is_taken_back(collection):
     from conftest import tiny_config
-    from training_loop import create_data_loaders
 
     before = files(collection)
     row = next(row for row in collection.read_metadata() if row["split"] == "train")
-    change(collection, row["id"], left_out=True)
+    change_row(collection, row["id"], left_out=True)
     marked = files(collection)
     assert row["id"] not in marked[collection.train.name] + marked[
         collection.val.name
@@ -105,7 +113,7 @@ def test_a_picture_left_out_is_in_no_caption_file_until_it_is_taken_back(collect
         ),
     )
     assert (len(train.rows), len(val.rows)) == (35, 4)
-    change(collection, row["id"], left_out=False)
+    change_row(collection, row["id"], left_out=False)
     assert files(collection) == before
 
 
@@ -113,7 +121,7 @@ def test_a_picture_left_out_is_not_exported_and_no_captioner_is_asked_about_it(
     collection, tmp_path, capsys
 ):
     row = collection.read_metadata()[0]
-    change(collection, row["id"], left_out=True)
+    change_row(collection, row["id"], left_out=True)
     rows = collection.read_metadata()
     collection.write_metadata(
         [{**one, "caption": ""} if one["id"] == row["id"] else one for one in rows]
@@ -136,26 +144,26 @@ def test_a_model_s_caption_that_was_mended_counts_as_written_by_hand(collection)
     rows = collection.read_metadata()
     rows[0]["captioner"] = "blip"
     collection.write_metadata(rows)
-    assert change(collection, rows[0]["id"], caption=rows[0]["caption"])["captioner"] == "blip", (
-        "nothing was changed"
-    )
-    assert "captioner" not in change(collection, rows[0]["id"], caption="a cat")
+    assert (
+        change_row(collection, rows[0]["id"], caption=rows[0]["caption"])["captioner"] == "blip"
+    ), "nothing was changed"
+    assert "captioner" not in change_row(collection, rows[0]["id"], caption="a cat")
 
 
 @pytest.mark.parametrize("caption", ["", " ", "An engraving of", "a picture", "…"])
 def test_a_caption_that_says_nothing_is_refused_and_changes_no_file(collection, caption):
     before = files(collection)
     with pytest.raises(UserError, match="says what the picture shows"):
-        change(collection, collection.read_metadata()[0]["id"], caption=caption)
+        change_row(collection, collection.read_metadata()[0]["id"], caption=caption)
     with pytest.raises(UserError, match="no longer in the collection"):
-        change(collection, "0" * 16, caption="a cat")
+        change_row(collection, "0" * 16, caption="a cat")
     assert files(collection) == before
 
 
 def test_two_visitors_who_save_at_once_lose_nothing(collection):
     ids = [row["id"] for row in collection.read_metadata()][:8]
     threads = [
-        threading.Thread(target=change, args=(collection, id, f"cat number {number}"))
+        threading.Thread(target=change_row, args=(collection, id, f"cat number {number}"))
         for number, id in enumerate(ids)
     ]
     for thread in threads:
@@ -177,8 +185,8 @@ def test_a_collection_whose_captions_were_never_dealt_can_be_mended_and_is_dealt
     ]
     collection.write_metadata(rows)
     collection.train.unlink(), collection.val.unlink()
-    change(collection, rows[0]["id"], left_out=True)
-    change(collection, rows[1]["id"], caption="a cat")
+    change_row(collection, rows[0]["id"], left_out=True)
+    change_row(collection, rows[1]["id"], caption="a cat")
     assert not collection.train.exists()
     caption_again(collection)
     dealt = {

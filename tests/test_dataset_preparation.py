@@ -14,11 +14,14 @@ import pytest
 from PIL import Image
 
 import dataset_preparation
-import kaggle_source
-from cli import UserError
-from pictures import prepare
-from records import Collection, read_json
-from settings import PrepareConfig
+from oneseed.config.preparation import PrepareConfig
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import read_json
+from oneseed.media.picture import prepare_picture
+from oneseed.preparation import duplicates, examine
+from oneseed.sources import kaggle
+from oneseed.synthetic.engravings import attributes
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 32
@@ -136,7 +139,7 @@ def test_a_folder_becomes_records_pictures_and_pixels(folder, tmp_path):
 def opened(image, tmp_path, name, smallest=8, **options):
     image.save(tmp_path / name, **options)
     with open(tmp_path / name, "rb") as file:
-        return prepare(file, SIZE, smallest)[0]
+        return prepare_picture(file, SIZE, smallest)[0]
 
 
 @pytest.mark.parametrize(
@@ -330,8 +333,8 @@ def test_chains_of_look_alikes_become_one_group():
     )
     looks = [row.tobytes().ljust(32, b"\0").hex() for row in steps]
     far = "ff" * 32
-    assert dataset_preparation.look_alikes(looks) == [0, 0, 0, 0]
-    assert dataset_preparation.look_alikes([far, looks[0], looks[3], looks[1], looks[2], far]) == [
+    assert duplicates.look_alikes(looks) == [0, 0, 0, 0]
+    assert duplicates.look_alikes([far, looks[0], looks[3], looks[1], looks[2], far]) == [
         0,
         1,
         1,
@@ -339,7 +342,7 @@ def test_chains_of_look_alikes_become_one_group():
         1,
         0,
     ]
-    assert dataset_preparation.look_alikes([looks[0], looks[2]]) == [0, 1]
+    assert duplicates.look_alikes([looks[0], looks[2]]) == [0, 1]
 
 
 def test_look_alikes_of_many_pictures_take_little_memory():
@@ -350,7 +353,7 @@ def test_look_alikes_of_many_pictures_take_little_memory():
     ]
     looks[::10] = ["00" * 32] * 1000
     tracemalloc.start()
-    first = dataset_preparation.look_alikes(looks)
+    first = duplicates.look_alikes(looks)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (
@@ -553,7 +556,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(folder, tmp_path, monkeypa
     """Ctrl+C after two pictures, then a torn line as a kill leaves it: the third run prepares only what is missing."""
     run_main(folder, tmp_path / "whole")
     calls = []
-    real = dataset_preparation.prepare_file
+    real = examine.prepare_file
 
     def interrupted(path, *rest):
         if len(calls) == 2:
@@ -561,10 +564,8 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(folder, tmp_path, monkeypa
         calls.append(path)
         return real(path, *rest)
 
-    monkeypatch.setattr(
-        dataset_preparation, "chunks", lambda items, length: [[item] for item in items]
-    )
-    monkeypatch.setattr(dataset_preparation, "prepare_file", interrupted)
+    monkeypatch.setattr(examine, "chunks", lambda items, length: [[item] for item in items])
+    monkeypatch.setattr(examine, "prepare_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_main(folder, tmp_path)
     collection = Collection("engraving", tmp_path / "data")
@@ -572,7 +573,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(folder, tmp_path, monkeypa
     with open(collection.processed / "prepared.jsonl", "a") as file:
         file.write('{"path": "c.we')
     monkeypatch.setattr(
-        dataset_preparation,
+        examine,
         "prepare_file",
         lambda *arguments: calls.append(arguments[0]) or real(*arguments),
     )
@@ -745,7 +746,7 @@ def test_kaggle_that_refuses_and_finds_no_credentials_says_so(tmp_path, monkeypa
         raise SystemExit(1)
 
     monkeypatch.setattr(kagglehub, "dataset_download", refuse)
-    monkeypatch.setattr(kaggle_source, "from_kaggle", ends_the_process)
+    monkeypatch.setattr(kaggle, "from_kaggle", ends_the_process)
     with pytest.raises(
         UserError, match="no credentials.*KAGGLE_API_TOKEN.*--source builtin"
     ) as caught:
@@ -774,7 +775,7 @@ def test_both_trees_of_kaggle_are_searched_and_merged(tmp_path, monkeypatch):
     )
     _, rows, report = run_main("kaggle", tmp_path)
     assert (len(rows), report["found"], report["other_style"], report["duplicates"]) == (4, 8, 2, 2)
-    assert {row["source"] for row in rows} == {f"kaggle {kaggle_source.KAGGLE}"}
+    assert {row["source"] for row in rows} == {f"kaggle {kaggle.KAGGLE}"}
 
 
 def test_the_builtin_collection_never_writes_into_another_style(tmp_path):
@@ -791,17 +792,16 @@ def test_the_builtin_collection_never_writes_into_another_style(tmp_path):
 
 
 def test_the_builtin_collection_is_drawn_once_per_level_and_size(tmp_path):
-    import scenes
 
     flags = dict(max_samples=6, smallest=8, style="builtin")
     collection, rows, report = run_main("builtin", tmp_path, **flags)
     assert (
-        report["source"] == f"{scenes.COLLECTION} level 5"
+        report["source"] == f"{attributes.COLLECTION} level 5"
         and len(rows) == 6
         and report["grey"] == 6
     )
     assert [row["caption"] for row in rows] == [
-        scenes.tell(facts, seed, 5) for seed, facts in enumerate(scenes.collection(6, 5, 0))
+        attributes.tell(facts, seed, 5) for seed, facts in enumerate(attributes.collection(6, 5, 0))
     ]
     before = snapshot(tmp_path / "data")
     run_main("builtin", tmp_path, **flags)

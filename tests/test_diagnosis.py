@@ -5,13 +5,14 @@ import re
 import numpy as np
 import pytest
 import torch
-
-import diagnosis
-import training_loop
-from batches import create_data_loaders
 from conftest import tiny_config
-from model_architecture import MultimodalModel
-from settings import TrainConfig
+
+import training_loop
+from oneseed.config.training import TrainConfig
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.training import monitor
+from oneseed.training.data import create_data_loaders
+from oneseed.training.speed import count_flops
 from training_loop import MultimodalTrainer
 
 WEIGHTS = {"reconstruction": 1.0, "caption": 2.0, "contrastive": 0.5}
@@ -32,7 +33,7 @@ def row(epoch, train=3.0, val=3.0, **changes):
 
 
 def test_nothing_is_said_of_a_healthy_run():
-    assert diagnosis.findings([row(1, 5, 5), row(2, 4, 4), row(3, 3, 3.5)], WEIGHTS) == []
+    assert monitor.findings([row(1, 5, 5), row(2, 4, 4), row(3, 3, 3.5)], WEIGHTS) == []
 
 
 @pytest.mark.parametrize(
@@ -55,16 +56,16 @@ def test_nothing_is_said_of_a_healthy_run():
     ],
 )
 def test_each_way_of_going_wrong_has_its_sentence(metrics, dead, said):
-    found = diagnosis.findings(metrics, WEIGHTS, dead)
+    found = monitor.findings(metrics, WEIGHTS, dead)
     assert len(found) == 1 and re.search(said, found[0]), found
 
 
 def test_a_worse_epoch_alone_is_no_over_fitting():
-    assert diagnosis.findings([row(1, 5, 4), row(2, 4, 4.2)], WEIGHTS) == []
-    assert diagnosis.findings([row(1, 5, 4), row(2, 5.5, 4.2), row(3, 5.5, 4.2)], WEIGHTS) == [], (
+    assert monitor.findings([row(1, 5, 4), row(2, 4, 4.2)], WEIGHTS) == []
+    assert monitor.findings([row(1, 5, 4), row(2, 5.5, 4.2), row(3, 5.5, 4.2)], WEIGHTS) == [], (
         "both losses rose: something else"
     )
-    assert diagnosis.findings([row(1, caption_reading=None)], WEIGHTS) == [], (
+    assert monitor.findings([row(1, caption_reading=None)], WEIGHTS) == [], (
         "all captions are the same, nothing is to be read"
     )
 
@@ -72,11 +73,11 @@ def test_a_worse_epoch_alone_is_no_over_fitting():
 def test_spread_is_none_for_equal_codes_and_whole_for_independent_ones():
     codes = torch.randn(500, 64, generator=torch.Generator().manual_seed(0))
     assert (
-        diagnosis.spread(codes) > 0.99
-        and diagnosis.spread(codes[:1].expand(500, -1)) < 1e-9
-        and diagnosis.spread(torch.zeros(5, 3)) == 0
+        monitor.code_variation(codes) > 0.99
+        and monitor.code_variation(codes[:1].expand(500, -1)) < 1e-9
+        and monitor.code_variation(torch.zeros(5, 3)) == 0
     )
-    assert diagnosis.spread(codes + 3) == pytest.approx(0.1, abs=0.01)
+    assert monitor.code_variation(codes + 3) == pytest.approx(0.1, abs=0.01)
 
 
 def trained(data, folder, break_it=lambda trainer: None, **changes):
@@ -185,11 +186,10 @@ def test_measuring_utilisation_leaves_gradients_alone(builtin_data, tmp_path):
 def test_utilisation_counts_what_pytorch_counts():
     a = torch.ones(2, 30, 40)
     b = torch.ones(2, 40, 50)
-    from speed import operations
 
-    assert operations(lambda: a @ b) == 2 * 2 * 30 * 40 * 50
+    assert count_flops(lambda: a @ b) == 2 * 2 * 30 * 40 * 50
     assert (
-        operations(
+        count_flops(
             lambda: torch.nn.functional.conv2d(
                 torch.ones(1, 3, 8, 8), torch.ones(5, 3, 3, 3), padding=1
             )

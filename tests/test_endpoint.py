@@ -11,22 +11,22 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import chat
+from test_caption_generation import prepared, run_main
 
 import caption_generation
-import cli
-import endpoint
-from cli import UserError
-from conftest import chat
-from records import read_jsonl
-from settings import CaptionConfig
-from test_caption_generation import prepared, run_main
+from oneseed.captioning import endpoint
+from oneseed.config.captioning import CaptionConfig
+from oneseed.console import flags
+from oneseed.console.command import UserError
+from oneseed.dataset.jsonl import read_jsonl
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch):
-    monkeypatch.setattr(endpoint, "PAUSE", 0.01)
+    monkeypatch.setattr(endpoint, "RETRY_PAUSE", 0.01)
 
 
 def test_a_server_gets_every_picture_once_and_its_words_become_the_captions(
@@ -67,7 +67,7 @@ def test_as_many_requests_run_at_once_as_the_batch_is_large(tmp_path, caption_se
 
 
 def test_a_busy_slow_or_failing_server_is_asked_again(tmp_path, caption_server, monkeypatch):
-    monkeypatch.setattr(endpoint, "PATIENCE", 0.4)
+    monkeypatch.setattr(endpoint, "ENDPOINT_PATIENCE", 0.4)
     caption_server.replies = {
         0: (429, "slow down"),
         1: (503, "loading"),
@@ -114,7 +114,7 @@ def test_a_server_that_cannot_caption_is_named_in_one_sentence(case, tmp_path, c
         run_main(tmp_path, captioner=caption_server.url, batch_size=2)
     sentence = str(caught.value)
     assert sentence.isprintable() and "Traceback" not in sentence and caught.value.code == 2
-    assert len(caption_server.questions()) <= endpoint.GIVE_UP + 3, (
+    assert len(caption_server.questions()) <= endpoint.MAX_FAILURES + 3, (
         "a server that declines everything is asked for a few pictures, not for all"
     )
 
@@ -206,7 +206,7 @@ def test_shards_share_the_work_of_a_server(tmp_path, caption_server, capsys):
     command = shlex.split(
         capsys.readouterr().out.strip().splitlines()[-1].partition("gathers them: ")[2]
     )
-    (config,) = cli.parse(CaptionConfig, description="", argv=command[2:])
+    (config,) = flags.parse_configs(CaptionConfig, description="", argv=command[2:])
     assert (
         not caption_generation.main(config)
         and len(caption_server.questions()) == 10

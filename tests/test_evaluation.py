@@ -15,18 +15,21 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 import evaluation
-import measures
-import scenes
-from cli import UserError
-from evaluation import evaluate, main, page, text_report
-from measures import agreement, distinct, is_fallback, level_of, total_variation
-from records import Collection, write_jsonl
-from scenes import ATTRIBUTES
-from settings import EvaluateConfig
+from evaluation import evaluate, main
+from oneseed.config.evaluation import EvaluateConfig
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import write_jsonl
+from oneseed.evaluation import metrics, report
+from oneseed.evaluation.exact import level_of
+from oneseed.evaluation.metrics import agreement, distinct, is_fallback, total_variation
+from oneseed.evaluation.report import report_page, text_report
+from oneseed.synthetic.engravings import attributes, drawing
+from oneseed.synthetic.engravings.attributes import ATTRIBUTES
 
 NAMES = tuple(ATTRIBUTES)
-evaluation_hits = lambda cosine, facts, best: measures.hits(cosine, facts, NAMES, best)
-REAL_DRAW = scenes.draw
+evaluation_hits = lambda cosine, facts, best: metrics.hits(cosine, facts, NAMES, best)
+REAL_DRAW = drawing.draw
 
 
 def barcode(facts, seed, size=16):
@@ -37,7 +40,7 @@ def barcode(facts, seed, size=16):
 
 
 class BarcodeJudge:
-    about = {"collection": scenes.COLLECTION}
+    about = {"collection": attributes.COLLECTION}
 
     def see(self, pixels):
         return [
@@ -60,14 +63,14 @@ class Perfect:
     dimensions = 1024
     level = 5
     styles = list(ATTRIBUTES["technique"])
-    facts = scenes.collection(3000, seed=5)
+    facts = attributes.collection(3000, seed=5)
 
     def pair(self, facts, seed):
-        return barcode(facts, seed).convert("RGB"), scenes.tell(facts, seed, self.level)
+        return barcode(facts, seed).convert("RGB"), attributes.tell(facts, seed, self.level)
 
     def generate_batch(self, seeds, prompt=None, style=None):
         wanted = (
-            [scenes.parse(one) for one in prompt]
+            [attributes.parse(one) for one in prompt]
             if prompt
             else [
                 dict(self.facts[seed % 3000], **{"technique": style} if style else {})
@@ -77,7 +80,7 @@ class Perfect:
         return [
             self.pair(
                 {
-                    **scenes.CONSTANT,
+                    **attributes.CONSTANT,
                     **{name: value for name, value in one.items() if value is not None},
                 },
                 seed,
@@ -92,13 +95,13 @@ class Perfect:
         return [image.convert("RGB") for image in images]
 
     def caption(self, images):
-        return [scenes.tell(facts, 1, self.level) for facts in self.see(images)]
+        return [attributes.tell(facts, 1, self.level) for facts in self.see(images)]
 
     def restyle(self, images, style, strength=1.0):
         return [self.pair(dict(facts, technique=style), 1) for facts in self.see(images)]
 
     def similarity(self, images, captions):
-        told = [scenes.parse(caption) for caption in captions]
+        told = [attributes.parse(caption) for caption in captions]
         return torch.tensor(
             [
                 [
@@ -138,7 +141,7 @@ class Shuffled(Perfect):
 
 @pytest.fixture(autouse=True)
 def barcodes(monkeypatch):
-    monkeypatch.setattr(scenes, "draw", barcode)
+    monkeypatch.setattr(drawing, "draw", barcode)
 
 
 def config(tmp_path, seeds=200, **more):
@@ -173,7 +176,7 @@ def test_perfect_generator_scores_one_with_floor_and_ceiling(tmp_path):
     assert value(report, "distinct_pictures") > 0.95 and value(report, "fallback") == 0
     # three values: a third by chance
     assert 0.1 < report["numbers"]["joint_technique"]["floor"] < 0.5
-    assert len(examples) == evaluation.EXAMPLES and examples[0]["seed"] == 1_000_000_000
+    assert len(examples) == metrics.EXAMPLES and examples[0]["seed"] == 1_000_000_000
     assert all(seen == told for _, seen, told in examples[0]["verdict"])
     assert not [warning for warning in report["warnings"] if "SMALL SPREAD" in warning]
 
@@ -238,7 +241,7 @@ def test_memorised_pictures_are_counted(tmp_path):
 
 def test_lower_levels_are_judged_by_what_they_tell(tmp_path):
     class Level2(Perfect):
-        facts = scenes.collection(3000, level=2, seed=5)
+        facts = attributes.collection(3000, level=2, seed=5)
         level = 2
         styles = ["builtin"]
 
@@ -303,15 +306,15 @@ def test_a_generator_deaf_to_prompts_and_styles_scores_like_the_floor(tmp_path):
 def test_what_moved_is_told_and_a_strange_file_refused(tmp_path):
     old, _, _ = evaluate(Shuffled(), config(tmp_path, 40), BarcodeJudge())
     new, _, _ = evaluate(Perfect(), config(tmp_path, 40), BarcodeJudge())
-    changes = evaluation.moved(new, old)
+    changes = report.moved(new, old)
     assert any(
         line.startswith("+") and line.endswith("picture and caption agree, strict")
         for line in changes
-    ) and not evaluation.moved(new, new)
-    assert "What moved" in page(new, [], {}, changes)
+    ) and not report.moved(new, new)
+    assert "What moved" in report_page(new, [], {}, changes)
     (tmp_path / "odd.json").write_text("[]")
     with pytest.raises(UserError, match="--compare .*odd.json is no report"):
-        evaluation.read_report(tmp_path / "odd.json")
+        report.read_report(tmp_path / "odd.json")
 
 
 def test_broken_captions_are_counted_and_wrong(tmp_path):
@@ -360,7 +363,7 @@ def test_page_shows_hostile_captions_as_text(tmp_path):
                 for image, _ in super().generate_batch(seeds)
             ]
 
-    document = page(*evaluate(Hostile(), config(tmp_path, 4)))
+    document = report_page(*evaluate(Hostile(), config(tmp_path, 4)))
     assert "<script" not in document and "<b>engraving" not in document
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;." in document
     # self-contained
@@ -368,7 +371,7 @@ def test_page_shows_hostile_captions_as_text(tmp_path):
 
 
 def test_page_marks_what_disagrees(tmp_path):
-    document = page(*evaluate(Shuffled(), config(tmp_path, 20), BarcodeJudge()))
+    document = report_page(*evaluate(Shuffled(), config(tmp_path, 20), BarcodeJudge()))
     assert 'class="wrong">subject: seen ' in document
 
 
@@ -405,7 +408,7 @@ def test_a_judge_that_refuses_ends_the_evaluation(tmp_path, monkeypatch):
 
 
 def test_retrieval_counts_the_first_places_only():
-    facts = scenes.collection(3)
+    facts = attributes.collection(3)
     cosine = np.array([[0.9, 0.1, 0], [0.9, 0.5, 0.1], [0.5, 0.4, 0.1]])
     assert [evaluation_hits(cosine, facts, best) for best in (1, 2, 3)] == pytest.approx(
         [1 / 3, 2 / 3, 1]
@@ -423,7 +426,7 @@ def test_total_variation_known_answers():
 
 
 def test_agreement_counts_unread_as_wrong():
-    facts = scenes.collection(2)
+    facts = attributes.collection(2)
     silent = dict(facts[1], sky=None)
     assert agreement(facts, facts, NAMES)["strict"] == 1
     found = agreement(facts, [facts[0], silent], NAMES)
@@ -452,7 +455,7 @@ def test_fallback_captions(caption, fallback):
 @pytest.mark.parametrize("level", range(1, 6))
 def test_level_is_read_from_the_captions(level):
     captions = [
-        scenes.tell(facts, i, level) for i, facts in enumerate(scenes.collection(50, level))
+        attributes.tell(facts, i, level) for i, facts in enumerate(attributes.collection(50, level))
     ]
     assert level_of(captions) == level and level_of([]) == 5
 
@@ -481,8 +484,8 @@ def test_real_renders_with_their_captions_score_near_one(tmp_path, tmp_path_fact
         def generate_batch(self, seeds):
             return [
                 (
-                    scenes.draw(self.facts[seed % 3000], seed).convert("RGB"),
-                    scenes.tell(self.facts[seed % 3000], seed),
+                    drawing.draw(self.facts[seed % 3000], seed).convert("RGB"),
+                    attributes.tell(self.facts[seed % 3000], seed),
                 )
                 for seed in seeds
             ]
@@ -491,7 +494,7 @@ def test_real_renders_with_their_captions_score_near_one(tmp_path, tmp_path_fact
             return [""] * len(images)
 
     monkeypatch.undo()
-    assert scenes.draw is REAL_DRAW
+    assert drawing.draw is REAL_DRAW
     settings = EvaluateConfig(
         seeds=200, data=str(tmp_path), judge=str(tmp_path_factory.getbasetemp() / "judge.pt")
     )

@@ -10,14 +10,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from test_dataset_preparation import SIZE, picture, run_main
 
 import caption_generation
 import dataset_preparation
-import formats
-from cli import UserError, parse
-from records import Collection
-from settings import CaptionConfig, PrepareConfig
-from test_dataset_preparation import SIZE, picture, run_main
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.preparation import PrepareConfig
+from oneseed.console.command import UserError
+from oneseed.console.flags import parse_configs
+from oneseed.dataset import writers
+from oneseed.dataset.collection import Collection
+from oneseed.media.picture import prepare_picture
+from oneseed.sources import annotations, formats, rejections, unpacking
 
 FORMATS = PrepareConfig.FORMATS
 HOSTILE = [
@@ -59,7 +63,7 @@ def need(format):
 
 def described(folder, format="auto"):
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    return formats.describe(names, folder.joinpath, format, base=folder.as_posix())
+    return annotations.describe(names, folder.joinpath, format, base=folder.as_posix())
 
 
 def captions(rows):
@@ -210,7 +214,7 @@ def test_a_bad_row_is_refused_with_line_and_reason_and_the_others_stay(
     assert captions(rows) == {"1.png": "A castle", "sub/3.png": "A castle"} and lost == [
         {"path": name, "reason": reason, "file": name, "line": 3}
     ]
-    assert formats.sentence(lost[0]) == f"{name}, line 3: {reason}"
+    assert rejections.describe_rejection(lost[0]) == f"{name}, line 3: {reason}"
 
 
 @pytest.mark.parametrize(
@@ -270,13 +274,13 @@ def test_missing_captions_are_welcome(pictures):
 
 
 def test_a_list_that_is_cut_off_keeps_what_stands_before_the_cut(pictures):
-    text = formats.template("llava")
+    text = writers.template("llava")
     for end in range(len(text)):
         (pictures / "x.json").write_text(text[:end])
         rows, lost, _ = described(pictures)
         whole = [
             row
-            for row in formats.EXAMPLE
+            for row in writers.EXAMPLE
             if text.index(f'"style": "{row["style"]}"}}') + len(f'"style": "{row["style"]}"}}')
             <= end
         ]
@@ -358,12 +362,12 @@ def test_tiff_counts_by_content_and_with_its_first_frame(tmp_path):
     picture(1).save(tmp_path / "first.png")
     _, rows, _ = run_main(tmp_path / "set", tmp_path)
     with open(tmp_path / "first.png", "rb") as file:
-        expected, _ = dataset_preparation.prepare(file, SIZE, 8)
+        expected, _ = prepare_picture(file, SIZE, 8)
     assert (
         Path(tmp_path / "data/processed/engraving/resized") / rows[0]["filename"]
     ).exists() and len(rows) == 1
     with open(tmp_path / "set" / "really tiff.jpg", "rb") as file:
-        assert dataset_preparation.prepare(file, SIZE, 8)[0].tobytes() == expected.tobytes()
+        assert prepare_picture(file, SIZE, 8)[0].tobytes() == expected.tobytes()
 
 
 # Out, and in again
@@ -374,10 +378,10 @@ def test_the_template_is_a_valid_example(tmp_path, format, capsys, monkeypatch):
     need(format)
     assert dataset_preparation.main(PrepareConfig(template=format)) is None
     text = capsys.readouterr().out
-    for row in formats.EXAMPLE:
+    for row in writers.EXAMPLE:
         picture(int(row["image"][0])).save(tmp_path / row["image"])
-    if format in formats.WRITE:
-        (tmp_path / formats.WRITE[format][0]).write_text(text, "utf-8", newline="")
+    if format in writers.WRITERS:
+        (tmp_path / writers.WRITERS[format][0]).write_text(text, "utf-8", newline="")
     elif format == "parquet":
         monkeypatch.chdir(tmp_path)
         exec(text, {})
@@ -390,15 +394,15 @@ def test_the_template_is_a_valid_example(tmp_path, format, capsys, monkeypatch):
     names = [
         path.name for path in tmp_path.iterdir() if path.suffix != ".parquet" or format == "parquet"
     ]
-    rows, lost, seen = formats.describe(names, tmp_path.joinpath, keep=kept.__setitem__)
+    rows, lost, seen = annotations.describe(names, tmp_path.joinpath, keep=kept.__setitem__)
     assert (
         not lost
         and seen[0]["format"] == ("sidecar" if format == "webdataset" else format)
         and seen[0]["confidence"] == 1
     )
-    assert [row["caption"] for row in rows.values()] == [row["caption"] for row in formats.EXAMPLE]
+    assert [row["caption"] for row in rows.values()] == [row["caption"] for row in writers.EXAMPLE]
     assert format == "sidecar" or [row["style"] for row in rows.values()] == [
-        row["style"] for row in formats.EXAMPLE
+        row["style"] for row in writers.EXAMPLE
     ]
 
 
@@ -422,12 +426,11 @@ def test_hostile_captions_come_back_letter_by_letter(tmp_path, format):
     need(format)
     rows = hostile_rows(tmp_path)
     out = tmp_path / ("set.tar" if format == "webdataset" else "set.zip")
-    formats.export(format, rows, out)
-    import archives
+    writers.write_export(format, rows, out)
 
     partial = tmp_path / "partial"
     (partial / "notes").mkdir(parents=True)
-    lost, seen, found = archives.fill(out, partial, partial / "notes", "auto")
+    lost, seen, found = unpacking.unpack_into(out, partial, partial / "notes", "auto")
     assert not lost
     blank = lambda text: text if text.strip() else ""
     assert [row.get("caption", "") for row in sorted(found, key=lambda row: row["file_name"])] == [
@@ -435,14 +438,14 @@ def test_hostile_captions_come_back_letter_by_letter(tmp_path, format):
     ]
     assert format == "sidecar" or {row["style"] for row in found} == {"engraving"}
     first = out.read_bytes()
-    formats.export(format, rows, out)
+    writers.write_export(format, rows, out)
     assert out.read_bytes() == first, "equal rows, equal bytes"
 
 
 def test_no_cell_of_a_csv_is_a_formula(tmp_path):
     cells = list(
         csv.reader(
-            io.StringIO(formats.clip_text(hostile_rows(tmp_path)), newline=""), delimiter="\t"
+            io.StringIO(writers.clip_text(hostile_rows(tmp_path)), newline=""), delimiter="\t"
         )
     )
     assert not [
@@ -463,7 +466,7 @@ def collection(tmp_path):
             {"file_name": name, "style": "drawings" if number > 2 else "engraving"}
             | ({"caption": f'a castle, "no. {number}" <b> =x'} if number else {})
         )
-    (folder / "metadata.jsonl").write_text(formats.json_lines(rows))
+    (folder / "metadata.jsonl").write_text(writers.json_lines(rows))
     collection, _, _ = run_main(folder, tmp_path, style="all", smallest=16)
     caption_generation.main(
         CaptionConfig(style="all", captioner="existing", data=str(tmp_path / "data"))
@@ -477,7 +480,7 @@ def test_export_and_preparing_again_keep_captions_styles_and_pixels(
 ):
     need(format)
     out = tmp_path / "out" / ("set.tar" if format == "webdataset" else "set.zip")
-    (config,) = parse(
+    (config,) = parse_configs(
         PrepareConfig,
         description="x",
         argv=[
@@ -507,7 +510,7 @@ def test_export_and_preparing_again_keep_captions_styles_and_pixels(
     )
     assert sum(not row["caption"] for row in rows) == 1
     with pytest.raises(UserError, match="--out set"):
-        formats.export(format, [], tmp_path / "set.rar")
+        writers.write_export(format, [], tmp_path / "set.rar")
 
 
 @pytest.mark.parametrize("format", ["imagefolder", "jsonl", "parquet"])
@@ -618,7 +621,7 @@ def test_without_pyarrow_the_command_that_brings_it_is_named(pictures, tmp_path,
 
 
 def test_flags_of_export_and_the_names_of_formats(tmp_path, capsys):
-    assert set(FORMATS) == set(formats.NAMES)
+    assert set(FORMATS) == set(formats.FORMAT_NAMES)
     for wrong in (
         dict(export="llava"),
         dict(out="x.zip"),

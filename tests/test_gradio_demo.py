@@ -23,15 +23,19 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-import cards
-import gradio_demo
-from cli import UserError
-from gradio_demo import build_page, serve
 from pretend import Pretend
-from page_collection import check_archive
-from page_play import linked, remark, wish
-from records import Collection, read_jsonl
-from settings import GUIDANCE, LAST_SEED, LONGEST_PROMPT, DemoConfig
+
+import gradio_demo
+from gradio_demo import build_page, serve
+from oneseed.config.demo import DemoConfig
+from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
+from oneseed.config.options import LAST_SEED
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import read_jsonl
+from oneseed.generation import cards
+from oneseed.page.collection_tab import check_archive
+from oneseed.page.generate_tab import controls_from_query, pair_note, request_config
 
 SICK = {
     "passed": False,
@@ -203,7 +207,7 @@ def test_every_picture_that_the_page_gives_is_a_card_that_can_be_verified(noise,
     image.save(tmp_path / "plate.png")
     path = noise.client.predict("7", "two ships", "stipple", 3, 0.5, 1, api_name="/generate")[0]
     assert Path(path).name.startswith("000007") and cards.differences(model, path) == []
-    facts = cards.read(path)[1]
+    facts = cards.read_card(path)[1]
     assert (
         facts["seed"],
         facts["prompt"],
@@ -222,7 +226,7 @@ def test_every_picture_that_the_page_gives_is_a_card_that_can_be_verified(noise,
         noise.client.predict(plate[1], "stipple", 0.5, api_name="/restyle")[0]["image"],
     ]
     assert [cards.differences(model, row["image"]) for row in rows] == [[]] * 4
-    assert [cards.differences(model, one, image) for one in made] == [[]] * 3 and cards.read(
+    assert [cards.differences(model, one, image) for one in made] == [[]] * 3 and cards.read_card(
         made[0]
     )[1]["image"] == "plate.png"
 
@@ -250,7 +254,7 @@ def saved(folder, name, seed=7, **facts):
             **facts,
         },
     )
-    (folder / name).write_bytes(cards.encode(image, signed))
+    (folder / name).write_bytes(cards.encode_card(image, signed))
     return {"path": str(folder / name)}
 
 
@@ -471,7 +475,7 @@ STEPS = "Steps is a whole number from 2 to 48."
 GUIDED = "Guidance is a number from 0 to 5."
 FREE = "The captions' freedom is a number from 0 to 2."
 STYLED = "The style is one of: line, stipple."
-LONG = f"A prompt has 501 characters, at most {LONGEST_PROMPT} are read; shorten it."
+LONG = f"A prompt has 501 characters, at most {MAX_PROMPT_LENGTH} are read; shorten it."
 USUAL = {
     "generate": ["7", "", "", GUIDANCE, 0, 1],
     "batch": ["7", "4", "", "", GUIDANCE, 0, 1],
@@ -527,7 +531,7 @@ def test_every_limit_is_kept_on_the_server_in_one_readable_sentence(
 def test_fifty_million_characters_are_refused_quickly(noise):
     begin = time.perf_counter()
     with pytest.raises(UserError, match="50,000,000 characters"):
-        wish(Noise(), "x" * 50_000_000, "", GUIDANCE, 0)
+        request_config(Noise(), "x" * 50_000_000, "", GUIDANCE, 0)
     # .05 on an idle machine
     assert time.perf_counter() - begin < 0.5
 
@@ -583,8 +587,8 @@ def test_link_fills_the_controls_or_falls_back():
         "from": 3,
         "to": 9,
     }
-    assert linked({}) == usual
-    assert linked(
+    assert controls_from_query({}) == usual
+    assert controls_from_query(
         {
             "seed": "4294967295",
             "prompt": " a\nship ",
@@ -610,7 +614,7 @@ def test_link_fills_the_controls_or_falls_back():
         {"seed": "<script>", "prompt": "x" * 501},
         {"from": "1e3", "to": "", "style": "x" * 81},
     ):
-        assert linked(query) == usual
+        assert controls_from_query(query) == usual
 
 
 # ---------------------------------------------------------------- what surrounds the tabs
@@ -707,7 +711,7 @@ def test_words_that_no_training_caption_had_are_named_under_the_picture():
         called(page, "generate", "7", "a zeppelin", "", GUIDANCE, 0, 1)["remark"]
         == "No training caption had: zeppelin. The model cannot know what is meant."
     )
-    assert remark(Noise(), {"prompt": "a ship"}) == "" and "training picture 00012" in remark(
+    assert pair_note(Noise(), {"prompt": "a ship"}) == "" and "training picture 00012" in pair_note(
         Noise(), {"near_training": "00012"}
     )
     assert (

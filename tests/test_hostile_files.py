@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-
-import pictures
-from pictures import png, prepare
 from test_archives import make_zip
 from test_dataset_preparation import picture, run_main
+
+from oneseed.media import picture as picture_module
+from oneseed.media.picture import encode_png, prepare_picture
 
 pytest.importorskip("resource", reason="memory is measured by Unix's means")
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,14 +89,14 @@ import json, os, resource, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from PIL import Image, ImageOps
-import dataset_preparation
+from oneseed.preparation.examine import prepare_file
 Image.init()
 folder, resized = Path(sys.argv[2]), Path(sys.argv[3])
 most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
-dataset_preparation.prepare_file(folder / "good", resized, int(sys.argv[4]), 8)
+prepare_file(folder / "good", resized, int(sys.argv[4]), 8)
 for name in sorted(os.listdir(folder)):
     before, start = most(), time.process_time()
-    found = dataset_preparation.prepare_file(folder / name, resized, int(sys.argv[4]), 8)
+    found = prepare_file(folder / name, resized, int(sys.argv[4]), 8)
     print(json.dumps([name, found, time.process_time() - start, most() - before]), flush=True)
 """
 
@@ -135,7 +135,7 @@ def judged(files, room):
 
 
 def shown(data, size=SIZE):
-    image, found = prepare(io.BytesIO(data), size, 8)
+    image, found = prepare_picture(io.BytesIO(data), size, 8)
     assert image is not None, found
     return np.asarray(image.convert("RGB")).astype(int)
 
@@ -499,7 +499,7 @@ def test_pictures_of_every_orientation_stand_upright(format, options, most, orie
         **options,
     )
     assert apart(shown(data), placed(upright)) <= most
-    assert prepare(io.BytesIO(data), SIZE, 8)[1] == (415, 307)
+    assert prepare_picture(io.BytesIO(data), SIZE, 8)[1] == (415, 307)
 
 
 @pytest.mark.parametrize(
@@ -589,13 +589,13 @@ def test_nothing_but_pixels_is_written(tmp_path):
 def test_our_png_is_read_back_exactly(mode, width, height, library, monkeypatch):
     """By whichever library it was compressed; isal's wheels are not there for every machine."""
     compress = pytest.importorskip(library).compress
-    monkeypatch.setattr(pictures, "deflate", lambda: compress)
+    monkeypatch.setattr(picture_module, "deflate", lambda: compress)
     values = np.random.default_rng(1).integers(
         0, 256, (height, width, 3)[: 3 if mode == "RGB" else 2], dtype=np.uint8
     )
-    with Image.open(io.BytesIO(png(Image.fromarray(values)))) as image:
+    with Image.open(io.BytesIO(encode_png(Image.fromarray(values)))) as image:
         image.verify()
-    with Image.open(io.BytesIO(png(Image.fromarray(values)))) as image:
+    with Image.open(io.BytesIO(encode_png(Image.fromarray(values)))) as image:
         assert image.mode == mode and image.format == "PNG" and (np.asarray(image) == values).all()
 
 

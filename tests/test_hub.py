@@ -8,12 +8,12 @@ import sys
 import zipfile
 
 import pytest
-
-import archives
-import hub
-from cli import UserError
-from records import read_json, read_jsonl
 from test_dataset_preparation import picture, run_main
+
+from oneseed.console.command import UserError
+from oneseed.dataset.jsonl import read_json, read_jsonl
+from oneseed.sources import archive_members, hub
+from oneseed.sources.hub import Columns
 
 datasets = pytest.importorskip("datasets")
 
@@ -65,7 +65,7 @@ def write_parquet(folder, shards, labels=("drawings", "engraving")):
 
 def fetch(source, folder, most=0):
     """-> (lost, {member: (caption, style, hash of the bytes)}) of what lies there."""
-    lost, seen = hub.fetch(source, folder, most)
+    lost, seen = hub.fetch_hub(source, folder, most)
     rows = read_jsonl(folder / "metadata.jsonl")
     assert seen == [{"file": source, "format": "datasets", "confidence": 1.0, "rows": len(rows)}]
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == {
@@ -111,7 +111,7 @@ def asked(monkeypatch):
         asked.append(found["text"])
         return real(found, *rest)
 
-    monkeypatch.setattr(hub, "BATCH", 4)
+    monkeypatch.setattr(hub, "HUB_BATCH", 4)
     monkeypatch.setattr(hub, "row_of", row_of)
     return asked
 
@@ -208,7 +208,7 @@ def test_columns_are_found_by_name_and_kind(capsys):
 
 
 def test_rows_are_judged_one_by_one():
-    columns = hub.Columns("image", "text", "label", ("painting", "engraving"))
+    columns = Columns("image", "text", "label", ("painting", "engraving"))
     row = lambda **values: hub.row_of(
         {"image": {"bytes": b"\x89PNG", "path": "a/1.png"}, **values}, columns, "a/b"
     )
@@ -246,10 +246,10 @@ def test_a_broken_download_goes_on_where_it_stopped(tmp_path, folder, asked):
         with pytest.raises(
             UserError, match="cannot be reached .ConnectionError.*what has arrived is kept"
         ):
-            hub.fetch(source, folder)
-        assert read_json(folder / hub.MARKER)["rows"] == noted
+            hub.fetch_hub(source, folder)
+        assert read_json(folder / hub.HUB_MARKER)["rows"] == noted
         # as a kill in the next moment leaves it
-        with open(folder / hub.JOURNAL, "a") as file:
+        with open(folder / hub.HUB_JOURNAL, "a") as file:
             file.write('{"file_name": "000099_torn.png", "member": "torn"}\n{"file_name": "torn')
         (folder / "000099_torn.png").write_bytes(b"torn")
         asked.clear()
@@ -258,7 +258,7 @@ def test_a_broken_download_goes_on_where_it_stopped(tmp_path, folder, asked):
     assert sorted(asked) == [f"Plate {number}" for number in range(24, 28)]
     assert resumed == fetch(source, tmp_path / "whole") and len(resumed[1]) == 28
     files = lambda place: {
-        path.name: path.read_bytes() for path in place.iterdir() if path.name != hub.MARKER
+        path.name: path.read_bytes() for path in place.iterdir() if path.name != hub.HUB_MARKER
     }
     assert files(folder) == files(tmp_path / "whole")
 
@@ -318,9 +318,9 @@ def test_a_path_leads_to_nothing_but_the_data_set_s_own_files(name, path, monkey
         fsspec, "open", lambda *arguments: pytest.fail(f"{arguments[0]} was opened")
     )
     with pytest.raises(ValueError, match="lies outside of the data set"):
-        hub.picture({"bytes": None, "path": path}, name)
+        hub.picture_of({"bytes": None, "path": path}, name)
     with pytest.raises(ValueError, match="web address"):
-        hub.picture({"bytes": None, "path": "http://169.254.169.254/latest"}, name)
+        hub.picture_of({"bytes": None, "path": "http://169.254.169.254/latest"}, name)
 
 
 @pytest.mark.parametrize(
@@ -335,29 +335,31 @@ def test_its_own_files_are_read_up_to_the_limit(name, path, inside, monkeypatch)
     import fsspec
 
     monkeypatch.setattr(fsspec, "open", lambda path, mode: io.BytesIO(b"12345678"))
-    assert hub.picture({"bytes": None, "path": path}, name) == (b"12345678", inside)
-    monkeypatch.setattr(archives, "LARGEST_MEMBER", 7)
+    assert hub.picture_of({"bytes": None, "path": path}, name) == (b"12345678", inside)
+    monkeypatch.setattr(archive_members, "MAX_MEMBER_BYTES", 7)
     with pytest.raises(ValueError, match="larger than 7 bytes"):
-        hub.picture({"bytes": None, "path": path}, name)
+        hub.picture_of({"bytes": None, "path": path}, name)
 
     def gone(path, mode):
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(fsspec, "open", gone)
     with pytest.raises(ValueError, match="image not found"):
-        hub.picture({"bytes": None, "path": path}, name)
+        hub.picture_of({"bytes": None, "path": path}, name)
 
 
 @pytest.mark.parametrize(
     "limit, value, kept, reason",
     [
-        ("LARGEST_MEMBER", 500, 0, "larger than 500 bytes"),
-        ("MOST_MEMBERS", 4, 4, "more than 4 rows"),
-        ("LARGEST_TOTAL", 9000, 4, "more than .*9,000 bytes: nothing was read from here on"),
+        ("MAX_MEMBER_BYTES", 500, 0, "larger than 500 bytes"),
+        ("MAX_MEMBERS", 4, 4, "more than 4 rows"),
+        ("MAX_TOTAL_BYTES", 9000, 4, "more than .*9,000 bytes: nothing was read from here on"),
     ],
 )
 def test_a_data_set_fills_no_disk(tmp_path, folder, asked, monkeypatch, limit, value, kept, reason):
-    monkeypatch.setattr(archives, limit, value)
+    for module in (archive_members, hub):
+        if hasattr(module, limit):
+            monkeypatch.setattr(module, limit, value)
     source = f"hf:{write_parquet(tmp_path / 'set', 1)}"
     lost, rows = fetch(source, folder)
     assert len(rows) == kept and re.match(reason, lost[-1]["reason"]) and lost[-1]["file"] == source
@@ -377,7 +379,7 @@ def test_a_stranger_s_name_for_a_file_is_no_name_of_ours(folder):
         metadata={"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
     )
     pyarrow.parquet.write_table(table, place / "train.parquet")
-    hub.fetch(f"hf:{place}", folder)
+    hub.fetch_hub(f"hf:{place}", folder)
     stems = [path.stem for path in sorted(folder.iterdir()) if path.suffix == ".png"]
     assert stems == ["000000_evil", "000001_evil", "000002_a_b_", "000003_", "000004_"]
     assert {path.name for path in folder.parent.iterdir()} <= {"set", "unpacked", "cache"}
@@ -431,7 +433,7 @@ def test_what_goes_wrong_is_one_sentence_with_a_way_on(folder, monkeypatch, erro
 
     monkeypatch.setattr(datasets, "load_dataset_builder", fail)
     with pytest.raises(UserError, match=sentence) as caught:
-        hub.fetch("hf:a/b", folder)
+        hub.fetch_hub("hf:a/b", folder)
     assert caught.value.code == 2 and "\n" not in str(caught.value) and not folder.exists()
 
 
@@ -451,12 +453,12 @@ def test_a_wrong_split_or_subset_names_those_there_are_and_none_means_train(
 ):
     place = write_parquet(tmp_path / "set", 1)
     with pytest.raises(UserError, match="has no such split; there are 'train'"):
-        hub.fetch(f"hf:{place}:test", folder)
+        hub.fetch_hub(f"hf:{place}:test", folder)
     with pytest.raises(UserError, match="no such subset, or wants one; there are 'default'"):
-        hub.fetch(f"hf:{place}:de:train", folder)
+        hub.fetch_hub(f"hf:{place}:de:train", folder)
     (place / "train-0.parquet").rename(place / "test-0.parquet")
     assert len(fetch(f"hf:{place}", folder)[1]) == 7, "the only split needs no name"
-    split_of = lambda source: next(iter(hub.opened(source)[1]))["text"]
+    split_of = lambda source: next(iter(hub.open_rows(source)[1]))["text"]
     write_parquet(tmp_path / "other", 2)
     (tmp_path / "other" / "train-0.parquet").rename(place / "train-0.parquet")
     (tmp_path / "other" / "train-1.parquet").replace(place / "test-0.parquet")
@@ -488,13 +490,13 @@ def test_a_wrong_split_or_subset_names_those_there_are_and_none_means_train(
 )
 def test_what_names_no_data_set_is_said(source, folder):
     with pytest.raises(UserError, match="names no data set; they read hf:owner/name"):
-        hub.fetch(source, folder)
+        hub.fetch_hub(source, folder)
 
 
 def test_without_the_library_or_with_one_that_runs_code_the_command_is_named(folder, monkeypatch):
     monkeypatch.setattr(datasets, "__version__", "3.6.0")
     with pytest.raises(UserError, match="pip install --upgrade datasets"):
-        hub.fetch("hf:a/b", folder)
+        hub.fetch_hub("hf:a/b", folder)
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(UserError, match="pip install 'datasets>=4'"):
-        hub.fetch("hf:a/b", folder)
+        hub.fetch_hub("hf:a/b", folder)

@@ -2,16 +2,16 @@
 
 import json
 
-import index
-import inference
 import numpy as np
 import pytest
-import realism
-from cli import UserError
-from inference import MultimodalGenerator
 from PIL import Image
-from records import Collection
-from settings import InferenceConfig
+
+import inference
+from oneseed.config.inference import InferenceConfig
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.generation import index, memorisation
+from oneseed.generation.generator import MultimodalGenerator
 
 
 @pytest.fixture
@@ -90,11 +90,12 @@ def test_an_index_goes_on_where_it_stood(generator, monkeypatch):
     assert (
         len(drawn) == 24
         and [
-            len(index.load(generator, "seeds")[name]) for name in ("features", "cosine", "captions")
+            len(index.load_index(generator, "seeds")[name])
+            for name in ("features", "cosine", "captions")
         ]
         == [40] * 3
     )
-    pieces = index.load(generator, "seeds")
+    pieces = index.load_index(generator, "seeds")
     whole = real(range(40))
     assert pieces["captions"] == [caption for _, caption in whole]
 
@@ -116,10 +117,10 @@ def test_a_damaged_index_is_named_and_executes_nothing(generator):
     for damage in (b"", b"no archive", whole[: len(whole) // 2]):
         path.write_bytes(damage)
         with pytest.raises(UserError, match="damaged or no index"):
-            index.read(path, generator.fingerprint, len(damage))
+            index.read_index(path, generator.fingerprint, len(damage))
     np.savez(path, fingerprint=np.array([{"an": "object"}], dtype=object))
     with pytest.raises(UserError, match="damaged or no index"):
-        index.read(path, generator.fingerprint, -1)
+        index.read_index(path, generator.fingerprint, -1)
 
 
 def test_a_training_picture_is_its_own_nearest_and_marked_and_a_blank_one_is_not(
@@ -155,10 +156,10 @@ def test_a_training_picture_is_its_own_nearest_and_marked_and_a_blank_one_is_not
             for image in generator.reconstruct([Image.fromarray(one) for one in pixels(val)])
         ]
     )
-    assert float(index.load(generator, "training")["threshold"]) == pytest.approx(
-        realism.memorised(realism.thumbnails, rebuilt, rebuilt, pixels(train), range(len(train)))[
-            "threshold"
-        ],
+    assert float(index.load_index(generator, "training")["threshold"]) == pytest.approx(
+        memorisation.memorised(
+            memorisation.thumbnail_features, rebuilt, rebuilt, pixels(train), range(len(train))
+        )["threshold"],
         abs=1e-4,
     )
 
@@ -185,9 +186,9 @@ def test_a_pair_that_copies_is_marked_where_it_is_shown_and_in_its_card(
 ):
     build(generator, 2, builtin_data)
     image, _ = generator(1)
-    known = {**index.load(generator, "training"), "threshold": 1e-3}
-    known["thumbnails"][5] = realism.thumbnails(generator.squares([image]))
-    monkeypatch.setattr(index, "load", lambda generator, kind: known)
+    known = {**index.load_index(generator, "training"), "threshold": 1e-3}
+    known["thumbnails"][5] = memorisation.thumbnail_features(generator.squares([image]))
+    monkeypatch.setattr(index, "load_index", lambda generator, kind: known)
     inference.main(
         InferenceConfig(
             seeds="0-2",

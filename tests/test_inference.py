@@ -11,9 +11,14 @@ import torch
 from PIL import Image
 
 import inference
-from cli import UserError
-from inference import MultimodalGenerator, contact_sheet, get_random_seed, save_visualization
-from settings import InferenceConfig
+from oneseed.config.inference import InferenceConfig
+from oneseed.console import output
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.generation import cards
+from oneseed.generation.generator import MultimodalGenerator, candidates, get_random_seed
+from oneseed.generation.rendering import contact_sheet, save_visualization
+from oneseed.model.multimodal import MultimodalModel
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,7 +103,6 @@ def test_files_hold_seed_and_caption_inside_and_beside(tiny_run, tmp_path, capsy
 
 def test_the_shell_snippet_of_the_documentation_runs_verbatim(generator, tmp_path, monkeypatch):
     """model = MultimodalModel(); model.load_state_dict(torch.load(...)) …: at the full preset, with an untrained checkpoint of it."""
-    from model_architecture import MultimodalModel
 
     (tmp_path / "checkpoints").mkdir()
     torch.save(MultimodalModel().state_dict(), tmp_path / "checkpoints" / "best_model.pt")
@@ -250,8 +254,8 @@ def test_every_picture_file_is_one_or_an_error_says_so(tmp_path):
         ("none.png", "there is no file"),
     ):
         with pytest.raises(UserError, match=sentence):
-            inference.open_picture(tmp_path / name)
-    assert inference.open_picture(tmp_path / "clear.png").getpixel((0, 0)) == (255, 255, 255)
+            cards.open_picture(tmp_path / name)
+    assert cards.open_picture(tmp_path / "clear.png").getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +335,6 @@ def test_the_best_of_a_folder_and_of_a_list_are_found(tiny_run, tmp_path, monkey
 def test_a_match_score_is_the_share_of_held_out_real_pairs_that_fit_no_better(
     generator, builtin_data
 ):
-    from records import Collection
 
     collection = Collection("builtin", builtin_data)
     rows = collection.read_captions()[1]
@@ -359,12 +362,12 @@ def test_before_training_has_ended_there_is_a_cosine_and_no_percentile(tiny_run,
 
 
 def test_the_best_of_some_candidates_is_kept_and_its_own_seed_gives_it_again(generator):
-    seeds = inference.candidates(7, 40)
+    seeds = candidates(7, 40)
     assert (
         seeds[0] == 7
         and len(set(seeds)) == 40
         and all(0 <= seed < 2**32 for seed in seeds)
-        and seeds[:5] == inference.candidates(7, 5)
+        and seeds[:5] == candidates(7, 5)
     )
     cosines = [score["cosine"] for score in generator.match(generator.generate_batch(seeds))]
     # more than one batch
@@ -390,7 +393,7 @@ def test_the_best_of_a_prompt_also_fits_the_prompt(generator, monkeypatch):
         )
     assert generator.best_of(3, 2) == (3, ("castle", "castle"))
     assert generator.best_of(3, 2, "ship") == (
-        inference.candidates(3, 2)[1],
+        candidates(3, 2)[1],
         ("ship", "nearly a ship"),
     )
 
@@ -470,7 +473,7 @@ def test_an_interactive_session_answers_until_told_to_end(
         "a seed is an integer"
     ) == (5 if sentences else 0)
     assert all(
-        inference.printable(json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["caption"])
+        output.printable(json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["caption"])
         in printed
         for name in names
     )

@@ -7,15 +7,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-
-import checkpoint
-import cli
-import training_loop
-from cli import UserError
 from conftest import tiny_config
-from model_architecture import PARTS, MultimodalModel
-from settings import PRESETS, ModelConfig, TrainConfig
-from tokenizer import Tokenizer
+
+import training_loop
+from oneseed.config.model import PRESETS, ModelConfig
+from oneseed.config.training import TrainConfig
+from oneseed.console.command import UserError
+from oneseed.console.flags import parse_configs
+from oneseed.model import checkpoint
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.specs import MODEL_PARTS
+from oneseed.model.tokenizer import Tokenizer
 
 
 def config(**changes):
@@ -55,7 +57,7 @@ def test_a_run_begins_with_the_weights_and_the_tokenizer_of_another(
     )
     training_loop.main(tiny_config(vocab_size=0), settings)
     (run,), other = started, MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
-    for part in PARTS:
+    for part in MODEL_PARTS:
         pairs = list(
             zip(
                 getattr(run.model, part).parameters(),
@@ -116,7 +118,7 @@ def test_another_configuration_is_refused_with_the_flags_that_mend_it(
         training_loop.main(tiny_config(vocab_size=0, width=8), settings)
     assert not (tmp_path / "run").exists()
     flags = re.search(r"give it the same: (--.*)", str(refused.value))[1]
-    (model,) = cli.parse(ModelConfig, description="", presets=PRESETS, argv=shlex.split(flags))
+    (model,) = parse_configs(ModelConfig, description="", presets=PRESETS, argv=shlex.split(flags))
     assert model == tiny_config(vocab_size=0)
 
 

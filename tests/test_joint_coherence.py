@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 from benchmarks import joint_coherence
 from benchmarks.joint_coherence import MODELS, JointConfig, main, score
-from cli import UserError
-from judge import Judge
-from scenes import ATTRIBUTES, collection, tell
+from oneseed.console.command import UserError
+from oneseed.evaluation.attribute_judge import AttributeJudge
+from oneseed.synthetic.engravings.attributes import ATTRIBUTES, collection, tell
 
 
 def config(tiny_run, builtin_data, tmp_path, **more):
@@ -45,7 +45,7 @@ def test_trains_draws_and_prints_every_column(
         reason="the library multivae is not installed: pip install -r benchmarks/requirements.txt",
     )
     # untaught: the run is tested, not the numbers
-    monkeypatch.setattr(joint_coherence, "load_judge", lambda path: Judge(8).eval())
+    monkeypatch.setattr(joint_coherence, "load_judge", lambda path: AttributeJudge(8).eval())
     options = config(tiny_run, builtin_data, tmp_path, model=model)
     main(options)
     printed = capsys.readouterr().out

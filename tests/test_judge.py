@@ -9,35 +9,35 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import judge as judging
-import scenes
-from cli import UserError
-from judge import (
-    Judge,
+from oneseed.console.command import UserError
+from oneseed.evaluation import attribute_judge
+from oneseed.evaluation.attribute_judge import (
+    AttributeJudge,
     degrade,
     draw_all,
+    judge_generator,
     labels,
     load_judge,
+    resized_views,
     save_judge,
     share_right,
-    stream,
-    teach,
+    teach_attribute_judge,
     train_judge,
-    views,
 )
+from oneseed.synthetic.engravings import attributes
 
 
 @pytest.fixture(scope="module")
 def renders():
-    facts = judging.lesson(96)
-    return facts, draw_all(facts, judging.FIRST_SEED, "renders")
+    facts = attribute_judge.uniform_facts(96)
+    return facts, draw_all(facts, attribute_judge.FIRST_JUDGE_SEED, "renders")
 
 
 def about(clean, degraded):
-    right = lambda share: {"all": share, **dict.fromkeys(scenes.ATTRIBUTES, share)}
+    right = lambda share: {"all": share, **dict.fromkeys(attributes.ATTRIBUTES, share)}
     return {
-        "format": judging.FORMAT,
-        "collection": scenes.COLLECTION,
+        "format": attribute_judge.JUDGE_FORMAT,
+        "collection": attributes.COLLECTION,
         "width": 8,
         "clean": right(clean),
         "degraded": right(degraded),
@@ -47,10 +47,10 @@ def about(clean, degraded):
 def test_labels_and_answers_use_the_same_numbers(renders):
     """A head that is sure of label i must answer value i, for every attribute: two sides, one rule."""
     facts, pixels = renders
-    judge = Judge(8)
+    judge = AttributeJudge(8)
     sure = iter(
         torch.nn.functional.one_hot(truth, len(values)).float()
-        for truth, values in zip(labels(facts).T, scenes.ATTRIBUTES.values())
+        for truth, values in zip(labels(facts).T, attributes.ATTRIBUTES.values())
     )
     judge.logits = lambda features: list(sure)
     assert judge.see(pixels) == facts
@@ -59,8 +59,8 @@ def test_labels_and_answers_use_the_same_numbers(renders):
 def test_same_lesson_same_judge_and_the_global_generator_is_left_alone(
     renders, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(judging, "require_pass", lambda judge: None)
-    monkeypatch.setattr(judging, "BATCH", 16)
+    monkeypatch.setattr(attribute_judge, "require_pass", lambda judge: None)
+    monkeypatch.setattr(attribute_judge, "JUDGE_BATCH", 16)
     before = torch.get_rng_state()
     one, other = (
         train_judge(tmp_path / f"{i}.pt", renders=32, exam=8, epochs=1, width=8) for i in range(2)
@@ -73,22 +73,22 @@ def test_same_lesson_same_judge_and_the_global_generator_is_left_alone(
 
 def test_judge_learns_the_easy_attributes_within_seconds(renders, monkeypatch):
     """96 renders cannot teach all; place and technique must come out far above chance (1 in 3), on the renders themselves."""
-    monkeypatch.setattr(judging, "BATCH", 32)
+    monkeypatch.setattr(attribute_judge, "JUDGE_BATCH", 32)
     facts, pixels = renders
     torch.manual_seed(0)
-    judge = teach(Judge(16), pixels, labels(facts), epochs=12)
+    judge = teach_attribute_judge(AttributeJudge(16), pixels, labels(facts), epochs=12)
     right = share_right(judge.see(pixels), facts)
     assert right["technique"] > 0.8 and right["sky"] > 0.7, right
 
 
 def test_an_answer_does_not_depend_on_its_batch(renders):
-    judge = Judge(8)
+    judge = AttributeJudge(8)
     alone = np.concatenate([judge.features(renders[1][i : i + 1]) for i in range(4)])
     assert np.allclose(alone, judge.features(renders[1][:4]), atol=1e-5)
 
 
 def test_saved_judge_gives_equal_answers_and_loads_as_plain_data(renders, tmp_path):
-    judge = Judge(8)
+    judge = AttributeJudge(8)
     judge.about = about(1.0, 1.0)
     save_judge(judge, tmp_path / "judge.pt")
     again = load_judge(tmp_path / "judge.pt")
@@ -100,7 +100,7 @@ def test_saved_judge_gives_equal_answers_and_loads_as_plain_data(renders, tmp_pa
 
 
 def test_undertrained_judge_refuses_to_score_and_writes_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(judging, "BATCH", 16)
+    monkeypatch.setattr(attribute_judge, "JUDGE_BATCH", 16)
     with pytest.raises(UserError, match="refuses to score") as refusal:
         train_judge(tmp_path / "judge.pt", renders=32, exam=20, epochs=1, width=8)
     assert refusal.value.code == 1 and not list(tmp_path.iterdir())
@@ -108,7 +108,7 @@ def test_undertrained_judge_refuses_to_score_and_writes_nothing(tmp_path, monkey
 
 @pytest.mark.parametrize("clean, degraded, weak", [(0.98, 0.98, "clean"), (1.0, 0.96, "degraded")])
 def test_stored_judge_that_failed_refuses(tmp_path, clean, degraded, weak):
-    judge = Judge(8)
+    judge = AttributeJudge(8)
     judge.about = about(clean, degraded)
     save_judge(judge, tmp_path / "judge.pt")
     with pytest.raises(UserError, match=weak) as refusal:
@@ -117,10 +117,10 @@ def test_stored_judge_that_failed_refuses(tmp_path, clean, degraded, weak):
 
 
 def test_judge_of_another_collection_is_taught_anew(tmp_path, monkeypatch):
-    judge = Judge(8)
+    judge = AttributeJudge(8)
     judge.about = {**about(1.0, 1.0), "collection": "builtin-0"}
     save_judge(judge, tmp_path / "judge.pt")
-    monkeypatch.setattr(judging, "train_judge", lambda path: "taught anew")
+    monkeypatch.setattr(attribute_judge, "train_judge", lambda path: "taught anew")
     assert load_judge(tmp_path / "judge.pt") == load_judge(tmp_path / "missing.pt") == "taught anew"
 
 
@@ -138,23 +138,31 @@ def test_a_file_that_is_no_judge_is_named_and_kept(tmp_path, content):
 
 def test_colour_and_other_sizes_are_brought_to_what_the_judge_knows(renders):
     pixels = renders[1][:2].numpy()
-    assert torch.equal(views(pixels), views(np.repeat(pixels[..., None], 3, -1)))
-    assert views(np.zeros((2, 64, 64, 3), np.uint8)).shape == (2, 1, judging.SIZE, judging.SIZE)
-    assert views(pixels).min() >= -1 and views(pixels).max() <= 1
+    assert torch.equal(resized_views(pixels), resized_views(np.repeat(pixels[..., None], 3, -1)))
+    assert resized_views(np.zeros((2, 64, 64, 3), np.uint8)).shape == (
+        2,
+        1,
+        attribute_judge.JUDGE_SIZE,
+        attribute_judge.JUDGE_SIZE,
+    )
+    assert resized_views(pixels).min() >= -1 and resized_views(pixels).max() <= 1
 
 
 def test_degrading_changes_every_picture_by_its_own_amount_and_repeats(renders):
-    images = views(renders[1][:4])
-    once, twice = (degrade(images, stream("test")) for _ in range(2))
+    images = resized_views(renders[1][:4])
+    once, twice = (degrade(images, judge_generator("test")) for _ in range(2))
     assert torch.equal(once, twice) and once.shape == images.shape and once.abs().max() <= 1
     change = (once - images).square().mean((1, 2, 3))
     assert (change > 1e-3).all() and change.unique().numel() == 4
 
 
 def test_lesson_and_exam_share_no_seed_with_the_collection():
-    assert judging.FIRST_SEED > 100_000 and judging.EXAM_SEED >= judging.FIRST_SEED + 100_000
+    assert (
+        attribute_judge.FIRST_JUDGE_SEED > 100_000
+        and attribute_judge.EXAM_SEED >= attribute_judge.FIRST_JUDGE_SEED + 100_000
+    )
     # the judge may know every combination
-    assert any(scenes.held_out(facts) for facts in judging.lesson(500))
+    assert any(attributes.held_out(facts) for facts in attribute_judge.uniform_facts(500))
 
 
 @pytest.mark.skipif(not os.environ.get("LONG"), reason="some minutes; LONG=1 runs it")
@@ -163,7 +171,7 @@ def test_the_real_judge_passes_its_examination(tmp_path_factory):
     judge = load_judge(tmp_path_factory.getbasetemp() / "judge.pt")
     print(judge.about)
     assert (
-        judge.about["clean"]["all"] >= judging.CLEAN
-        and judge.about["degraded"]["all"] >= judging.DEGRADED
+        judge.about["clean"]["all"] >= attribute_judge.CLEAN
+        and judge.about["degraded"]["all"] >= attribute_judge.DEGRADED
     )
     assert judge.about["seconds"] < 600, judge.about["seconds"]

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-import kaggle_source
-from cli import UserError
 from test_archives import png
 from test_dataset_preparation import run_main
 
+from oneseed.console.command import UserError
+from oneseed.sources.kaggle import KAGGLE, from_kagglehub
+
 ROOT = Path(__file__).resolve().parents[1]
-SLUG = kaggle_source.KAGGLE.partition("/")[2]
+SLUG = KAGGLE.partition("/")[2]
 TREES = {
     f"{tree}/dataset_updated/{split}/{style}/i - {number}.jpeg": png(number)
     for number, (tree, split, style) in enumerate(
@@ -232,7 +232,7 @@ def test_a_stalled_connection_is_a_cut_one(monkeypatch):
         return answer
 
     monkeypatch.setattr(kagglehub, "dataset_download", download)
-    assert kaggle_source.from_kagglehub() == Path("folder")
+    assert from_kagglehub() == Path("folder")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_the_older_client_helps_out_and_its_archive_is_read_member_by_member(
     kaggle.refuses = "kagglehub"
     kaggle.data = zipped(TREES | {"../../../../evil.png": png(9)})
     collection, rows, report = run_main("kaggle", tmp_path)
-    assert len(rows) == 3 and {row["source"] for row in rows} == {f"kaggle {kaggle_source.KAGGLE}"}
+    assert len(rows) == 3 and {row["source"] for row in rows} == {f"kaggle {KAGGLE}"}
     assert [row["reason"] for row in report["rejected_files"]] == [
         "a name that leads out of the archive"
     ] and not list(tmp_path.rglob("evil*"))
@@ -326,9 +326,11 @@ def test_a_full_disk_is_no_matter_of_kaggle_s(kaggle, tmp_path, monkeypatch):
 def test_the_download_shows_how_far_it_is(kaggle, tmp_path):
     """Through the command itself, as a user runs it; also that nothing of a client's own chatter ends up among the errors."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from kagglesdk import kaggle_env; import dataset_preparation, settings, cli\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); from kagglesdk import kaggle_env; import dataset_preparation\n"
+        "from oneseed.config.preparation import PrepareConfig\n"
+        "from oneseed.console.command import run\n"
         "kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = sys.argv[2]\n"
-        "cli.run(dataset_preparation.main, settings.PrepareConfig(style='painting', image_size=32, workers=1, data=sys.argv[3]))"
+        "run(dataset_preparation.main, PrepareConfig(style='painting', image_size=32, workers=1, data=sys.argv[3]))"
     )
     done = subprocess.run(
         [

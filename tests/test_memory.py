@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-import memory
-import training_loop
-from batches import PairLoader
 from conftest import tiny_config
-from model_architecture import MultimodalModel
-from settings import TrainConfig
+
+import training_loop
+from oneseed.config.training import TrainConfig
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.training import memory
+from oneseed.training.data import PairLoader
 from training_loop import MultimodalTrainer
 
 # of the measured peak; what an operation needs within itself is not in the estimate
@@ -39,8 +39,8 @@ def test_a_peak_is_the_most_that_was_held_at_once():
         del b, c
         return x + 1
 
-    assert memory.peak(work, torch.device("cpu")) == 16_000
-    assert memory.peak(lambda: x.view(10, 100).add_(1), torch.device("cpu")) == 0
+    assert memory.measured_peak(work, torch.device("cpu")) == 16_000
+    assert memory.measured_peak(lambda: x.view(10, 100).add_(1), torch.device("cpu")) == 0
 
 
 def test_optimiser_states_are_counted_as_they_are():
@@ -54,7 +54,9 @@ def test_optimiser_states_are_counted_as_they_are():
     for optimizer in optimizers:
         optimizer.step()
     # AdamW also counts its steps
-    assert memory.total(memory.states(optimizers)) == pytest.approx(3 * 4000, abs=100)
+    assert memory.total_bytes(memory.optimizer_bytes(optimizers)) == pytest.approx(
+        3 * 4000, abs=100
+    )
 
 
 def resident(key):
@@ -74,7 +76,7 @@ def measure():
         MultimodalModel(config), loader, loader, TrainConfig(batch_size=batch)
     )
     # leaves gradients and optimiser states where they are
-    parts = training_loop.estimate_memory(trainer)
+    parts = memory.estimate_memory(trainer)
     images, tokens, _ = loader.batch(np.arange(batch))
 
     def one_step():
@@ -175,7 +177,7 @@ def test_recomputed_activations_change_no_gradient_and_take_less_room(encoder):
         )
         images, tokens, _ = loader.batch(np.arange(16))
         weights = [weight for weight in trainer.model.parameters() if weight.requires_grad]
-        most = memory.peak(
+        most = memory.measured_peak(
             lambda: trainer.losses(images, tokens, trainer.noise(16, 0))[0]["total"].backward(),
             torch.device("cpu"),
         )

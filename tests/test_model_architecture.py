@@ -9,15 +9,20 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-
-import checkpoint
-import model_architecture
-from cli import UserError
 from conftest import CAPTIONS, tiny_config
-from model_architecture import MultimodalModel, latents, linear_code, stream, to_pixels, to_tensor
-from settings import ModelConfig, SpecsConfig
-from text_networks import TextDecoder, TextEncoder, Writing
-from tokenizer import END, PAD, START, Encoded, Tokenizer
+
+import model_architecture
+from oneseed.config.model import ModelConfig, SpecsConfig
+from oneseed.console.command import UserError
+from oneseed.model import checkpoint, specs
+from oneseed.model.image_networks import ImageDecoder, ImageEncoder, linear_code
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.pixels import to_pixels, to_tensor
+from oneseed.model.prior import Prior
+from oneseed.model.text_networks import CachedDecoder, TextDecoder, TextEncoder
+from oneseed.model.tokenizer import END, PAD, START, Encoded, Tokenizer
+from oneseed.seeds import latents, torch_generator
+from oneseed.training.losses import MultimodalLoss
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,7 +43,6 @@ def pictures(count, seed=0, config=tiny_config()):
 
 def test_every_parameter_receives_a_gradient(tiny_model):
     """The first public attempt left 12.6 million transformer parameters without one, and generated with them untrained."""
-    from losses import MultimodalLoss
 
     images = pictures(4)
     tokens = torch.tensor(
@@ -92,7 +96,7 @@ def test_word_by_word_decoding_matches_teacher_forcing(tiny_model):
     code = torch.randn(3, 32)
     whole = tiny_model.text_decoder(code, tokens)
     with torch.inference_mode():
-        writing = Writing(tiny_model.text_decoder, code, 10)
+        writing = CachedDecoder(tiny_model.text_decoder, code, 10)
         steps = torch.stack([writing.next(column) for column in tokens.T.tolist()], 1)
     assert torch.allclose(whole[..., 4:260], steps[..., 4:260], atol=1e-5)
 
@@ -204,7 +208,7 @@ def test_seeds_have_generators_of_their_own():
     torch.manual_seed(2)
     torch.rand(100)
     assert torch.equal(latents([6, 5], 16), first.flip(0))
-    assert not torch.equal(torch.randn(16, generator=stream(5, "words")), first[0])
+    assert not torch.equal(torch.randn(16, generator=torch_generator(5, "words")), first[0])
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 3.7, True, "7", None, float("nan")])
@@ -216,7 +220,9 @@ def test_what_is_no_seed_is_refused(seed):
 def test_captions_end_within_the_limit_and_unused_words_are_never_chosen(tiny_model):
     used = len(tiny_model.tokenizer)
     for ids in tiny_model.decode_tokens(
-        torch.randn(32, 32), temperature=3.0, generators=[stream(i, "words") for i in range(32)]
+        torch.randn(32, 32),
+        temperature=3.0,
+        generators=[torch_generator(i, "words") for i in range(32)],
     ):
         assert (
             len(ids) <= tiny_model.config.max_caption_length
@@ -294,11 +300,11 @@ def test_full_preset_has_45_to_55_million_parameters_and_every_listed_size():
         counts = {
             name: sum(weight.numel() for weight in part.parameters())
             for name, part in (
-                ("encoder", model_architecture.ImageEncoder(ModelConfig())),
-                ("decoder", model_architecture.ImageDecoder(ModelConfig())),
+                ("encoder", ImageEncoder(ModelConfig())),
+                ("decoder", ImageDecoder(ModelConfig())),
                 ("text encoder", TextEncoder(ModelConfig())),
                 ("text decoder", TextDecoder(ModelConfig())),
-                ("sampler", model_architecture.Sampler(ModelConfig())),
+                ("sampler", Prior(ModelConfig())),
             )
         }
     assert 45e6 <= sum(counts.values()) <= 55e6, counts
@@ -312,7 +318,7 @@ def test_decoder_depth_follows_from_the_size(size):
 
 
 def test_model_specs_are_current():
-    assert (ROOT / "MODEL_SPECS.md").read_text("utf-8") == model_architecture.specs(), (
+    assert (ROOT / "docs/model_specs.md").read_text("utf-8") == specs.specs(), (
         "stale: run python model_architecture.py --write-specs"
     )
 
@@ -363,17 +369,15 @@ def test_every_vocabulary_entry_can_be_reached():
     [("full", 50_000_000), ("full", 20_000_000), ("medium", 30_000_000), ("small", 2_500_000)],
 )
 def test_a_parameter_budget_is_met_within_five_per_cent(preset, budget):
-    config = model_architecture.preset_config(preset)
-    inside = model_architecture.within_budget(config, budget)
+    config = specs.preset_config(preset)
+    inside = specs.within_budget(config, budget)
     with torch.device("meta"):
-        built = sum(model_architecture.parameter_counts(MultimodalModel(inside)).values())
+        built = sum(specs.parameter_counts(MultimodalModel(inside)).values())
     assert 0.95 * budget <= built <= budget
-    kept = {field.name for field in dataclasses.fields(ModelConfig)} - set(
-        model_architecture.SCALED
-    )
+    kept = {field.name for field in dataclasses.fields(ModelConfig)} - set(specs.SCALED_WIDTHS)
     assert all(getattr(inside, name) == getattr(config, name) for name in kept)
     assert (
-        all(getattr(inside, name) % 8 == 0 for name in model_architecture.SCALED)
+        all(getattr(inside, name) % 8 == 0 for name in specs.SCALED_WIDTHS)
         and inside.vit_width % 32 == 0
         and inside.text_width % (8 * inside.text_heads) == 0
     )
@@ -384,19 +388,14 @@ def test_a_budget_that_no_width_can_meet_is_refused():
         UserError,
         match="--parameters 100,000 cannot be reached: the narrowest model of these settings has [0-9,]+;",
     ) as refused:
-        model_architecture.within_budget(model_architecture.preset_config("small"), 100_000)
+        specs.within_budget(specs.preset_config("small"), 100_000)
     least = int(re.search(r"has ([0-9,]+);", str(refused.value))[1].replace(",", ""))
-    assert (
-        model_architecture.built_size(
-            model_architecture.within_budget(model_architecture.preset_config("small"), least)
-        )
-        == least
-    )
+    assert specs.built_size(specs.within_budget(specs.preset_config("small"), least)) == least
 
 
 def test_the_size_that_is_counted_is_the_size_that_is_built():
     config = tiny_config()
-    assert model_architecture.built_size(config) == sum(
+    assert specs.built_size(config) == sum(
         weight.numel() for weight in MultimodalModel(config).parameters()
     )
 

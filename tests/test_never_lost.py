@@ -22,17 +22,17 @@ from pathlib import Path
 
 import pytest
 import torch
-
-import checkpoint
-import cli
-import training_loop
-from cli import UserError
 from conftest import tiny_config
-from losses import MultimodalLoss
-from model_architecture import MultimodalModel
-from optimizers import Muon
-from sampler import Sampler
 from test_training_loop import config, trainer
+
+import training_loop
+from oneseed.console import command
+from oneseed.console.command import UserError
+from oneseed.model import checkpoint, latent_check
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.prior import Prior
+from oneseed.training.losses import MultimodalLoss
+from oneseed.training.optimizers import Muon
 from training_loop import MultimodalTrainer
 
 ROOT = Path(__file__).parents[1]
@@ -82,8 +82,8 @@ def train(folder, data, stop=0, number=0, limit=0):
     torch.set_num_threads(1)
     # two views of each picture, not fifty-five, and no latent check: quicker
     training_loop.SMALL = 72
-    training_loop.health.POWER_ROWS = 8
-    training_loop.health.check = lambda *_: {
+    latent_check.POWER_ROWS = 8
+    latent_check.check_latent = lambda *_: {
         "auc": 0.5,
         "rows": 4,
         "low_power": True,
@@ -114,7 +114,7 @@ def train(folder, data, stop=0, number=0, limit=0):
 
     MultimodalLoss.forward = watched(MultimodalLoss.forward)
     Muon.step = watched(Muon.step)
-    Sampler.loss = watched(Sampler.loss)
+    Prior.loss = watched(Prior.loss)
     MultimodalTrainer.step = told
     MultimodalTrainer.save_in_time = lambda self: next(calls) % 3 or self.save_progress()
     if limit:
@@ -126,7 +126,7 @@ def train(folder, data, stop=0, number=0, limit=0):
     )
     with contextlib.suppress(SystemExit):
         try:
-            cli.run(training_loop.main, tiny_config(vocab_size=0), settings)
+            command.run(training_loop.main, tiny_config(vocab_size=0), settings)
         finally:
             print(f"{next(events) - 1} events")
             sys.stdout.flush()
@@ -252,7 +252,7 @@ def test_an_epoch_is_saved_every_few_minutes_at_no_more_than_a_hundredth_of_the_
     assert not (tmp_path / "last.pt").exists()
     now = [1000.0]
     saves = []
-    monkeypatch.setattr(training_loop.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     # a save of ten seconds
     monkeypatch.setattr(
         run, "save_checkpoint", lambda: (saves.append(now[0]), now.__setitem__(0, now[0] + 10))
@@ -266,7 +266,7 @@ def test_an_epoch_is_saved_every_few_minutes_at_no_more_than_a_hundredth_of_the_
 def test_signals_wait_until_what_they_would_break_is_done():
     done = []
     with pytest.raises(KeyboardInterrupt):
-        with cli.unbroken():
+        with command.defer_signals():
             os.kill(os.getpid(), signal.SIGINT)
             done.append("the update")
         done.append("the next one")
@@ -579,9 +579,9 @@ def test_a_number_that_is_none_stops_before_the_update_with_a_diagnosis_and_a_wa
 def test_a_sampler_s_loss_that_is_none_stops_too(builtin_data, tmp_path, monkeypatch):
     """It would have been fitted on to the end, and no state of it kept."""
     run = trainer(builtin_data, tmp_path)
-    loss = Sampler.loss
+    loss = Prior.loss
     monkeypatch.setattr(
-        Sampler,
+        Prior,
         "loss",
         lambda self, *arguments: (
             loss(self, *arguments) * (float("nan") if run.fitting["step"] == 3 else 1)
@@ -604,7 +604,7 @@ def one_sentence(capsys, action):
     """What cli.run prints when `action` fails; it must exit with 1."""
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as end:
-        cli.run(action)
+        command.run(action)
     signal.signal(signal.SIGTERM, handler)
     printed = capsys.readouterr().err
     assert end.value.code == 1 and printed.startswith("error: ") and printed.count("\n") == 1

@@ -5,9 +5,16 @@ import re
 import pytest
 from PIL import Image
 
-from cli import UserError
-from page_parts import MOST_PIXELS, brought, number, one_line, one_of, whole_number
-from settings import LAST_SEED
+from oneseed.config.options import LAST_SEED
+from oneseed.console.command import UserError
+from oneseed.page.inputs import (
+    PAGE_MAX_PIXELS,
+    one_line,
+    one_of,
+    parse_number,
+    uploaded_image,
+    whole_number,
+)
 
 NO_SEED = [
     True,
@@ -70,12 +77,12 @@ def test_good_seed_is_taken(value):
 @pytest.mark.parametrize("value", NO_NUMBER, ids=lambda value: repr(value)[:20])
 def test_bad_number_is_refused_in_one_sentence(value):
     with pytest.raises(UserError, match=r"^Guidance is a number from 0 to 5\.$"):
-        number(value, 0, 5, "Guidance")
+        parse_number(value, 0, 5, "Guidance")
 
 
 @pytest.mark.parametrize("value", [0, 5, 2.5, "2.5", " 1e0 "])
 def test_good_number_is_taken(value):
-    assert number(value, 0, 5, "Guidance") == float(value)
+    assert parse_number(value, 0, 5, "Guidance") == float(value)
 
 
 @pytest.mark.parametrize("value", [True, 7, [], ["a ship"], {"a": 1}], ids=repr)
@@ -135,15 +142,15 @@ def test_what_is_no_uploaded_file_is_asked_for(value, tmp_path, monkeypatch):
     (tmp_path / "up/link.png").symlink_to(tmp_path / "secret.png")
     for one in (value, {"path": str(tmp_path / "secret.png")}, {"path": "up/link.png"}):
         with pytest.raises(UserError, match="^Bring a picture first"):
-            brought(one, tmp_path / "up")
+            uploaded_image(one, tmp_path / "up")
 
 
 def test_a_file_that_is_no_picture_a_bomb_and_a_damaged_one_are_refused_without_naming_the_server_s_paths(
     tmp_path,
 ):
     Image.new("L", (64, 48), 200).save(tmp_path / "good.png")
-    assert brought({"path": str(tmp_path / "good.png")}, tmp_path).size == (64, 48)
-    Image.new("1", (7000, MOST_PIXELS // 7000 + 1)).save(tmp_path / "bomb.png")
+    assert uploaded_image({"path": str(tmp_path / "good.png")}, tmp_path).size == (64, 48)
+    Image.new("1", (7000, PAGE_MAX_PIXELS // 7000 + 1)).save(tmp_path / "bomb.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:60])
     (tmp_path / "page.png").write_text("<svg onload=alert(1)>")
     for name, sentence in (
@@ -153,5 +160,5 @@ def test_a_file_that_is_no_picture_a_bomb_and_a_damaged_one_are_refused_without_
         ("none.png", "cannot be read"),
     ):
         with pytest.raises(UserError, match=sentence) as refused:
-            brought({"path": str(tmp_path / name)}, tmp_path)
+            uploaded_image({"path": str(tmp_path / name)}, tmp_path)
         assert str(tmp_path) not in str(refused.value) and not re.search("[<>]", str(refused.value))

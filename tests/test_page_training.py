@@ -6,8 +6,9 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from cli import UserError
-from page_training import curve, curves, grids, health_table, read_metrics, report_tables, summary
+from oneseed.console.command import UserError
+from oneseed.page.curves import curve, curves
+from oneseed.page.training_tab import grids, health_table, read_metrics, report_tables, summary
 
 HOSTILE = '<script>alert(1)</script>" onload="x'
 HEALTH = {

@@ -3,14 +3,25 @@
 import json
 from pathlib import Path
 
+from conftest import tiny_config
+
 import caption_generation
 import dataset_preparation
+import gradio_demo
 import inference
-import scenes
 import training_loop
-from conftest import tiny_config
-from records import Collection
-from settings import CaptionConfig, InferenceConfig, PrepareConfig, TrainConfig
+from oneseed.config import model
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.demo import DemoConfig
+from oneseed.config.evaluation import EvaluateConfig
+from oneseed.config.inference import InferenceConfig
+from oneseed.config.model import ModelConfig, SpecsConfig
+from oneseed.config.preparation import PrepareConfig
+from oneseed.config.training import TrainConfig
+from oneseed.console.flags import parse_configs
+from oneseed.dataset.collection import Collection
+from oneseed.generation.generator import MultimodalGenerator
+from oneseed.synthetic.engravings import attributes, drawing
 
 
 def test_pipeline_end_to_end(tmp_path, tiny_blip2, capsys):
@@ -18,8 +29,8 @@ def test_pipeline_end_to_end(tmp_path, tiny_blip2, capsys):
         tmp_path / name for name in ("prints", "data", "checkpoints", "outputs")
     )
     prints.mkdir()
-    for number, facts in enumerate(scenes.collection(12)):
-        scenes.draw(facts, number, 64).save(prints / f"{number}.png")
+    for number, facts in enumerate(attributes.collection(12)):
+        drawing.draw(facts, number, 64).save(prints / f"{number}.png")
     (prints / "broken.jpg").write_bytes(b"\xff\xd8 cut")
     captioner = tiny_blip2(tmp_path / "blip2")
 
@@ -66,28 +77,22 @@ def test_pipeline_end_to_end(tmp_path, tiny_blip2, capsys):
     )
     assert len(list(out.glob("0000*.png"))) == 2
 
-    import gradio_demo
-
-    assert gradio_demo.build_page(
-        inference.MultimodalGenerator(runs / "best_model.pt", device="cpu")
-    )
+    assert gradio_demo.build_page(MultimodalGenerator(runs / "best_model.pt", device="cpu"))
 
 
 def test_readme_commands_parse():
     """Every `python <script>.py …` of the documents is a command line that the script accepts."""
     import re
     import shlex
-    import cli
-    import settings
 
     kinds = {
-        "dataset_preparation": [settings.PrepareConfig],
-        "caption_generation": [settings.CaptionConfig],
-        "training_loop": [settings.ModelConfig, settings.TrainConfig],
-        "model_architecture": [settings.ModelConfig, settings.SpecsConfig],
-        "inference": [settings.InferenceConfig],
-        "gradio_demo": [settings.DemoConfig],
-        "evaluation": [settings.EvaluateConfig],
+        "dataset_preparation": [PrepareConfig],
+        "caption_generation": [CaptionConfig],
+        "training_loop": [ModelConfig, TrainConfig],
+        "model_architecture": [ModelConfig, SpecsConfig],
+        "inference": [InferenceConfig],
+        "gradio_demo": [DemoConfig],
+        "evaluation": [EvaluateConfig],
     }
     root = Path(__file__).parents[1]
     found = 0
@@ -98,14 +103,14 @@ def test_readme_commands_parse():
             # both print and end
             if "--help" not in flags and "--schema" not in flags:
                 file = (
-                    (settings.ModelConfig, settings.TrainConfig)
+                    (ModelConfig, TrainConfig)
                     if script in ("model_architecture", "training_loop")
                     else ()
                 )
-                cli.parse(
+                parse_configs(
                     *kinds[script],
                     description="",
-                    presets=settings.PRESETS,
+                    presets=model.PRESETS,
                     argv=shlex.split(flags),
                     file=file,
                 )

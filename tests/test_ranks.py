@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-import ranks
-from cli import UserError
-from optimizers import trained
 from test_training_loop import trainer
+
+from oneseed.console.command import UserError
+from oneseed.training import distributed
+from oneseed.training.optimizers import trained_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = (
@@ -33,7 +33,9 @@ def gradients(run, micro=0):
     (images, tokens), noise = batch(run)
     values, codes = run.gradients(images, tokens, noise, len(images))
     assert codes.shape == (7, 32)
-    return values.tolist(), torch.cat([weight.grad.flatten() for weight in trained(run.model)])
+    return values.tolist(), torch.cat(
+        [weight.grad.flatten() for weight in trained_weights(run.model)]
+    )
 
 
 @pytest.mark.parametrize("micro", [1, 2, 3, 6])
@@ -59,13 +61,15 @@ def test_a_gpu_that_runs_out_of_memory_goes_on_with_half_as_many(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(images, *rest)
 
-    before = [weight.clone() for weight in trained(run.model)]
+    before = [weight.clone() for weight in trained_weights(run.model)]
     monkeypatch.setattr(run.model, "autoencode", short)
     values, _, codes = run.step(images, tokens, 5, 100)
     assert run.micro == 2 and len(codes) == 7 and "2 pairs at a time" in capsys.readouterr().out
     other = trainer(builtin_data, tmp_path)
     assert values == pytest.approx(other.step(images, tokens, 5, 100)[0], abs=1e-4)
-    assert any(not torch.equal(one, weight) for one, weight in zip(before, trained(run.model)))
+    assert any(
+        not torch.equal(one, weight) for one, weight in zip(before, trained_weights(run.model))
+    )
     monkeypatch.setattr(run.model, "autoencode", lambda *given: short(torch.zeros(3)))
     with pytest.raises(
         UserError,
@@ -76,11 +80,11 @@ def test_a_gpu_that_runs_out_of_memory_goes_on_with_half_as_many(
 
 @pytest.mark.parametrize("length", [1, 7, 8])
 def test_every_row_belongs_to_one_process(monkeypatch, length):
-    monkeypatch.setattr(ranks, "count", lambda: 3)
+    monkeypatch.setattr(distributed, "world_size", lambda: 3)
     found = []
     for rank in range(3):
-        monkeypatch.setattr(ranks, "rank", lambda: rank)
-        found += range(length)[ranks.mine(length)]
+        monkeypatch.setattr(distributed, "rank", lambda: rank)
+        found += range(length)[distributed.local_slice(length)]
     assert found == list(range(length))
 
 

@@ -8,24 +8,26 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-import realism
-from cli import UserError
-from judge import Judge
-from realism import (
-    distances,
+import caption_generation
+import dataset_preparation
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.preparation import PrepareConfig
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import read_jsonl, write_jsonl
+from oneseed.evaluation import pair_judge_training
+from oneseed.evaluation.attribute_judge import AttributeJudge
+from oneseed.evaluation.metrics import feature_distances, tones
+from oneseed.evaluation.pair_judge import recall
+from oneseed.evaluation.pair_judge_training import (
+    describe_judges,
     is_shown,
-    load_realism,
-    memorised,
-    pairs_of,
+    judge_pairs,
+    load_pair_judge,
     pictures_of,
-    recall,
-    sentences,
-    thumbnails,
-    tones,
-    train_realism,
+    train_pair_judge,
 )
-from records import Collection, read_jsonl, write_jsonl
-from settings import RealismConfig
+from oneseed.generation.memorisation import memorised, thumbnail_features
 
 SIZE = 32
 COUNT = 160
@@ -78,13 +80,13 @@ def taught(tmp_path_factory):
     collection = toy(folder / "data")
     return (
         collection,
-        train_realism(folder / "realism.pt", collection, **QUICK),
+        train_pair_judge(folder / "realism.pt", collection, **QUICK),
         folder / "realism.pt",
     )
 
 
 def held_out(collection, judges):
-    rows, path = pairs_of(collection)
+    rows, path = judge_pairs(collection)
     rows = [row for row in rows if row["id"] in judges.unseen]
     return (
         pictures_of(rows, path).numpy(),
@@ -132,7 +134,7 @@ def test_style_shares_follow_the_pictures(taught):
 
 
 def test_a_collection_of_one_style_has_features_but_no_style_to_tell(tmp_path):
-    judges = train_realism(
+    judges = train_pair_judge(
         tmp_path / "realism.pt", toy(tmp_path, styles=("engraving",)), epochs=1, width=4
     )
     assert (
@@ -150,9 +152,9 @@ def test_a_collection_of_one_style_has_features_but_no_style_to_tell(tmp_path):
 
 def test_captions_that_do_not_belong_are_reported_as_not_measurable(tmp_path):
     """The lesson is noise: what a judge learns by heart must not pass for a measure."""
-    judges = train_realism(tmp_path / "realism.pt", toy(tmp_path, matching=False), **QUICK)
+    judges = train_pair_judge(tmp_path / "realism.pt", toy(tmp_path, matching=False), **QUICK)
     assert not judges.about["pairs"]["measurable"] and "not measurable here" in "\n".join(
-        sentences(judges.about)
+        describe_judges(judges.about)
     ), judges.about
 
 
@@ -160,7 +162,7 @@ def test_answers_do_not_depend_on_the_batch_and_the_lesson_repeats(tmp_path):
     collection = toy(tmp_path)
     before = torch.get_rng_state()
     one, other = (
-        train_realism(tmp_path / f"{i}.pt", collection, epochs=2, width=4) for i in range(2)
+        train_pair_judge(tmp_path / f"{i}.pt", collection, epochs=2, width=4) for i in range(2)
     )
     assert torch.equal(before, torch.get_rng_state())
     assert all(
@@ -208,17 +210,17 @@ def test_judges_are_taught_once_and_anew_when_the_collection_changes(tmp_path, m
     collection = toy(tmp_path)
     path = tmp_path / "realism.pt"
     monkeypatch.setattr(
-        realism,
-        "train_realism",
-        lambda path, collection: train_realism(path, collection, epochs=1, width=4),
+        pair_judge_training,
+        "train_pair_judge",
+        lambda path, collection: train_pair_judge(path, collection, epochs=1, width=4),
     )
-    first = load_realism(path, collection)
+    first = load_pair_judge(path, collection)
     assert (
         isinstance(torch.load(path, weights_only=True)["about"], str)
         and "teaching them, once" in capsys.readouterr().out
     )
-    monkeypatch.setattr(realism, "train_realism", lambda *_: "taught anew")
-    again = load_realism(path, collection)
+    monkeypatch.setattr(pair_judge_training, "train_pair_judge", lambda *_: "taught anew")
+    again = load_pair_judge(path, collection)
     pixels, captions, _ = held_out(collection, first)
     assert (
         again.about == first.about
@@ -230,9 +232,9 @@ def test_judges_are_taught_once_and_anew_when_the_collection_changes(tmp_path, m
     ) and again.style_of(pixels) == first.style_of(pixels)
     rows = read_jsonl(collection.train)
     write_jsonl(collection.train, [{**rows[0], "caption": "Another"}, *rows[1:]])
-    assert load_realism(path, collection) == "taught anew"
+    assert load_pair_judge(path, collection) == "taught anew"
     write_jsonl(collection.train, rows[1:])
-    assert load_realism(path, collection) == "taught anew"
+    assert load_pair_judge(path, collection) == "taught anew"
 
 
 @pytest.mark.parametrize("content", [b"", b"no judges", "model"])
@@ -243,31 +245,28 @@ def test_a_file_that_holds_no_judges_is_named_and_kept(tmp_path, taught, content
     )
     size = path.stat().st_size
     with pytest.raises(UserError, match="best_model.pt.*remove it"):
-        load_realism(path, taught[0])
+        load_pair_judge(path, taught[0])
     assert path.stat().st_size == size
 
 
 def test_what_is_missing_or_too_small_is_named_with_the_command_that_mends_it(tmp_path):
     with pytest.raises(UserError, match="python caption_generation.py --style all"):
-        load_realism(tmp_path / "realism.pt", Collection("all", tmp_path))
+        load_pair_judge(tmp_path / "realism.pt", Collection("all", tmp_path))
     small = toy(tmp_path, count=20)
     with pytest.raises(
         UserError,
         match="20 captioned pictures, too few.*python dataset_preparation.py --style all --source PATH",
     ):
-        load_realism(tmp_path / "realism.pt", small)
+        load_pair_judge(tmp_path / "realism.pt", small)
     small.pixels(SIZE).unlink()
     with pytest.raises(UserError, match="pixels_128.npy is missing.*python dataset_preparation.py"):
-        load_realism(tmp_path / "realism.pt", small)
+        load_pair_judge(tmp_path / "realism.pt", small)
     assert not (tmp_path / "realism.pt").exists()
 
 
-def test_the_script_prints_the_held_out_figures(taught, capsys):
-    collection, judges, path = taught
-    realism.main(
-        RealismConfig(style="all", realism=str(path), data=str(collection.metadata.parents[1]))
-    )
-    said = capsys.readouterr().out
+def test_the_held_out_figures_are_told(taught):
+    _, judges, _ = taught
+    said = "\n".join(describe_judges(judges.about))
     assert (
         f"{judges.about['pairs']['recall']:.3f}" in said
         and "chance 0.062" in said
@@ -337,7 +336,7 @@ def test_distances_are_those_of_the_formulas_with_as_many_pictures_of_each():
         for shift, scale, count in ((0.5, 1, 90), (0.1, 1, 60), (0, 1, 80), (0, 1, 60))
     ]
     before = torch.get_rng_state()
-    found = distances(lambda rows: rows, *kinds, "themselves")
+    found = feature_distances(lambda rows: rows, *kinds, "themselves")
     assert (
         torch.equal(before, torch.get_rng_state())
         and found["network"] == "themselves"
@@ -358,10 +357,10 @@ def test_any_network_can_give_the_features(taught):
     noise = np.random.default_rng(0).integers(0, 256, pixels[:30].shape, dtype=np.uint8)
     for features, name in (
         (judges.features, judges.network),
-        (Judge(8).features, "an untrained picture judge"),
-        (thumbnails, "thumbnails"),
+        (AttributeJudge(8).features, "an untrained picture judge"),
+        (thumbnail_features, "thumbnails"),
     ):
-        found = distances(features, noise, pixels[:30], pixels[::2], pixels[1::2], name)
+        found = feature_distances(features, noise, pixels[:30], pixels[::2], pixels[1::2], name)
         assert (
             found["frechet"]["samples"] > 3 * found["frechet"]["real"]
             and found["kernel"]["samples"] > found["kernel"]["real"]
@@ -396,7 +395,7 @@ def test_copies_are_found_although_blurred_pale_and_noisy():
         .astype(np.uint8)
     )
     found = memorised(
-        thumbnails,
+        thumbnail_features,
         np.concatenate([copies, coarse(fresh[:20])]),
         coarse(fresh[20:]),
         training,
@@ -416,9 +415,6 @@ def test_copies_are_found_although_blurred_pale_and_noisy():
     reason="two to three minutes; LONG=1 and ENGRAVINGS, the folder of real pictures",
 )
 def test_real_pictures_of_four_styles_can_be_judged(tmp_path):
-    import caption_generation
-    import dataset_preparation
-    from settings import CaptionConfig, PrepareConfig
 
     dataset_preparation.main(
         PrepareConfig(
@@ -430,8 +426,8 @@ def test_real_pictures_of_four_styles_can_be_judged(tmp_path):
         )
     )
     caption_generation.main(CaptionConfig(style="all", captioner="existing", data=str(tmp_path)))
-    about = load_realism(tmp_path / "realism.pt", Collection("all", tmp_path)).about
-    print(*sentences(about), sep="\n")
+    about = load_pair_judge(tmp_path / "realism.pt", Collection("all", tmp_path)).about
+    print(*describe_judges(about), sep="\n")
     assert (
         about["pairs"]["recall"] > 0.35
         and about["styles"]["balanced"] > 0.65

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from cli import UserError
-from records import Collection, read_jsonl, recover_jsonl, split_rows, write_jsonl, write_lines
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection, split_rows
+from oneseed.dataset.jsonl import read_jsonl, recover_jsonl, write_jsonl, write_lines
 
 
 def rows(count, start=0):

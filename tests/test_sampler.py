@@ -3,13 +3,14 @@
 import pytest
 import torch
 from conftest import tiny_config
-from sampler import Sampler
+
+from oneseed.model.prior import Prior
 
 
 def fitted(codes, clusters, steps=400, captions=None, noise=0.05):
     """A sampler fitted to codes (N, 32) as training does it, small."""
     torch.manual_seed(0)
-    sampler = Sampler(tiny_config(flow_dims=4, flow_width=64, code_noise=noise))
+    sampler = Prior(tiny_config(flow_dims=4, flow_width=64, code_noise=noise))
     for last in (sampler.flow.outward, sampler.regression[-1]):
         torch.nn.init.zeros_(last.weight)
     generator = torch.Generator().manual_seed(0)
@@ -104,7 +105,7 @@ def test_another_style_changes_the_style_alone():
     # what is in the other directions is no style
     codes[:, 0] += 2.0 * style
     codes[:, 1] *= 6
-    sampler = Sampler(tiny_config(flow_dims=4))
+    sampler = Prior(tiny_config(flow_dims=4))
     sampler.set_styles(sampler.set_frame(codes), style, generator)
     assert (
         float((sampler.style_chances(codes)[:, :3].argmax(1) == style).float().mean()) > 0.85
@@ -126,7 +127,7 @@ def test_every_row_of_a_batch_is_mapped_alone():
 
 def test_what_left_the_known_space_comes_back_to_the_length_of_a_normal_draw():
     """Half-way between two seeds lay ghosts of two subjects: a quarter of all steps of a walk said something else than they showed."""
-    sampler = Sampler(tiny_config(flow_dims=4))
+    sampler = Prior(tiny_config(flow_dims=4))
     z = torch.randn(200, 32, generator=torch.Generator().manual_seed(8))
     short = z[:, :4].norm(dim=1) < 2
     assert 0.3 < short.float().mean() < 0.8 and (sampler.typical(z) - z)[short].abs().amax() == 0
@@ -186,7 +187,7 @@ def test_a_seed_s_code_follows_every_change_of_the_weights():
     """The copy in double precision, on which seeds run, is kept between calls: one that outlived its weights would draw yesterday's pictures."""
     sampler = fitted(blobs()[0], 4, steps=3).requires_grad_(True)
     z = torch.randn(2, 32, generator=torch.Generator().manual_seed(3))
-    other = Sampler(tiny_config(flow_dims=4, flow_width=64, code_noise=0.05)).state_dict()
+    other = Prior(tiny_config(flow_dims=4, flow_width=64, code_noise=0.05)).state_dict()
     found = [sampler.to_code(z)]
     with torch.inference_mode():
         assert torch.equal(sampler.to_code(z), found[0])

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from scenes import (
+from oneseed.synthetic.engravings.attributes import (
     ATTRIBUTES,
     COLLECTION,
     CONSTANT,
@@ -17,12 +17,12 @@ from scenes import (
     claimed,
     collection,
     combinations,
-    draw,
     held_out,
     held_out_facts,
     parse,
     tell,
 )
+from oneseed.synthetic.engravings.drawing import draw
 
 SOME = collection(60, seed=5)
 

@@ -2,22 +2,20 @@
 
 import pytest
 
-from settings import (
-    CaptionConfig,
-    DemoConfig,
-    InferenceConfig,
-    ModelConfig,
-    PRESETS,
-    PrepareConfig,
-    TrainConfig,
-    base_and_doublings,
-    seed_list,
-)
-import cli
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.demo import DemoConfig
+from oneseed.config.inference import InferenceConfig
+from oneseed.config.model import PRESETS, ModelConfig, base_and_doublings
+from oneseed.config.options import parse_seeds
+from oneseed.config.preparation import PrepareConfig
+from oneseed.config.training import TrainConfig
+from oneseed.console import flags
 
 
 def parsed(kinds, *argv):
-    return cli.parse(*kinds, description="title\n\nexamples", presets=PRESETS, argv=list(argv))
+    return flags.parse_configs(
+        *kinds, description="title\n\nexamples", presets=PRESETS, argv=list(argv)
+    )
 
 
 def test_bare_commands_have_the_documented_defaults():
@@ -56,7 +54,7 @@ def test_bare_commands_have_the_documented_defaults():
     # "": BLIP-2 where captions are missing
     assert (caption.style, caption.captioner) == ("engraving", "")
     (inference,) = parsed([InferenceConfig])
-    assert (inference.checkpoint, seed_list(inference.seeds)) == (
+    assert (inference.checkpoint, parse_seeds(inference.seeds)) == (
         "checkpoints/best_model.pt",
         list(range(10)),
     )
@@ -88,7 +86,7 @@ def test_the_built_in_collection_never_goes_into_another_style():
     ],
 )
 def test_seed_lists_are_read(text, seeds):
-    assert seed_list(text) == seeds
+    assert parse_seeds(text) == seeds
 
 
 @pytest.mark.parametrize(

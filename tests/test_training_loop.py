@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-
-import checkpoint
-import health
-import training_loop
-from batches import PairLoader, jiggle, partial
-from cli import UserError
 from conftest import CAPTIONS, tiny_config
-from losses import MultimodalLoss, info_nce
-from model_architecture import MultimodalModel
-from optimizers import orthogonalise
-from settings import TrainConfig
-from tokenizer import Tokenizer
-from training_loop import MultimodalTrainer, create_data_loaders
+
+import training_loop
+from oneseed.config.training import TrainConfig
+from oneseed.console.command import UserError
+from oneseed.generation.generator import MultimodalGenerator
+from oneseed.model import checkpoint, latent_check
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.tokenizer import Tokenizer
+from oneseed.training.data import PairLoader, create_data_loaders, drop_words, random_zoom
+from oneseed.training.losses import MultimodalLoss, info_nce
+from oneseed.training.optimizers import orthogonalise
+from training_loop import MultimodalTrainer
 
 
 def config(**changes):
@@ -168,7 +168,7 @@ def test_jiggled_pictures_stay_upright_and_unmirrored():
     images = torch.zeros(64, 1, 32, 32)
     # the upper left quarter
     images[..., :16, :16] = 1
-    moved = jiggle(images, torch.Generator().manual_seed(0))
+    moved = random_zoom(images, torch.Generator().manual_seed(0))
     assert moved.shape == images.shape and not torch.equal(moved, images)
     assert (
         (moved[:, 0, 2, 2] > 0.99).all()
@@ -327,7 +327,6 @@ def test_the_printed_total_is_the_weighted_sum(tiny_run):
 
 
 def test_every_checkpoint_can_be_sampled(tiny_run):
-    from inference import MultimodalGenerator
 
     for name in ("best_model.pt", "checkpoint_epoch_001.pt"):
         image, caption = MultimodalGenerator(tiny_run / name, device="cpu").generate(7)
@@ -420,7 +419,6 @@ def test_check_looks_at_one_batch_and_says_so(builtin_data, tmp_path, capsys):
 
 
 def test_latent_dim_and_caption_length_are_the_user_s(builtin_data, tmp_path):
-    from inference import MultimodalGenerator
 
     training_loop.main(
         tiny_config(vocab_size=0, latent_dim=16, max_caption_length=20),
@@ -454,41 +452,41 @@ def test_a_run_that_ended_before_pairs_were_scored_is_calibrated_by_running_it_a
 def test_two_sample_check_tells_a_gaussian_from_what_is_none():
     """Where 35 of 1,024 directions matter, a test of all of them has no power: it is made where the decoders look."""
     random = np.random.default_rng(0)
-    assert health.two_sample_auc(random.standard_normal((400, 10))) < health.GATE
-    assert health.two_sample_auc(random.standard_normal((400, 10)) * 0.5) > 0.9
+    assert latent_check.two_sample_auc(random.standard_normal((400, 10))) < latent_check.GATE
+    assert latent_check.two_sample_auc(random.standard_normal((400, 10)) * 0.5) > 0.9
     clusters = random.choice([-1, 1], (400, 10)) + 0.2 * random.standard_normal((400, 10))
-    assert health.two_sample_auc(clusters) > 0.9
+    assert latent_check.two_sample_auc(clusters) > 0.9
 
 
 def test_too_few_pictures_are_no_proof_of_health(tiny_model):
     tokens = torch.tensor([tiny_model.tokenizer.encode(CAPTIONS[0], 48)])
-    checked = health.check(tiny_model, torch.randn(6, 32), tokens, np.arange(6) % 3)
+    checked = latent_check.check_latent(tiny_model, torch.randn(6, 32), tokens, np.arange(6) % 3)
     assert (
         checked["auc"] is None
         and not checked["passed"]
-        and "3 held-out pictures are too few" in health.sentence(checked)
+        and "3 held-out pictures are too few" in latent_check.describe_latent(checked)
     )
 
 
 def test_the_coordinate_that_chooses_clusters_is_checked_too(tiny_model, monkeypatch):
     """It chooses by jumps that no gradient shows: the directions that the decoders are sensitive to leave it out."""
     monkeypatch.setattr(
-        health,
+        latent_check,
         "sensitive_directions",
         lambda outputs, latent_dim, generator: torch.eye(latent_dim)[:, :5],
     )
     tokens = torch.tensor([tiny_model.tokenizer.encode(CAPTIONS[0], 48)])
     z = torch.randn(400, 32, generator=torch.Generator().manual_seed(0))
-    assert health.check(tiny_model, z, tokens)["auc"] < health.GATE
+    assert latent_check.check_latent(tiny_model, z, tokens)["auc"] < latent_check.GATE
     z[:, -1] *= 0.2
-    assert health.check(tiny_model, z, tokens)["auc"] > 0.8
+    assert latent_check.check_latent(tiny_model, z, tokens)["auc"] > 0.8
 
 
 def test_sensitive_directions_are_those_that_the_outputs_read():
     reading = torch.zeros(20, 5)
     reading[3, 0] = 1.0
     reading[7, 1] = 2.0
-    directions = health.sensitive_directions(
+    directions = latent_check.sensitive_directions(
         lambda z: torch.tanh(z @ reading), 20, torch.Generator().manual_seed(0)
     )
     assert directions.shape[1] == 2
@@ -498,7 +496,7 @@ def test_sensitive_directions_are_those_that_the_outputs_read():
 def test_prompts_are_captions_with_words_left_out():
     """People write "two small ships", not whole captions; a sampler that had met whole ones alone answered with nonsense."""
     caption = "An engraving of two small ships by the sea under a stormy sky, in stipple."
-    made = [partial(caption, torch.Generator().manual_seed(seed)) for seed in range(200)]
+    made = [drop_words(caption, torch.Generator().manual_seed(seed)) for seed in range(200)]
     words = caption.split()
     for text in made:
         place = iter(words)
@@ -508,7 +506,7 @@ def test_prompts_are_captions_with_words_left_out():
         len(set(made)) > 50
         and 0.3 < sum(len(text.split()) for text in made) / 200 / len(words) < 0.75
     )
-    assert partial("Ship.", torch.Generator().manual_seed(1)) == "Ship."
+    assert drop_words("Ship.", torch.Generator().manual_seed(1)) == "Ship."
 
 
 def test_the_last_fit_is_as_long_as_the_collection_is_large():

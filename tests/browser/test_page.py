@@ -13,13 +13,14 @@ import zipfile
 
 import pytest
 from PIL import Image, ImageOps
-
-import cards
-import scenes
-from cli import UserError
-from gradio_demo import TABS, build_page, serve
 from pretend import Pretend
-from records import Collection, read_jsonl
+
+from gradio_demo import TABS, build_page, serve
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import read_jsonl
+from oneseed.generation import cards
+from oneseed.synthetic.engravings import attributes, drawing
 
 SICK = {
     "passed": False,
@@ -42,8 +43,8 @@ HOSTILE = "<img src=x onerror=alert(1)> **ship** [x](javascript:alert(2))"
 class Engraver(Pretend):
     """True pairs of the built-in collection: no model to wait for. Its redrawing is the negative."""
 
-    styles = list(scenes.ATTRIBUTES["technique"])
-    facts = scenes.collection(64, seed=5)
+    styles = list(attributes.ATTRIBUTES["technique"])
+    facts = attributes.collection(64, seed=5)
     # clear: pairs wait
     gate = threading.Event()
     gate.set()
@@ -52,7 +53,7 @@ class Engraver(Pretend):
         self.gate.wait(60)
         return [
             (
-                scenes.draw(self.facts[seed % 64], seed, 256).convert("RGB"),
+                drawing.draw(self.facts[seed % 64], seed, 256).convert("RGB"),
                 self.told(seed, prompt, style),
             )
             for seed in seeds
@@ -60,7 +61,7 @@ class Engraver(Pretend):
 
     def told(self, seed, prompt=None, style=None):
         return (
-            scenes.tell(self.facts[seed % 64], seed)
+            attributes.tell(self.facts[seed % 64], seed)
             + (f" {prompt}" if prompt else "")
             + (f" ({style})" if style else "")
         )
@@ -126,7 +127,7 @@ def folder(builtin_data, tiny_run, tmp_path_factory):
             }
         )
     )
-    scenes.draw(Engraver.facts[9], 9, 256).crop((0, 0, 200, 150)).save(folder / "plate.png")
+    drawing.draw(Engraver.facts[9], 9, 256).crop((0, 0, 200, 150)).save(folder / "plate.png")
     return folder
 
 
@@ -381,7 +382,7 @@ def test_a_card_that_is_dropped_anywhere_brings_back_its_controls(opened, addres
             "match": 85,
         },
     )
-    (folder / "card.png").write_bytes(cards.encode(image, facts))
+    (folder / "card.png").write_bytes(cards.encode_card(image, facts))
     page = opened(address)
     shows(page, 0)
     page.evaluate(

@@ -1,0 +1,1 @@
+"""Who writes captions, and how good they are."""

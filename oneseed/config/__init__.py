@@ -1,0 +1,1 @@
+"""Every setting, a file a stage. Nothing heavy is imported here, so that --help answers at once."""

@@ -1,0 +1,90 @@
+"""Settings of dataset_preparation.py."""
+
+from dataclasses import dataclass
+
+from oneseed.config.model import base_and_doublings
+from oneseed.config.options import data_option, parse_image_size, preset_option
+from oneseed.console.flags import option
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    FORMATS = (
+        "imagefolder",
+        "jsonl",
+        "clip",
+        "llava",
+        "qwen",
+        "instruct",
+        "parquet",
+        "sidecar",
+        "webdataset",
+    )
+    source: str = option(
+        "kaggle",
+        "kaggle, builtin, a folder of pictures, an archive, a file of captions, or hf:owner/name; several with commas between",
+    )
+    format: str = option(
+        "auto",
+        "format of the source's captions, where it is not to be guessed",
+        choices=("auto", *FORMATS),
+    )
+    style: str = option(
+        "engraving",
+        "name of the collection; where a folder's rows carry a style, only those of this style are taken; all: every style together",
+    )
+    preset: str = preset_option()
+    image_size: int = option(
+        512,
+        "side of the prepared pictures in pixels, or imagenet, clip, sd, sd_xl",
+        kind=parse_image_size,
+    )
+    max_samples: int = option(
+        0, "take only so many pictures; 0: all, and 6,000 of the built-in collection"
+    )
+    level: int = option(
+        5,
+        "built-in collection: 1 (the subject alone) to 5 (all seven attributes)",
+        choices=(1, 2, 3, 4, 5),
+    )
+    smallest: int = option(64, "reject pictures whose short side is below this many pixels")
+    workers: int = option(0, "processes; 0: one per core")
+    check: bool = option(
+        False,
+        "only look at the source: write data/metadata/<style>_check.json and .html, and prepare nothing",
+    )
+    template: str = option("", "print an example of this format, and nothing else", choices=FORMATS)
+    export: str = option(
+        "",
+        "write the prepared collection in this format to --out, and nothing else",
+        choices=FORMATS,
+    )
+    out: str = option("", "file of --export: a .zip, of webdataset a .tar")
+    data: str = data_option()
+
+    def __post_init__(self):
+        for name in (self.format, self.template, self.export):
+            if name not in ("", "auto", *self.FORMATS):
+                raise ValueError(f"the formats are {', '.join(self.FORMATS)}, not {name!r}")
+        if self.format != "auto" and self.source in ("kaggle", "builtin"):
+            raise ValueError(
+                f"--format is for annotated pictures of your own: --format {self.format} --source PATH"
+            )
+        if bool(self.export) != bool(self.out):
+            raise ValueError(
+                f"--export and --out go together, such as --export {self.export or 'llava'} --out {self.out or 'set.zip'}"
+            )
+        if self.check and (self.export or self.template):
+            raise ValueError("--check goes without --export and --template")
+        # never into another style's files
+        if self.source == "builtin":
+            if self.style not in ("engraving", "builtin"):
+                raise ValueError(f"--source builtin writes style builtin, not {self.style}")
+            object.__setattr__(self, "style", "builtin")
+        elif self.style == "builtin" and not self.export:
+            raise ValueError("--style builtin belongs to --source builtin")
+        if not self.style.replace("-", "_").isidentifier():
+            raise ValueError(f"--style is a name of letters, digits, - and _, got {self.style!r}")
+        base_and_doublings(self.image_size)
+        if self.max_samples < 0 or self.workers < 0:
+            raise ValueError("--max-samples and --workers are 0 or more")

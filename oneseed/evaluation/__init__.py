@@ -1,0 +1,1 @@
+"""Numbers with floor and ceiling: do picture and caption belong together?"""

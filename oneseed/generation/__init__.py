@@ -1,0 +1,1 @@
+"""From seeds, words or a picture to pairs and files."""

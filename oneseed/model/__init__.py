@@ -1,0 +1,1 @@
+"""Everything inside a checkpoint: the networks, the prior, the vocabulary, the file."""

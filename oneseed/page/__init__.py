@@ -1,0 +1,1 @@
+"""The page: layout in tabs, what visitors send, what they get."""

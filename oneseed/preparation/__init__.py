@@ -1,0 +1,1 @@
+"""From originals to a collection, or the same only looked at."""

@@ -1,0 +1,1 @@
+"""Collections that are drawn by rule, told in words and parsed back exactly."""

@@ -1,0 +1,1 @@
+"""What the training loop needs and its reader may skip."""
