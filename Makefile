@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-.PHONY: demo test test-long test-browser specs samples clean
+.PHONY: demo test test-long test-browser lint format specs samples clean
 .DELETE_ON_ERROR:
 
 .venv/installed: requirements.txt
@@ -33,6 +33,15 @@ test-long: .venv/installed-tests
 test-browser: .venv/installed-tests
 	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
 	$(RUN) -m pytest -q tests/browser
+
+lint: .venv/installed-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check
+
+format: .venv/installed-tests
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 specs: .venv/installed
 	$(RUN) model_architecture.py --write-specs

@@ -179,11 +179,12 @@ def prepare_collection(config, workers):
 def main(config):
     if config.template:
         print(writers.template(config.template), end="")
-        return
+        return None
     if config.export:
         return export_collection(config, Collection(config.style, config.data))
     with Workers(config.workers) as workers:
         (check_source if config.check else prepare_collection)(config, workers)
+    return None
 
 
 if __name__ == "__main__":

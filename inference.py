@@ -45,7 +45,7 @@ from pathlib import Path
 
 import torch
 
-from oneseed.config.options import LAST_SEED, parse_seeds, parse_shard
+from oneseed.config.options import parse_seeds, parse_shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import printable, progress
 from oneseed.files import write_text
@@ -55,6 +55,7 @@ from oneseed.generation.generator import MultimodalGenerator, check_prompt, get_
 from oneseed.generation.rendering import contact_sheet, save_pair, save_sheet, save_visualization
 from oneseed.generation.requests import pairs_of_seeds, requested_pairs, with_facts
 from oneseed.model import latent_check
+from oneseed.seeds import LAST_SEED
 
 __all__ = [
     "MultimodalGenerator",
@@ -87,7 +88,7 @@ def find(generator, config):
         cosine = generator.similarity([open_picture(config.image)], captions)[0]
         for i in cosine.argsort(descending=True, stable=True)[:10].tolist():
             print(f"{cosine[i]:6.3f}  {captions[i]}")
-        return
+        return None
     check_prompt(config.prompt)
     files = sorted(
         path
@@ -115,6 +116,7 @@ def find(generator, config):
         [f"{cosine[i]:.3f}" for i in best],
     )
     print(f"the best as one picture: {(Path(config.out) / 'found.png').as_posix()}")
+    return None
 
 
 def find_indexed(generator, config, picture):
@@ -324,6 +326,7 @@ def main(config):
     )
     if generator.health and not generator.health["passed"]:
         print(latent_check.describe_latent(generator.health))
+    return None
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
 from dataclasses import replace
 
-import torch.utils.checkpoint
+import torch
 
 from oneseed.config.model import MAX_OWN_VOCABULARY
 from oneseed.console.command import run
@@ -56,7 +56,7 @@ def main(config, options):
     if options.write_specs:
         write_text("docs/model_specs.md", specs())
         print("wrote docs/model_specs.md")
-        return
+        return None
     if not config.vocab_size:
         config = replace(config, vocab_size=MAX_OWN_VOCABULARY)
     if options.parameters:

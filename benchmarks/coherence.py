@@ -141,11 +141,14 @@ def table(rows):
 
 def main(config):
     results = Path("outputs/coherence/results.jsonl")
-    read = lambda: (
-        [json.loads(line) for line in results.read_text("utf-8").splitlines()]
-        if results.exists()
-        else []
-    )
+
+    def read():
+        return (
+            [json.loads(line) for line in results.read_text("utf-8").splitlines()]
+            if results.exists()
+            else []
+        )
+
     for plan in config.only.split(","):
         for row in PLANS[plan]:
             if not any(

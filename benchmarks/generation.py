@@ -106,7 +106,10 @@ def measure_caches(generator, rounds):
     model.text_decoder.unused[END] = True
     for rows in (ROWS, 1):
         code = model.code(latents(range(rows), config.latent_dim))
-        write = lambda cached: model.decode_tokens(None, use_cache=cached, code=code)
+
+        def write(cached):
+            return model.decode_tokens(None, use_cache=cached, code=code)
+
         assert write(True) == write(False), "the caches changed the words"
         cached, again = (seconds(lambda: write(way), model.device, rounds) for way in (True, False))
         found[rows] = again / cached
@@ -129,13 +132,18 @@ def measure_disk(generator, config):
     """Block by block: making alone, encoding alone, and both with writing -> (ratio, bytes by which memory grew after the first block)."""
     asked = InferenceConfig(device=config.device)
     grey = generator.model.config.channels == 1
-    make = lambda seeds: [
-        (facts, image)
-        for _, _, facts, (image, _) in with_facts(
-            generator, pairs_of_seeds(generator, asked, seeds)
-        )
-    ]
-    finish = lambda pair: encode_card(pair[1], sign(pair[1], pair[0]), grey)
+
+    def make(seeds):
+        return [
+            (facts, image)
+            for _, _, facts, (image, _) in with_facts(
+                generator, pairs_of_seeds(generator, asked, seeds)
+            )
+        ]
+
+    def finish(pair):
+        return encode_card(pair[1], sign(pair[1], pair[0]), grey)
+
     making = 0.0
     encoding = 0.0
     writing = 0.0

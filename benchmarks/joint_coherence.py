@@ -316,13 +316,16 @@ def sources(rival, pairs, held_out, components):
     mixture.device = rival.device = "cpu"
     rival.cpu().eval()
     mixture.fit(pairs)
-    encode = lambda n: rival.encode(
-        pairs.pack(
-            *held_out.batch(
-                np.random.choice(len(held_out.rows), n, replace=n > len(held_out.rows))
-            )[:2]
+
+    def encode(n):
+        return rival.encode(
+            pairs.pack(
+                *held_out.batch(
+                    np.random.choice(len(held_out.rows), n, replace=n > len(held_out.rows))
+                )[:2]
+            )
         )
-    )
+
     return {"prior": rival.generate_from_prior, "mixture": mixture.sample, "encoded": encode}
 
 
@@ -364,7 +367,10 @@ def table(columns):
     """{heading: {title: number}} -> lines of text."""
     titles = list(next(iter(columns.values())))
     wide = max(map(len, titles))
-    shown = lambda value: f"{value:>17,}" if isinstance(value, int) else f"{value:>17.3f}"
+
+    def shown(value):
+        return f"{value:>17,}" if isinstance(value, int) else f"{value:>17.3f}"
+
     return "\n".join(
         [
             " " * wide + "".join(f"{heading:>17}" for heading in columns),

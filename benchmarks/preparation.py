@@ -64,9 +64,10 @@ from oneseed.console.command import UserError, run
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.pixels import write_pixels
+from oneseed.files import suffix_of
 from oneseed.media.picture import without_margins
 from oneseed.preparation.examine import prepare_file
-from oneseed.sources.tables import SUFFIXES, suffix_of
+from oneseed.sources.tables import SUFFIXES
 from oneseed.synthetic.engravings import attributes, drawing
 from oneseed.workers import Workers, chunks
 

@@ -15,6 +15,7 @@ if __name__ == "__main__":
     CONFIGS = parse_configs(SamplersConfig, description=__doc__)
 
 import copy
+import itertools
 import json
 import math
 import time
@@ -26,7 +27,7 @@ import torch.nn.functional as F
 from oneseed.console.command import UserError, run
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.jsonl import read_json
+from oneseed.dataset.pixels import PixelCache
 from oneseed.evaluation.attribute_judge import load_judge
 from oneseed.evaluation.exact import level_of
 from oneseed.evaluation.metrics import agreement, distinct, grey_pixels, training_rows
@@ -46,8 +47,7 @@ FIRST_SEED = 1_000_000_000
 def codes_of(model, collection, rows):
     """Rows of a collection -> codes (N, D) without noise."""
     size = model.config.image_size
-    place = {id: i for i, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
-    pixels = np.load(collection.pixels(size), mmap_mode="r")[[place[row["id"]] for row in rows]]
+    pixels = PixelCache(collection.pixels(size)).pictures(row["id"] for row in rows)
     with torch.no_grad():
         return torch.cat(
             [
@@ -173,7 +173,7 @@ class Diffusion(Flow):
         flow = copy.deepcopy(self.frame.flow).double()
         y = z[:, : self.frame.dims].double()
         angles = torch.linspace(math.pi / 2 * 0.995, 0, self.STEPS + 1, dtype=torch.float64)
-        for now, after in zip(angles, angles[1:]):
+        for now, after in itertools.pairwise(angles):
             noise = self.predict(
                 y, torch.full((len(y),), float(now) * 2 / math.pi, dtype=torch.float64), flow
             )

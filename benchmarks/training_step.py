@@ -36,6 +36,7 @@ if __name__ == "__main__":
     )
 
 import contextlib
+import itertools
 import tempfile
 import time
 from dataclasses import replace
@@ -118,7 +119,7 @@ class Plain(nn.Module):
         base = size // 64
         inward = [
             part
-            for a, b in zip(widths, widths[1:])
+            for a, b in itertools.pairwise(widths)
             for part in (nn.Conv2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU())
         ]
         outward = [
@@ -261,7 +262,10 @@ def main(model_config, config, options):
         images, tokens, _ = loader.batch(order)
         images = images.to(device)
         tokens = tokens.to(device)
-        step = lambda: trainer.step(images, tokens, 0, 1000)
+
+        def step():
+            return trainer.step(images, tokens, 0, 1000)
+
         begin = time.perf_counter()
         step()
         first = time.perf_counter() - begin
@@ -347,7 +351,7 @@ def main(model_config, config, options):
                     begin = time.perf_counter()
                     one.step(images, tokens, number, steps)
                     spent += (time.perf_counter() - begin) * (number > 0)
-                weights = [weight for weight in one.model.parameters()]
+                weights = list(one.model.parameters())
                 optimizers = getattr(one, "optimizers", None) or [one.optimizer]
                 holds = remembered(
                     lambda: one.step(images, tokens, 0, steps), weights, optimizers, device

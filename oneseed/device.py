@@ -1,6 +1,6 @@
 """Which processor runs the networks."""
 
-import torch.utils.checkpoint
+import torch
 
 from oneseed.console.command import UserError
 

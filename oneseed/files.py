@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import posixpath
 from pathlib import Path
 
 
@@ -50,3 +51,7 @@ def write_changed(path, text):
     """Writes text unless the file holds it already."""
     if not path.exists() or path.read_bytes() != text.encode():
         write_text(path, text)
+
+
+def suffix_of(name):
+    return posixpath.splitext(str(name))[1].lower()

@@ -1,34 +1,53 @@
-"""One generator per seed and purpose; nothing touches the global one."""
+"""One generator per seed and purpose; nothing touches the global one.
+
+Generators of torch live on the CPU, since those of CPU and GPU differ for equal seeds.
+torch is imported inside the functions: processes that only draw engravings must not load it.
+"""
 
 import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch.utils.checkpoint
 
 from oneseed.console.command import UserError
 
+if TYPE_CHECKING:
+    import torch
 
-def torch_generator(seed, purpose):
-    """Random numbers for one purpose ("latent", "words", …) of one seed, whatever the device, batch or order."""
+# seeds of pairs are integers from 0 to this
+LAST_SEED = 2**32 - 1
+
+
+def torch_generator(seed: int | str, purpose: str) -> "torch.Generator":
+    """Random numbers for one purpose ("latent", "words", …) of one seed, whatever the batch.
+
+    seed: any integer, or a text that names a run and a step.
+    """
+    import torch
+
     digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def latents(seeds, latent_dim):
-    """B seeds, integers 0 … 2**32 - 1 -> z (B, D), float32 standard normal on the CPU. Row i depends on seeds[i] alone."""
+def latents(seeds: Sequence[int], latent_dim: int) -> "torch.Tensor":
+    """B seeds -> z (B, D), float32 standard normal on the CPU; row i depends on seeds[i] alone.
+
+    UserError for a seed that is no integer from 0 to LAST_SEED.
+    """
+    import torch
+
     for seed in seeds:
-        if (
-            isinstance(seed, bool)
-            or not isinstance(seed, (int, np.integer))
-            or not 0 <= seed < 2**32
-        ):
-            raise UserError(f"a seed is an integer from 0 to {2**32 - 1}, got {seed!r}")
-    return torch.stack(
-        [torch.randn(latent_dim, generator=torch_generator(int(seed), "latent")) for seed in seeds]
-    )
+        is_integer = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if not is_integer or not 0 <= seed <= LAST_SEED:
+            raise UserError(f"a seed is an integer from 0 to {LAST_SEED}, got {seed!r}")
+    rows = [
+        torch.randn(latent_dim, generator=torch_generator(int(seed), "latent")) for seed in seeds
+    ]
+    return torch.stack(rows)
 
 
-def numpy_generator(seed, purpose):
-    """Random numbers for one purpose ("picture", "words", "collection") of one seed; any int is a seed."""
+def numpy_generator(seed: int | str, purpose: str) -> np.random.Generator:
+    """Random numbers for one purpose ("picture", "words", "collection") of one seed."""
     digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))

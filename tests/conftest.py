@@ -5,10 +5,8 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +20,6 @@ from oneseed.config.training import TrainConfig
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
 os.environ.setdefault("TQDM_DISABLE", "1")
 
 

@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-from conftest import tiny_config
-
 import caption_generation
 import dataset_preparation
 import gradio_demo
@@ -22,6 +20,7 @@ from oneseed.console.flags import parse_configs
 from oneseed.dataset.collection import Collection
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.synthetic.engravings import attributes, drawing
+from tests.conftest import tiny_config
 
 
 def test_pipeline_end_to_end(tmp_path, tiny_blip2, capsys):

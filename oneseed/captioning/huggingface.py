@@ -140,6 +140,7 @@ def load_captioner(captioner, device):
                     f"the captioner {captioner} cannot be loaded ({type(error).__name__}: {why}): name another image-text-to-text checkpoint, "
                     f"python caption_generation.py --captioner {SMALLER}, or keep the captions there are, --captioner existing"
                 ) from error
+    return None
 
 
 def caption_pictures(pictures, prompts, processor, model, max_new_tokens):
@@ -153,7 +154,7 @@ def caption_pictures(pictures, prompts, processor, model, max_new_tokens):
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     # plain captioners tend to repeat themselves
-    search = dict(num_beams=BEAMS, repetition_penalty=1.2)
+    search = {"num_beams": BEAMS, "repetition_penalty": 1.2}
     if getattr(processor, "chat_template", None):
         asked = [
             [
@@ -173,11 +174,11 @@ def caption_pictures(pictures, prompts, processor, model, max_new_tokens):
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
-            processor_kwargs=dict(padding=True),
+            processor_kwargs={"padding": True},
         )
         # chat models do not, and a penalty would weigh against the words that the question asks
         # for
-        search = dict(num_beams=1)
+        search = {"num_beams": 1}
     else:
         text = ["<CAPTION>"] * len(prompts) if family == "florence2" else prompts
         inputs = processor(images=pictures, text=text, padding=True, return_tensors="pt")

@@ -33,10 +33,57 @@ WARNINGS = {
 }
 LEAD = re.compile(r"An? \w+ (?:of|depicting|showing)\s+")
 QUALITY_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-EMPTY_WORDS = set(
-    "a an the of in on at by to from with without and or for into onto over under near beside behind before after between through is are was were "
-    "be being been it its his her their this that these those there some very as while who which".split()
-)
+EMPTY_WORDS = {
+    "a",
+    "an",
+    "the",
+    "of",
+    "in",
+    "on",
+    "at",
+    "by",
+    "to",
+    "from",
+    "with",
+    "without",
+    "and",
+    "or",
+    "for",
+    "into",
+    "onto",
+    "over",
+    "under",
+    "near",
+    "beside",
+    "behind",
+    "before",
+    "after",
+    "between",
+    "through",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "being",
+    "been",
+    "it",
+    "its",
+    "his",
+    "her",
+    "their",
+    "this",
+    "that",
+    "these",
+    "those",
+    "there",
+    "some",
+    "very",
+    "as",
+    "while",
+    "who",
+    "which",
+}
 
 
 def content_words(caption):
@@ -171,7 +218,10 @@ def rows_to_show(rows, flags):
 
 def write_review(path, rows, flags, numbers, resized):
     """One HTML file, pictures inside, without any script. Captions are strangers' text: escaped, and each turns letters around at most within itself."""
-    text = lambda value: f"<bdi>{html.escape(str(value))}</bdi>"
+
+    def text(value):
+        return f"<bdi>{html.escape(str(value))}</bdi>"
+
     shown = rows_to_show(rows, flags)
     style = rows[0]["style"] if len({row["style"] for row in rows}) == 1 else "all styles"
     sections = []

@@ -22,7 +22,9 @@ class DemoConfig:
     @property
     def private(self):
         """Is everybody who reaches the page allowed to change files?"""
-        return bool(self.auth) or self.host in ("127.0.0.1", "localhost", "::1") and not self.share
+        return bool(self.auth) or (
+            self.host in ("127.0.0.1", "localhost", "::1") and not self.share
+        )
 
     def __post_init__(self):
         if not 0 < self.port < 65536:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from oneseed.config.options import LAST_SEED, data_option
+from oneseed.config.options import data_option
 from oneseed.console.flags import option
+from oneseed.seeds import LAST_SEED
 
 
 @dataclass(frozen=True)

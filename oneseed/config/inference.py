@@ -7,8 +7,9 @@ The defaults are the full preset; PRESETS says what the others change, a file of
 
 from dataclasses import dataclass
 
-from oneseed.config.options import LAST_SEED, data_option, parse_seeds, parse_shard
+from oneseed.config.options import data_option, parse_seeds, parse_shard
 from oneseed.console.flags import option
+from oneseed.seeds import LAST_SEED
 
 # of prompts; more is more literal, until pictures break
 GUIDANCE = 2.5

@@ -4,6 +4,7 @@ import math
 import re
 
 from oneseed.console.flags import option
+from oneseed.seeds import LAST_SEED
 
 STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture", "builtin")
 NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
@@ -62,9 +63,6 @@ def parse_shard(text):
     return int(i), int(n)
 
 
-LAST_SEED = 2**32 - 1
-
-
 def parse_seeds(text):
     """ "7", "0-9", "1,5" or a mixture -> list of integers 0 … 2**32 - 1. ValueError names what is no seed."""
     seeds = []
@@ -73,7 +71,7 @@ def parse_seeds(text):
         if not (
             first.isascii()
             and first.isdecimal()
-            and (not dash or last.isascii() and last.isdecimal())
+            and (not dash or (last.isascii() and last.isdecimal()))
         ):
             raise ValueError(
                 f"a seed is an integer from 0 to {LAST_SEED}; write --seeds 7, 0-9 or 1,5, not {text!r}"

@@ -3,12 +3,15 @@
 import contextlib
 import json
 import math
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
+from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import read_json
 from oneseed.files import whole_file, write_text
 
@@ -62,13 +65,45 @@ def write_pixels(records, collection, size, workers):
     write_text(ids_path, json.dumps(ids))
 
 
+class PixelCache:
+    """The prepared pictures of a collection at one size: a uint8 array on disk, and its rows by id.
+
+    array: (N, S, S) where all are grey, else (N, S, S, 3), memory-mapped: only what is used is read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """path: that of the array; the ids of its rows stand beside it. UserError where unreadable."""
+        self.array: np.ndarray = np.load(path, mmap_mode="r")
+        ids = read_json(path.with_suffix(".json"))["ids"]
+        self.row_of: dict[str, int] = {id: row for row, id in enumerate(ids)}
+
+    @classmethod
+    def of(cls, collection: Collection, size: int) -> "PixelCache | None":
+        """The collection's cache at this size, None where it is not on this machine."""
+        path = collection.pixels(size)
+        if not (path.exists() and collection.pixels_ids(size).exists()):
+            return None
+        return cls(path)
+
+    def __contains__(self, id: str) -> bool:
+        return id in self.row_of
+
+    def rows(self, ids: Iterable[str]) -> list[int]:
+        """ids -> their rows of the array. KeyError for an id that has none."""
+        return [self.row_of[id] for id in ids]
+
+    def pictures(self, ids: Iterable[str]) -> np.ndarray:
+        """ids -> their pictures in that order, uint8 (M, S, S) or (M, S, S, 3)."""
+        return self.array[self.rows(ids)]
+
+
 def training_pixels(collection, size, rows, most=None):
     """uint8 array (N, size, size) or (N, size, size, 3) of the training pictures, or None where they are not on this machine.
     most: so many of them, evenly spaced."""
-    if not (rows and collection.pixels(size).exists() and collection.pixels_ids(size).exists()):
+    cache = PixelCache.of(collection, size)
+    if cache is None:
         return None
-    place = {id: i for i, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
-    chosen = [place[row["id"]] for row in rows if row["id"] in place]
+    chosen = cache.rows(row["id"] for row in rows if row["id"] in cache)
     if most and len(chosen) > most:
         chosen = [chosen[i] for i in np.linspace(0, len(chosen) - 1, most).astype(int)]
-    return np.load(collection.pixels(size), mmap_mode="r")[np.sort(chosen)] if chosen else None
+    return cache.array[np.sort(chosen)] if chosen else None

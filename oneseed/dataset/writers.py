@@ -10,8 +10,7 @@ from pathlib import Path
 
 from oneseed.console.command import UserError
 from oneseed.dataset.containers import parquet_writer, pyarrow_parquet, tar_writer, zip_writer
-from oneseed.files import whole_file
-from oneseed.sources.tables import suffix_of
+from oneseed.files import suffix_of, whole_file
 
 WRITTEN_QUESTION = "Describe this picture in one sentence."
 EXAMPLE = [

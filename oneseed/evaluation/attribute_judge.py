@@ -100,9 +100,10 @@ def judge_generator(purpose):
 def degrade(images, generator):
     """Pictures (B, 1, S, S) in [-1, 1] -> the same blurred (by .3 to 1 pixel), of other contrast (.5 to 1.2) and brightness
     (up to .3 of 2), and noisy (standard deviation up to .2), each picture by amounts of its own."""
-    amount = lambda low, high: (
-        low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
-    )
+
+    def amount(low, high):
+        return low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
+
     sigma = amount(0.3, 1)
     contrast = amount(0.5, 1.2)
     brightness = amount(-0.3, 0.3)

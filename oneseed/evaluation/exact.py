@@ -134,7 +134,10 @@ def measure_pairs(generator, judge, pairs, rows, collection, numbers, notes, war
             )
         uneven = []
         for name in names:
-            values = lambda facts: [one[name] for one in facts]
+
+            def values(facts):
+                return [one[name] for one in facts]
+
             distance = total_variation(values(found), values(trained))
             typical = total_variation(values(sample), values(trained))
             least = 1 - max(Counter(values(trained)).values()) / len(trained)
@@ -242,9 +245,10 @@ def measure_conditions(generator, judge, level, trained, count, numbers, size):
         seen = judge.see(grey_pixels([image for image, _ in answers]))
         told = [attributes.parse(caption) for _, caption in answers]
         written = [attributes.parse(caption) for caption in generator.caption(renders)]
-        both = lambda seen, told: [
-            one if one == other else dict.fromkeys(one) for one, other in zip(seen, told)
-        ]
+
+        def both(seen, told):
+            return [one if one == other else dict.fromkeys(one) for one, other in zip(seen, told)]
+
         where = f"{kind} combinations"
         for name, title, claims, ceiling in (
             (
@@ -330,9 +334,10 @@ def measure_styles(generator, judge, level, trained, count, numbers, size):
             ),
         ):
             pairs[i] = pair
-    share = lambda facts: float(
-        np.mean([one["technique"] == style for one, style in zip(facts, wanted)])
-    )
+
+    def share(facts):
+        return float(np.mean([one["technique"] == style for one, style in zip(facts, wanted)]))
+
     seen = judge.see(grey_pixels([image for image, _ in pairs]))
     told = [attributes.parse(caption) for _, caption in pairs]
     numbers["style_drawn"] = number(

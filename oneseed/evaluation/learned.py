@@ -27,11 +27,14 @@ def measure_captions(pairs, real, builtin, numbers):
         if real
         else []
     )
-    rate = lambda captions: (
-        sum(is_fallback(caption, ends) for caption in captions) / len(captions)
-        if captions
-        else None
-    )
+
+    def rate(captions):
+        return (
+            sum(is_fallback(caption, ends) for caption in captions) / len(captions)
+            if captions
+            else None
+        )
+
     numbers["fallback"] = number(
         "fallback captions: empty, under two words" + ", or cut off" * ends,
         rate(captions),
@@ -92,7 +95,10 @@ def measure_real(generator, judges, pairs, collection, numbers, notes):
         mine, others = (
             np.array([(row["style"] == name) == own for row in val]) for own in (True, False)
         )
-        judged = lambda part: judges.style_shares(unseen[part])[name] if part.any() else None
+
+        def judged(part):
+            return judges.style_shares(unseen[part])[name] if part.any() else None
+
         numbers[f"judged_{name}"] = number(
             f"pictures judged {name}", share, judged(others), {"held-out real ones": judged(mine)}
         )
@@ -121,8 +127,9 @@ def measure_real(generator, judges, pairs, collection, numbers, notes):
         f"Nearer to training picture {id} than that: pair {place} (distance {distance:.2f})."
         for place, id, distance in copied["nearest"][: round(copied["share"] * len(samples))]
     ]
-    named = lambda captions: (
-        sum(
+
+    def named(captions):
+        return sum(
             bool(
                 re.search(
                     r"\b(engraving|drawing|painting|sculpture|icon|etching|woodcut|lithograph|mezzotint)s?\b",
@@ -130,9 +137,8 @@ def measure_real(generator, judges, pairs, collection, numbers, notes):
                 )
             )
             for caption in captions
-        )
-        / len(captions)
-    )
+        ) / len(captions)
+
     numbers["style_in_captions"] = number(
         "captions that name a technique or style",
         named(captions),

@@ -61,7 +61,7 @@ def distinct(facts, names):
 
 def is_fallback(caption, ends=True):
     """Empty, under two words, or cut off at the length limit. ends: captions of this collection end in a full stop."""
-    return len(caption.split()) < 2 or ends and not caption.rstrip().endswith(".")
+    return len(caption.split()) < 2 or (ends and not caption.rstrip().endswith("."))
 
 
 def number(title, value, floor=None, ceiling=None, wanted=""):
@@ -131,8 +131,11 @@ def tones(samples, real):
         ours = tone(samples)
         theirs = tone(real)
         lower, upper = np.quantile(theirs, (0.25, 0.75))
+
         # two ranges of nothing are equal
-        width = lambda values: np.ptp(np.quantile(values, (0.1, 0.9))) + 1e-6
+        def width(values):
+            return np.ptp(np.quantile(values, (0.1, 0.9))) + 1e-6
+
         spread = width(ours) / width(theirs)
         found[name] = {
             "median": float(np.median(ours)),
@@ -156,13 +159,16 @@ def feature_distances(features_of, samples, reconstructions, real_a, real_b, net
     from torchmetrics.image.kid import KernelInceptionDistance
 
     count = min(map(len, (samples, reconstructions, real_a, real_b)))
-    features = lambda pictures: (
-        torch.as_tensor(
-            features_of(pictures[np.linspace(0, len(pictures) - 1, count).round().astype(int)])
+
+    def features(pictures):
+        return (
+            torch.as_tensor(
+                features_of(pictures[np.linspace(0, len(pictures) - 1, count).round().astype(int)])
+            )
+            .detach()
+            .double()
         )
-        .detach()
-        .double()
-    )
+
     # the metrics get features: each picture is seen once
     known = features(real_a)
     given = nn.Identity()

@@ -6,13 +6,13 @@ import math
 import time
 from collections import Counter
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.jsonl import read_json
+from oneseed.dataset.pixels import PixelCache
 from oneseed.evaluation.attribute_judge import JUDGE_SIZE, degrade, judge_generator, resized_views
 from oneseed.evaluation.pair_judge import (
     GROUP_SIZE,
@@ -57,11 +57,10 @@ def judge_pairs(collection):
 
 def pictures_of(rows, path):
     """Rows and the path of the pixels -> uint8 tensor (N, SIZE, SIZE), grey."""
-    place = {id: i for i, id in enumerate(read_json(path.with_suffix(".json"))["ids"])}
-    pixels = np.load(path, mmap_mode="r")
-    places = [place[row["id"]] for row in rows]
+    cache = PixelCache(path)
+    places = cache.rows(row["id"] for row in rows)
     grey = [
-        resized_views(pixels[places[start : start + 64]])[:, 0]
+        resized_views(cache.array[places[start : start + 64]])[:, 0]
         for start in range(0, len(places), 64)
     ]
     return torch.cat([((images + 1) * 127.5).round().to(torch.uint8) for images in grey])
@@ -90,7 +89,10 @@ def frequent_words(captions):
 
 def augment(images, dice):
     """Pictures (B, 1, S, S) in [-1, 1] -> the same moved, zoomed and half of them mirrored, on white; every second degraded, as generated ones are."""
-    random = lambda *shape: torch.rand(*shape, generator=dice)
+
+    def random(*shape):
+        return torch.rand(*shape, generator=dice)
+
     place = torch.zeros(len(images), 2, 3)
     place[:, 1, 1] = 0.75 + 0.3 * random(len(images))
     place[:, 0, 0] = place[:, 1, 1] * (random(len(images)) < 0.5).float().mul(2).sub(1)

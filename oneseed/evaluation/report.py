@@ -128,10 +128,13 @@ def inline(image):
 
 def report_page(report, examples, gallery={}, changes=(), samplers=()):
     """Report, examples, further pictures and what moved -> one HTML page, pictures inline; all text escaped."""
-    text = lambda value: html.escape(str(value))
-    line = lambda tag, values: (
-        "<tr>" + "".join(f"<{tag}>{text(value)}</{tag}>" for value in values) + "</tr>"
-    )
+
+    def text(value):
+        return html.escape(str(value))
+
+    def line(tag, values):
+        return "<tr>" + "".join(f"<{tag}>{text(value)}</{tag}>" for value in values) + "</tr>"
+
     table = []
     for heading, row in sections(report["numbers"]):
         table += [

@@ -11,14 +11,13 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
-from oneseed.config.options import LAST_SEED
 from oneseed.console.command import UserError
 from oneseed.dataset.wording import words
 from oneseed.device import pick_device
 from oneseed.generation import index
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixels import to_pil, to_tensor
-from oneseed.seeds import latents, torch_generator
+from oneseed.seeds import LAST_SEED, latents, torch_generator
 
 
 def get_random_seed():

@@ -25,7 +25,7 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.jsonl import read_json
+from oneseed.dataset.pixels import PixelCache
 from oneseed.files import whole_file
 from oneseed.generation.memorisation import thumbnail_features
 
@@ -108,13 +108,16 @@ def grow_seeds(generator, count, batch=32):
     features, cosines, captions = (
         ([known["features"]], [known["cosine"]], list(known["captions"])) if known else ([], [], [])
     )
-    store = lambda: save_index(
-        generator,
-        "seeds",
-        features=np.concatenate(features),
-        cosine=np.concatenate(cosines),
-        captions=encode_texts(captions),
-    )
+
+    def store():
+        return save_index(
+            generator,
+            "seeds",
+            features=np.concatenate(features),
+            cosine=np.concatenate(cosines),
+            captions=encode_texts(captions),
+        )
+
     while len(captions) < count:
         start = len(captions)
         pairs = generator.generate_batch(range(start, min(start + batch, count)))
@@ -164,27 +167,27 @@ def index_training(generator, data="data"):
     collection = Collection(generator.style, data)
     size = generator.model.config.image_size
     train, val = collection.read_captions()
-    if not (collection.pixels(size).exists() and collection.pixels_ids(size).exists()):
+    cache = PixelCache.of(collection, size)
+    if cache is None:
         raise UserError(
             f"{collection.pixels(size)} is missing; prepare the pictures again: python dataset_preparation.py --style {generator.style}"
         )
-    place = {id: i for i, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
-    train, val = ([row for row in rows if row["id"] in place] for rows in (train, val))
+    train = [row for row in train if row["id"] in cache]
+    val = [row for row in val if row["id"] in cache]
     if not (train and val):
         raise UserError(
             f"{collection.pixels(size)} holds none of the captioned pictures; write the captions again: python caption_generation.py --style {generator.style}"
         )
-    pixels = np.load(collection.pixels(size), mmap_mode="r")
     thumbs = np.concatenate(
         [
-            thumbnail_features(pixels[[place[row["id"]] for row in train[start : start + 256]]])
+            thumbnail_features(cache.pictures(row["id"] for row in train[start : start + 256]))
             for start in progress(
                 range(0, len(train), 256), label="training pictures", unit="batch"
             )
         ]
     )
     held_out = [
-        Image.fromarray(pixels[place[val[i]["id"]]])
+        Image.fromarray(cache.array[cache.row_of[val[i]["id"]]])
         for i in np.unique(np.linspace(0, len(val) - 1, INDEX_BATCH).astype(int))
     ]
     rebuilt = thumbnail_features(

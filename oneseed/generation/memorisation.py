@@ -21,9 +21,14 @@ def memorised(features_of, samples, reconstructions, training, ids):
     -> {"share": of the samples, "threshold": that distance, "nearest": [(number of the sample, id, distance), …] the nearest first}.
     """
     known = torch.as_tensor(features_of(training))
-    near = lambda pictures: torch.cdist(
-        torch.as_tensor(features_of(pictures)), known, compute_mode="donot_use_mm_for_euclid_dist"
-    ).min(1)
+
+    def near(pictures):
+        return torch.cdist(
+            torch.as_tensor(features_of(pictures)),
+            known,
+            compute_mode="donot_use_mm_for_euclid_dist",
+        ).min(1)
+
     threshold = float(np.quantile(near(reconstructions).values.numpy(), 0.01))
     distance, place = near(samples)
     nearest = sorted(

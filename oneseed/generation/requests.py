@@ -1,5 +1,6 @@
 """What was asked for becomes pairs with their facts."""
 
+import itertools
 from pathlib import Path
 
 from oneseed.config.options import parse_seeds
@@ -92,7 +93,7 @@ def requested_pairs(generator, config):
             for part in parts
         )
     if config.interpolate:
-        ways = list(zip(seeds, seeds[1:]))
+        ways = list(itertools.pairwise(seeds))
         steps = config.interpolate
         return len(ways) * steps, (
             [

@@ -1,7 +1,9 @@
 """Picture encoder and decoder, and the linear code that both begin with."""
 
+import itertools
 import math
 
+import torch
 import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import nn
@@ -94,7 +96,7 @@ class ImageEncoder(nn.Module):
                 ChannelNorm(widths[0]),
                 nn.SiLU(),
             ]
-            for narrow, wide in zip(widths, widths[1:]):
+            for narrow, wide in itertools.pairwise(widths):
                 layers += [
                     nn.Conv2d(narrow, wide, 3, stride=2, padding=1),
                     ChannelNorm(wide),

@@ -5,8 +5,8 @@ import json
 import math
 from dataclasses import asdict
 
+import torch
 import torch.nn.functional as F
-import torch.utils.checkpoint
 from torch import nn
 
 from oneseed.config.inference import GUIDANCE

@@ -335,7 +335,10 @@ class Prior(nn.Module):
         stay nearly right. -> whitened coordinates, the leading and the following ones (N, k + m)."""
         parts = codes.split(ROWS_AT_ONCE)
         mean = codes.mean(0, dtype=torch.float64).cpu()
-        centred = lambda part: part.double().cpu() - mean
+
+        def centred(part):
+            return part.double().cpu() - mean
+
         variance, directions = torch.linalg.eigh(
             sum(centred(part).T @ centred(part) for part in parts) / len(codes)
         )

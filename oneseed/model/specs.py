@@ -3,7 +3,7 @@
 import functools
 from dataclasses import fields, replace
 
-import torch.utils.checkpoint
+import torch
 
 from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS, ModelConfig
 from oneseed.console.command import UserError

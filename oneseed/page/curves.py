@@ -40,8 +40,13 @@ def curve(title, lines, ideal=None):
     )
     low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
     last = max(epoch for line in points.values() for epoch, _ in line)
-    x = lambda epoch: round(LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / max(1, last - 1), 1)
-    y = lambda value: round(TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low), 1)
+
+    def x(epoch):
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / max(1, last - 1), 1)
+
+    def y(value):
+        return round(TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low), 1)
+
     ends = sorted((y(line[-1][1]), name, line) for name, line in points.items())
     shapes = []
     below = -math.inf
@@ -80,7 +85,10 @@ def curve(title, lines, ideal=None):
 
 def curves(rows, dimensions=None):
     """Epochs -> the losses and the latent as small pictures."""
-    column = lambda name: [row.get(name) for row in rows]
+
+    def column(name):
+        return [row.get(name) for row in rows]
+
     figures = [
         curve(
             "Loss, all parts weighted",

@@ -25,7 +25,7 @@ def pair_text(head, facts):
 def with_stop_button(stop, begins, **event):
     """An event whose Stop button is there while it runs, begun by any of `begins` (button.click, earlier.success); the first is its
     public endpoint. -> the events in the order of begins."""
-    there, gone = ("() => ({__type__: 'update', visible: %s})" % word for word in ("true", "false"))
+    there, gone = (f"() => ({{__type__: 'update', visible: {word}}})" for word in ("true", "false"))
     runs = []
     for begin in begins:
         runs.append(begin(None, None, stop, js=there, **QUIET_EVENT).then(**event))

@@ -21,13 +21,13 @@ from oneseed.page.inputs import (
 
 # seeds that the page itself offers to draw
 FIRST_INDEX = 2000
-BUILDING = dict(
-    concurrency_id="index",
-    concurrency_limit=1,
-    show_progress="hidden",
-    api_visibility="private",
-    preprocess=False,
-)
+BUILDING = {
+    "concurrency_id": "index",
+    "concurrency_limit": 1,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "preprocess": False,
+}
 
 
 def find_tab(gr, tab, find, editable):

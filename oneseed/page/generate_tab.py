@@ -7,7 +7,6 @@ import copy
 from types import SimpleNamespace
 
 from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH, InferenceConfig
-from oneseed.config.options import LAST_SEED
 from oneseed.console.command import UserError
 from oneseed.generation import cards
 from oneseed.generation.generator import check_prompt, get_random_seed
@@ -25,6 +24,7 @@ from oneseed.page.inputs import (
     uploaded,
     whole_number,
 )
+from oneseed.seeds import LAST_SEED
 
 PAGE_MAX_SHEET = 24
 PAGE_MAX_WALK = 48

@@ -12,30 +12,38 @@ from pathlib import Path
 
 from PIL import Image
 
-from oneseed.config.options import LAST_SEED
 from oneseed.console.command import UserError
 from oneseed.generation import cards
 from oneseed.generation.cards import open_picture
 from oneseed.generation.requests import with_facts
+from oneseed.seeds import LAST_SEED
 
 # of a picture that somebody brings; 160 MB once decoded
 PAGE_MAX_PIXELS = 40_000_000
 # pairs drawn before they are shown, and before Stop is heard
 PAGE_AT_ONCE = 4
 # events that ask the model: one after another
-MODEL_TASK = dict(
-    concurrency_id="model", concurrency_limit=1, show_progress="minimal", preprocess=False
-)
+MODEL_TASK = {
+    "concurrency_id": "model",
+    "concurrency_limit": 1,
+    "show_progress": "minimal",
+    "preprocess": False,
+}
 # that read or write files
-FILES_TASK = dict(
-    concurrency_id="files",
-    concurrency_limit=1,
-    show_progress="minimal",
-    api_visibility="private",
-    preprocess=False,
-)
+FILES_TASK = {
+    "concurrency_id": "files",
+    "concurrency_limit": 1,
+    "show_progress": "minimal",
+    "api_visibility": "private",
+    "preprocess": False,
+}
 # events that only rearrange the page
-QUIET_EVENT = dict(queue=False, show_progress="hidden", api_visibility="private", preprocess=False)
+QUIET_EVENT = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "preprocess": False,
+}
 
 
 def import_gradio():

@@ -4,7 +4,6 @@ import secrets
 from pathlib import Path
 
 from oneseed.config.inference import InferenceConfig
-from oneseed.config.options import LAST_SEED
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.generation import index
@@ -24,6 +23,7 @@ from oneseed.page.inputs import (
     uploaded_image,
     whole_number,
 )
+from oneseed.seeds import LAST_SEED
 
 
 def picture_tab(gr, find, data):

@@ -60,7 +60,10 @@ def summary(rows):
 
 def html_table(head, rows):
     """Rows of text -> an HTML table, escaped."""
-    cell = lambda tag, text: f"<{tag}>{html.escape(str(text))}</{tag}>"
+
+    def cell(tag, text):
+        return f"<{tag}>{html.escape(str(text))}</{tag}>"
+
     lines = [
         f'<tr><th scope="row">{html.escape(str(row[0]))}</th>{"".join(cell("td", text) for text in row[1:])}</tr>'
         for row in rows
@@ -73,7 +76,10 @@ def health_table(found):
 
     if not found:
         return ""
-    auc = lambda value: "not tested" if value is None else f"{value:.3f}"
+
+    def auc(value):
+        return "not tested" if value is None else f"{value:.3f}"
+
     return html_table(
         ("Is the latent what seeds assume?", "value", "wanted"),
         [

@@ -57,12 +57,17 @@ def pictured_paths(found, kept):
 
 def check_page(found, kept, plates, sheet):
     """Report -> one HTML page that asks nothing of any other host. plates: {path: JPEG}."""
-    safe = lambda value: f"<bdi>{html.escape(output.printable(str(value)))}</bdi>"
+
+    def safe(value):
+        return f"<bdi>{html.escape(output.printable(str(value)))}</bdi>"
+
     # a long name breaks there
-    named = lambda value: (
-        f"<bdi>{re.sub('(?<=[/_])', '<wbr>', html.escape(output.printable(value)))}</bdi>"
-    )
-    cut = lambda value, length: value if len(value) <= length else value[: length - 1] + "…"
+    def named(value):
+        return f"<bdi>{re.sub('(?<=[/_])', '<wbr>', html.escape(output.printable(value)))}</bdi>"
+
+    def cut(value, length):
+        return value if len(value) <= length else value[: length - 1] + "…"
+
     rows = {row["path"]: row for row in kept}
 
     def figure(name, note=""):
@@ -133,9 +138,10 @@ def check_page(found, kept, plates, sheet):
                 f'<tr><td>{label}</td><td class="number">{count:,}</td><td class="bar"><span style="width:{100 * count / most:.1f}%"></span></td></tr>'
                 for label, count in counts
             )
-            line = lambda tag, cells: (
-                "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>"
-            )
+
+            def line(tag, cells):
+                return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>"
+
             parts += [
                 f'<section><h3>{title} <span class="quiet">{html.escape(note)}</span></h3><table>{bars}</table>',
                 f'<table class="quantiles">{line("th", QUANTILES)}{line("td", (f"{quantiles[name]:,g}" for name in QUANTILES))}</table></section>',

@@ -107,7 +107,10 @@ def relation(row, twin):
 
 def twin_counts(found):
     """(row, its twin) of each -> how many lie where, and the folders that share most."""
-    folder = lambda row: posixpath.dirname(row["path"]) or "."
+
+    def folder(row):
+        return posixpath.dirname(row["path"]) or "."
+
     between = Counter(
         (folder(twin), folder(row))
         for row, twin in found
@@ -168,7 +171,10 @@ def against(earlier, kept, alike):
         for group in members.values()
         if {"train", "val"} <= {row["split"] for row in group}
     ]
-    count = lambda found: dict(Counter(row["split"] or "no split" for row in found).most_common())
+
+    def count(found):
+        return dict(Counter(row["split"] or "no split" for row in found).most_common())
+
     return {
         "pictures": len(earlier),
         "in_it": len(same),

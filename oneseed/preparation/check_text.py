@@ -5,9 +5,9 @@ import os
 from collections import Counter
 
 from oneseed.console import output
+from oneseed.files import suffix_of
 from oneseed.preparation.check_report import QUANTILES
 from oneseed.sources import rejections
-from oneseed.sources.tables import suffix_of
 
 # rejected files shown; the report has all
 MAX_LISTED = 25
@@ -29,10 +29,12 @@ def overview(found):
     near = found["near_duplicates"]
     captions = found["captions"]
     earlier = found["collection"]
-    where = lambda twins: (
-        join_counts(twins["where"])
-        + (f"; {twins['across_styles']:,} of another style" if twins["across_styles"] else "")
-    )
+
+    def where(twins):
+        return join_counts(twins["where"]) + (
+            f"; {twins['across_styles']:,} of another style" if twins["across_styles"] else ""
+        )
+
     words = captions["words"]
     yield "found", found["found"], ""
     yield "other style", found["other_style"], join_counts(found["other_styles"])

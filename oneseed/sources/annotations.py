@@ -25,6 +25,7 @@ import re
 from pathlib import Path
 
 from oneseed.console.command import UserError
+from oneseed.files import suffix_of
 from oneseed.sources.formats import (
     READERS,
     SAMPLE_ROWS,
@@ -41,7 +42,6 @@ from oneseed.sources.tables import (
     TABLES,
     parquet_rows,
     read_table,
-    suffix_of,
     text_of,
 )
 
@@ -94,7 +94,10 @@ def describe(names, path_of, format="auto", keep=None, base=""):
     """
     names = set(names)
     stems = {posixpath.splitext(name)[0] for name in names if suffix_of(name) in SUFFIXES}
-    beside = lambda name: suffix_of(name) == ".json" and posixpath.splitext(name)[0] in stems
+
+    def beside(name):
+        return suffix_of(name) == ".json" and posixpath.splitext(name)[0] in stems
+
     rows = {}
     lost = []
     seen = []
@@ -124,7 +127,7 @@ def describe(names, path_of, format="auto", keep=None, base=""):
             else (known, certainty)
         )
         # some other table that lies about
-        if known is None or certainty <= 0.5 and len(names) > 1 and not is_metadata(name):
+        if known is None or (certainty <= 0.5 and len(names) > 1 and not is_metadata(name)):
             continue
         count = 0
         for line, row in itertools.chain(first, found):

@@ -17,7 +17,8 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from oneseed.console.command import UserError
 from oneseed.sources import annotations, tables
@@ -97,7 +98,7 @@ class Header(tarfile.TarInfo):
             tarfile.XGLTYPE,
             tarfile.SOLARIS_XHDTYPE,
         )
-        if header.size < 0 or whole and header.size > MAX_HEADER_BYTES:
+        if header.size < 0 or (whole and header.size > MAX_HEADER_BYTES):
             raise Damaged("damaged")
         return header
 
@@ -105,10 +106,8 @@ class Header(tarfile.TarInfo):
 def is_archive(path):
     """By its name, a Parquet file by whether pictures are inside. UserError for one that cannot be read, or not without pyarrow."""
     name = path.name.lower()
-    return (
-        name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
-        or name.endswith(".parquet")
-        and annotations.holds_pictures(path)
+    return name.endswith((".zip", ".tar", ".tar.gz", ".tgz")) or (
+        name.endswith(".parquet") and annotations.holds_pictures(path)
     )
 
 

@@ -4,7 +4,8 @@ import posixpath
 import re
 from collections import Counter
 
-from oneseed.sources.tables import CAPTION, IMAGE, suffix_of
+from oneseed.files import suffix_of
+from oneseed.sources.tables import CAPTION, IMAGE
 
 # rows that decide which format a file has
 SAMPLE_ROWS = 50

@@ -59,7 +59,7 @@ def split_source(source):
     words = [name] if Path(name).expanduser().is_dir() else name.split(":")
     name = words[0]
     folder = Path(words[0]).expanduser()
-    sound = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name and folder.is_dir()
+    sound = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or (name and folder.is_dir())
     if (
         not sound
         or len(words) > 3
@@ -167,7 +167,9 @@ def columns_of(features, source):
     """-> Columns: the first picture, caption, text or title, else the only column of text; style, or labels that are styles."""
     import datasets
 
-    kind = lambda feature: getattr(feature, "dtype", None) in ("string", "large_string")
+    def kind(feature):
+        return getattr(feature, "dtype", None) in ("string", "large_string")
+
     pictures = sorted(
         (name for name in features if isinstance(features[name], datasets.Image)),
         key=lambda name: name not in tables.IMAGE,
@@ -180,8 +182,7 @@ def columns_of(features, source):
         name
         for name in features
         if kind(features[name])
-        or isinstance(features[name], datasets.List)
-        and kind(features[name].feature)
+        or (isinstance(features[name], datasets.List) and kind(features[name].feature))
     ]
     words = [name for name in texts if name not in ("style", *tables.IMAGE)]
     caption = next(

@@ -34,10 +34,8 @@ def is_cut(error):
     """True where a download broke off or stalled: asked again, the server goes on where it stopped."""
     import requests
 
-    return (
-        isinstance(error, requests.exceptions.ChunkedEncodingError)
-        or isinstance(error, requests.RequestException)
-        and "Read timed out" in str(error)
+    return isinstance(error, requests.exceptions.ChunkedEncodingError) or (
+        isinstance(error, requests.RequestException) and "Read timed out" in str(error)
     )
 
 
@@ -86,6 +84,7 @@ def from_kagglehub():
             # kept, it would be taken for the whole by every later run
             Path(get_cached_archive_path(parse_dataset_handle(handle))).unlink(missing_ok=True)
             raise zipfile.BadZipFile(str(error)) from error
+    return None
 
 
 def from_kaggle(folder):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from oneseed.config.options import STYLES
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
+from oneseed.files import suffix_of
 from oneseed.sources import archive_members, hub, tables, unpacking
 
 CLASSES = {style.rstrip("s"): style for style in STYLES if style != "builtin"}
@@ -48,7 +49,7 @@ def sources_of(config):
             and not path.is_dir()
             and not (
                 path.is_file()
-                and (tables.suffix_of(path) in tables.TABLES or archive_members.is_archive(path))
+                and (suffix_of(path) in tables.TABLES or archive_members.is_archive(path))
             )
         ):
             raise UserError(
@@ -60,11 +61,14 @@ def sources_of(config):
 
 def source_of(path, config):
     """Path, or hf: and a name -> Source; what an archive or the Hub holds lies in data/raw/<style>/unpacked/ afterwards."""
-    unpacked = lambda name, text: (
-        Collection(config.style, config.data).raw.resolve()
-        / UNPACKED
-        / f"{name}_{hashlib.sha256(text).hexdigest()[:8]}"
-    )
+
+    def unpacked(name, text):
+        return (
+            Collection(config.style, config.data).raw.resolve()
+            / UNPACKED
+            / f"{name}_{hashlib.sha256(text).hexdigest()[:8]}"
+        )
+
     if isinstance(path, str):
         folder = unpacked(archive_members.harmless(path), path.encode())
         lost, seen = hub.fetch_hub(path, folder, config.max_samples)

@@ -29,7 +29,10 @@ def survey_all(sources, style, data, format):
             source, style, data, "auto" if source.seen is not None else format
         )
         below = source.folder.relative_to(root).as_posix()
-        from_root = lambda path: posixpath.normpath(posixpath.join(below, path))
+
+        def from_root(path):
+            return posixpath.normpath(posixpath.join(below, path))
+
         for row in found:
             row |= {"path": from_root(row["path"]), "source": source.name}
         originals += found

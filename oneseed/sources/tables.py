@@ -3,11 +3,11 @@
 import csv
 import io
 import json
-import posixpath
 import re
 
 from oneseed.console.command import UserError
 from oneseed.dataset.containers import pyarrow_parquet
+from oneseed.files import suffix_of
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
 TABLES = {".jsonl", ".json", ".csv", ".tsv", ".parquet"}
@@ -26,10 +26,6 @@ READ_COLUMNS = {
 }
 # bytes of an annotation file that is no Parquet
 MAX_TABLE_BYTES = 2**30
-
-
-def suffix_of(name):
-    return posixpath.splitext(str(name))[1].lower()
 
 
 def text_of(data):

@@ -7,7 +7,7 @@ import shutil
 
 from oneseed.console.output import progress
 from oneseed.dataset import writers
-from oneseed.files import write_text
+from oneseed.files import suffix_of, write_text
 from oneseed.sources import annotations, rejections
 from oneseed.sources.archive_members import (
     ALWAYS_ALLOWED_BYTES,
@@ -23,7 +23,7 @@ from oneseed.sources.archive_members import (
     open_members,
     refusal,
 )
-from oneseed.sources.tables import SUFFIXES, suffix_of
+from oneseed.sources.tables import SUFFIXES
 
 # hidden: no part of the collection
 UNPACKING_MARKER = ".unpacked.json"

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.jsonl import read_json
+from oneseed.dataset.pixels import PixelCache
 from oneseed.model.pixels import to_tensor
 from oneseed.model.tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
 from oneseed.seeds import torch_generator
@@ -111,13 +111,12 @@ def create_data_loaders(model_config, config, tokenizer=None):
         if size != PRESETS[model_config.preset].get("image_size", 512)
         else ""
     )
-    if not (collection.pixels(size).exists() and collection.pixels_ids(size).exists()):
+    cache = PixelCache.of(collection, size)
+    if cache is None:
         raise UserError(
             f"the pictures of {config.style} were not prepared at {size} px; make them with: {again}"
         )
-    ids = {id: row for row, id in enumerate(read_json(collection.pixels_ids(size))["ids"])}
-    pixels = np.load(collection.pixels(size), mmap_mode="r")
-    if missing := [row["filename"] for row in train + val if row["id"] not in ids]:
+    if missing := [row["filename"] for row in train + val if row["id"] not in cache]:
         raise UserError(
             f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); write the captions again: "
             f"python caption_generation.py --style {config.style}"
@@ -135,8 +134,8 @@ def create_data_loaders(model_config, config, tokenizer=None):
     )
     return tuple(
         PairLoader(
-            pixels,
-            [ids[row["id"]] for row in rows],
+            cache.array,
+            cache.rows(row["id"] for row in rows),
             Encoded([row["caption"] for row in rows], tokenizer, model_config.max_caption_length),
             config.batch_size,
             model_config.channels,

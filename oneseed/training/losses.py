@@ -73,7 +73,10 @@ class MultimodalLoss(nn.Module):
         whole: of rows that are a part of a larger batch, {"share": of its rows, "words": to be told in all of it, "contrastive": what stands for the
         contrastive loss of all of it}; the losses of all parts then add up to that of the whole."""
         difference = images.float() - target
-        distance = lambda difference: difference.abs() + difference.square()
+
+        def distance(difference):
+            return difference.abs() + difference.square()
+
         errors = distance(difference)  # (B, C, S, S)
         losses = {
             "reconstruction": errors.mean(),

@@ -32,7 +32,7 @@ class Muon(torch.optim.Optimizer):
     learns at the same pace, which takes about half the steps of AdamW here. lr: relative size of a step."""
 
     def __init__(self, params, lr, weight_decay=0.0, momentum=0.95):
-        super().__init__(params, dict(lr=lr, weight_decay=weight_decay, momentum=momentum))
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
     def step(self):
@@ -63,7 +63,7 @@ def make_optimizers(model, config):
     adam = []
     for name, weight in model.named_parameters():
         if not name.startswith("sampler."):
-            matrix = weight.ndim == 4 or weight.ndim == 2 and ".block" in name
+            matrix = weight.ndim == 4 or (weight.ndim == 2 and ".block" in name)
             (muon if matrix else adam).append(weight)
     return [
         torch.optim.AdamW(

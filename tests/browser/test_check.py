@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from test_checking import HOSTILE, check, lines
+
+from tests.preparation.test_checking import HOSTILE, check, lines
 
 
 @pytest.mark.parametrize("width", [1200, 390])

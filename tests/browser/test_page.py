@@ -13,7 +13,6 @@ import zipfile
 
 import pytest
 from PIL import Image, ImageOps
-from pretend import Pretend
 
 from gradio_demo import TABS, build_page, serve
 from oneseed.console.command import UserError
@@ -21,6 +20,7 @@ from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import read_jsonl
 from oneseed.generation import cards
 from oneseed.synthetic.engravings import attributes, drawing
+from tests.pretend import Pretend
 
 SICK = {
     "passed": False,

@@ -177,7 +177,10 @@ COUNT_SIGNS = {
 def tell(facts, seed, level=5):
     """Facts -> one sentence that names the attributes of the level and no other; wording and order come from the seed."""
     rng = numpy_generator(seed, "words")
-    pick = lambda choices: choices[rng.integers(len(choices))]
+
+    def pick(choices):
+        return choices[rng.integers(len(choices))]
+
     told = {name: pick(WORDINGS[name][facts[name]]) for name in LEVELS[level] if name != "subject"}
     kind = facts["subject"]
     alone = facts["count"] == 1 or "count" not in told

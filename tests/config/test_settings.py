@@ -1,0 +1,124 @@
+"""Bare commands mean what the documentation says, and nonsense is refused in one sentence."""
+
+import pytest
+
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.demo import DemoConfig
+from oneseed.config.inference import InferenceConfig
+from oneseed.config.model import PRESETS, ModelConfig, base_and_doublings
+from oneseed.config.options import parse_seeds
+from oneseed.config.preparation import PrepareConfig
+from oneseed.config.training import TrainConfig
+from oneseed.console import flags
+
+
+def parsed(kinds, *argv):
+    return flags.parse_configs(
+        *kinds, description="title\n\nexamples", presets=PRESETS, argv=list(argv)
+    )
+
+
+def test_bare_commands_have_the_documented_defaults():
+    (prepare,) = parsed([PrepareConfig])
+    assert (prepare.style, prepare.source, prepare.preset, prepare.image_size) == (
+        "engraving",
+        "kaggle",
+        "full",
+        512,
+    )
+    model, train = parsed([ModelConfig, TrainConfig])
+    assert (
+        model.preset,
+        model.image_size,
+        model.channels,
+        model.latent_dim,
+        model.vocab_size,
+        model.max_caption_length,
+    ) == ("full", 512, 3, 1024, 8000, 100)
+    assert (model.text_width, model.text_layers, model.text_heads) == (512, 3, 8)
+    assert (
+        train.style,
+        train.num_epochs,
+        train.max_grad_norm,
+        train.patience,
+        train.checkpoint_every,
+        train.checkpoints,
+    ) == ("engraving", 50, 1.0, 10, 5, "checkpoints")
+    assert (
+        train.reconstruction_weight,
+        train.caption_weight,
+        train.contrastive_weight,
+        train.temperature,
+    ) == (1.0, 2.0, 0.5, 0.07)
+    (caption,) = parsed([CaptionConfig])
+    # "": BLIP-2 where captions are missing
+    assert (caption.style, caption.captioner) == ("engraving", "")
+    (inference,) = parsed([InferenceConfig])
+    assert (inference.checkpoint, parse_seeds(inference.seeds)) == (
+        "checkpoints/best_model.pt",
+        list(range(10)),
+    )
+    (demo,) = parsed([DemoConfig])
+    assert (demo.host, demo.port, demo.share) == ("127.0.0.1", 7860, False)
+
+
+def test_a_flag_wins_over_the_preset_and_the_preset_over_the_default():
+    model, _train = parsed([ModelConfig, TrainConfig], "--preset", "small", "--latent-dim", "512")
+    assert (model.image_size, model.latent_dim, model.channels) == (128, 512, 1)
+    (model,) = parsed([ModelConfig], "--preset", "small", "--image-size", "sd")
+    assert model.image_size == 512
+
+
+def test_the_built_in_collection_never_goes_into_another_style():
+    assert PrepareConfig(source="builtin").style == "builtin"
+    with pytest.raises(ValueError, match="writes style builtin"):
+        PrepareConfig(source="builtin", style="painting")
+
+
+@pytest.mark.parametrize(
+    "text, seeds",
+    [
+        ("7", [7]),
+        ("0-9", list(range(10))),
+        ("1,5", [1, 5]),
+        ("1,3-4", [1, 3, 4]),
+        ("4294967295", [2**32 - 1]),
+    ],
+)
+def test_seed_lists_are_read(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "seven", "3.7", "-1", "9-0", "4294967296", "1,,2", "0-99999999", "NaN", "²"]
+)
+def test_what_is_no_seed_is_refused_with_a_sentence(text, capsys):
+    with pytest.raises(SystemExit) as end:
+        parsed([InferenceConfig], f"--seeds={text}")
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert len(error.strip().splitlines()) == 1 and "seed" in error
+
+
+def test_the_decoder_s_depth_follows_from_the_size():
+    assert base_and_doublings(128) == (8, 4) and base_and_doublings(512) == (8, 6)
+    assert base_and_doublings(224) == (7, 5) and base_and_doublings(1024) == (8, 7)
+    with pytest.raises(ValueError, match="--image-size"):
+        base_and_doublings(130)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--batch-size", "1"],
+        ["--learning-rate", "0"],
+        ["--num-epochs", "-3"],
+        ["--image-size", "100"],
+        ["--preset", "huge"],
+        ["--latent-dim", "x"],
+    ],
+)
+def test_nonsense_is_refused_before_any_work(argv, capsys):
+    with pytest.raises(SystemExit) as end:
+        parsed([ModelConfig, TrainConfig], *argv)
+    assert end.value.code == 2 and len(capsys.readouterr().err.strip().splitlines()) == 1
