@@ -1,22 +1,16 @@
 """The six scripts, chained by files, in one process: a dozen pictures without captions, a tiny BLIP-2, a tiny model, a page."""
 
 import json
-from pathlib import Path
 
 import caption_generation
 import dataset_preparation
 import gradio_demo
 import inference
 import training_loop
-from oneseed.config import model
 from oneseed.config.captioning import CaptionConfig
-from oneseed.config.demo import DemoConfig
-from oneseed.config.evaluation import EvaluateConfig
 from oneseed.config.inference import InferenceConfig
-from oneseed.config.model import ModelConfig, SpecsConfig
 from oneseed.config.preparation import PrepareConfig
 from oneseed.config.training import TrainConfig
-from oneseed.console.flags import parse_configs
 from oneseed.dataset.collection import Collection
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.synthetic.engravings import attributes, drawing
@@ -77,41 +71,3 @@ def test_pipeline_end_to_end(tmp_path, tiny_blip2, capsys):
     assert len(list(out.glob("0000*.png"))) == 2
 
     assert gradio_demo.build_page(MultimodalGenerator(runs / "best_model.pt", device="cpu"))
-
-
-def test_readme_commands_parse():
-    """Every `python <script>.py …` of the documents is a command line that the script accepts."""
-    import re
-    import shlex
-
-    kinds = {
-        "dataset_preparation": [PrepareConfig],
-        "caption_generation": [CaptionConfig],
-        "training_loop": [ModelConfig, TrainConfig],
-        "model_architecture": [ModelConfig, SpecsConfig],
-        "inference": [InferenceConfig],
-        "gradio_demo": [DemoConfig],
-        "evaluation": [EvaluateConfig],
-    }
-    root = Path(__file__).parents[1]
-    found = 0
-    for document in ("README.md", "QUICK_START.md"):
-        for script, flags in re.findall(
-            r"python (\w+)\.py((?: +[^\s`#|>&;)]+)*)", (root / document).read_text("utf-8")
-        ):
-            # both print and end
-            if "--help" not in flags and "--schema" not in flags:
-                file = (
-                    (ModelConfig, TrainConfig)
-                    if script in ("model_architecture", "training_loop")
-                    else ()
-                )
-                parse_configs(
-                    *kinds[script],
-                    description="",
-                    presets=model.PRESETS,
-                    argv=shlex.split(flags),
-                    file=file,
-                )
-                found += 1
-    assert found >= 12

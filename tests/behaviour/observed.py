@@ -28,10 +28,14 @@ from PIL import Image
 import caption_generation
 import dataset_preparation
 import training_loop
-from cli import parse
 from inference import MultimodalGenerator
-from scenes import ATTRIBUTES, collection, draw, tell
-from settings import CaptionConfig, ModelConfig, PrepareConfig, TrainConfig
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.model import ModelConfig
+from oneseed.config.preparation import PrepareConfig
+from oneseed.config.training import TrainConfig
+from oneseed.console.flags import parse_configs
+from oneseed.synthetic.engravings.attributes import ATTRIBUTES, collection, tell
+from oneseed.synthetic.engravings.drawing import draw
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -309,7 +313,7 @@ def script_flags(script: str) -> dict[str, Any]:
         return read(parser, *words)
 
     def values(*kinds: type, argv: list[str], **told: Any) -> dict[str, Any]:
-        configs = parse(*kinds, argv=argv, **told)
+        configs = parse_configs(*kinds, argv=argv, **told)
         return {name: value for config in configs for name, value in asdict(config).items()}
 
     def parse_nothing(*kinds: type, **told: Any) -> None:
@@ -322,8 +326,8 @@ def script_flags(script: str) -> dict[str, Any]:
             }
         raise Parsed
 
-    home = sys.modules[parse.__module__]
-    with mock.patch.object(home, "parse", parse_nothing), contextlib.suppress(Parsed):
+    home = sys.modules[parse_configs.__module__]
+    with mock.patch.object(home, "parse_configs", parse_nothing), contextlib.suppress(Parsed):
         runpy.run_path(str(ROOT / f"{script}.py"), run_name="__main__")
     return json.loads(json.dumps(found))
 
