@@ -1,16 +1,12 @@
 """Buildings, as parts in a unit square."""
 
-import itertools
-
 import numpy as np
 
 from oneseed.synthetic.engravings.plate import Part, arch, bar, battlement, bent, box, oval, poly
 
 
 def castle(rng):
-    def slits(x, ys):
-        return [Part(box(x - 1.5, y, x + 1.5, y + 7), 1, ink=0) for y in ys]
-
+    slits = lambda x, ys: [Part(box(x - 1.5, y, x + 1.5, y + 7), 1, ink=0) for y in ys]
     tall = 84 + rng.integers(0, 7)
     parts = [
         Part(box(-15, 30, 15, tall - 8), 0.3, round=0.4, curve=0.5),
@@ -50,8 +46,7 @@ def church(rng):
     parts += [Part(arch(x, 48, 3, 56, 40), 1, ink=0.6) for x in (-37, -23)] + [
         Part(arch(-23, 12, 4, 19), 1, ink=0.6)
     ]
-    return [
-        *parts,
+    return parts + [
         Part(bar(-30, 90, -30, 102, 2.2), 1, ink=0),
         Part(bar(-34, 98, -26, 98, 2.2), 1, ink=0),
     ]
@@ -68,10 +63,7 @@ def windmill(rng):
     for arm in turn + np.arange(4) * np.pi / 2:
         along = np.array([np.cos(arm), np.sin(arm)])
         aside = np.array([-np.sin(arm), np.cos(arm)])
-
-        def at(r, s):
-            return np.array([0, 64]) + r * along + s * aside
-
+        at = lambda r, s: np.array([0, 64]) + r * along + s * aside
         parts += [
             Part(np.array([at(12, 0), at(46, 0), at(46, 11), at(12, 9)]), 0, ink=0.8),
             Part(bar(*at(0, 0), *at(47, 0), 2.2), 1, ink=0),
@@ -79,15 +71,12 @@ def windmill(rng):
         parts += [Part(bar(*at(r, 0), *at(r, 10), 1.1), 1, ink=0) for r in (20, 28.5, 37)] + [
             Part(bar(*at(12, 5), *at(46, 5.5), 1), 1, ink=0)
         ]
-    return [*parts, Part(oval(0, 64, 3, 3), 1)]
+    return parts + [Part(oval(0, 64, 3, 3), 1)]
 
 
 def lighthouse(rng):
     bands = rng.integers(2, 4)
-
-    def width(y):
-        return 15 - 7 * (y - 8) / 60
-
+    width = lambda y: 15 - 7 * (y - 8) / 60
     edges = np.linspace(8, 70, 2 * bands + 2)
     parts = [
         Part(
@@ -97,7 +86,7 @@ def lighthouse(rng):
             tilt=20,
         )
     ]
-    for i, (low, high) in enumerate(itertools.pairwise(edges)):
+    for i, (low, high) in enumerate(zip(edges, edges[1:])):
         shape = poly(
             (-width(low), low), (-width(high), high), (width(high), high), (width(low), low)
         )
@@ -153,8 +142,7 @@ def cottage(rng):
             Part(box(left, 10, left + 10, 21), 1, ink=0.6),
             Part(bar(left + 5, 10, left + 5, 21, 1.5), 0, ink=0),
         ]
-    return [
-        *parts,
+    return parts + [
         Part(arch(19, 16, 5, 21), 1, ink=0.6),
         Part(box(-31, 8, -18, 22), 1, ink=0.6),
         Part(bar(-24.5, 8, -24.5, 22, 1.5), 0, ink=0),
@@ -166,10 +154,9 @@ def bridge(rng):
     arches = rng.integers(1, 4)
     x = np.linspace(-50, 50, 13)
     deck = 54 - 18 * (x / 50) ** 2
-
-    def ribbon(low, high):
-        return np.concatenate([np.stack([x, deck + low], 1), np.stack([x, deck + high], 1)[::-1]])
-
+    ribbon = lambda low, high: np.concatenate(
+        [np.stack([x, deck + low], 1), np.stack([x, deck + high], 1)[::-1]]
+    )
     parts = [Part(np.concatenate([[(-50, 0)], np.stack([x, deck], 1), [(50, 0)]]), 0.34, sink=0.12)]
     for centre in (np.arange(arches) - (arches - 1) / 2) * 84 / arches:
         wide = 34 / arches + 2

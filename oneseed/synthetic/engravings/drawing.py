@@ -130,21 +130,17 @@ def sky(plate, kind, horizon, rng):
             )
             plate.fill(WHITE, cloud, rim=WHITE, width=0.014)
             plate.paint(Part(cloud, 0.8, round=0.14, ink=0))
-        bolt = (
-            *np.array(
-                [
-                    (0.01, 0.15),
-                    (-0.035, 0.33),
-                    (-0.005, 0.32),
-                    (-0.045, 0.52),
-                    (0.055, 0.28),
-                    (0.018, 0.285),
-                    (0.05, 0.14),
-                ]
-            ),
-            x,
-            0,
-        )
+        bolt = np.array(
+            [
+                (0.01, 0.15),
+                (-0.035, 0.33),
+                (-0.005, 0.32),
+                (-0.045, 0.52),
+                (0.055, 0.28),
+                (0.018, 0.285),
+                (0.05, 0.14),
+            ]
+        ) + (x, 0)
         plate.fill(BLACK, bolt, width=0.03)
         plate.fill(WHITE, bolt)
     if kind == "starry":
@@ -163,7 +159,7 @@ def sky(plate, kind, horizon, rng):
         rim = np.stack([-plate.away * np.cos(turn), np.sin(turn)], 1) * 0.085
         plate.fill(
             WHITE,
-            (*np.concatenate([rim, ((rim - rim[0]) * (0.5, 1) + rim[0])[::-1]]), x, y),
+            np.concatenate([rim, ((rim - rim[0]) * (0.5, 1) + rim[0])[::-1]]) + (x, y),
             width=LINE,
         )
 
@@ -174,9 +170,9 @@ def ground(plate, kind, horizon, rng):
     slope = (close - far) / (1 - horizon)
     swing = 0.12 * plate.away
     floor = plate.label(far - slope * horizon - swing, 2 * swing, slope)
-
-    def scattered(count):
-        return zip(rng.uniform(0, 1, count), np.linspace(horizon + 0.035, 0.96, count))
+    scattered = lambda count: zip(
+        rng.uniform(0, 1, count), np.linspace(horizon + 0.035, 0.96, count)
+    )
 
     if kind == "mountains":
         peaks = np.array(
@@ -211,20 +207,19 @@ def ground(plate, kind, horizon, rng):
                 (0.015, 0.82),
                 (0, 1),
             ) * (1, -tall)
-            fir = (*np.concatenate([right, right[-2::-1] * (-1, 1)]), x, horizon + 0.02)
+            fir = np.concatenate([right, right[-2::-1] * (-1, 1)]) + (x, horizon + 0.02)
             plate.fill(WHITE, fir, rim=WHITE, width=0.014)
             plate.paint(Part(fir, 0.76, round=0.4, ink=0.5))
     plate.fill(floor, box(0, horizon, 1, 1))
     if kind == "sea":
         plate.water = floor, horizon
-        for x in (*rng.uniform(-0.03, 0.03, 2), 0.1, 0.9):
+        for x in rng.uniform(-0.03, 0.03, 2) + (0.1, 0.9):
             tall = rng.uniform(0.09, 0.12)
-            hull = (
-                *poly((-0.045, -0.012), (0.03, -0.012), (0.02, 0.01), (-0.03, 0.01)),
+            hull = poly((-0.045, -0.012), (0.03, -0.012), (0.02, 0.01), (-0.03, 0.01)) + (
                 x,
                 horizon,
             )
-            sail = (*poly((-0.035, -0.018), (0.008, -tall), (0.012, -0.018)), x, horizon)
+            sail = poly((-0.035, -0.018), (0.008, -tall), (0.012, -0.018)) + (x, horizon)
             plate.fill(WHITE, sail, hull, rim=WHITE, width=0.024)
             plate.fill(WHITE, sail, width=LINE)
             plate.fill(BLACK, hull)

@@ -60,7 +60,7 @@ def ship(rng):
     )
     parts += [Part(hull, 0.66, round=0.3, curve=0.8), Part(bar(-43, 17, 42, 16, 4), 0, ink=0.5)]
     parts += [Part(box(x, 15, x + 3, 18.5), 1, ink=0) for x in range(-36, 34, 10)]
-    return [*parts, Part(poly((0, 100), (13, 97), (0, 93)), 1, ink=0)]
+    return parts + [Part(poly((0, 100), (13, 97), (0, 93)), 1, ink=0)]
 
 
 def tree(rng):
@@ -105,10 +105,7 @@ def tree(rng):
 def balloon(rng):
     stripes = rng.integers(2, 4)
     half = np.array([(0, 100), (20, 96), (33, 84), (37, 68), (32, 52), (20, 37), (8, 25)], float)
-
-    def gore(k):
-        return bent(*(half * (k, 1)), *(half[:0:-1] * (-k, 1)), steps=3)
-
+    gore = lambda k: bent(*(half * (k, 1)), *(half[:0:-1] * (-k, 1)), steps=3)
     parts = [Part(bar(s * 7, 27, s * 5, 10, 1), 1, ink=0) for s in (-1, 0, 1)]
     for i, k in enumerate(np.linspace(1, 0, 2 * stripes, endpoint=False)):
         parts += [
@@ -138,8 +135,7 @@ def balloon(rng):
             ink=0.7,
         )
     ]
-    return [
-        *parts,
+    return parts + [
         Part(box(-9, 24, 9, 28), 1, ink=0),
         Part(poly((-8, 12), (-6, 0), (6, 0), (8, 12)), 0.5, round=0.4),
         Part(bar(-9, 12, 9, 12, 2.5), 1, ink=0),

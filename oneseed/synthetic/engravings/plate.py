@@ -65,7 +65,7 @@ def bent(*points, steps=4):
 
 def bar(x0, y0, x1, y1, width):
     across = np.array([y0 - y1, x1 - x0]) / np.hypot(x1 - x0, y1 - y0) * width / 2
-    return np.array([(x0, y0, *across), (x1, y1, *across), (x1, y1) - across, (x0, y0) - across])
+    return np.array([(x0, y0) + across, (x1, y1) + across, (x1, y1) - across, (x0, y0) - across])
 
 
 def battlement(x0, y0, x1, y1, teeth, depth=5):
@@ -154,7 +154,7 @@ class Plate:
         reach = round((LINE / 2 + HALO) * self.side)
         corners = np.concatenate(outlines) * self.side
         low = (corners.min(0) - 2 * reach).astype(int)
-        high = ((*corners.max(0), 2 * reach, LINE * self.side)).astype(int)
+        high = (corners.max(0) + (2 * reach, LINE * self.side)).astype(int)
         mask = Image.new("L", tuple((high - low).tolist()))
         pen = ImageDraw.Draw(mask)
         for points in outlines:
@@ -181,14 +181,9 @@ class Plate:
 
         # ink changes by this per unit of tone, 1 per pixel across an edge
         crisp = self.spacing / 2
-
-        def cut(tone, wave):
-            return (tone * (1 + 1 / crisp) - 0.5 / crisp - 1 + wave) * crisp + 0.5
-
+        cut = lambda tone, wave: (tone * (1 + 1 / crisp) - 0.5 / crisp - 1 + wave) * crisp + 0.5
         # 1 on the ridge of a line, 0 half-way to the next
-        def wave(phase):
-            return np.abs(phase - np.floor(phase) - 0.5) * 2
-
+        wave = lambda phase: np.abs(phase - np.floor(phase) - 0.5) * 2
         if self.technique == "line":
             ink = cut(tone, wave(y * steps + by[labels] * y + bend))
         else:
