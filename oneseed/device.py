@@ -1,19 +1,35 @@
 """Which processor runs the networks."""
 
+import os
+
 import torch
 
 from oneseed.console.command import UserError
 
 
-def pick_device(name="auto"):
-    """ "auto" -> cuda, mps or cpu, whichever is there first. UserError for a device that this machine lacks."""
-    found = {
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of a name: cuda, mps or cpu; "auto": the first of them that is there.
+
+    UserError for a device that this machine lacks.
+    """
+    is_there = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(device for device, there in found.items() if there))
-    if not found.get(torch.device(name).type, False):
+        return torch.device(next(device for device, there in is_there.items() if there))
+    if not is_there.get(torch.device(name).type, False):
         raise UserError(f"--device {name} is not on this machine; use --device auto")
     return torch.device(name)
+
+
+def pick_device_of_rank(name: str = "auto") -> torch.device:
+    """Like pick_device; of several GPUs the one of this process, where torchrun started it.
+
+    Processes may outnumber the GPUs.
+    """
+    device = pick_device(name)
+    if device.type == "cuda" and "LOCAL_RANK" in os.environ:
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    return device

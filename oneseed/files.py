@@ -3,14 +3,20 @@
 import contextlib
 import os
 import posixpath
+from collections.abc import Generator
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def whole_file(path, sync=True):
-    """A temporary name beside `path` to write to; renamed to `path` when all went well, removed otherwise, so that a
-    killed run leaves the old file whole. sync=False: survives a kill, but a power cut may leave it empty; for thousands of
-    small files that can be made again, where waiting for the disk took half of the time."""
+def whole_file(path: Path | str, *, sync: bool = True) -> Generator[Path]:
+    """A temporary name beside `path`, to write to.
+
+    It is renamed to `path` when all went well and removed otherwise, so that a killed run leaves
+    the old file whole.
+    sync: wait until the file is on the disk. Without it a file survives a kill, but may be empty
+    after a power cut; right for thousands of small files that can be made again, where waiting
+    took half of the time.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -20,38 +26,45 @@ def whole_file(path, sync=True):
             with open(partial, "rb+") as file:
                 os.fsync(file.fileno())
         partial.replace(path)
-        # the new name, too
-        if sync and os.name == "posix":
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        if sync:
+            sync_folder(path.parent)
     except OSError as error:
-        # a full disk does not say whose file it was
+        # A full disk does not say whose file it was.
         error.filename = error.filename or str(path)
         raise
     finally:
         partial.unlink(missing_ok=True)
 
 
-def write_text(path, text):
-    """Whole-file write of UTF-8 text."""
+def sync_folder(path: Path) -> None:
+    """Waits until new names in the folder are on the disk, on systems that offer this."""
+    if os.name != "posix":
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Writes a whole file of UTF-8 text."""
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
-def nonempty_files(folder):
-    """Names of the files in folder that hold something; a power cut can leave an empty one."""
-    with os.scandir(folder) as entries:
-        return {entry.name for entry in entries if entry.stat().st_size}
-
-
-def write_changed(path, text):
-    """Writes text unless the file holds it already."""
+def write_changed(path: Path, text: str) -> None:
+    """Writes a whole file of UTF-8 text, unless it holds that text already."""
     if not path.exists() or path.read_bytes() != text.encode():
         write_text(path, text)
 
 
-def suffix_of(name):
+def nonempty_files(folder: Path) -> set[str]:
+    """Names of the files in `folder` that hold something; a power cut can leave an empty one."""
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries if entry.stat().st_size}
+
+
+def suffix_of(name: Path | str) -> str:
+    """The suffix in lower case, with its point: "a/B.JPG" -> ".jpg"."""
     return posixpath.splitext(str(name))[1].lower()

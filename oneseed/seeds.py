@@ -1,18 +1,19 @@
 """One generator per seed and purpose; nothing touches the global one.
 
 Generators of torch live on the CPU, since those of CPU and GPU differ for equal seeds.
-torch is imported inside the functions: processes that only draw engravings must not load it.
+torch and numpy are imported inside the functions: processes that only draw engravings must not
+load torch, and the settings, which know LAST_SEED, neither.
 """
 
 import hashlib
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from oneseed.console.command import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 # seeds of pairs are integers from 0 to this
@@ -38,7 +39,7 @@ def latents(seeds: Sequence[int], latent_dim: int) -> "torch.Tensor":
     import torch
 
     for seed in seeds:
-        is_integer = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        is_integer = isinstance(seed, Integral) and not isinstance(seed, bool)
         if not is_integer or not 0 <= seed <= LAST_SEED:
             raise UserError(f"a seed is an integer from 0 to {LAST_SEED}, got {seed!r}")
     rows = [
@@ -47,7 +48,9 @@ def latents(seeds: Sequence[int], latent_dim: int) -> "torch.Tensor":
     return torch.stack(rows)
 
 
-def numpy_generator(seed: int | str, purpose: str) -> np.random.Generator:
+def numpy_generator(seed: int | str, purpose: str) -> "np.random.Generator":
     """Random numbers for one purpose ("picture", "words", "collection") of one seed."""
+    import numpy as np
+
     digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -1,34 +1,46 @@
-"""Work shared among processes of one machine.
-
-Work shared among processes that end with the one that started them.
-"""
+"""Work shared among processes of one machine, which end with the process that started them."""
 
 import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Self, TypeVar
 
 from oneseed.console.command import UserError
 
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+# tasks per process that wait or run at the same time
+TASKS_AHEAD = 3
 
-def chunks(items, length):
+
+def chunks(items: Sequence[Any], length: int) -> list[Any]:
+    """The items in order, in parts of `length`; the last part may be shorter."""
     return [items[start : start + length] for start in range(0, len(items), length)]
 
 
-def follow_parent():
-    """A worker leaves signals to its parent and ends when the parent is gone, however that came."""
+def follow_parent() -> None:
+    """A worker leaves signals to its parent, and ends when the parent is gone for any reason."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    assert parent is not None, "follow_parent is for worker processes"
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 @contextlib.contextmanager
-def ignore_sigint():
-    """Ctrl+C is ignored for the moment, and by processes started meanwhile from their first instruction on."""
+def ignore_sigint() -> Generator[None]:
+    """Ctrl+C is ignored here, and in processes started meanwhile from their first instruction."""
+    # Only the main thread may set signal handlers.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -40,45 +52,57 @@ def ignore_sigint():
 
 
 class Workers:
-    """`count` processes (0: one per core), started when first needed and kept from one phase to the next; one task or worker needs none."""
+    """Processes that are started when first needed and kept from one phase to the next."""
 
-    def __init__(self, count):
-        self.count = count or os.cpu_count() or 1
-        self.pool = None
+    def __init__(self, count: int) -> None:
+        """count: processes, 0 for one per core. 1: all work is done in this process."""
+        self.count: int = count or os.cpu_count() or 1
+        self.pool: ProcessPoolExecutor | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self.pool:
             self.pool.shutdown(wait=True, cancel_futures=True)
 
-    def each(self, work, tasks):
-        """Yields (task, work(task)) as they are done, never more than a few tasks ahead."""
+    def each(
+        self, work: Callable[[Task], Result], tasks: Sequence[Task]
+    ) -> Iterator[tuple[Task, Result]]:
+        """Yields (task, work(task)) as they are done, never more than a few tasks ahead.
+
+        A single task is done in this process. UserError where a worker process was killed.
+        """
         if self.count == 1 or len(tasks) == 1:
             for task in tasks:
                 yield task, work(task)
             return
-        self.pool = self.pool or ProcessPoolExecutor(
-            self.count, multiprocessing.get_context("spawn"), initializer=follow_parent
-        )
-        waiting = iter(tasks)
-        running = {}
         try:
-            while True:
-                # the first submit starts the processes
-                with ignore_sigint():
-                    for task in waiting:
-                        running[self.pool.submit(work, task)] = task
-                        if len(running) >= 3 * self.count:
-                            break
-                if not running:
-                    return
-                for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(done), done.result()
+            yield from self.each_of_pool(work, iter(tasks))
         except BrokenProcessPool as error:
             raise UserError(
-                "a worker process was ended from outside, most likely for want of memory; finished work is kept, run the same "
-                "command again with --workers 1",
+                "a worker process was ended from outside, most likely for want of memory; "
+                "finished work is kept, run the same command again with --workers 1",
                 code=1,
             ) from error
+
+    def each_of_pool(
+        self, work: Callable[[Task], Result], tasks: Iterator[Task]
+    ) -> Iterator[tuple[Task, Result]]:
+        """`each` by the worker processes; tasks that wait are drawn one by one."""
+        if self.pool is None:
+            self.pool = ProcessPoolExecutor(
+                self.count, multiprocessing.get_context("spawn"), initializer=follow_parent
+            )
+        running: dict[Future[Result], Task] = {}
+        while True:
+            # The first submit starts the processes.
+            with ignore_sigint():
+                for task in tasks:
+                    running[self.pool.submit(work, task)] = task
+                    if len(running) >= TASKS_AHEAD * self.count:
+                        break
+            if not running:
+                return
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(done), done.result()

@@ -3,16 +3,19 @@
 import re
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option, parse_shard, style_option
-from oneseed.console.flags import option
+from oneseed.config.options import data_option, device_option, parse_shard, style_option
+from oneseed.console.flags import BaseConfig, option
 
 
 @dataclass(frozen=True)
-class CaptionConfig:
+class CaptionConfig(BaseConfig):
+    """Who writes captions, how, and for which pictures."""
+
     style: str = style_option()
     captioner: str = option(
         "",
-        "existing: keep the collection's own; a transformers image-text-to-text checkpoint, name or folder; or a server, http://host:port/v1 "
+        "existing: keep the collection's own; a transformers image-text-to-text checkpoint, name "
+        "or folder; or a server, http://host:port/v1 "
         "(default: existing where every picture has one, else Salesforce/blip2-opt-2.7b)",
     )
     captioner_model: str = option(
@@ -23,29 +26,34 @@ class CaptionConfig:
     )
     shard: str = option(
         "",
-        "i/n, from 1/n to n/n: caption only this share, for several machines or processes side by side; the same command without it gathers",
+        "i/n, from 1/n to n/n: caption only this share, for several machines or processes side by "
+        "side; the same command without it gathers",
     )
     batch_size: int = option(8, "pictures captioned at once; of a server, requests at once")
     max_new_tokens: int = option(40, "length limit of a new caption, in the captioner's tokens")
-    device: str = option("auto", "where the captioner runs", choices=("auto", "cuda", "mps", "cpu"))
+    device: str = device_option("where the captioner runs")
     max_samples: int = option(0, "caption only so many pictures; 0: all")
     review: str = option(
         "",
-        "also write a page with pictures beside their captions to this file, such as outputs/captions.html",
+        "also write a page with pictures beside their captions to this file, such as "
+        "outputs/captions.html",
     )
     data: str = data_option()
 
     @property
-    def address(self):
+    def address(self) -> str:
         """Of the server that captions, "" where the captioner is none."""
         return self.captioner if self.captioner.startswith(("http://", "https://")) else ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # one sentence for both
         if self.batch_size < 1 or self.max_new_tokens < 1:
             raise ValueError("--batch-size and --max-new-tokens are at least 1")
         if re.match(r"[\w.-]+:[0-9]+(/|$)", self.captioner):
             raise ValueError(
-                f"the address of a server begins with http:// or https://: --captioner http://{self.captioner}"
+                "the address of a server begins with http:// or https://: "
+                f"--captioner http://{self.captioner}"
             )
         if self.captioner_model and not self.address:
             raise ValueError(

@@ -2,32 +2,35 @@
 
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option
-from oneseed.console.flags import option
+from oneseed.config.options import data_option, device_option
+from oneseed.console.flags import BaseConfig, option
+
+# addresses that only this machine can reach
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
-class DemoConfig:
+class DemoConfig(BaseConfig):
+    """Which model the page shows, and who can reach it."""
+
     checkpoint: str = option("checkpoints/best_model.pt", "the model")
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 opens the page to the network")
-    port: int = option(7860, "port of the page")
+    port: int = option(7860, "port of the page", at_least=1, at_most=65535)
     share: bool = option(False, "also open a public link through Gradio's servers")
     auth: str = option(
         "",
-        "user:password that visitors must give; without it a page that others can reach changes no files",
+        "user:password that visitors must give; without it a page that others can reach changes "
+        "no files",
     )
-    device: str = option("auto", "where to run", choices=("auto", "cuda", "mps", "cpu"))
+    device: str = device_option("where to run")
     data: str = data_option()
 
     @property
-    def private(self):
-        """Is everybody who reaches the page allowed to change files?"""
-        return bool(self.auth) or (
-            self.host in ("127.0.0.1", "localhost", "::1") and not self.share
-        )
+    def private(self) -> bool:
+        """True where everybody who reaches the page is allowed to change files."""
+        return bool(self.auth) or (self.host in LOCAL_HOSTS and not self.share)
 
-    def __post_init__(self):
-        if not 0 < self.port < 65536:
-            raise ValueError(f"--port goes from 1 to 65535, got {self.port}")
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.auth and not all(self.auth.partition(":")):
             raise ValueError("--auth is user:password, such as --auth anna:secret")

@@ -1,14 +1,9 @@
-"""Settings of inference.py.
-
-Every setting of every script: frozen dataclasses whose fields become flags. Light, so that --help answers at once.
-
-The defaults are the full preset; PRESETS says what the others change, a file of --config wins over both and a flag over all.
-"""
+"""Settings of inference.py."""
 
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option, parse_seeds, parse_shard
-from oneseed.console.flags import option
+from oneseed.config.options import data_option, device_option, parse_seeds, parse_shard
+from oneseed.console.flags import BaseConfig, option
 from oneseed.seeds import LAST_SEED
 
 # of prompts; more is more literal, until pictures break
@@ -22,7 +17,9 @@ MAX_CANDIDATES = 1000
 
 
 @dataclass(frozen=True)
-class InferenceConfig:
+class InferenceConfig(BaseConfig):
+    """Which pairs to make, of what, and where they go."""
+
     seeds: str = option("0-9", "which seeds: 7, 0-9 or 1,5")
     checkpoint: str = option("checkpoints/best_model.pt", "the model")
     out: str = option("outputs", "folder of the pairs")
@@ -32,37 +29,50 @@ class InferenceConfig:
     style: str | None = option(
         None, "one of the model's styles, for seeds, a prompt or --image; a wrong name lists them"
     )
-    guidance: float = option(GUIDANCE, "how literally a prompt is taken, 0 (not at all) to 5")
+    guidance: float = option(
+        GUIDANCE, "how literally a prompt is taken, 0 (not at all) to 5", at_least=0, at_most=5
+    )
     image: str | None = option(
         None,
-        "a picture file: alone, to caption and redraw it; with --strength, to vary it; with --style, to restyle it",
+        "a picture file: alone, to caption and redraw it; with --strength, to vary it; with "
+        "--style, to restyle it",
     )
     strength: float | None = option(
-        None, "of variations and of another style, 0 (nothing changes) to 1"
+        None,
+        "of variations and of another style, 0 (nothing changes) to 1",
+        at_least=0,
+        at_most=1,
     )
     interpolate: int = option(0, "so many pairs from each of --seeds to the next", kind=int)
     find: str | None = option(
         None,
-        "with --prompt: a folder whose best-fitting pictures to list; with --image: a .jsonl file whose best captions to list; "
-        "seeds, with either: the best of the seeds that --index knows; training, with --image: the nearest training pictures",
+        "with --prompt: a folder whose best-fitting pictures to list; with --image: a .jsonl file "
+        "whose best captions to list; seeds, with either: the best of the seeds that --index "
+        "knows; training, with --image: the nearest training pictures",
     )
     best_of: int = option(
         1,
-        "of so many candidates that follow from each seed, keep the one whose picture and caption match best",
+        "of so many candidates that follow from each seed, keep the one whose picture and caption "
+        "match best",
+        at_least=1,
+        at_most=MAX_CANDIDATES,
     )
     interactive: bool = option(False, "ask for seeds and prompts, one after another")
     verify: str | None = option(
         None,
-        "a pair card, a PNG that this script wrote: make it again and compare; exit code 0 (true), 1 (it differs), 2 (no card of this model)",
+        "a pair card, a PNG that this script wrote: make it again and compare; exit code 0 "
+        "(true), 1 (it differs), 2 (no card of this model)",
     )
     index: int = option(
         0,
-        "write an index of so many seeds beside the checkpoint, and of the training pictures, where --data has them; --find searches them",
+        "write an index of so many seeds beside the checkpoint, and of the training pictures, "
+        "where --data has them; --find searches them",
         kind=int,
     )
     count: int = option(
         0,
-        "write so many pairs, from the first of --seeds on, into large files in --out; run again to go on",
+        "write so many pairs, from the first of --seeds on, into large files in --out; run again "
+        "to go on",
         kind=int,
     )
     format: str = option(
@@ -71,78 +81,93 @@ class InferenceConfig:
     pairs_per_file: int = option(1000, "of --count")
     shard: str = option(
         "",
-        "of --count: i/n, from 1/n to n/n: write only this share of the files, for several machines or processes side by side",
+        "of --count: i/n, from 1/n to n/n: write only this share of the files, for several "
+        "machines or processes side by side",
     )
-    temperature: float = option(0.0, "0: each seed's likeliest caption; above: drawn, more varied")
-    batch_size: int = option(32, "pairs made at once; changes speed only")
+    temperature: float = option(
+        0.0, "0: each seed's likeliest caption; above: drawn, more varied", at_least=0, at_most=5
+    )
+    batch_size: int = option(32, "pairs made at once; changes speed only", at_least=1)
     data: str = data_option()
-    device: str = option("auto", "where to run", choices=("auto", "cuda", "mps", "cpu"))
+    device: str = device_option("where to run")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         seeds = parse_seeds(self.seeds)
-        if self.prompt is not None and not self.prompt.strip():
+        self._check_prompt()
+        super().__post_init__()
+        self._check_single_request(seeds)
+        self._check_find()
+        self._check_single_task()
+        self._check_count(seeds)
+
+    def _check_prompt(self) -> None:
+        if self.prompt is None:
+            return
+        if not self.prompt.strip():
             raise ValueError(
-                '--prompt is empty; write what the picture should show, such as --prompt "a ship under a stormy sky"'
+                "--prompt is empty; write what the picture should show, such as "
+                '--prompt "a ship under a stormy sky"'
             )
-        if self.prompt is not None and len(self.prompt) > MAX_PROMPT_LENGTH:
+        if len(self.prompt) > MAX_PROMPT_LENGTH:
             raise ValueError(
-                f"--prompt has {len(self.prompt):,} characters, at most {MAX_PROMPT_LENGTH} are read; shorten it"
+                f"--prompt has {len(self.prompt):,} characters, at most {MAX_PROMPT_LENGTH} are "
+                "read; shorten it"
             )
-        if not 0 <= self.guidance <= 5:
-            raise ValueError(f"--guidance goes from 0 to 5, got {self.guidance}")
-        if self.strength is not None and not 0 <= self.strength <= 1:
-            raise ValueError(f"--strength goes from 0 to 1, got {self.strength}")
+
+    def _check_single_request(self, seeds: list[int]) -> None:
+        """Pairs are asked for in one way: by a picture, a prompt or a walk between seeds."""
         if self.strength is not None and not self.image:
             raise ValueError("--strength needs a picture: --image FILE")
-        if self.interpolate and (not 2 <= self.interpolate <= MAX_WALK_STEPS or len(seeds) < 2):
+        is_walk = 2 <= self.interpolate <= MAX_WALK_STEPS and len(seeds) > 1
+        if self.interpolate and not is_walk:
             raise ValueError(
-                f"--interpolate needs 2 to {MAX_WALK_STEPS} steps and at least 2 seeds, such as --interpolate 8 --seeds 3,9"
+                f"--interpolate needs 2 to {MAX_WALK_STEPS} steps and at least 2 seeds, such as "
+                "--interpolate 8 --seeds 3,9"
             )
-        if (
-            sum(
-                map(
-                    bool,
-                    (
-                        self.image and not self.verify,
-                        self.interpolate,
-                        self.prompt is not None and not self.find,
-                    ),
-                )
-            )
-            > 1
-        ):
+        by_picture = self.image and not self.verify
+        by_prompt = self.prompt is not None and not self.find
+        if len(list(filter(None, [by_picture, by_prompt, self.interpolate]))) > 1:
             raise ValueError(
                 "--image, --interpolate and --prompt are three different things; use one of them"
             )
+
+    def _check_find(self) -> None:
         if self.find and bool(self.image) == (self.prompt is not None):
             raise ValueError(
-                "--find needs either --prompt (then FIND is a folder of pictures) or --image (then FIND is a .jsonl file of captions)"
+                "--find needs either --prompt (then FIND is a folder of pictures) or --image "
+                "(then FIND is a .jsonl file of captions)"
             )
         if self.find == "training" and not self.image:
             raise ValueError(
-                "--find training looks for the pictures nearest to yours: --find training --image FILE"
+                "--find training looks for the pictures nearest to yours: "
+                "--find training --image FILE"
             )
-        tasks = [
-            flag
-            for flag, on in (
-                ("--verify", self.verify),
-                ("--find", self.find),
-                ("--index", self.index),
-                ("--count", self.count),
-                ("--interactive", self.interactive),
-                ("--interpolate", self.interpolate),
-                ("--image", self.image and not self.verify and not self.find),
-            )
-            if on
-        ]
+
+    def _tasks(self) -> list[str]:
+        """The flags that each ask for a task of their own."""
+        tasks = {
+            "--verify": self.verify,
+            "--find": self.find,
+            "--index": self.index,
+            "--count": self.count,
+            "--interactive": self.interactive,
+            "--interpolate": self.interpolate,
+            "--image": self.image and not self.verify and not self.find,
+        }
+        return [flag for flag, is_asked_for in tasks.items() if is_asked_for]
+
+    def _check_single_task(self) -> None:
+        tasks = self._tasks()
         if len(tasks) > 1:
             raise ValueError(f"{tasks[0]} and {tasks[1]} are different things; use one of them")
         if (self.verify or self.index) and (self.prompt is not None or self.style):
             raise ValueError(f"{tasks[0]} goes without --prompt and --style")
         if self.best_of > 1 and tasks and tasks[0] not in ("--count", "--interactive"):
             raise ValueError(f"--best-of chooses among pairs of seeds; leave it or {tasks[0]} out")
-        if not 1 <= self.best_of <= MAX_CANDIDATES:
-            raise ValueError(f"--best-of goes from 1 to {MAX_CANDIDATES}, got {self.best_of}")
+
+    def _check_count(self, seeds: list[int]) -> None:
+        """The seeds of --index and --count, and the shares of --count."""
+        # one sentence for the three
         if min(self.index, self.count) < 0 or self.pairs_per_file < 1:
             raise ValueError(
                 "--index, --count and --pairs-per-file are numbers of seeds and pairs, 1 or more"
@@ -153,14 +178,12 @@ class InferenceConfig:
             )
         if self.count and self.seeds != "0-9" and len(seeds) > 1:
             raise ValueError(
-                f"with --count, --seeds names the first seed alone: --seeds {seeds[0]} --count {self.count}"
+                "with --count, --seeds names the first seed alone: "
+                f"--seeds {seeds[0]} --count {self.count}"
             )
         if self.shard and not self.count:
             raise ValueError(
-                "--shard shares out the files of --count, such as --count 100000 --shard 1/4 --out pairs"
+                "--shard shares out the files of --count, such as "
+                "--count 100000 --shard 1/4 --out pairs"
             )
         parse_shard(self.shard)
-        if not 0 <= self.temperature <= 5:
-            raise ValueError(f"--temperature goes from 0 to 5, got {self.temperature}")
-        if self.batch_size < 1:
-            raise ValueError(f"--batch-size must be at least 1, got {self.batch_size}")

@@ -4,34 +4,40 @@ from dataclasses import dataclass
 
 from oneseed.config.model import base_and_doublings
 from oneseed.config.options import data_option, parse_image_size, preset_option
-from oneseed.console.flags import option
+from oneseed.console.flags import BaseConfig, option
+
+# of captions beside pictures, read by --format and written by --export
+CAPTION_FORMATS = (
+    "imagefolder",
+    "jsonl",
+    "clip",
+    "llava",
+    "qwen",
+    "instruct",
+    "parquet",
+    "sidecar",
+    "webdataset",
+)
 
 
 @dataclass(frozen=True)
-class PrepareConfig:
-    FORMATS = (
-        "imagefolder",
-        "jsonl",
-        "clip",
-        "llava",
-        "qwen",
-        "instruct",
-        "parquet",
-        "sidecar",
-        "webdataset",
-    )
+class PrepareConfig(BaseConfig):
+    """Where pictures come from, and what a prepared collection is made of."""
+
     source: str = option(
         "kaggle",
-        "kaggle, builtin, a folder of pictures, an archive, a file of captions, or hf:owner/name; several with commas between",
+        "kaggle, builtin, a folder of pictures, an archive, a file of captions, or hf:owner/name; "
+        "several with commas between",
     )
     format: str = option(
         "auto",
         "format of the source's captions, where it is not to be guessed",
-        choices=("auto", *FORMATS),
+        choices=("auto", *CAPTION_FORMATS),
     )
     style: str = option(
         "engraving",
-        "name of the collection; where a folder's rows carry a style, only those of this style are taken; all: every style together",
+        "name of the collection; where a folder's rows carry a style, only those of this style "
+        "are taken; all: every style together",
     )
     preset: str = preset_option()
     image_size: int = option(
@@ -51,32 +57,51 @@ class PrepareConfig:
     workers: int = option(0, "processes; 0: one per core")
     check: bool = option(
         False,
-        "only look at the source: write data/metadata/<style>_check.json and .html, and prepare nothing",
+        "only look at the source: write data/metadata/<style>_check.json and .html, and prepare "
+        "nothing",
     )
-    template: str = option("", "print an example of this format, and nothing else", choices=FORMATS)
+    template: str = option(
+        "", "print an example of this format, and nothing else", choices=CAPTION_FORMATS
+    )
     export: str = option(
         "",
         "write the prepared collection in this format to --out, and nothing else",
-        choices=FORMATS,
+        choices=CAPTION_FORMATS,
     )
     out: str = option("", "file of --export: a .zip, of webdataset a .tar")
     data: str = data_option()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_formats()
+        self._check_export()
+        self._check_style()
+        base_and_doublings(self.image_size)
+        # one sentence for both
+        if self.max_samples < 0 or self.workers < 0:
+            raise ValueError("--max-samples and --workers are 0 or more")
+
+    def _check_formats(self) -> None:
         for name in (self.format, self.template, self.export):
-            if name not in ("", "auto", *self.FORMATS):
-                raise ValueError(f"the formats are {', '.join(self.FORMATS)}, not {name!r}")
+            if name not in ("", "auto", *CAPTION_FORMATS):
+                raise ValueError(f"the formats are {', '.join(CAPTION_FORMATS)}, not {name!r}")
         if self.format != "auto" and self.source in ("kaggle", "builtin"):
             raise ValueError(
-                f"--format is for annotated pictures of your own: --format {self.format} --source PATH"
+                "--format is for annotated pictures of your own: "
+                f"--format {self.format} --source PATH"
             )
+
+    def _check_export(self) -> None:
         if bool(self.export) != bool(self.out):
             raise ValueError(
-                f"--export and --out go together, such as --export {self.export or 'llava'} --out {self.out or 'set.zip'}"
+                "--export and --out go together, such as "
+                f"--export {self.export or 'llava'} --out {self.out or 'set.zip'}"
             )
         if self.check and (self.export or self.template):
             raise ValueError("--check goes without --export and --template")
-        # never into another style's files
+
+    def _check_style(self) -> None:
+        """The built-in collection has a style of its own and never goes into another's files."""
         if self.source == "builtin":
             if self.style not in ("engraving", "builtin"):
                 raise ValueError(f"--source builtin writes style builtin, not {self.style}")
@@ -85,6 +110,3 @@ class PrepareConfig:
             raise ValueError("--style builtin belongs to --source builtin")
         if not self.style.replace("-", "_").isidentifier():
             raise ValueError(f"--style is a name of letters, digits, - and _, got {self.style!r}")
-        base_and_doublings(self.image_size)
-        if self.max_samples < 0 or self.workers < 0:
-            raise ValueError("--max-samples and --workers are 0 or more")

@@ -2,116 +2,20 @@
 
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option, parameters_option, preset_option, style_option
-from oneseed.console.flags import option
+from oneseed.config.options import (
+    data_option,
+    device_option,
+    parameters_option,
+    preset_option,
+    style_option,
+)
+from oneseed.console.flags import BaseConfig, option
 
 # in training, where --num-epochs is 0: four epochs of the built-in collection
 PICTURES_SHOWN = 21_600
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    style: str = style_option()
-    preset: str = preset_option()
-    device: str = option("auto", "where to train", choices=("auto", "cuda", "mps", "cpu"))
-    precision: str = option(
-        "auto", "auto: bf16 on a GPU that has it, else fp32", choices=("auto", "bf16", "fp32")
-    )
-    num_epochs: int = option(
-        50,
-        "epochs in all; a larger number trains a finished run on; 0: as many as show 21,600 pictures (small preset)",
-    )
-    batch_size: int = option(64, "pairs per step, and candidates per pair in the contrast loss")
-    micro_batch: int = option(
-        0,
-        "pairs of a batch at a time, where memory is short; the contrast stays over the whole batch; 0: all; a GPU that runs out of memory halves it",
-    )
-    compile: str = option(
-        "auto",
-        "torch.compile of the networks; auto: on a GPU, where a quarter of an hour or more is left, not on a processor, where it takes longer than it saves",
-        choices=("auto", "on", "off"),
-    )
-    recompute: bool = option(
-        False,
-        "keep fewer activations of the picture networks and compute them again on the way back: less memory, more time",
-    )
-    learning_rate: float = option(
-        1e-3, "peak, reached after the warm-up; falls to zero over the last half"
-    )
-    weight_decay: float = option(
-        0.02, "decay of AdamW and Muon, per step and unit of learning rate"
-    )
-    max_grad_norm: float = option(1.0, "gradients longer than this are shortened to it")
-    reconstruction_weight: float = option(
-        1.0, "weight of L1 + MSE between picture and reconstruction"
-    )
-    shape_weight: float = option(
-        2.0, "weight of the same on pictures averaged over 4 x 4 pixels: forms rather than lines"
-    )
-    focus_weight: float = option(
-        3.0,
-        "weight of the same once more, where each place counts as much as it is still wrong: the subject rather than the background",
-    )
-    caption_weight: float = option(2.0, "weight of the caption's cross-entropy, nats per token")
-    contrastive_weight: float = option(0.5, "weight of InfoNCE between picture and caption")
-    temperature: float = option(0.07, "of InfoNCE")
-    patience: int = option(10, "stop after so many epochs without a better validation loss")
-    checkpoint_every: int = option(5, "epochs between checkpoint_epoch_NNN.pt files")
-    checkpoints: str = option("checkpoints", "folder of the run")
-    fresh: bool = option(False, "begin anew; the old run moves to CHECKPOINTS/previous/")
-    max_samples: int = option(0, "train on so many pictures; 0: all")
-    sampler_steps: int = option(
-        0,
-        "steps of the final fit of the sampler; 0: as many as show it every training picture 190 times",
-    )
-    seed: int = option(0, "of initial values, order and noise")
-    parameters: int = parameters_option()
-    init: str = option(
-        "",
-        "begin a run with the weights and the tokenizer of this checkpoint, of the same model configuration",
-    )
-    check: bool = option(
-        False, "look at one batch, losses and gradients, then exit 0 (all well) or 1"
-    )
-    estimate: bool = option(False, "print how much memory training would take, and nothing else")
-    data: str = data_option()
-
-    def __post_init__(self):
-        if self.batch_size < 2:
-            raise ValueError(
-                f"--batch-size must be at least 2 (contrast needs a wrong answer), got {self.batch_size}"
-            )
-        for name in (
-            "learning_rate",
-            "max_grad_norm",
-            "temperature",
-            "patience",
-            "checkpoint_every",
-        ):
-            if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}"
-                )
-        for name in (
-            "weight_decay",
-            "reconstruction_weight",
-            "shape_weight",
-            "focus_weight",
-            "caption_weight",
-            "contrastive_weight",
-            "num_epochs",
-            "max_samples",
-            "seed",
-            "micro_batch",
-            "sampler_steps",
-        ):
-            if not getattr(self, name) >= 0:
-                raise ValueError(
-                    f"--{name.replace('_', '-')} must be 0 or more, got {getattr(self, name)}"
-                )
-
-
-# Fields of TrainConfig that a checkpoint does not keep: where a run lies, how it was asked for, what the model's configuration holds.
+# Fields of TrainConfig that a checkpoint does not keep: where a run lies, how it was asked for,
+# and what the model's configuration holds.
 UNSAVED_FIELDS = (
     "preset",
     "device",
@@ -123,3 +27,97 @@ UNSAVED_FIELDS = (
     "estimate",
     "data",
 )
+
+
+@dataclass(frozen=True)
+class TrainConfig(BaseConfig):
+    """How a model is trained, on what and where."""
+
+    style: str = style_option()
+    preset: str = preset_option()
+    device: str = device_option("where to train")
+    precision: str = option(
+        "auto", "auto: bf16 on a GPU that has it, else fp32", choices=("auto", "bf16", "fp32")
+    )
+    num_epochs: int = option(
+        50,
+        "epochs in all; a larger number trains a finished run on; 0: as many as show 21,600 "
+        "pictures (small preset)",
+        at_least=0,
+    )
+    batch_size: int = option(
+        64,
+        "pairs per step, and candidates per pair in the contrast loss",
+        at_least=2,
+        because="contrast needs a wrong answer",
+    )
+    micro_batch: int = option(
+        0,
+        "pairs of a batch at a time, where memory is short; the contrast stays over the whole "
+        "batch; 0: all; a GPU that runs out of memory halves it",
+        at_least=0,
+    )
+    compile: str = option(
+        "auto",
+        "torch.compile of the networks; auto: on a GPU, where a quarter of an hour or more is "
+        "left, not on a processor, where it takes longer than it saves",
+        choices=("auto", "on", "off"),
+    )
+    recompute: bool = option(
+        False,
+        "keep fewer activations of the picture networks and compute them again on the way back: "
+        "less memory, more time",
+    )
+    learning_rate: float = option(
+        1e-3, "peak, reached after the warm-up; falls to zero over the last half", above=0
+    )
+    weight_decay: float = option(
+        0.02, "decay of AdamW and Muon, per step and unit of learning rate", at_least=0
+    )
+    max_grad_norm: float = option(1.0, "gradients longer than this are shortened to it", above=0)
+    reconstruction_weight: float = option(
+        1.0, "weight of L1 + MSE between picture and reconstruction", at_least=0
+    )
+    shape_weight: float = option(
+        2.0,
+        "weight of the same on pictures averaged over 4 x 4 pixels: forms rather than lines",
+        at_least=0,
+    )
+    focus_weight: float = option(
+        3.0,
+        "weight of the same once more, where each place counts as much as it is still wrong: the "
+        "subject rather than the background",
+        at_least=0,
+    )
+    caption_weight: float = option(
+        2.0, "weight of the caption's cross-entropy, nats per token", at_least=0
+    )
+    contrastive_weight: float = option(
+        0.5, "weight of InfoNCE between picture and caption", at_least=0
+    )
+    temperature: float = option(0.07, "of InfoNCE", above=0)
+    patience: int = option(
+        10, "stop after so many epochs without a better validation loss", above=0
+    )
+    checkpoint_every: int = option(5, "epochs between checkpoint_epoch_NNN.pt files", above=0)
+    checkpoints: str = option("checkpoints", "folder of the run")
+    fresh: bool = option(False, "begin anew; the old run moves to CHECKPOINTS/previous/")
+    max_samples: int = option(0, "train on so many pictures; 0: all", at_least=0)
+    sampler_steps: int = option(
+        0,
+        "steps of the final fit of the sampler; 0: as many as show it every training picture 190 "
+        "times",
+        at_least=0,
+    )
+    seed: int = option(0, "of initial values, order and noise", at_least=0)
+    parameters: int = parameters_option()
+    init: str = option(
+        "",
+        "begin a run with the weights and the tokenizer of this checkpoint, of the same model "
+        "configuration",
+    )
+    check: bool = option(
+        False, "look at one batch, losses and gradients, then exit 0 (all well) or 1"
+    )
+    estimate: bool = option(False, "print how much memory training would take, and nothing else")
+    data: str = data_option()

@@ -6,13 +6,32 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, NoReturn
+
+# what a disk or a folder may answer where a file is to be written
+WRITE_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EFBIG,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EIO,
+)
 
 
 class UserError(Exception):
-    """A sentence for the user: what is wrong and the command that mends it. code: exit status, 2 for wrong or missing
-    input, 1 where the work was done and its answer is no."""
+    """A sentence for the user: what is wrong and the command that mends it.
 
-    def __init__(self, sentence, code=2):
+    code: exit status; 2 for wrong or missing input, 1 where the work was done and its answer is no.
+    """
+
+    def __init__(self, sentence: str, code: int = 2) -> None:
         super().__init__(sentence)
         self.code = code
 
@@ -21,72 +40,82 @@ class Terminated(BaseException):
     """SIGTERM arrived; like KeyboardInterrupt it passes every `except Exception`."""
 
 
-def run(main, *configs):
-    """main(*configs), then exit with its status; every foreseen end is one sentence on stderr, never a traceback."""
+@dataclass(frozen=True)
+class Ending:
+    """How a script ends that did not reach its end: exit status and sentence on stderr."""
 
-    def terminate(number, frame):
-        raise Terminated
+    code: int
+    sentence: str
 
-    signal.signal(signal.SIGTERM, terminate)
+
+def run(main: Callable[..., int | None], *configs: Any) -> NoReturn:
+    """Calls main(*configs), then exits with the status that it returns; None is 0.
+
+    Every foreseen end is one sentence on stderr, never a traceback. Exit status: 0 done,
+    1 the answer is no or a file cannot be written, 2 wrong input, 130 and 143 signals.
+    """
+    signal.signal(signal.SIGTERM, raise_terminated)
     try:
-        code = main(*configs) or 0
+        code = int(main(*configs) or 0)
         sys.stdout.flush()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = error.code
-    except KeyboardInterrupt:
-        print(
-            "\ninterrupted; finished work is kept, run the same command again to go on",
-            file=sys.stderr,
-        )
-        code = 130
-    except Terminated:
-        print(
-            "\nterminated; finished work is kept, run the same command again to go on",
-            file=sys.stderr,
-        )
-        code = 143
     except BrokenPipeError:
-        # `… | head` closed the pipe
+        # `… | head` closed the pipe; the interpreter flushes once more as it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except OSError as error:
-        if error.errno not in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EROFS,
-            errno.EACCES,
-            errno.EPERM,
-            errno.EFBIG,
-            errno.EEXIST,
-            errno.ENOTDIR,
-            errno.EIO,
-        ):
+    except (UserError, KeyboardInterrupt, Terminated, OSError) as error:
+        ending = ending_of(error)
+        if ending is None:
             raise
-        print(
-            f"error: {error.filename or 'writing'}: {error.strerror}; files written before are whole, free or allow the place and run the same command again",
-            file=sys.stderr,
-        )
-        code = 1
+        print(ending.sentence, file=sys.stderr)
+        code = ending.code
     raise SystemExit(code)
 
 
+def raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """Handler of SIGTERM."""
+    raise Terminated
+
+
+def ending_of(error: BaseException) -> Ending | None:
+    """The end that an error means; None for one that nobody has foreseen."""
+    go_on = "finished work is kept, run the same command again to go on"
+    if isinstance(error, UserError):
+        return Ending(error.code, f"error: {error}")
+    if isinstance(error, KeyboardInterrupt):
+        return Ending(130, f"\ninterrupted; {go_on}")
+    if isinstance(error, Terminated):
+        return Ending(143, f"\nterminated; {go_on}")
+    if isinstance(error, OSError) and error.errno in WRITE_ERRORS:
+        return Ending(
+            1,
+            f"error: {error.filename or 'writing'}: {error.strerror}; files written before are "
+            "whole, free or allow the place and run the same command again",
+        )
+    return None
+
+
 @contextlib.contextmanager
-def defer_signals():
-    """SIGINT and SIGTERM wait until the block is done: what must not stay half done is done whole, or not begun."""
-    # no signal arrives elsewhere
+def defer_signals() -> Generator[None]:
+    """SIGINT and SIGTERM wait until the block is done, so that it is done as one act.
+
+    The first of them is raised again behind the block. In other threads than the main one nothing
+    is deferred, for no signal arrives there.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    waiting = []
-    before = {
-        number: signal.signal(number, lambda number, frame: waiting.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+    arrived: list[int] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+
+    usual_handlers = {
+        number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in usual_handlers.items():
             signal.signal(number, handler)
-    if waiting:
-        signal.raise_signal(waiting[0])
+    if arrived:
+        signal.raise_signal(arrived[0])

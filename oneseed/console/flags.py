@@ -1,13 +1,13 @@
 """Dataclass fields become flags, a YAML file of settings, and its schema.
 
-What every script shares with its user: flags made from dataclasses, one-sentence errors, progress, whole files.
-
 @dataclass(frozen=True)
-class Config:
+class DrawConfig(BaseConfig):
     seeds: str = option("0-9", "which seeds to draw")
+    batch_size: int = option(8, "pictures at once", at_least=1)
 
-(config,) = parse(Config, description=__doc__)      # --help and wrong flags end here, before heavy imports
-run(main, config)                                   # exit codes: 0 done, 1 the answer is no, 2 wrong input, 130/143 signals
+# --help and wrong flags end here, before heavy imports
+(config,) = parse_configs(DrawConfig, description=__doc__)
+run(main, config)
 """
 
 import argparse
@@ -17,14 +17,91 @@ import json
 import re
 import sys
 import types
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import yaml
+
+Field = dataclasses.Field[Any]
+ConfigClass = type[Any]
+
+JSON_TYPES: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
-def option(default, note, choices=None, kind=None):
-    """A config field whose note `--help` prints. kind: callable that turns the flag's text into the value; else the annotation."""
-    return dataclasses.field(
-        default=default, metadata={"note": note, "choices": choices, "kind": kind}
-    )
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """Which numbers a setting may be. None: no bound of that kind."""
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    # why there is the lower bound, for the sentence of the error
+    because: str = ""
+
+    def hold(self, value: Any) -> bool:
+        """True where the value lies within the bounds. NaN lies outside of every bound."""
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+        )
+
+    def rule(self) -> str:
+        """The bounds in words, such as "must be at least 1" or "goes from 0 to 5"."""
+        if self.at_most is not None:
+            return f"goes from {self.at_least} to {self.at_most}"
+        if self.above is not None:
+            return f"must be above {self.above}"
+        assert self.at_least is not None, "a rule is asked for only where there is a bound"
+        if self.at_least <= 0:
+            return f"must be {self.at_least} or more"
+        reason = f" ({self.because})" if self.because else ""
+        return f"must be at least {self.at_least}{reason}"
+
+
+def option(  # noqa: PLR0913 - each keyword is one property of a flag
+    default: Any,
+    note: str,
+    *,
+    choices: Sequence[Any] | None = None,
+    kind: Callable[[str], Any] | None = None,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    because: str = "",
+) -> Any:
+    """A field of a config that is a flag.
+
+    default: the value without the flag; None: no value.
+    note: what `--help` and the schema say of it.
+    choices: the only values that the flag takes.
+    kind: turns the flag's text into the value; without it the field's annotation does.
+    at_least, above, at_most: bounds of the value, which BaseConfig checks. A field with at_most
+    has at_least too.
+    because: why at_least is as it is, for the sentence of the error.
+    """
+    assert at_most is None or at_least is not None, f"{note}: at_most without at_least"
+    bounds = Bounds(at_least, above, at_most, because)
+    metadata = {"note": note, "choices": choices, "kind": kind, "bounds": bounds}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class BaseConfig:
+    """Base of the config dataclasses: their values keep the bounds of their fields.
+
+    A config whose fields depend on each other checks that in its own `__post_init__`, which calls
+    this one too.
+    """
+
+    def __post_init__(self) -> None:
+        """ValueError, one sentence that names the flag, for the first value out of bounds."""
+        for name, field in option_fields([type(self)]).items():
+            value = getattr(self, name)
+            bounds: Bounds = field.metadata["bounds"]
+            if value is not None and not bounds.hold(value):
+                raise ValueError(f"{flag_of(name)} {bounds.rule()}, got {value}")
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,130 +111,205 @@ class Parser(argparse.ArgumentParser):
     place = ""
     remedy = "--help lists the flags"
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
+        """Prints the sentence on stderr and ends the process with code 2."""
         unknown = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
-        nearest = [
-            near
-            for flag in unknown
-            for near in difflib.get_close_matches(flag, self._option_string_actions, n=1)
-        ]
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        print(
-            f"error: {self.place}{message}{hint} (python {self.prog} {self.remedy})",
-            file=sys.stderr,
-        )
+        hints = (nearest_hint(flag, self._option_string_actions) for flag in unknown)
+        hint = next(filter(None, hints), "")
+        command = f"python {self.prog} {self.remedy}"
+        print(f"error: {self.place}{message}{hint} ({command})", file=sys.stderr)
         raise SystemExit(2)
 
 
-def option_fields(kinds):
-    """-> {name: field} of all dataclasses, without the fields that are no flags."""
-    return {
-        field.name: field
-        for kind in kinds
-        for field in dataclasses.fields(kind)
-        if "note" in field.metadata
-    }
+def nearest_hint(name: str, known: Collection[str]) -> str:
+    """The end of a sentence that names the known name nearest to a wrong one; "" without any."""
+    nearest = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
-def plain_type(field):
-    """int of `int | None`."""
-    return (
-        next(kind for kind in field.type.__args__ if kind is not type(None))
-        if isinstance(field.type, types.UnionType)
-        else field.type
-    )
+def flag_of(name: str) -> str:
+    """Name of a field -> its flag: "batch_size" -> "--batch-size"."""
+    return "--" + name.replace("_", "-")
 
 
-def add_flag(parser, field):
-    flag = "--" + field.name.replace("_", "-")
+def option_fields(kinds: Iterable[ConfigClass]) -> dict[str, Field]:
+    """The fields of all dataclasses by name, without those that are no flags."""
+    fields = {}
+    for kind in kinds:
+        for field in dataclasses.fields(kind):
+            if "note" in field.metadata:
+                fields[field.name] = field
+    return fields
+
+
+def plain_type(field: Field) -> type:
+    """The type of a field's value: int of both `int` and `int | None`."""
+    annotation: Any = field.type
+    if not isinstance(annotation, types.UnionType):
+        return annotation
+    return next(kind for kind in annotation.__args__ if kind is not type(None))
+
+
+def add_flag(parser: argparse.ArgumentParser, field: Field) -> None:
+    """Adds the flag of one field, such as --batch-size, or --fresh with --no-fresh."""
     note = field.metadata["note"]
-    shown = f"{note} (default: {field.default})" if field.default not in (None, "") else note
+    flag = flag_of(field.name)
     if field.type is bool:
         parser.add_argument(
             flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=note
         )
         return
     plain = plain_type(field)
+    kind = field.metadata["kind"]
+    choices = field.metadata["choices"]
+    has_default = field.default not in (None, "")
+    shown = f"{note} (default: {field.default})" if has_default else note
     parser.add_argument(
         flag,
-        type=field.metadata["kind"] or plain,
-        choices=field.metadata["choices"],
+        type=flag_reader(kind) if kind else plain,
+        choices=choices,
         default=argparse.SUPPRESS,
         help=shown.replace("%", "%%"),
-        metavar=None if field.metadata["choices"] else plain.__name__.upper(),
+        metavar=None if choices else plain.__name__.upper(),
     )
 
 
-def read_config(path, kinds, prog):
-    """YAML file of settings -> {field: value}, each value read as its flag would read it. Ends the process with code 2 on an
-    unknown key or a wrong value."""
-    import yaml
+def flag_reader(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Like kind, with a sentence that names what a wrong text is not.
 
+    argparse would name the function: "invalid parse_image_size value".
+    """
+    what = getattr(kind, "__name__", "value").removeprefix("parse_")
+
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except (TypeError, ValueError) as error:
+            raise argparse.ArgumentTypeError(f"invalid {what} value: {text!r}") from error
+
+    return read
+
+
+def read_config(path: str | Path, kinds: Iterable[ConfigClass], prog: str) -> dict[str, Any]:
+    """A YAML file of settings, each value read as its flag would read it.
+
+    kinds: the dataclasses whose fields the file may set; prog: the script, for error sentences.
+    Ends the process with code 2 on an unknown key or a wrong value.
+    """
     fields = option_fields(kinds)
-    given = argparse.Namespace()
     reader = Parser(prog=prog, allow_abbrev=False)
     reader.place = f"{path}: "
     reader.remedy = "--schema describes the file"
     for field in fields.values():
         add_flag(reader, field)
+    given = argparse.Namespace()
+    for key, value in read_mapping(path, reader).value:
+        reader.place = f"{path}, line {key.start_mark.line + 1}: "
+        name = key.value if isinstance(key.value, str) else "[…]"
+        if name not in fields:
+            reader.error(f"unknown setting {name!r}{nearest_hint(name, fields)}")
+        if hasattr(given, name):
+            reader.error(f"{name} stands there twice")
+        reader.parse_args([as_flag(fields[name], value, reader)], given)
+    return vars(given)
+
+
+def read_mapping(path: str | Path, reader: Parser) -> "yaml.MappingNode":
+    """The nodes of a YAML file that holds one mapping; reader.error where it holds none.
+
+    Nodes alone: a tag builds nothing, and 1e-3, which YAML takes for a text, stays as written.
+    """
+    import yaml
+
     try:
-        # nodes alone: a tag builds nothing, and 1e-3, no number to YAML, is one to float()
         root = yaml.compose(Path(path).read_bytes(), Loader=yaml.SafeLoader)
     except OSError as error:
-        reader.error(error.strerror)
+        reader.error(str(error.strerror))
     except (yaml.YAMLError, RecursionError) as error:
         reader.error(f"no YAML, {' '.join(str(error).split())}")
     if not isinstance(root, yaml.MappingNode):
         reader.error("no list of settings and their values, such as batch_size: 32")
-    for key, value in root.value:
-        reader.place = f"{path}, line {key.start_mark.line + 1}: "
-        name = key.value if isinstance(key, yaml.ScalarNode) else "[…]"
-        flag = name.replace("_", "-")
-        if name not in fields:
-            nearest = difflib.get_close_matches(name, fields, n=1)
-            reader.error(
-                f"unknown setting {name!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")
-            )
-        if hasattr(given, name):
-            reader.error(f"{name} stands there twice")
-        if not isinstance(value, yaml.ScalarNode) or value.tag.endswith(":null"):
-            reader.error(f"{name} needs one value")
-        if fields[name].type is not bool:
-            reader.parse_args([f"--{flag}={value.value}"], given)
-        elif (on := yaml.SafeLoader.bool_values.get(value.value.lower())) is not None:
-            reader.parse_args([f"--{flag}" if on else f"--no-{flag}"], given)
-        else:
-            reader.error(f"{name} is true or false, got {value.value!r}")
-    return vars(given)
+    return root
 
 
-def schema(kinds):
+def as_flag(field: Field, node: "yaml.Node", reader: Parser) -> str:
+    """One setting of a YAML file as it would stand on the command line."""
+    import yaml
+
+    name = field.name
+    flag = flag_of(name)
+    if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
+        reader.error(f"{name} needs one value")
+    if field.type is not bool:
+        return f"{flag}={node.value}"
+    is_on = yaml.SafeLoader.bool_values.get(node.value.lower())
+    if is_on is None:
+        reader.error(f"{name} is true or false, got {node.value!r}")
+    return flag if is_on else f"--no-{flag.removeprefix('--')}"
+
+
+def schema(kinds: Iterable[ConfigClass]) -> dict[str, Any]:
     """JSON schema of the file that read_config reads."""
-    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    properties = {}
-    for name, field in option_fields(kinds).items():
-        kind = names[plain_type(field)]
-        choices = field.metadata["choices"]
-        properties[name] = {
-            "description": field.metadata["note"],
-            "type": [kind, "string"] if field.metadata["kind"] else kind,
-            "default": field.default,
-            **({"enum": list(choices)} if choices else {}),
-        }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "settings of model and training",
         "description": "what a preset changes is its default there",
         "type": "object",
-        "properties": properties,
+        "properties": {name: field_schema(field) for name, field in option_fields(kinds).items()},
         "additionalProperties": False,
     }
 
 
-def parse_configs(*kinds, description, presets=None, argv=None, file=()):
-    """Command line -> one config per dataclass of `kinds`. A flag given by the user wins over the file of --config, the file over
-    the preset, the preset over the dataclass. presets: {name: {field: value}}, chosen by --preset. file: the dataclasses whose
-    fields that file may set, also those that this script has no use for. Ends the process with code 2 on a wrong flag or value."""
+def field_schema(field: Field) -> dict[str, Any]:
+    """JSON schema of one setting. A text too, where the flag has a reader of its own ("50M")."""
+    kind = JSON_TYPES[plain_type(field)]
+    found = {
+        "description": field.metadata["note"],
+        "type": [kind, "string"] if field.metadata["kind"] else kind,
+        "default": field.default,
+    }
+    if choices := field.metadata["choices"]:
+        found["enum"] = list(choices)
+    return found
+
+
+def parse_configs(
+    *kinds: ConfigClass,
+    description: str,
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
+    argv: Sequence[str] | None = None,
+    file: Sequence[ConfigClass] = (),
+) -> tuple[Any, ...]:
+    """Command line -> one config for each dataclass of `kinds`.
+
+    A flag wins over the file of --config, the file over the preset, the preset over the default.
+    description: docstring of the script; its first paragraph is the title of --help.
+    presets: {name: {field: value}}, chosen by --preset.
+    argv: the words of the command line; None: those of this process.
+    file: the dataclasses whose fields the file of --config may set, also those that this script
+    has no use for.
+    Ends the process with code 2 on a wrong flag or value.
+    """
+    parser = build_parser(kinds, description, has_file=bool(file))
+    given = vars(parser.parse_args(argv))
+    if given.pop("schema", False):
+        print(json.dumps(schema(file), indent=1))
+        raise SystemExit(0)
+    if path := given.pop("config", None):
+        given = read_config(path, file, parser.prog) | given
+        parser.place = f"with {path}: "
+    usual_preset = next((kind.preset for kind in kinds if hasattr(kind, "preset")), None)
+    preset = given.get("preset", usual_preset)
+    values = {**(presets or {}).get(preset, {}), **given}
+    try:
+        built = {kind: build_config(kind, values) for kind in (*kinds, *file)}
+    except ValueError as error:
+        parser.error(str(error))
+    return tuple(built[kind] for kind in kinds)
+
+
+def build_parser(kinds: Iterable[ConfigClass], description: str, *, has_file: bool) -> Parser:
+    """The parser of a script's flags. has_file: with --config and --schema."""
     title, _, examples = description.partition("\n\n")
     parser = Parser(
         description=title,
@@ -165,7 +317,7 @@ def parse_configs(*kinds, description, presets=None, argv=None, file=()):
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    if file:
+    if has_file:
         parser.add_argument(
             "--config",
             metavar="FILE",
@@ -178,28 +330,10 @@ def parse_configs(*kinds, description, presets=None, argv=None, file=()):
         )
     for field in option_fields(kinds).values():
         add_flag(parser, field)
-    given = vars(parser.parse_args(argv))
-    if given.pop("schema", False):
-        print(json.dumps(schema(file), indent=1))
-        raise SystemExit(0)
-    if path := given.pop("config", None):
-        given = read_config(path, file, parser.prog) | given
-        parser.place = f"with {path}: "
-    preset = given.get(
-        "preset", next((kind.preset for kind in kinds if hasattr(kind, "preset")), None)
-    )
-    values = {**(presets or {}).get(preset, {}), **given}
-    try:
-        built = {
-            kind: kind(
-                **{
-                    field.name: values[field.name]
-                    for field in dataclasses.fields(kind)
-                    if field.name in values
-                }
-            )
-            for kind in (*kinds, *file)
-        }
-        return tuple(built[kind] for kind in kinds)
-    except ValueError as error:
-        parser.error(str(error))
+    return parser
+
+
+def build_config(kind: ConfigClass, values: Mapping[str, Any]) -> Any:
+    """A config with those values that are fields of it; ValueError for a wrong one."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return kind(**{name: values[name] for name in names if name in values})

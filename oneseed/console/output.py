@@ -1,32 +1,55 @@
 """What a terminal shows: progress with time left, and text that cannot move the cursor."""
 
 import sys
+from collections.abc import Iterable
+from typing import Any
+
+# seconds between two states of the bar
+TERMINAL_INTERVAL = 0.2
+LOG_INTERVAL = 10
 
 
-def progress(items=None, *, label, total=None, unit="picture", initial=0):
-    """tqdm on stderr with rate and time left; into a log file it prints a line every 10 seconds instead of redrawing."""
+def progress(
+    items: Iterable[Any] | None = None,
+    *,
+    label: str,
+    total: int | None = None,
+    unit: str = "picture",
+    initial: int = 0,
+) -> Any:
+    """A tqdm bar on stderr with rate and time left; a log file gets a line every 10 seconds.
+
+    items: what the bar counts as it is iterated; without them the caller calls `update`.
+    total: how many there are, where len(items) does not say it; initial: how many are done.
+    unit: what is counted, in the singular.
+    """
     from tqdm import tqdm
 
-    terminal = sys.stderr.isatty()
+    is_terminal = sys.stderr.isatty()
     return tqdm(
         items,
         desc=label,
         total=total,
         unit=f" {unit}s",
         initial=initial,
-        dynamic_ncols=terminal,
-        mininterval=0.2 if terminal else 10,
-        maxinterval=10,
+        dynamic_ncols=is_terminal,
+        mininterval=TERMINAL_INTERVAL if is_terminal else LOG_INTERVAL,
+        maxinterval=LOG_INTERVAL,
         leave=True,
         smoothing=0.1,
     )
 
 
-def printable(text):
-    """Text for a terminal or a page: what could move the cursor or turn the text around is written as an escape."""
-    return "".join(
-        letter
-        if letter.isprintable()
-        else letter.encode("unicode_escape", "surrogatepass").decode()
-        for letter in text
-    )
+def printable(text: str) -> str:
+    """Text for a terminal or a page, letter by letter.
+
+    What could move the cursor or turn the direction of writing is shown as an escape.
+    """
+    return "".join(map(printable_letter, text))
+
+
+def printable_letter(letter: str) -> str:
+    """One character, or its escape such as \\x1b."""
+    if letter.isprintable():
+        return letter
+    return letter.encode("unicode_escape", "surrogatepass").decode()

@@ -1,5 +1,9 @@
 """Bare commands mean what the documentation says, and nonsense is refused in one sentence."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from oneseed.config.captioning import CaptionConfig
@@ -10,6 +14,9 @@ from oneseed.config.options import parse_seeds
 from oneseed.config.preparation import PrepareConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console import flags
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG_FILES = sorted((ROOT / "oneseed" / "config").glob("[!_]*.py"))
 
 
 def parsed(kinds, *argv):
@@ -97,12 +104,15 @@ def test_what_is_no_seed_is_refused_with_a_sentence(text, capsys):
         parsed([InferenceConfig], f"--seeds={text}")
     assert end.value.code == 2
     error = capsys.readouterr().err
-    assert len(error.strip().splitlines()) == 1 and "seed" in error
+    assert len(error.strip().splitlines()) == 1
+    assert "seed" in error
 
 
 def test_the_decoder_s_depth_follows_from_the_size():
-    assert base_and_doublings(128) == (8, 4) and base_and_doublings(512) == (8, 6)
-    assert base_and_doublings(224) == (7, 5) and base_and_doublings(1024) == (8, 7)
+    assert base_and_doublings(128) == (8, 4)
+    assert base_and_doublings(512) == (8, 6)
+    assert base_and_doublings(224) == (7, 5)
+    assert base_and_doublings(1024) == (8, 7)
     with pytest.raises(ValueError, match="--image-size"):
         base_and_doublings(130)
 
@@ -121,4 +131,45 @@ def test_the_decoder_s_depth_follows_from_the_size():
 def test_nonsense_is_refused_before_any_work(argv, capsys):
     with pytest.raises(SystemExit) as end:
         parsed([ModelConfig, TrainConfig], *argv)
-    assert end.value.code == 2 and len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert end.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "config, values, sentence",
+    [
+        (ModelConfig, {"vit_layers": 0}, "--vit-layers must be at least 1, got 0"),
+        (ModelConfig, {"linear_dims": -2}, "--linear-dims must be -1 or more, got -2"),
+        (ModelConfig, {"latent_dim": 7}, "--latent-dim must be at least 8, got 7"),
+        (TrainConfig, {"temperature": 0.0}, "--temperature must be above 0, got 0.0"),
+        (TrainConfig, {"weight_decay": float("nan")}, "--weight-decay must be 0 or more, got nan"),
+        (
+            TrainConfig,
+            {"batch_size": 1},
+            "--batch-size must be at least 2 (contrast needs a wrong answer), got 1",
+        ),
+        (InferenceConfig, {"guidance": 5.5}, "--guidance goes from 0 to 5, got 5.5"),
+        (InferenceConfig, {"best_of": 0}, "--best-of goes from 1 to 1000, got 0"),
+        (DemoConfig, {"port": 65536}, "--port goes from 1 to 65535, got 65536"),
+    ],
+)
+def test_a_value_out_of_bounds_is_named_with_its_flag_and_the_bounds(config, values, sentence):
+    with pytest.raises(ValueError, match="^--") as caught:
+        config(**values)
+    assert str(caught.value) == sentence
+
+
+def test_values_at_their_bounds_are_taken():
+    assert InferenceConfig(guidance=0.0, temperature=5.0, best_of=1000).best_of == 1000
+    assert DemoConfig(port=65535).port == 65535
+    assert ModelConfig(linear_dims=-1, latent_dim=8, code_noise=0.0).latent_dim == 8
+
+
+def test_settings_load_nothing_heavy():
+    """--help answers at once: no torch, no numpy."""
+    modules = ", ".join(f"oneseed.config.{path.stem}" for path in CONFIG_FILES)
+    code = f"import sys, {modules}; print(*{{'torch', 'numpy', 'yaml'}} & {{*sys.modules}})"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == ""
