@@ -1,1 +1,1 @@
-"""One file of any kind, read into the square of pixels that the model sees, and written again."""
+"""Files of any kind: read into the square of pixels that the model sees, and written again."""

@@ -1,13 +1,20 @@
-"""What a drawn engraving can show, told in a sentence and parsed back exactly."""
+"""What a drawn engraving can show, told in a sentence and parsed back exactly.
+
+Facts are a dict of the seven attributes; a level says how many of them a sentence names.
+"""
 
 import functools
 import hashlib
 import re
+from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from oneseed.seeds import numpy_generator
+
+Facts = dict[str, Any]
 
 # another drawing or wording is another collection: raise the number
 COLLECTION = "builtin-1"
@@ -33,8 +40,12 @@ ATTRIBUTES = {
     "light": ("left", "right"),
     "technique": ("line", "cross-hatching", "stipple"),
 }
-LEVELS = {level: tuple(ATTRIBUTES)[:told] for level, told in {1: 1, 2: 3, 3: 4, 4: 6, 5: 7}.items()}
-CONSTANT = {
+# how many attributes a sentence of each level names
+LEVEL_SIZES = {1: 1, 2: 3, 3: 4, 4: 6, 5: 7}
+# level -> names of those attributes
+LEVELS = {level: tuple(ATTRIBUTES)[:size] for level, size in LEVEL_SIZES.items()}
+# what is drawn where a level does not name an attribute
+CONSTANT: Facts = {
     "count": 1,
     "size": "large",
     "place": "sea",
@@ -44,17 +55,15 @@ CONSTANT = {
 }
 
 
-def combinations(level):
-    """All facts of a level, in a fixed order; what the level does not tell is CONSTANT."""
+def combinations(level: int) -> list[Facts]:
+    """All facts of a level, in a fixed order; attributes that it does not name are CONSTANT."""
     names = LEVELS[level]
-    return [
-        dict(CONSTANT, **dict(zip(names, values)))
-        for values in product(*(ATTRIBUTES[name] for name in names))
-    ]
+    choices = [ATTRIBUTES[name] for name in names]
+    return [{**CONSTANT, **dict(zip(names, values))} for values in product(*choices)]
 
 
-def held_out(facts):
-    """Is this full combination (level 5) kept from training? True for a tenth of the 5,184, fixed by hash.
+def held_out(facts: Facts) -> bool:
+    """Is this combination of level 5 kept from training? A tenth of the 5,184 is, fixed by hash.
 
     Levels 1 to 4 have few combinations (12, 72, 216, 1,728) and hold none out.
     """
@@ -62,25 +71,28 @@ def held_out(facts):
     return hashlib.sha256(words.encode()).digest()[0] * 10 < 256
 
 
-def even_sample(combos, count, seed):
-    """`count` facts, each combination floor or ceil times, in an order drawn from the seed."""
+def even_sample(combos: Sequence[Facts], count: int, seed: int) -> list[Facts]:
+    """`count` facts, in an order drawn from the seed.
+
+    Each of the N combinations comes floor(count / N) or ceil(count / N) times.
+    """
     order = numpy_generator(seed, "collection").permutation(len(combos))
     chosen = np.resize(order, count)
     return [dict(combos[i]) for i in numpy_generator(seed, "order").permutation(chosen)]
 
 
-def collection(count=6000, level=5, seed=0):
-    """`count` facts (dicts of the seven attributes), near uniform over the level's combinations; at level 5 never a held-out one."""
-    return even_sample(
-        [facts for facts in combinations(level) if level < 5 or not held_out(facts)], count, seed
-    )
+def collection(count: int = 6000, level: int = 5, seed: int = 0) -> list[Facts]:
+    """`count` facts, near uniform over the level's combinations; at level 5 none is held out."""
+    combos = [facts for facts in combinations(level) if level < 5 or not held_out(facts)]
+    return even_sample(combos, count, seed)
 
 
-def held_out_facts(count, seed=0):
+def held_out_facts(count: int, seed: int = 0) -> list[Facts]:
     """`count` facts from the held-out combinations, near uniform."""
     return even_sample([facts for facts in combinations(5) if held_out(facts)], count, seed)
 
 
+# how a sentence begins, and in what order it goes on
 OPENINGS = ("An engraving of", "An engraving depicting", "An engraving showing")
 ORDERS = (
     "what place sky, light, technique",
@@ -88,6 +100,7 @@ ORDERS = (
     "what, light, place sky, technique",
     "what place, technique, sky, light",
 )
+# what may stand before the noun
 EPITHETS = {
     "ship": ("", "sailing "),
     "castle": ("", "stone "),
@@ -102,7 +115,7 @@ EPITHETS = {
     "bridge": ("", "arched ", "stone "),
     "tent": ("", "striped "),
 }
-WORDINGS = {
+WORDINGS: dict[str, dict[Any, tuple[str, ...]]] = {
     "count": {
         1: ("a", "a", "one", "a single"),
         2: ("two", "two", "a pair of"),
@@ -131,7 +144,7 @@ WORDINGS = {
             f"with light from the {side}",
             f"the light falling from the {side}",
         )
-        for side in ("left", "right")
+        for side in ATTRIBUTES["light"]
     },
     "technique": {
         "line": ("in parallel lines", "engraved in lines", "drawn with plain lines"),
@@ -143,10 +156,11 @@ WORDINGS = {
         "stipple": ("in stipple", "stippled with dots", "shaded with fine dots"),
     },
 }
-# what parse looks for, in lower case; every wording holds exactly one value's sign
-SIGNS = {
+# patterns that parse looks for, in lower case; every wording matches that of one value alone
+SIGNS: dict[str, dict[Any, str]] = {
     "subject": {
-        name: {"church": "church(?:es)?"}.get(name, f"{name}s?") for name in ATTRIBUTES["subject"]
+        **{subject: f"{subject}s?" for subject in ATTRIBUTES["subject"]},
+        "church": "church(?:es)?",
     },
     "size": {value: "|".join(words) for value, words in WORDINGS["size"].items()},
     "place": {
@@ -174,49 +188,61 @@ COUNT_SIGNS = {
 }
 
 
-def tell(facts, seed, level=5):
-    """Facts -> one sentence that names the attributes of the level and no other; wording and order come from the seed."""
+def tell(facts: Facts, seed: int, level: int = 5) -> str:
+    """Facts -> one sentence that names the attributes of the level and no other.
+
+    Wording and order come from the seed (any int).
+    """
     rng = numpy_generator(seed, "words")
 
-    def pick(choices):
-        return choices[rng.integers(len(choices))]
+    def pick(choices: Sequence[str]) -> str:
+        return choices[int(rng.integers(len(choices)))]
 
-    told = {name: pick(WORDINGS[name][facts[name]]) for name in LEVELS[level] if name != "subject"}
-    kind = facts["subject"]
-    alone = facts["count"] == 1 or "count" not in told
-    noun = pick(EPITHETS[kind]) + kind + ("" if alone else "es" if kind == "church" else "s")
-    article = told.get("count", "an" if noun[0] in "aeiou" else "a")
-    told["what"] = " ".join(filter(None, (pick(OPENINGS), article, told.get("size"), noun)))
-    clauses = [
-        " ".join(told[name] for name in clause.split() if name in told)
-        for clause in pick(ORDERS).split(", ")
-    ]
+    named = [name for name in LEVELS[level] if name != "subject"]
+    phrases = {name: pick(WORDINGS[name][facts[name]]) for name in named}
+    subject = facts["subject"]
+    noun = pick(EPITHETS[subject]) + subject
+    if "count" in phrases and facts["count"] > 1:
+        noun += "es" if subject == "church" else "s"
+    article = phrases.get("count", "an" if noun[0] in "aeiou" else "a")
+    words = (pick(OPENINGS), article, phrases.get("size"), noun)
+    phrases["what"] = " ".join(filter(None, words))
+
+    def fill_in(clause: str) -> str:
+        return " ".join(phrases[name] for name in clause.split() if name in phrases)
+
+    clauses = [fill_in(clause) for clause in pick(ORDERS).split(", ")]
     return ", ".join(filter(None, clauses)) + "."
 
 
 @functools.cache
-def signs(name):
-    return [
-        (value, re.compile(rf"\b(?:{sign})\b"))
-        for value, sign in (COUNT_SIGNS if name == "count" else SIGNS[name]).items()
-    ]
+def signs(name: str) -> list[tuple[Any, re.Pattern[str]]]:
+    """(value, pattern that finds it) of each value of an attribute."""
+    patterns = COUNT_SIGNS if name == "count" else SIGNS[name]
+    return [(value, re.compile(rf"\b(?:{sign})\b")) for value, sign in patterns.items()]
 
 
-def claimed(text, name):
-    """What a caption in lower case says of one attribute, by itself; None where it is silent or contradicts itself."""
+def claimed(text: str, name: str) -> Any:
+    """What a caption in lower case says of one attribute, looked at by itself.
+
+    None where it is silent or contradicts itself.
+    """
     values = [value for value, sign in signs(name) if sign.search(text)]
     return values[0] if len(values) == 1 else None
 
 
-def parse(caption):
-    """Any string -> dict of the seven attributes, each None where the caption is silent or contradicts itself.
+def parse(caption: str) -> Facts:
+    """Any string -> facts, each None where the caption is silent or contradicts itself.
 
-    A bare "a ship" claims no count, "a large ship" claims one; a count that disagrees with the noun's number is a contradiction.
+    A bare "a ship" claims no count, "a large ship" claims one; a count that disagrees with the
+    noun's number is a contradiction.
     """
     text = " ".join(str(caption).lower().split())
     found = {name: claimed(text, name) for name in ATTRIBUTES}
-    if found["subject"] and found["count"]:
-        nouns = re.findall(rf"\b{SIGNS['subject'][found['subject']]}\b", text)
-        if any((noun != found["subject"]) != (found["count"] > 1) for noun in nouns):
+    subject = found["subject"]
+    if subject and found["count"]:
+        nouns = re.findall(rf"\b{SIGNS['subject'][subject]}\b", text)
+        several = found["count"] > 1
+        if any((noun != subject) != several for noun in nouns):
             found["count"] = None
     return found
