@@ -6,11 +6,22 @@ import json
 import shutil
 import tarfile
 import zipfile
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from oneseed.console.command import UserError
+from oneseed.dataset.jsonl import Row
+
+# rows that are written at a time
+PARQUET_ROWS = 256
+# bytes, which are deflated in a zip, or the Path of a file that is compressed already
+Content = bytes | Path
+AddFile = Callable[[str, Content], None]
 
 
-def pyarrow_parquet():
+def pyarrow_parquet() -> Any:
+    """The module pyarrow.parquet. UserError with the command that installs it."""
     try:
         import pyarrow.parquet
     except ImportError as error:
@@ -20,54 +31,67 @@ def pyarrow_parquet():
     return pyarrow.parquet
 
 
-@contextlib.contextmanager
-def parquet_writer(path, further):
-    """-> add(rows) for a file with the columns image ({"bytes", "path"}), text and the further ones, {name: Arrow's name of its kind}. Written some hundred
-    rows at a time, and described as `datasets` wants it, so that pictures show as such."""
-    parquet = pyarrow_parquet()
-    waiting = []
+def parquet_schema(kinds: dict[str, str]) -> Any:
+    """Arrow's schema of image ({"bytes", "path"}) and the columns {name: Arrow's kind}.
+
+    It is described as the library `datasets` wants it, so that pictures show as such.
+    """
     import pyarrow
 
-    kinds = {"text": "string", **further}
-    described = {
-        "image": {"_type": "Image"},
-        **{name: {"dtype": kind, "_type": "Value"} for name, kind in kinds.items()},
-    }
     image = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
-    schema = pyarrow.schema(
-        [("image", image), *((name, pyarrow.type_for_alias(kind)) for name, kind in kinds.items())],
-        metadata={"huggingface": json.dumps({"info": {"features": described}})},
-    )
+    features: dict[str, Row] = {"image": {"_type": "Image"}}
+    columns = [("image", image)]
+    for name, kind in kinds.items():
+        features[name] = {"dtype": kind, "_type": "Value"}
+        columns.append((name, pyarrow.type_for_alias(kind)))
+    description = json.dumps({"info": {"features": features}})
+    return pyarrow.schema(columns, metadata={"huggingface": description})
+
+
+@contextlib.contextmanager
+def parquet_writer(path: Path, further: dict[str, str]) -> Generator[Callable[[list[Row]], None]]:
+    """Gives add(rows) for a file with the columns image, text and the further ones.
+
+    further: {name: Arrow's name of its kind}. Rows are written some hundred at a time.
+    """
+    parquet = pyarrow_parquet()
+    import pyarrow
+
+    schema = parquet_schema({"text": "string", **further})
+    waiting: list[Row] = []
     with parquet.ParquetWriter(path, schema) as writer:
 
-        def flush(least):
-            if len(waiting) >= least:
-                writer.write_table(pyarrow.Table.from_pylist(waiting, schema=schema))
-                waiting.clear()
+        def flush() -> None:
+            writer.write_table(pyarrow.Table.from_pylist(waiting, schema=schema))
+            waiting.clear()
 
-        def add(rows):
+        def add(rows: list[Row]) -> None:
             waiting.extend(rows)
-            flush(256)
+            if len(waiting) >= PARQUET_ROWS:
+                flush()
 
         yield add
-        flush(1)
+        if waiting:
+            flush()
 
 
-def as_file(content):
+def as_file(content: Content) -> BinaryIO:
+    """The content as an open file."""
     return io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
 
 
 @contextlib.contextmanager
-def zip_writer(path):
-    """-> add(name, bytes, which are deflated, or the Path of what is compressed already). Dated 1980, whatever the clock says."""
+def zip_writer(path: Path) -> Generator[AddFile]:
+    """Gives add(name, content) for a zip file. Members are dated 1980, whatever the clock says."""
     with zipfile.ZipFile(path, "w") as file:
 
-        def add(name, content):
+        def add(name: str, content: Content) -> None:
             info = zipfile.ZipInfo(name)
+            # rights of a Unix file: rw-r--r--
             info.external_attr = 0o644 << 16
-            info.compress_type = (
-                zipfile.ZIP_DEFLATED if isinstance(content, bytes) else zipfile.ZIP_STORED
-            )
+            info.compress_type = zipfile.ZIP_STORED
+            if isinstance(content, bytes):
+                info.compress_type = zipfile.ZIP_DEFLATED
             with file.open(info, "w", force_zip64=True) as inside, as_file(content) as outside:
                 shutil.copyfileobj(outside, inside)
 
@@ -75,10 +99,11 @@ def zip_writer(path):
 
 
 @contextlib.contextmanager
-def tar_writer(path):
+def tar_writer(path: Path) -> Generator[AddFile]:
+    """Gives add(name, content) for a tar file. Members are dated 1970."""
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as file:
 
-        def add(name, content):
+        def add(name: str, content: Content) -> None:
             info = tarfile.TarInfo(name)
             info.size = len(content) if isinstance(content, bytes) else content.stat().st_size
             with as_file(content) as outside:

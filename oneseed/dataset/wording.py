@@ -1,17 +1,13 @@
-"""How captions begin, and the words in them.
+"""How captions begin: "An engraving of ...", whoever wrote them and however."""
 
-How captions begin: "An engraving of …", whoever wrote them and however.
-"""
-
+import functools
 import re
 import unicodedata
+from dataclasses import dataclass
 
+from oneseed.dataset.jsonl import Row
 
-def words(text):
-    """The words of a caption or prompt, lower case, as a set."""
-    return set(re.findall(r"[^\W_]+", text.lower()))
-
-
+OTHER_MEDIUM = "A picture"
 MEDIUM = {
     "engraving": "An engraving",
     "builtin": "An engraving",
@@ -20,15 +16,23 @@ MEDIUM = {
     "sculpture": "A sculpture",
     "iconography": "An icon",
 }
+# what follows the medium in a caption that reads as wanted
 WORDED = r"(of|depicting|showing)\s+(?=\S)"
 ADJECTIVES = (
-    r"(?:(?:very|highly|finely|intricately|old|antique|vintage|early|medieval|black[ -]and[ -]white|b&w|monochrome|gr[ae]y(?:scale)?|detailed|intricate|fine|beautiful|"
-    r"colou?r(?:ed)?|hand-colou?red|digital|wood|steel|copper|copperplate|line|ink|pen|pen[ -]and[ -]ink|pencil|charcoal|stone|marble|bronze|oil|"
+    r"(?:(?:very|highly|finely|intricately|old|antique|vintage|early|medieval|"
+    r"black[ -]and[ -]white|b&w|monochrome|gr[ae]y(?:scale)?|detailed|intricate|fine|beautiful|"
+    r"colou?r(?:ed)?|hand-colou?red|digital|wood|steel|copper|copperplate|line|ink|pen|"
+    r"pen[ -]and[ -]ink|pencil|charcoal|stone|marble|bronze|oil|"
     r"religious|\d\dth[ -]century)[\s,]+)*"
 )
-NOUNS = r"(?:engraving|etching|wood-?cut|lithograph|drawing|sketch|illustration|print|picture|image|photo(?:graph)?|artwork|painting|close-?up|reproduction)"
-# in an engraving a statue is what it shows
+NOUNS = (
+    r"(?:engraving|etching|wood-?cut|lithograph|drawing|sketch|illustration|print|picture|image|"
+    r"photo(?:graph)?|artwork|painting|close-?up|reproduction)"
+)
+# Names of the picture in these styles alone: in an engraving a statue is what it shows.
 OWN_NOUNS = {"sculpture": r"sculptures?|statues?", "iconography": r"icons?"}
+DEFAULT_VERB = "of"
+# as captions have it -> as it is written
 VERBS = {
     "of": "of",
     "depicting": "depicting",
@@ -37,61 +41,104 @@ VERBS = {
     "portrays": "depicting",
     "illustrates": "depicting",
     "showing": "showing",
-    # said -> written
     "shows": "showing",
     "featuring": "showing",
     "features": "showing",
     "presents": "showing",
     "with": "of",
     "is": "of",
-    None: "of",
 }
 FIRST_WORDS = "A|An|The|One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Several|Some|Many"
 
 
-def clean_caption(text):
-    """One line: white space collapsed, control and other invisible characters dropped."""
-    return "".join(
-        letter for letter in " ".join(text.split()) if unicodedata.category(letter)[0] != "C"
-    ).strip()
+def words(text: str) -> set[str]:
+    """The words of a caption or prompt, in lower case."""
+    return set(re.findall(r"[^\W_]+", text.lower()))
 
 
-def worded(caption, style):
-    """Any caption -> "An engraving of …" in the words of its style, or "" where it says nothing. What reads so already stays."""
-    caption = clean_caption(caption)
-    medium = MEDIUM.get(style, "A picture")
-    verb = "of"
-    nouns = rf"(?:{NOUNS}|{OWN_NOUNS[style]})" if style in OWN_NOUNS else NOUNS
-    name = rf"(?:this is |there is )?(?:(?:an?|the|this|one) )?{ADJECTIVES}{nouns}s?(?: ?/ ?{ADJECTIVES}{nouns})*"
-    verbs = "|".join(verb for verb in VERBS if verb not in (None, "is")) + r"|is(?=\s+an?\s)"
-    lead = re.compile(
-        rf"{name}(?:\s+(?:(?:that|which) )?(?P<verb>{verbs}):?\s+|\s*:\s*|\s+[-–—]\s+)|in (?:the|this) {ADJECTIVES}{nouns},\s+",
-        re.IGNORECASE,
+def clean_caption(text: str) -> str:
+    """The text as one line: white space collapsed, control and invisible characters dropped."""
+    line = " ".join(text.split())
+    return "".join(letter for letter in line if unicodedata.category(letter)[0] != "C").strip()
+
+
+@dataclass(frozen=True)
+class Openings:
+    """Patterns of how captions of one style begin, in any case."""
+
+    # the picture's name alone: "an old wood engraving."
+    name_only: re.Pattern[str]
+    # the picture's name and a verb without what it shows: "an engraving depicting"
+    nothing_shown: re.Pattern[str]
+    # what stands before the subject: "an old engraving depicting ", "in this engraving, "
+    lead: re.Pattern[str]
+    # the name before its maker or book: "wood engraving by Gustave Dore"
+    made_by: re.Pattern[str]
+
+
+@functools.cache
+def openings_of(own_nouns: str) -> Openings:
+    """own_nouns: further names of the picture, as of OWN_NOUNS, or ""."""
+    nouns = rf"(?:{NOUNS}|{own_nouns})" if own_nouns else NOUNS
+    article = r"(?:this is |there is )?(?:(?:an?|the|this|one) )?"
+    name = rf"{article}{ADJECTIVES}{nouns}s?(?: ?/ ?{ADJECTIVES}{nouns})*"
+    verbs = "|".join(verb for verb in VERBS if verb != "is") + r"|is(?=\s+an?\s)"
+    verb = rf"\s+(?:(?:that|which) )?(?P<verb>{verbs}):?\s+"
+    lead = (
+        rf"{name}(?:{verb}|\s*:\s*|\s+[-–—]\s+)"
+        rf"|in (?:the|this) {ADJECTIVES}{nouns},\s+"
     )
-    own = re.match(rf"{medium} {WORDED}", caption)
-    if (
-        own
-        and not lead.match(caption, own.end())
-        and not re.fullmatch(rf"{name}\.?", caption[own.end() :], re.IGNORECASE)
-    ):
+    return Openings(
+        name_only=re.compile(rf"{name}\.?", re.IGNORECASE),
+        nothing_shown=re.compile(rf"{name}(?:\s+(?:of|depicting|showing))?\W*", re.IGNORECASE),
+        lead=re.compile(lead, re.IGNORECASE),
+        made_by=re.compile(rf"{name}\s*,?\s+(?=(?:by|after|from)\s)", re.IGNORECASE),
+    )
+
+
+def worded(caption: str, style: str) -> str:
+    """Any caption -> "An engraving of ..." in the words of its style.
+
+    "" where the caption says nothing of what is shown. What reads so already stays as it is.
+    """
+    caption = clean_caption(caption)
+    medium = MEDIUM.get(style, OTHER_MEDIUM)
+    openings = openings_of(OWN_NOUNS.get(style, ""))
+    if is_worded(caption, medium, openings):
         return caption
-    while found := lead.match(caption):
-        verb = VERBS[found["verb"] and found["verb"].lower()]
-        caption = caption[found.end() :]
-    by = re.match(rf"{name}\s*,?\s+(?=(?:by|after|from)\s)", caption, re.IGNORECASE)
-    # "wood engraving by Gustave Doré, from …": maker or book, no subject
-    if by:
-        verb = "of"
-        caption = "a work " + caption[by.end() :]
-    if not re.search(r"\w", caption) or re.fullmatch(
-        rf"{name}(?:\s+(?:of|depicting|showing))?\W*", caption, re.IGNORECASE
-    ):
+    verb, subject = split_lead(caption, openings)
+    if not re.search(r"\w", subject) or openings.nothing_shown.fullmatch(subject):
         return ""
-    # a sentence's capital; a title's stays ("The Wolves and the Sheep" has both)
-    if re.match(rf"(?:{FIRST_WORDS}) [a-z]", caption):
-        caption = caption[0].lower() + caption[1:]
-    return f"{medium} {verb} {caption}"
+    # A sentence begins with a capital, but a title keeps its own: "The Wolves and the Sheep".
+    if re.match(rf"(?:{FIRST_WORDS}) [a-z]", subject):
+        subject = subject[0].lower() + subject[1:]
+    return f"{medium} {verb} {subject}"
 
 
-def prompt_of(row):
-    return f"{MEDIUM.get(row['style'], 'A picture').lower()} of"
+def is_worded(caption: str, medium: str, openings: Openings) -> bool:
+    """Whether a caption begins as wanted, and goes on with what is shown, no second beginning."""
+    own = re.match(rf"{medium} {WORDED}", caption)
+    if not own:
+        return False
+    rest = caption[own.end() :]
+    return not openings.lead.match(rest) and not openings.name_only.fullmatch(rest)
+
+
+def split_lead(caption: str, openings: Openings) -> tuple[str, str]:
+    """Caption -> the verb to write, and what is shown; every beginning is taken off."""
+    verb = DEFAULT_VERB
+    while found := openings.lead.match(caption):
+        given_verb = found["verb"]
+        verb = VERBS[given_verb.lower()] if given_verb else DEFAULT_VERB
+        caption = caption[found.end() :]
+    # "Wood engraving by Gustave Dore, from ..." names maker or book, but no subject.
+    by = openings.made_by.match(caption)
+    if by:
+        verb = DEFAULT_VERB
+        caption = "a work " + caption[by.end() :]
+    return verb, caption
+
+
+def prompt_of(row: Row) -> str:
+    """How the caption of a row begins, for a captioner to go on: "an engraving of"."""
+    return f"{MEDIUM.get(row['style'], OTHER_MEDIUM).lower()} of"

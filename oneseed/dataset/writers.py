@@ -1,19 +1,34 @@
-"""A collection written in the formats of other tools."""
+"""A collection written in the formats of other tools.
+
+A row to write has image (its name inside), caption ("" for none), perhaps style, and path (the
+picture's file) where pictures are written too.
+"""
 
 import csv
 import io
-import json
 import posixpath
 import re
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from oneseed.console.command import UserError
-from oneseed.dataset.containers import parquet_writer, pyarrow_parquet, tar_writer, zip_writer
+from oneseed.dataset.commands import prepare_command
+from oneseed.dataset.containers import (
+    AddFile,
+    parquet_writer,
+    pyarrow_parquet,
+    tar_writer,
+    zip_writer,
+)
+from oneseed.dataset.jsonl import Row, to_json
 from oneseed.files import suffix_of, whole_file
 
 WRITTEN_QUESTION = "Describe this picture in one sentence."
-EXAMPLE = [
+# begin of a cell that a spreadsheet would compute
+FORMULA = re.compile(r"^(?='*[=+\-@\t\r])")
+EXAMPLE: list[Row] = [
     {"image": "1.png", "caption": "An engraving of a castle on a hill", "style": "engraving"},
     {
         "image": "2.png",
@@ -23,34 +38,57 @@ EXAMPLE = [
 ]
 
 
-def json_lines(rows):
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def json_lines(rows: Iterable[Row]) -> str:
+    """The text of a JSON Lines file."""
+    return "".join(to_json(row) + "\n" for row in rows)
 
 
-def json_list(rows):
-    return "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n"
+def json_list(rows: Iterable[Row]) -> str:
+    """The text of a JSON list with a row a line."""
+    return "[\n" + ",\n".join(map(to_json, rows)) + "\n]\n"
 
 
-def with_style(row, values):
-    return values | ({"style": row["style"]} if row.get("style") else {})
+def with_style(row: Row, values: Row) -> Row:
+    """The values, and the row's style where it has one."""
+    return values | {"style": row["style"]} if row.get("style") else values
 
 
-def clip_text(rows):
-    """Every cell quoted; one that a spreadsheet would compute is led by an apostrophe, which csv_rows takes off again."""
+def imagefolder_text(rows: list[Row]) -> str:
+    """metadata.jsonl of the library `datasets`."""
+    return json_lines(
+        with_style(row, {"file_name": row["image"], "text": row["caption"]}) for row in rows
+    )
+
+
+def jsonl_text(rows: list[Row]) -> str:
+    """Plain lines of image and caption."""
+    return json_lines(
+        with_style(row, {"image": row["image"], "caption": row["caption"]}) for row in rows
+    )
+
+
+def clip_text(rows: list[Row]) -> str:
+    """A table as OpenCLIP reads it, every cell quoted.
+
+    A cell that a spreadsheet would compute gets an apostrophe before it, which csv_rows of
+    oneseed/sources/tables.py takes off again.
+    """
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow(["filepath", "title", "style"])
     for row in rows:
-        writer.writerow(
-            [
-                re.sub(r"^(?='*[=+\-@\t\r])", "'", cell)
-                for cell in (row["image"], row["caption"], row.get("style", ""))
-            ]
-        )
+        cells = (row["image"], row["caption"], row.get("style", ""))
+        writer.writerow([FORMULA.sub("'", cell) for cell in cells])
     return file.getvalue()
 
 
-def llava_values(row):
+def llava_text(rows: list[Row]) -> str:
+    """Conversations of one question and its answer, as LLaVA is trained on."""
+    return json_list(with_style(row, llava_values(row)) for row in rows)
+
+
+def llava_values(row: Row) -> Row:
+    """A row of `llava_text`."""
     return {
         "id": posixpath.splitext(posixpath.basename(row["image"]))[0],
         "image": row["image"],
@@ -61,131 +99,149 @@ def llava_values(row):
     }
 
 
-def qwen_values(row):
+def qwen_text(rows: list[Row]) -> str:
+    """Messages whose content is a list of parts, as Qwen-VL is trained on."""
+    return json_lines(with_style(row, qwen_values(row)) for row in rows)
+
+
+def qwen_values(row: Row) -> Row:
+    """A row of `qwen_text`."""
+    question = [{"type": "image"}, {"type": "text", "text": WRITTEN_QUESTION}]
+    answer = [{"type": "text", "text": row["caption"]}]
     return {
         "images": [row["image"]],
         "messages": [
-            {
-                "role": "user",
-                "content": [{"type": "image"}, {"type": "text", "text": WRITTEN_QUESTION}],
-            },
-            {"role": "assistant", "content": [{"type": "text", "text": row["caption"]}]},
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
         ],
     }
 
 
-def instruct_values(row):
+def instruct_text(rows: list[Row]) -> str:
+    """Instructions and outputs."""
+    return json_list(with_style(row, instruct_values(row)) for row in rows)
+
+
+def instruct_values(row: Row) -> Row:
+    """A row of `instruct_text`."""
     return {"image_path": row["image"], "instruction": WRITTEN_QUESTION, "output": row["caption"]}
 
 
+class AnnotationFile(NamedTuple):
+    """The one file of captions that a format has."""
+
+    name: str
+    text: Callable[[list[Row]], str]
+
+
 WRITERS = {
-    "imagefolder": (
-        "metadata.jsonl",
-        lambda rows: json_lines(
-            with_style(row, {"file_name": row["image"], "text": row["caption"]}) for row in rows
-        ),
-    ),
-    "jsonl": (
-        "captions.jsonl",
-        lambda rows: json_lines(
-            with_style(row, {"image": row["image"], "caption": row["caption"]}) for row in rows
-        ),
-    ),
-    "clip": ("captions.tsv", clip_text),
-    "llava": (
-        "llava.json",
-        lambda rows: json_list(with_style(row, llava_values(row)) for row in rows),
-    ),
-    "qwen": (
-        "messages.jsonl",
-        lambda rows: json_lines(with_style(row, qwen_values(row)) for row in rows),
-    ),
-    "instruct": (
-        "instruct.json",
-        lambda rows: json_list(with_style(row, instruct_values(row)) for row in rows),
-    ),
+    "imagefolder": AnnotationFile("metadata.jsonl", imagefolder_text),
+    "jsonl": AnnotationFile("captions.jsonl", jsonl_text),
+    "clip": AnnotationFile("captions.tsv", clip_text),
+    "llava": AnnotationFile("llava.json", llava_text),
+    "qwen": AnnotationFile("messages.jsonl", qwen_text),
+    "instruct": AnnotationFile("instruct.json", instruct_text),
 }
+# formats that write a file of captions beside each picture
+SIDECAR_FORMATS = ("sidecar", "webdataset")
+# formats whose pictures lie beside the captions, not in images/
+FLAT_FORMATS = ("imagefolder", *SIDECAR_FORMATS)
 
 
-def beside_values(format, row):
-    """{suffix: bytes} of what lies beside a picture."""
+def sidecar_files(format_name: str, row: Row) -> dict[str, bytes]:
+    """What lies beside a picture in one of SIDECAR_FORMATS, {suffix: content}."""
     found = {".txt": row["caption"].encode()} if row["caption"] else {}
-    if format == "webdataset":
-        found[".json"] = json.dumps(
-            with_style(row, {"caption": row["caption"]}), ensure_ascii=False
-        ).encode()
+    if format_name == "webdataset":
+        found[".json"] = to_json(with_style(row, {"caption": row["caption"]})).encode()
     return found
 
 
-def template(format):
-    """A valid example of the format, as text: the annotation file, or for sidecars and Parquet what makes it."""
-    if format in WRITERS:
-        return WRITERS[format][1](EXAMPLE)
-    if format == "parquet":
-        rows = ",\n    ".join(
-            f"{{'image': {{'bytes': open({row['image']!r}, 'rb').read(), 'path': {row['image']!r}}}, 'text': {row['caption']!r}, "
-            f"'style': {row['style']!r}}}"
-            for row in EXAMPLE
-        )
-        return (
-            "import pyarrow\nimport pyarrow.parquet\n\n"
-            f"rows = [\n    {rows}]\npyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), 'pictures.parquet')\n"
-        )
-    return "".join(
-        f"{row['image']}\n"
-        + "".join(
-            f"{row['image'][:-4]}{suffix}: {value.decode()}\n"
-            for suffix, value in beside_values(format, row).items()
-        )
-        for row in EXAMPLE
+def template(format_name: str) -> str:
+    """A valid example of the format, as text.
+
+    The annotation file itself; of Parquet the program that makes it, of sidecars the files' names
+    and contents.
+    """
+    if format_name in WRITERS:
+        return WRITERS[format_name].text(EXAMPLE)
+    if format_name == "parquet":
+        return parquet_template()
+    text = ""
+    for row in EXAMPLE:
+        text += f"{row['image']}\n"
+        stem = posixpath.splitext(row["image"])[0]
+        for suffix, content in sidecar_files(format_name, row).items():
+            text += f"{stem}{suffix}: {content.decode()}\n"
+    return text
+
+
+def parquet_template() -> str:
+    """A program that writes the example as Parquet."""
+    rows = []
+    for row in EXAMPLE:
+        name = repr(row["image"])
+        image = f"{{'bytes': open({name}, 'rb').read(), 'path': {name}}}"
+        rows.append(f"{{'image': {image}, 'text': {row['caption']!r}, 'style': {row['style']!r}}}")
+    listed = ",\n    ".join(rows)
+    table = "pyarrow.Table.from_pylist(rows)"
+    return (
+        "import pyarrow\nimport pyarrow.parquet\n\n"
+        f"rows = [\n    {listed}]\n"
+        f"pyarrow.parquet.write_table({table}, 'pictures.parquet')\n"
     )
 
 
-def write_parquet(path, rows):
-    """rows: with "path", the picture's file."""
+def write_parquet(path: Path, rows: list[Row]) -> None:
+    """Writes the rows with the bytes of their pictures."""
     with parquet_writer(path, {"style": "string"}) as add:
         for row in rows:
-            add(
-                [
-                    {
-                        "image": {"bytes": Path(row["path"]).read_bytes(), "path": row["image"]},
-                        "text": row["caption"],
-                        "style": row.get("style"),
-                    }
-                ]
-            )
+            image = {"bytes": Path(row["path"]).read_bytes(), "path": row["image"]}
+            add([{"image": image, "text": row["caption"], "style": row.get("style")}])
 
 
-def write_export(format, rows, out):
-    """Rows with image (the name inside), path (the picture's file), caption and style -> `out`, a .zip, of webdataset a .tar; equal rows give
-    equal bytes. UserError for another suffix, without pyarrow, or where a picture is gone."""
-    wanted = ".tar" if format == "webdataset" else ".zip"
+def write_export(format_name: str, rows: list[Row], out: Path) -> None:
+    """Writes pictures and captions into one file, a .zip, of webdataset a .tar.
+
+    Equal rows give equal bytes. UserError for another suffix, without pyarrow where it is needed,
+    or where a picture is gone.
+    """
+    is_tar = format_name == "webdataset"
+    wanted = ".tar" if is_tar else ".zip"
     if suffix_of(out) != wanted:
         raise UserError(
-            f"--export {format} writes a {wanted} file, not {out}: python dataset_preparation.py --export {format} --out set{wanted}"
+            f"--export {format_name} writes a {wanted} file, not {out}: "
+            f"python dataset_preparation.py --export {format_name} --out set{wanted}"
         )
     gone = next((row["path"] for row in rows if not Path(row["path"]).exists()), None)
     if gone:
-        raise UserError(
-            f"{gone} is missing; prepare the pictures again: python dataset_preparation.py --source PATH"
-        )
-    if format == "parquet":
+        raise UserError(f"{gone} is missing; prepare the pictures again: {prepare_command()}")
+    if format_name == "parquet":
+        # Says what to install before anything is written.
         pyarrow_parquet()
-    with (
-        whole_file(out) as partial,
-        (tar_writer if wanted == ".tar" else zip_writer)(partial) as add,
-    ):
-        if format == "parquet":
-            with tempfile.TemporaryDirectory(dir=partial.parent) as folder:
-                inside = Path(folder, "pictures.parquet")
-                write_parquet(inside, rows)
-                add(inside.name, inside)
-        for row in rows if format != "parquet" else ():
-            add(row["image"], Path(row["path"]))
-            for suffix, value in (
-                beside_values(format, row).items() if format in ("sidecar", "webdataset") else ()
-            ):
-                add(posixpath.splitext(row["image"])[0] + suffix, value)
-        if format in WRITERS:
-            name, text = WRITERS[format]
-            add(name, text(rows).encode())
+    writer = tar_writer if is_tar else zip_writer
+    with whole_file(out) as partial, writer(partial) as add:
+        if format_name == "parquet":
+            add_parquet(add, rows, partial.parent)
+        else:
+            add_pictures(add, format_name, rows)
+
+
+def add_parquet(add: AddFile, rows: list[Row], folder: Path) -> None:
+    """Adds one Parquet file of everything. folder: for a temporary copy."""
+    with tempfile.TemporaryDirectory(dir=folder) as room:
+        path = Path(room, "pictures.parquet")
+        write_parquet(path, rows)
+        add(path.name, path)
+
+
+def add_pictures(add: AddFile, format_name: str, rows: list[Row]) -> None:
+    """Adds the pictures with what lies beside them, then the annotation file."""
+    for row in rows:
+        add(row["image"], Path(row["path"]))
+        if format_name in SIDECAR_FORMATS:
+            stem = posixpath.splitext(row["image"])[0]
+            for suffix, content in sidecar_files(format_name, row).items():
+                add(stem + suffix, content)
+    if format_name in WRITERS:
+        annotation = WRITERS[format_name]
+        add(annotation.name, annotation.text(rows).encode())

@@ -1,4 +1,7 @@
-"""Captions mended by hand and pictures left out: what is stored, and that preparing, captioning and training keep to it."""
+"""Captions mended by hand and pictures left out: what is stored.
+
+Preparing, captioning and training keep to it.
+"""
 
 import json
 import shutil
@@ -62,13 +65,11 @@ def test_rows_are_found_by_the_beginnings_of_their_words_by_kind_and_by_id():
     def found(*asked):
         return "".join(row["id"] for row in matching_rows(rows, *asked))
 
-    assert (
-        found() == "abcd"
-        and found("SHIP") == "ab"
-        and found("ship nig") == "a"
-        and found("b") == "b"
-        and found("zeppelin") == ""
-    )
+    assert found() == "abcd"
+    assert found("SHIP") == "ab"
+    assert found("ship nig") == "a"
+    assert found("b") == "b"
+    assert found("zeppelin") == ""
     assert [
         found("", show) for show in ("training", "validation", "left out", "without caption")
     ] == ["a", "b", "c", "d"]
@@ -92,8 +93,10 @@ def test_a_mended_caption_is_what_the_next_training_reads_and_stays_when_everyth
     )
     mended = files(collection)
     (pair,) = [pair for pair in read_jsonl(getattr(collection, split)) if pair["id"] == row["id"]]
-    assert pair["caption"] == "An engraving of two black cats on a roof" and pair["split"] == split
-    prepare_again(collection), caption_again(collection)
+    assert pair["caption"] == "An engraving of two black cats on a roof"
+    assert pair["split"] == split
+    prepare_again(collection)
+    caption_again(collection)
     assert files(collection) == mended
 
 
@@ -104,12 +107,12 @@ def test_a_picture_left_out_is_in_no_caption_file_until_it_is_taken_back(collect
     row = next(row for row in collection.read_metadata() if row["split"] == "train")
     change_row(collection, row["id"], left_out=True)
     marked = files(collection)
-    assert row["id"] not in marked[collection.train.name] + marked[
-        collection.val.name
-    ] and json.loads(marked[collection.metadata.name])[0].keys() >= {"id"}
-    prepare_again(collection), caption_again(collection)
+    assert row["id"] not in marked[collection.train.name] + marked[collection.val.name]
+    assert json.loads(marked[collection.metadata.name])[0].keys() >= {"id"}
+    prepare_again(collection)
+    caption_again(collection)
     assert files(collection) == marked, "preparing and captioning again keep the mark"
-    (train, val), _ = create_data_loaders(
+    train, val = create_data_loaders(
         tiny_config(vocab_size=0),
         TrainConfig(
             style="builtin", preset="small", batch_size=4, data=str(collection.metadata.parents[1])
@@ -166,15 +169,15 @@ def test_a_caption_that_says_nothing_is_refused_and_changes_no_file(collection, 
 def test_two_visitors_who_save_at_once_lose_nothing(collection):
     ids = [row["id"] for row in collection.read_metadata()][:8]
     threads = [
-        threading.Thread(target=change_row, args=(collection, id, f"cat number {number}"))
-        for number, id in enumerate(ids)
+        threading.Thread(target=change_row, args=(collection, picture_id, f"cat number {number}"))
+        for number, picture_id in enumerate(ids)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     captions = {row["id"]: row["caption"] for row in collection.read_metadata()}
-    assert [captions[id] for id in ids] == [
+    assert [captions[picture_id] for picture_id in ids] == [
         f"An engraving of cat number {number}" for number in range(8)
     ]
 
@@ -187,7 +190,8 @@ def test_a_collection_whose_captions_were_never_dealt_can_be_mended_and_is_dealt
         for row in collection.read_metadata()
     ]
     collection.write_metadata(rows)
-    collection.train.unlink(), collection.val.unlink()
+    collection.train.unlink()
+    collection.val.unlink()
     change_row(collection, rows[0]["id"], left_out=True)
     change_row(collection, rows[1]["id"], caption="a cat")
     assert not collection.train.exists()
@@ -196,8 +200,6 @@ def test_a_collection_whose_captions_were_never_dealt_can_be_mended_and_is_dealt
         pair["id"]: pair["caption"]
         for pair in read_jsonl(collection.train) + read_jsonl(collection.val)
     }
-    assert (
-        len(dealt) == 39
-        and rows[0]["id"] not in dealt
-        and dealt[rows[1]["id"]] == "An engraving of a cat"
-    )
+    assert len(dealt) == 39
+    assert rows[0]["id"] not in dealt
+    assert dealt[rows[1]["id"]] == "An engraving of a cat"

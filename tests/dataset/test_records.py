@@ -1,4 +1,4 @@
-"""Promises of records.py: files are whole, and a picture once dealt to a side stays there."""
+"""Promises of a collection on disk: files are whole, and a picture stays in its split."""
 
 import json
 
@@ -26,11 +26,12 @@ def test_split_ignores_the_order_of_the_rows():
 
 
 def test_split_does_not_move_when_pictures_are_added():
-    """A picture that wandered from validation to training would make the next validation loss a lie."""
+    """A picture that moved from validation to training would falsify the next loss."""
     first = split_rows(rows(100))
     second = split_rows(rows(150), first)
-    assert {id: second[id] for id in first} == first
-    assert len(second) == 150 and list(second.values()).count("train") == 90 + 45
+    assert {row_id: second[row_id] for row_id in first} == first
+    assert len(second) == 150
+    assert list(second.values()).count("train") == 90 + 45
 
 
 def test_split_does_not_move_when_pictures_are_removed():
@@ -66,7 +67,10 @@ def test_rows_survive_writing_and_reading(tmp_path):
 
 
 def test_metadata_are_a_json_list_whoever_reads_or_wrote_them(tmp_path):
-    """Read row by row where each has its line; a file that another program laid out anew is read all the same, and one that is cut off never as a part."""
+    """Read row by row where each has its line, and at once where another program wrote it.
+
+    A file that is cut off is never read in part.
+    """
     collection = Collection("prints", tmp_path)
     odd = [
         {"id": "1", "caption": 'one\u2028two \n"]', "group": "1"},
@@ -100,8 +104,9 @@ def test_a_file_that_holds_the_same_lines_already_is_left_alone(tmp_path):
         ([], False),
     ):
         before = path.stat().st_ino if path.exists() else None
-        write_lines(path, lambda: iter(lines))
-        assert path.read_text() == "".join(lines) and (path.stat().st_ino != before) == written
+        write_lines(path, lines.__iter__)
+        assert path.read_text() == "".join(lines)
+        assert (path.stat().st_ino != before) == written
 
 
 def test_a_torn_last_line_is_cut_off_and_appending_goes_on(tmp_path):
@@ -116,10 +121,10 @@ def test_a_torn_last_line_is_cut_off_and_appending_goes_on(tmp_path):
 
 def test_a_line_that_another_process_is_writing_is_overlooked(tmp_path):
     path = tmp_path / "log.jsonl"
-    whole = json.dumps({"caption": "Doré"}, ensure_ascii=False).encode()
+    line = json.dumps({"caption": "Doré"}, ensure_ascii=False).encode()
     # cuts its last letter in two as well
-    for length in range(1, len(whole) + 1):
-        path.write_bytes(whole + b"\n" + whole[:length])
+    for length in range(1, len(line) + 1):
+        path.write_bytes(line + b"\n" + line[:length])
         assert read_jsonl(path, torn=True) == [{"caption": "Doré"}]
 
 
