@@ -1,1 +1,4 @@
-"""What --source may name. Files come from strangers: nothing is executed, every loss is a counted reason."""
+"""What --source may name: folders, archives, files of captions, data sets, drawn collections.
+
+Files come from strangers: nothing is executed, and every loss is a counted reason.
+"""

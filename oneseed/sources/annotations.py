@@ -1,19 +1,6 @@
 """Pictures and captions of a folder, as its annotation files say.
 
-Annotated pictures in the formats that other tools write: recognised, read row by row, and written again.
-
-imagefolder   metadata.jsonl or .csv: {"file_name": "1.png", "text": "a castle"}            datasets, diffusers
-jsonl         any .jsonl or .json list: {"image": "1.png", "caption": "a castle"}           datasets
-sidecar       1.png beside 1.txt                                                            kohya
-webdataset    the same, with 1.json, in a .tar                                              webdataset, open_clip, img2dataset
-clip          .csv or .tsv with a header: filepath, title                                   open_clip
-llava         .json list: {"image": "1.png", "conversations": [{"from": "gpt", …}]}         LLaVA
-qwen          .json or .jsonl: {"images": ["1.png"], "messages": [{"role": …}]}             Qwen2-VL, TRL, LLaMA-Factory
-instruct      .json list: {"image_path": "1.png", "instruction": "…", "output": "a castle"}
-parquet       columns image (struct of bytes and path, or a path) and text                  datasets
-
-A row in: {"image": path below the file's folder, or bytes, "caption": "" where there is none, "style": where one is said}.
-A bad row is never fatal: it becomes {"path", "reason", "file", "line"}. A caption is read and written letter by letter.
+A bad row is never fatal: it becomes a rejection. A caption is read letter by letter.
 """
 
 import contextlib
@@ -22,31 +9,41 @@ import json
 import os
 import posixpath
 import re
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import prepare_command
+from oneseed.dataset.jsonl import Row
+from oneseed.dataset.writers import SIDECAR_FORMATS
 from oneseed.files import suffix_of
 from oneseed.sources.formats import (
+    OTHER_SUFFIXES,
     READERS,
     SAMPLE_ROWS,
     SUFFIXES_OF_FORMAT,
     detect,
     is_metadata,
     one_caption,
-    sound,
+    require_utf8,
 )
-from oneseed.sources.rejections import rejection
+from oneseed.sources.rejections import Rejection, rejection
 from oneseed.sources.tables import (
-    IMAGE,
-    SUFFIXES,
-    TABLES,
+    BYTE_ORDER_MARK,
+    IMAGE_KEYS,
+    PICTURE_SUFFIXES,
+    TABLE_SUFFIXES,
+    NumberedRow,
     parquet_rows,
     read_table,
     text_of,
 )
 
-NOTE_SUFFIXES = TABLES | {".txt"}
-IMAGE_MAGIC = {
+NOTE_SUFFIXES = TABLE_SUFFIXES | {".txt"}
+# how the bytes of a picture begin; everything else is taken for a JPEG
+IMAGE_MAGIC: dict[str, bytes | tuple[bytes, ...]] = {
     ".png": b"\x89PNG",
     ".webp": b"RIFF",
     ".gif": b"GIF8",
@@ -55,9 +52,38 @@ IMAGE_MAGIC = {
 }
 
 
-def list_files(folder, data):
-    """{path relative to folder, with /: None, or state_of a picture} of pictures and annotation files at any depth. Hidden files and our
-    own `data` folder are passed over."""
+class FileState(NamedTuple):
+    """What tells an earlier file from a later one; os.stat_result takes ten times the memory."""
+
+    # bytes
+    length: int
+    # time of the last change, in nanoseconds
+    mtime: int
+
+
+@dataclass(frozen=True)
+class Described:
+    """What annotation files say."""
+
+    # {path of a picture, which may be missing: row with caption, file, line and perhaps style}
+    rows: dict[str, Row]
+    # rows and files that say nothing of use
+    lost: list[Rejection]
+    # a row for each annotation file that was read: file, format, confidence (0 to 1), rows
+    formats: list[Row]
+
+
+def state_of(path: str | Path) -> FileState:
+    """A file's length and time of change. FileNotFoundError where there is none."""
+    state = os.stat(path)
+    return FileState(state.st_size, state.st_mtime_ns)
+
+
+def list_files(folder: Path, data: Path) -> dict[str, FileState | None]:
+    """{path relative to folder, with /: a picture's state, or None of an annotation file}.
+
+    At any depth. Hidden files and our own `data` folder are passed over.
+    """
     listing = {}
     for base, folders, names in os.walk(folder):
         folders[:] = [
@@ -68,197 +94,250 @@ def list_files(folder, data):
         below = Path(base).relative_to(folder).as_posix()
         for name in names:
             suffix = suffix_of(name)
-            if not name.startswith(".") and suffix in SUFFIXES | NOTE_SUFFIXES:
-                # a dangling link is no picture
-                with contextlib.suppress(FileNotFoundError):
-                    listing[posixpath.normpath(posixpath.join(below, name))] = (
-                        state_of(os.path.join(base, name)) if suffix in SUFFIXES else None
-                    )
+            if name.startswith(".") or suffix not in PICTURE_SUFFIXES | NOTE_SUFFIXES:
+                continue
+            path = posixpath.normpath(posixpath.join(below, name))
+            # a dangling link is no picture
+            with contextlib.suppress(FileNotFoundError):
+                is_picture = suffix in PICTURE_SUFFIXES
+                listing[path] = state_of(os.path.join(base, name)) if is_picture else None
     return listing
 
 
-def state_of(path):
-    """File -> (bytes, time of its last change); what os.stat returns takes ten times the memory."""
-    state = os.stat(path)
-    return state.st_size, state.st_mtime_ns
+def describe(
+    names: Iterable[str],
+    path_of: Callable[[str], Path],
+    format_name: str = "auto",
+    *,
+    keep: Callable[[str, bytes], None] | None = None,
+    base: str = "",
+) -> Described:
+    """What annotation files say of pictures; the first of several rows counts.
 
-
-def describe(names, path_of, format="auto", keep=None, base=""):
-    """What is known of pictures -> (rows, lost, seen).
-
-    names: paths (with /) of pictures and annotation files, below one root. path_of(name) -> Path to read an annotation file from.
-    format: "auto", or the one that all annotation files have. keep(name, bytes): stores a picture that lies inside a Parquet file.
+    names: paths (with /) of pictures and annotation files, below one root.
+    path_of: where to read the annotation file of such a name.
+    format_name: "auto", or the one that all annotation files have.
+    keep: stores a picture that lies inside a Parquet file, by name and bytes.
     base: the root's absolute path, so that absolute names below it are found.
-    rows: {path of a picture, which may be missing: row with caption, file, line and perhaps style}; the first of several rows counts.
-    lost: bad rows; seen: what was read: {"file", "format", "confidence", "rows"}.
+    UserError where the only file cannot be read.
     """
     names = set(names)
-    stems = {posixpath.splitext(name)[0] for name in names if suffix_of(name) in SUFFIXES}
-
-    def beside(name):
-        return suffix_of(name) == ".json" and posixpath.splitext(name)[0] in stems
-
-    rows = {}
-    lost = []
-    seen = []
-    tables = sorted(
-        (name for name in names if suffix_of(name) in TABLES and not beside(name)),
-        key=lambda name: (not is_metadata(name), name),
-    )
-    for name in tables if format not in ("sidecar", "webdataset") else ():
-        if format != "auto" and suffix_of(name) not in SUFFIXES_OF_FORMAT.get(
-            format, {".json", ".jsonl", ".parquet"}
-        ):
-            continue
+    described = Described({}, [], [])
+    for name in annotation_files(names, format_name):
         try:
-            found = read_table(name, path_of(name))
-            first = list(itertools.islice(found, SAMPLE_ROWS))
+            rows = read_table(name, path_of(name))
+            first = list(itertools.islice(rows, SAMPLE_ROWS))
         except UserError as error:
             if len(names) == 1:
                 raise
-            lost.append(rejection(name, str(error), name, 0))
+            described.lost.append(rejection(name, str(error), file=name))
             continue
-        known, certainty = detect(name, first)
-        known, certainty = (
-            (format, 1.0)
-            if format != "auto"
-            else ("imagefolder", certainty)
-            if is_metadata(name) and not known
-            else (known, certainty)
-        )
+        known_format, confidence = choose_format(name, first, format_name)
         # some other table that lies about
-        if known is None or (certainty <= 0.5 and len(names) > 1 and not is_metadata(name)):
+        unsure = confidence <= 0.5 and len(names) > 1 and not is_metadata(name)
+        if known_format is None or unsure:
             continue
-        count = 0
-        for line, row in itertools.chain(first, found):
-            try:
-                if isinstance(row, str):
-                    raise ValueError(row)
-                image, caption = READERS[known](row)
-                path = (
-                    embedded(name, line, image, keep)
-                    if isinstance(image, bytes)
-                    else located(name, image, base)
-                )
-                style = row.get("style")
-                style = {"style": sound(style)} if isinstance(style, str) and style.strip() else {}
-                member = {"member": row["member"]} if isinstance(row.get("member"), str) else {}
-                rows.setdefault(
-                    path, {"caption": caption, **style, **member, "file": name, "line": line}
-                )
-                count += 1
-            except ValueError as error:
-                lost.append(rejection(name, str(error), name, line))
-        seen.append(
-            {"file": name, "format": known, "confidence": round(certainty, 2), "rows": count}
+        reader = TableReader(
+            name=name, format_name=known_format, confidence=confidence, keep=keep, base=base
         )
-    lost += (
-        sidecars(names, path_of, rows, seen) if format in ("auto", "sidecar", "webdataset") else []
-    )
-    return rows, lost, seen
+        found = reader.read(itertools.chain(first, rows))
+        for path, row in found.rows.items():
+            described.rows.setdefault(path, row)
+        described.lost.extend(found.lost)
+        described.formats.extend(found.formats)
+    if format_name == "auto" or format_name in SIDECAR_FORMATS:
+        found = describe_sidecars(names, path_of, described.rows)
+        described.rows.update(found.rows)
+        described.lost.extend(found.lost)
+        described.formats.extend(found.formats)
+    return described
 
 
-def located(name, image, base):
-    """Path of a picture that the annotation file `name` names. ValueError where it leads out of the root."""
-    root = base.rstrip("/") + "/"
+def annotation_files(names: Set[str], format_name: str) -> list[str]:
+    """The names that may be annotation files of many pictures, an imagefolder's own first."""
+    if format_name in SIDECAR_FORMATS:
+        return []
+    suffixes = TABLE_SUFFIXES
+    if format_name != "auto":
+        suffixes = SUFFIXES_OF_FORMAT.get(format_name, OTHER_SUFFIXES)
+    stems = {posixpath.splitext(name)[0] for name in names if suffix_of(name) in PICTURE_SUFFIXES}
+    found = []
+    for name in names:
+        is_sidecar = suffix_of(name) == ".json" and posixpath.splitext(name)[0] in stems
+        if suffix_of(name) in suffixes and not is_sidecar:
+            found.append(name)
+    return sorted(found, key=lambda name: (not is_metadata(name), name))
+
+
+def choose_format(
+    name: str, first: Iterable[NumberedRow], format_name: str
+) -> tuple[str | None, float]:
+    """The format of an annotation file, None where it has none, and the confidence, 0 to 1."""
+    if format_name != "auto":
+        return format_name, 1.0
+    known_format, confidence = detect(name, first)
+    if known_format is None and is_metadata(name):
+        known_format = "imagefolder"
+    return known_format, confidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableReader:
+    """Reads one annotation file of a known format. keep, base: as in describe."""
+
+    name: str
+    format_name: str
+    # 0 to 1
+    confidence: float
+    keep: Callable[[str, bytes], None] | None
+    base: str
+
+    def read(self, numbered_rows: Iterable[NumberedRow]) -> Described:
+        """What the rows say; the first row of a picture counts."""
+        rows = {}
+        lost = []
+        count = 0
+        for line, row in numbered_rows:
+            try:
+                path, known = self.read_row(line, row)
+            except ValueError as error:
+                lost.append(rejection(self.name, str(error), file=self.name, line=line))
+                continue
+            rows.setdefault(path, known)
+            count += 1
+        found_format = {
+            "file": self.name,
+            "format": self.format_name,
+            "confidence": round(self.confidence, 2),
+            "rows": count,
+        }
+        return Described(rows, lost, [found_format])
+
+    def read_row(self, line: int, row: Row | str) -> tuple[str, Row]:
+        """A picture's path and what is known of it. ValueError says why there is nothing."""
+        if isinstance(row, str):
+            raise ValueError(row)
+        image, caption = READERS[self.format_name](row)
+        if isinstance(image, bytes):
+            path = self.keep_embedded(line, image)
+        else:
+            path = path_below(self.name, image, self.base)
+        known = {"caption": caption}
+        style = row.get("style")
+        if isinstance(style, str) and style.strip():
+            known["style"] = require_utf8(style)
+        member = row.get("member")
+        if isinstance(member, str):
+            known["member"] = member
+        return path, {**known, "file": self.name, "line": line}
+
+    def keep_embedded(self, line: int, image: bytes) -> str:
+        """Stores a picture that lies inside the file -> the name that it gets."""
+        if self.keep is None:
+            raise ValueError("holds the picture itself; name the file as --source")
+        path = f"{self.name}/{line:06}{suffix_inside(image)}"
+        self.keep(path, image)
+        return path
+
+
+def path_below(name: str, image: str, base: str) -> str:
+    """The path below the root of a picture that the annotation file `name` names.
+
+    base: the root's absolute path, or "". ValueError where the path leads out of the root.
+    """
     image = image.replace("\\", "/")
-    below = base and image.startswith(root)
-    path = posixpath.normpath(
-        image.removeprefix(root) if below else posixpath.join(posixpath.dirname(name), image)
-    )
-    if (
-        path.startswith(("/", "../"))
-        or path == ".."
-        or re.match(r"[A-Za-z]:", path)
-        or "\0" in path
-    ):
+    root = base.rstrip("/") + "/"
+    if base and image.startswith(root):
+        image = image.removeprefix(root)
+    else:
+        image = posixpath.join(posixpath.dirname(name), image)
+    path = posixpath.normpath(image)
+    leads_out = path.startswith(("/", "../")) or path == ".." or re.match(r"[A-Za-z]:", path)
+    if leads_out or "\0" in path:
         raise ValueError("the image lies outside of the folder")
     return path
 
 
-def suffix_inside(image):
+def suffix_inside(image: bytes) -> str:
     """Suffix for a picture's bytes, by how they begin."""
     return next((suffix for suffix, mark in IMAGE_MAGIC.items() if image.startswith(mark)), ".jpg")
 
 
-def embedded(name, line, image, keep):
-    if keep is None:
-        raise ValueError("holds the picture itself; name the file as --source")
-    path = f"{name}/{line:06}{suffix_inside(image)}"
-    keep(path, image)
-    return path
+def describe_sidecars(
+    names: Set[str], path_of: Callable[[str], Path], rows: dict[str, Row]
+) -> Described:
+    """What the .txt and .json files say that bear a picture's name.
 
-
-def sidecars(names, path_of, rows, seen):
-    """Fills rows from the .txt or .json with the picture's name; a caption that a table gave stays -> bad ones."""
+    rows: what tables say already; a caption and style of these stay.
+    """
+    found_rows = {}
     lost = []
-    count = 0
-    pictures = sorted(name for name in names if suffix_of(name) in SUFFIXES)
+    pictures = sorted(name for name in names if suffix_of(name) in PICTURE_SUFFIXES)
     for picture in pictures:
         stem = posixpath.splitext(picture)[0]
         row = rows.get(picture, {})
         found = {}
-        if stem + ".json" in names:
+        if f"{stem}.json" in names:
             try:
-                known = json.loads(text_of(path_of(stem + ".json").read_bytes()))
-                if not isinstance(known, dict):
-                    raise ValueError("no JSON object")
-                found = {
-                    "caption": one_caption(known),
-                    **{
-                        key: sound(known[key])
-                        for key in ("style",)
-                        if isinstance(known.get(key), str)
-                    },
-                }
+                found = read_json_sidecar(path_of(f"{stem}.json"))
             except (OSError, ValueError, RecursionError) as error:
-                reason = (
-                    "no JSON"
-                    if isinstance(error, (json.JSONDecodeError, RecursionError))
-                    else str(error)
-                )
-                lost.append(rejection(picture, reason, stem + ".json", 0))
-        if not row.get("caption") and stem + ".txt" in names:
-            text = (
-                path_of(stem + ".txt")
-                .read_bytes()
-                .removeprefix(b"\xef\xbb\xbf")
-                .decode("utf-8", "replace")
-            )
-            found = {**found, "caption": text if text.strip() else found.get("caption", "")}
+                lost.append(rejection(picture, json_problem(error), file=f"{stem}.json"))
+        if not row.get("caption") and f"{stem}.txt" in names:
+            text = read_text_sidecar(path_of(f"{stem}.txt"))
+            found["caption"] = text if text.strip() else found.get("caption", "")
         if found:
-            count += 1
-            rows[picture] = {
-                "file": stem,
-                "line": 0,
-                **found,
-                **row,
-                "caption": row.get("caption") or found.get("caption", ""),
-            }
-    if count:
-        seen.append(
-            {
-                "file": "",
-                "format": "sidecar",
-                "confidence": round(count / len(pictures), 2),
-                "rows": count,
-            }
-        )
-    return lost
+            caption = row.get("caption") or found.get("caption", "")
+            found_rows[picture] = {"file": stem, "line": 0, **found, **row, "caption": caption}
+    if not found_rows:
+        return Described({}, lost, [])
+    found_format = {
+        "file": "",
+        "format": "sidecar",
+        "confidence": round(len(found_rows) / len(pictures), 2),
+        "rows": len(found_rows),
+    }
+    return Described(found_rows, lost, [found_format])
 
 
-def holds_pictures(path):
-    """True for a Parquet file with the pictures' bytes inside. UserError without pyarrow, or where the file is none."""
-    first = list(itertools.islice(parquet_rows(path), SAMPLE_ROWS))
-    if first and isinstance(first[0][1], str):
-        raise UserError(
-            f"{path} is {first[0][1]}; name another: python dataset_preparation.py --source PATH"
-        )
-    values = [
-        row.get(key) for _, row in first if isinstance(row, dict) for key in (*IMAGE, "images")
-    ]
-    values += [part for value in values if isinstance(value, list) for part in value]
-    return any(
-        isinstance(value.get("bytes") if isinstance(value, dict) else value, bytes)
-        for value in values
-    )
+def read_json_sidecar(path: Path) -> Row:
+    """Caption and perhaps style. ValueError, OSError or RecursionError where it says none."""
+    known = json.loads(text_of(path.read_bytes()))
+    if not isinstance(known, dict):
+        raise ValueError("no JSON object")
+    found = {"caption": one_caption(known)}
+    if isinstance(known.get("style"), str):
+        found["style"] = require_utf8(known["style"])
+    return found
+
+
+def json_problem(error: Exception) -> str:
+    """Why a JSON file says nothing."""
+    is_no_json = isinstance(error, (json.JSONDecodeError, RecursionError))
+    return "no JSON" if is_no_json else str(error)
+
+
+def read_text_sidecar(path: Path) -> str:
+    """The file's text; bytes that are no UTF-8 become U+FFFD."""
+    return path.read_bytes().removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace")
+
+
+def holds_pictures(path: Path) -> bool:
+    """True for a Parquet file with the pictures' bytes inside.
+
+    UserError without pyarrow, or where the file is no Parquet.
+    """
+    first = [row for _, row in itertools.islice(parquet_rows(path), SAMPLE_ROWS)]
+    if first and isinstance(first[0], str):
+        raise UserError(f"{path} is {first[0]}; name another: {prepare_command()}")
+    for row in first:
+        for key in (*IMAGE_KEYS, "images"):
+            value = row.get(key) if isinstance(row, dict) else None
+            images = value if isinstance(value, list) else [value]
+            if any(has_bytes(image) for image in images):
+                return True
+    return False
+
+
+def has_bytes(image: Any) -> bool:
+    """True where a value of a picture's column is the picture itself, or a struct with it."""
+    return isinstance(image.get("bytes") if isinstance(image, dict) else image, bytes)

@@ -1,15 +1,14 @@
-"""What an archive holds, member by member, before anything is trusted.
+"""What an archive of a stranger holds, member by member, before anything is trusted.
 
-Archives from strangers: .zip, .tar, .tar.gz, .tgz, and Parquet files with pictures inside, one member after the other.
-
-Nothing is unpacked by name. A picture is copied to <number>_<name made harmless> in one flat folder, annotation files are read
-(formats.py), and metadata.jsonl says which member each picture was and what is known of it. Links, devices, archives within the
-archive, names that lead elsewhere and members beyond the limits below are left out, each with a reason. A folder that is complete
-has its final name; what an interruption leaves behind is thrown away by the next run.
+A .zip, .tar, .tar.gz or .tgz is read as a stream of members. Each says its name, its length and why
+it is to be left out, if so; nothing is unpacked here. The limits on what is taken from a stranger
+stand here, too.
 """
 
+import contextlib
 import functools
 import io
+import os
 import posixpath
 import re
 import stat
@@ -17,22 +16,20 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO, NamedTuple
 
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import prepare_command
 from oneseed.sources import annotations, tables
 
-MAX_MEMBERS = 1_000_000
-# bytes of a picture, unpacked
-MAX_MEMBER_BYTES = 2**28
-# bytes of all members
-MAX_TOTAL_BYTES = 2**38
 # times its packed length that anything may unpack to; text reaches 10 …
 MAX_COMPRESSION_RATIO = 200
 # … except a member of so few bytes, and a whole archive of so few
 SMALL_MEMBER_BYTES = 2**24
-ALWAYS_ALLOWED_BYTES = 2**26
+ALWAYS_UNPACKED_BYTES = 2**26
 # bytes of a tar header that tarfile reads into memory, such as a long name
 MAX_HEADER_BYTES = 2**16
 NESTED_SUFFIXES = {
@@ -48,26 +45,55 @@ NESTED_SUFFIXES = {
     ".rar",
     ".zst",
 }
-REST = "nothing was read from here on"
-TOO_TIGHT = f"unpacks to more than {MAX_COMPRESSION_RATIO} times its length"
+# letters of a stranger's name that go into ours
+MAX_NAME_LETTERS = 60
+NOTHING_FURTHER = "nothing was read from here on"
+TOO_COMPRESSED = f"unpacks to more than {MAX_COMPRESSION_RATIO} times its length"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is taken from one archive or data set."""
+
+    # or rows of a data set
+    members: int = 1_000_000
+    # of a picture, unpacked
+    member_bytes: int = 2**28
+    # of all members together
+    total_bytes: int = 2**38
+
+    def unpacked_bytes(self, archive_bytes: int) -> int:
+        """How much an archive of so many bytes may unpack to."""
+        plausible = max(ALWAYS_UNPACKED_BYTES, MAX_COMPRESSION_RATIO * archive_bytes)
+        return min(self.total_bytes, plausible)
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class Member(NamedTuple):
-    """name as the archive has it; size in bytes as declared; trouble: a reason to leave it out, or ""; open() -> readable. Without open:
-    the archive ends here, for the reason that trouble says."""
+    """A member of an archive.
+
+    name: as the archive has it. size: bytes, as declared. problem: why it is left out, or "".
+    open: -> readable; None: the archive ends here, for the reason that problem says.
+    """
 
     name: str
     size: int
-    trouble: str
-    open: Callable | None = None
+    problem: str
+    open: Callable[[], IO[bytes]] | None = None
 
 
-class Damaged(Exception):
-    """A tar header that cannot be read. tarfile takes its own such errors for the archive's end; this one passes."""
+class DamagedHeaderError(Exception):
+    """A tar header that cannot be read.
+
+    tarfile takes errors of its own for the archive's end; this one passes through.
+    """
 
 
+# whatever the readers of archives raise on damaged bytes
 DAMAGE = (
-    Damaged,
+    DamagedHeaderError,
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
@@ -79,161 +105,229 @@ DAMAGE = (
 )
 
 
-class Header(tarfile.TarInfo):
+def is_archive(path: Path) -> bool:
+    """By its name; a Parquet file by whether pictures are inside.
+
+    UserError for a Parquet file that cannot be read, or not without pyarrow.
+    """
+    name = path.name.lower()
+    if name.endswith(".parquet"):
+        return annotations.holds_pictures(path)
+    return name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
+
+
+def open_members(path: Path, stack: contextlib.ExitStack) -> Iterator[Member]:
+    """Members in the archive's order, which can be opened as long as `stack` is open.
+
+    UserError where the file is no archive at all.
+    """
+    try:
+        if path.suffix.lower() == ".zip":
+            return open_zip(path, stack)
+        return open_tar(path, stack)
+    except DAMAGE as error:
+        raise UserError(
+            f"{path} cannot be read as an archive ({error}): fetch it again, or name another, "
+            f"{prepare_command()}"
+        ) from error
+
+
+def open_zip(path: Path, stack: contextlib.ExitStack) -> Iterator[Member]:
+    """Members of a zip, by the list at its end; where that is lost, by the header before each."""
+    try:
+        return zip_members(stack.enter_context(zipfile.ZipFile(path)))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        # the list is cut off, a name in it is damaged, or its version is
+        file = stack.enter_context(open(path, "rb"))  # noqa: SIM115  # the stack closes it
+        if file.read(4) != b"PK\3\4":
+            raise
+        return salvaged_zip_members(file)
+
+
+def zip_members(file: zipfile.ZipFile) -> Iterator[Member]:
+    """Members that the list at the end of a zip names, without folders."""
+    for info in file.infolist():
+        if not info.is_dir():
+            problem = zip_problem(
+                info.flag_bits,
+                stat.S_IFMT(info.external_attr >> 16),
+                size=info.file_size,
+                packed_size=info.compress_size,
+            )
+            opener = functools.partial(file.open, info)
+            yield Member(info.filename, info.file_size, problem, opener)
+
+
+def zip_problem(flags: int, kind: int, *, size: int, packed_size: int) -> str:
+    """Why a zip's member is left out, or "". flags: of its header; kind: Unix's, 0 if unknown."""
+    if flags & 1:
+        return "encrypted"
+    if kind == stat.S_IFLNK:
+        return "a link"
+    if kind not in (0, stat.S_IFREG):
+        return "no plain file"
+    if size > max(SMALL_MEMBER_BYTES, MAX_COMPRESSION_RATIO * packed_size):
+        return TOO_COMPRESSED
+    return ""
+
+
+class LocalHeader(NamedTuple):
+    """What stands before each member of a zip: PKWARE's APPNOTE 4.3.7.
+
+    start: where the member's data begins, in bytes. size, packed_size: bytes.
+    """
+
+    flags: int
+    method: int
+    crc: int
+    packed_size: int
+    size: int
+    name: bytes
+    start: int
+
+    def decoded_name(self) -> str:
+        """The member's name, in one of the two encodings that a zip may have."""
+        return self.name.decode("utf-8" if self.flags & 0x800 else "cp437", "replace")
+
+
+def salvaged_zip_members(file: BinaryIO) -> Iterator[Member]:
+    """Members of a zip that is cut off and so has lost the list at its end.
+
+    They are found by the header before each, as long as these state a length.
+    """
+    length = file.seek(0, os.SEEK_END)
+    position = 0
+    while not starts_list(file, position, length):
+        header = read_local_header(file, position, length)
+        if header is None:
+            yield Member("", 0, f"cut off: {NOTHING_FURTHER}")
+            return
+        if not header.name.endswith(b"/"):
+            problem = zip_problem(header.flags, 0, size=header.size, packed_size=header.packed_size)
+            opener = functools.partial(read_salvaged, file, header, length)
+            yield Member(header.decoded_name(), header.size, problem, opener)
+        position = header.start + header.packed_size
+
+
+def starts_list(file: BinaryIO, position: int, length: int) -> bool:
+    """True where what is left of a zip's list begins at `position`: every member was found."""
+    if position >= length:
+        return False
+    file.seek(position)
+    return file.read(4) == b"PK\1\2"
+
+
+def read_local_header(file: BinaryIO, position: int, length: int) -> LocalHeader | None:
+    """The header at `position`, None where there is none, or none that states a length."""
+    if position >= length:
+        return None
+    file.seek(position)
+    head = file.read(30)
+    if len(head) < 30 or not head.startswith(b"PK\3\4"):
+        return None
+    flags, method, crc, packed_size, size, name_length, extra_length = struct.unpack(
+        "<6xHH4xIIIHH", head
+    )
+    # the lengths stand behind the data
+    if flags & 8:
+        return None
+    name = file.read(name_length)
+    extra = file.read(extra_length)
+    # the lengths of a large member (Zip64) stand in its extra field
+    if extra[:2] == b"\1\0" and len(extra) >= 20 and 2**32 - 1 in (size, packed_size):
+        size, packed_size = struct.unpack("<4xQQ", extra[:20])
+    start = position + len(head) + len(name) + len(extra)
+    return LocalHeader(flags, method, crc, packed_size, size, name, start)
+
+
+def read_salvaged(file: BinaryIO, header: LocalHeader, length: int) -> IO[bytes]:
+    """A member's content. EOFError, ValueError or zlib.error where it is damaged."""
+    if header.start + header.packed_size > length:
+        raise EOFError("unexpected end of data")
+    file.seek(header.start)
+    data = file.read(header.packed_size)
+    if header.method != zipfile.ZIP_STORED:
+        data = zlib.decompressobj(-15).decompress(data, header.size + 1)
+    if zlib.crc32(data) != header.crc:
+        raise ValueError("another checksum")
+    return io.BytesIO(data)
+
+
+class CheckedHeader(tarfile.TarInfo):
+    """A tar header that says where it is damaged, and that takes no more memory than it should."""
+
     @classmethod
-    def frombuf(cls, buffer, encoding, errors):
-        if len(buffer) < tarfile.BLOCKSIZE:
-            raise Damaged("cut off")
-        if not any(buffer):
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "CheckedHeader":
+        """A block of the archive -> header. DamagedHeaderError where it is none."""
+        if len(buf) < tarfile.BLOCKSIZE:
+            raise DamagedHeaderError("cut off")
+        if not any(buf):
             # the mark of the end
-            return super().frombuf(buffer, encoding, errors)
+            return super().frombuf(buf, encoding, errors)
         try:
-            header = super().frombuf(buffer, encoding, errors)
+            header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
-            raise Damaged("damaged") from error
-        whole = header.type in (
+            raise DamagedHeaderError("damaged") from error
+        read_into_memory = header.type in (
             tarfile.GNUTYPE_LONGNAME,
             tarfile.GNUTYPE_LONGLINK,
             tarfile.XHDTYPE,
             tarfile.XGLTYPE,
             tarfile.SOLARIS_XHDTYPE,
         )
-        if header.size < 0 or (whole and header.size > MAX_HEADER_BYTES):
-            raise Damaged("damaged")
+        if header.size < 0 or (read_into_memory and header.size > MAX_HEADER_BYTES):
+            raise DamagedHeaderError("damaged")
         return header
 
 
-def is_archive(path):
-    """By its name, a Parquet file by whether pictures are inside. UserError for one that cannot be read, or not without pyarrow."""
-    name = path.name.lower()
-    return name.endswith((".zip", ".tar", ".tar.gz", ".tgz")) or (
-        name.endswith(".parquet") and annotations.holds_pictures(path)
-    )
+def open_tar(path: Path, stack: contextlib.ExitStack) -> Iterator[Member]:
+    """Members of a tar, packed by gzip or not; how it begins decides, not its name."""
+    with open(path, "rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    mode = "r|gz" if is_packed else "r|"
+    return tar_members(stack.enter_context(tarfile.open(path, mode, tarinfo=CheckedHeader)))
 
 
-def zip_trouble(flags, kind, size, packed):
-    return (
-        "encrypted"
-        if flags & 1
-        else "a link"
-        if kind == stat.S_IFLNK
-        else "no plain file"
-        if kind not in (0, stat.S_IFREG)
-        else TOO_TIGHT
-        if size > max(SMALL_MEMBER_BYTES, MAX_COMPRESSION_RATIO * packed)
-        else ""
-    )
-
-
-def zip_members(file):
-    for info in file.infolist():
-        if not info.is_dir():
-            trouble = zip_trouble(
-                info.flag_bits,
-                stat.S_IFMT(info.external_attr >> 16),
-                info.file_size,
-                info.compress_size,
-            )
-            yield Member(info.filename, info.file_size, trouble, lambda info=info: file.open(info))
-
-
-def zip_remains(file):
-    """Members of a zip that is cut off and so has lost the list at its end: by the header before each, as long as these state a length."""
-
-    def content(start, method, packed, size, crc):
-        file.seek(start)
-        raw = file.read(packed)
-        if len(raw) < packed:
-            raise EOFError("unexpected end of data")
-        data = (
-            raw
-            if method == zipfile.ZIP_STORED
-            else zlib.decompressobj(-15).decompress(raw, size + 1)
-        )
-        if zlib.crc32(data) != crc:
-            raise ValueError("another checksum")
-        return io.BytesIO(data)
-
-    start = 0
-    while True:
-        file.seek(start)
-        head = file.read(30)
-        # what is left of the list: every member was found
-        if head.startswith(b"PK\1\2"):
-            return
-        if len(head) < 30 or not head.startswith(b"PK\3\4"):
-            break
-        # PKWARE's APPNOTE 4.3.7
-        flags, method, crc, packed, size, name, extra = struct.unpack("<6xHH4xIIIHH", head)
-        name = file.read(name)
-        extra = file.read(extra)
-        if extra[:2] == b"\1\0" and len(extra) >= 20 and 2**32 - 1 in (size, packed):
-            size, packed = struct.unpack("<4xQQ", extra[:20])
-        # the lengths stand behind the data
-        if flags & 8:
-            break
-        start += len(head) + len(name) + len(extra)
-        if not name.endswith(b"/"):
-            yield Member(
-                name.decode("utf-8" if flags & 0x800 else "cp437", "replace"),
-                size,
-                zip_trouble(flags, 0, size, packed),
-                functools.partial(content, start, method, packed, size, crc),
-            )
-        start += packed
-    yield Member("", 0, f"cut off: {REST}")
-
-
-def tar_members(file):
+def tar_members(file: tarfile.TarFile) -> Iterator[Member]:
+    """Members of a tar, without folders, up to its end or the first damage."""
     try:
         for info in file:
             # a million headers are not kept
-            file.members.clear()
+            file.members.clear()  # ty: ignore[missing-attribute]  # typeshed lacks it
             if not info.isdir():
-                trouble = (
-                    "a link"
-                    if info.issym() or info.islnk()
-                    else "no plain file"
-                    if not info.isreg() or info.issparse()
-                    else ""
-                )
                 name = info.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-                yield Member(name, info.size, trouble, lambda info=info: file.extractfile(info))
+                opener = functools.partial(extracted, file, info)
+                yield Member(name, info.size, tar_problem(info), opener)
     except DAMAGE as error:
-        yield Member("", 0, f"{'cut off' if str(error) == 'cut off' else 'damaged'}: {REST}")
+        cause = "cut off" if str(error) == "cut off" else "damaged"
+        yield Member("", 0, f"{cause}: {NOTHING_FURTHER}")
 
 
-def open_members(path, stack):
-    """-> iterator of members, in the archive's order, open as long as `stack` is. UserError where it is no archive at all."""
-    try:
-        if path.suffix.lower() == ".zip":
-            try:
-                return zip_members(stack.enter_context(zipfile.ZipFile(path)))
-            except (zipfile.BadZipFile, ValueError, NotImplementedError):
-                # the list at its end; a name in it; its version
-                file = stack.enter_context(open(path, "rb"))
-                if file.read(4) != b"PK\3\4":
-                    raise
-                return zip_remains(file)
-        with open(path, "rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        return tar_members(
-            stack.enter_context(tarfile.open(path, "r|gz" if packed else "r|", tarinfo=Header))
-        )
-    except DAMAGE as error:
-        raise UserError(
-            f"{path} cannot be read as an archive ({error}): fetch it again, or name another, "
-            "python dataset_preparation.py --source PATH"
-        ) from error
+def extracted(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    """A tar member's content. ValueError where it has none."""
+    content = file.extractfile(info)
+    if content is None:
+        raise ValueError("no content")
+    return content
 
 
-def harmless(name):
-    """What of a stranger's name for a file goes into ours."""
-    return re.sub(r"[^A-Za-z0-9-]+", "_", posixpath.splitext(posixpath.basename(name))[0])[-60:]
+def tar_problem(info: tarfile.TarInfo) -> str:
+    """Why a tar's member is left out, or ""."""
+    if info.issym() or info.islnk():
+        return "a link"
+    if not info.isreg() or info.issparse():
+        return "no plain file"
+    return ""
 
 
-def refusal(name, suffix):
-    """Why a member of this name is left out, "" where it is welcome."""
+def harmless(name: str) -> str:
+    """What of a stranger's name for a file goes into ours: ASCII letters, digits, - and _."""
+    stem = posixpath.splitext(posixpath.basename(name))[0]
+    return re.sub(r"[^A-Za-z0-9-]+", "_", stem)[-MAX_NAME_LETTERS:]
+
+
+def name_problem(name: str, suffix: str) -> str:
+    """Why a member of this name is left out, or ""."""
     parts = name.replace("\\", "/").split("/")
     if parts[0] == "" or re.match(r"[A-Za-z]:[\\/]", name):
         return "an absolute name"
@@ -243,8 +337,6 @@ def refusal(name, suffix):
         return "an archive within the archive"
     if any(part.startswith((".", "__MACOSX")) for part in parts if part != "."):
         return "hidden"
-    return (
-        ""
-        if suffix in tables.SUFFIXES | annotations.NOTE_SUFFIXES
-        else "neither a picture nor captions"
-    )
+    if suffix not in tables.PICTURE_SUFFIXES | annotations.NOTE_SUFFIXES:
+        return "neither a picture nor captions"
+    return ""

@@ -2,7 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from oneseed.config.preparation import PrepareConfig
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import to_json, write_lines
@@ -10,54 +14,79 @@ from oneseed.files import nonempty_files, whole_file
 from oneseed.media.picture import encode_png
 from oneseed.sources.resolve import Source
 from oneseed.synthetic.engravings import attributes, drawing
-from oneseed.workers import chunks
+from oneseed.workers import Workers, chunks
 
+# pictures, where --max-samples says nothing
 BUILTIN_COUNT = 6000
+# pictures that a worker draws at once
+CHUNK_LENGTH = 16
+# names of drawings, and what a killed run leaves behind
+OWN_FILE = re.compile(r"level\d_\d+px_\d{5}_[0-9a-f]{8}\.png|\..*\.partial")
 
 
-def draw_chunk(task):
+class Engraving(NamedTuple):
+    """A picture to draw. facts: its seven attributes; seed: of everything else, and its number."""
 
-    drawings, folder, size = task
-    for name, facts, seed in drawings:
-        with whole_file(folder / name, sync=False) as partial:
-            partial.write_bytes(encode_png(drawing.draw(facts, seed, size)))
-    return [None] * len(drawings)
+    file_name: str
+    facts: dict[str, Any]
+    seed: int
 
 
-def draw_builtin(config, workers):
-    """Draws what is missing of the built-in collection into data/raw/builtin/ -> Source.
+class DrawingTask(NamedTuple):
+    """What a worker draws. size: side in pixels."""
 
-    A file's name holds level, size and a hash of what is drawn, so that a drawing is never taken for another."""
+    engravings: list[Engraving]
+    folder: Path
+    size: int
 
+
+def draw_chunk(task: DrawingTask) -> None:
+    """Draws a task's pictures, in a worker process."""
+    for engraving in task.engravings:
+        with whole_file(task.folder / engraving.file_name, sync=False) as partial:
+            image = drawing.draw(engraving.facts, engraving.seed, task.size)
+            partial.write_bytes(encode_png(image))
+
+
+def draw_builtin(config: PrepareConfig, workers: Workers) -> Source:
+    """Draws what is missing of the built-in collection into data/raw/builtin/."""
     folder = Collection("builtin", config.data).raw
-    drawings = []
-    for number, facts in enumerate(
-        attributes.collection(config.max_samples or BUILTIN_COUNT, config.level, 0)
-    ):
-        key = hashlib.sha256(f"{attributes.COLLECTION} {number} {facts!r}".encode()).hexdigest()[:8]
-        drawings.append(
-            (f"level{config.level}_{config.image_size}px_{number:05}_{key}.png", facts, number)
-        )
+    engravings = list_engravings(config)
     folder.mkdir(parents=True, exist_ok=True)
     there = nonempty_files(folder)
-    # another level or size; can be drawn again
-    for name in there - {name for name, _, _ in drawings}:
-        if re.fullmatch(r"level\d_\d+px_\d{5}_[0-9a-f]{8}\.png|\..*\.partial", name):
+    # drawings of another level or size can be drawn again
+    for name in there - {engraving.file_name for engraving in engravings}:
+        if OWN_FILE.fullmatch(name):
             (folder / name).unlink()
-    missing = [drawing for drawing in drawings if drawing[0] not in there]
+    missing = [engraving for engraving in engravings if engraving.file_name not in there]
     if missing:
-        tasks = [(chunk, folder, config.image_size) for chunk in chunks(missing, 16)]
-        with progress(
-            label="drawing", total=len(drawings), initial=len(drawings) - len(missing)
-        ) as bar:
-            for _, done in workers.each(draw_chunk, tasks):
-                bar.update(len(done))
-    write_lines(
-        folder / "metadata.jsonl",
-        lambda: (
-            to_json({"file_name": name, "caption": attributes.tell(facts, number, config.level)})
-            + "\n"
-            for name, facts, number in drawings
-        ),
-    )
+        tasks = [
+            DrawingTask(chunk, folder, config.image_size) for chunk in chunks(missing, CHUNK_LENGTH)
+        ]
+        initial = len(engravings) - len(missing)
+        with progress(label="drawing", total=len(engravings), initial=initial) as bar:
+            for task, _ in workers.each(draw_chunk, tasks):
+                bar.update(len(task.engravings))
+
+    def metadata_lines() -> Iterator[str]:
+        for engraving in engravings:
+            caption = attributes.tell(engraving.facts, engraving.seed, config.level)
+            yield to_json({"file_name": engraving.file_name, "caption": caption}) + "\n"
+
+    write_lines(folder / "metadata.jsonl", metadata_lines)
     return Source(folder.resolve(), f"{attributes.COLLECTION} level {config.level}")
+
+
+def list_engravings(config: PrepareConfig) -> list[Engraving]:
+    """The collection's pictures. A name holds level, size and a hash of what is drawn.
+
+    So a drawing is never taken for another.
+    """
+    count = config.max_samples or BUILTIN_COUNT
+    engravings = []
+    for number, facts in enumerate(attributes.collection(count, config.level, 0)):
+        identity = f"{attributes.COLLECTION} {number} {facts!r}"
+        key = hashlib.sha256(identity.encode()).hexdigest()[:8]
+        file_name = f"level{config.level}_{config.image_size}px_{number:05}_{key}.png"
+        engravings.append(Engraving(file_name, facts, number))
+    return engravings

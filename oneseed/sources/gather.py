@@ -1,42 +1,55 @@
 """--source becomes a list of originals."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
+from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import prepare_command
+from oneseed.dataset.jsonl import Row
 from oneseed.sources.builtin import draw_builtin
 from oneseed.sources.kaggle import fetch_kaggle
-from oneseed.sources.resolve import CLASSES, sources_of
-from oneseed.sources.survey import survey_all
+from oneseed.sources.resolve import CLASSES, Source, sources_of
+from oneseed.sources.survey import Survey, survey_sources
+from oneseed.workers import Workers
 
 
-def gather(config, workers):
-    """--source -> its Sources, and what survey_all finds in them. UserError where there is none."""
+def gather(config: PrepareConfig, workers: Workers) -> Survey:
+    """What the sources hold that --source names, fetched, drawn or unpacked as needed.
+
+    UserError where --source names nothing, or where Kaggle has no such style.
+    """
     if config.source == "builtin":
         sources = [draw_builtin(config, workers)]
     elif config.source == "kaggle":
         if config.style not in (*CLASSES.values(), "all"):
             raise UserError(
-                f"the Kaggle collection has no style {config.style}; choose --style {', '.join(CLASSES.values())} or all, or name a folder: "
-                f"python dataset_preparation.py --style {config.style} --source PATH"
+                f"the Kaggle collection has no style {config.style}; choose --style "
+                f"{', '.join(CLASSES.values())} or all, or name a folder: "
+                f"{prepare_command(config.style)}"
             )
         sources = [fetch_kaggle(config)]
     else:
         sources = sources_of(config)
-    return sources, *survey_all(sources, config.style, Path(config.data).resolve(), config.format)
+    data = Path(config.data).resolve()
+    return survey_sources(sources, config.style, data, format_name=config.format)
 
 
-def source_names(sources):
+def source_names(sources: Sequence[Source]) -> str:
     """Sources as the user knows them, for a sentence."""
     return ", ".join(
-        str(source.folder if source.seen is None else source.name) for source in sources
+        str(source.folder if source.formats is None else source.name) for source in sources
     )
 
 
-def sample_originals(originals, most):
-    """-> (originals, how many are beyond): a fair sample, and one that only grows with `most`."""
+def sample_originals(originals: list[Row], most: int) -> tuple[list[Row], int]:
+    """At most `most` originals (0: all), in their order, and how many are beyond that.
+
+    The sample is fair, for it goes by hashes of the paths; a larger `most` only adds to it.
+    """
     if not most or len(originals) <= most:
         return originals, 0
-    by_chance = sorted(originals, key=lambda row: hashlib.sha256(row["path"].encode()).digest())
-    chosen = {row["path"] for row in by_chance[:most]}
+    by_hash = sorted(originals, key=lambda row: hashlib.sha256(row["path"].encode()).digest())
+    chosen = {row["path"] for row in by_hash[:most]}
     return [row for row in originals if row["path"] in chosen], len(originals) - most

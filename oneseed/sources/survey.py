@@ -1,106 +1,152 @@
 """What the sources hold: one list of pictures with captions and styles.
 
-What --source names, and what it holds: folders, archives and files of captions become one list of pictures with captions and styles.
-
-Nothing is decoded here. A row is a picture that exists; what is described and not there, or described badly, is listed with a reason.
+Nothing is decoded here. An original is a picture that exists; what is described and does not exist,
+or is described badly, is listed with a reason.
 """
 
 import os
 import posixpath
 import sys
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from oneseed.console.command import UserError
-from oneseed.sources import annotations, rejections
-from oneseed.sources.resolve import CLASSES, style_name
+from oneseed.dataset.jsonl import Row
+from oneseed.sources import annotations
+from oneseed.sources.rejections import Rejection, rejection
+from oneseed.sources.resolve import CLASSES, Source, style_name
 
 
-def survey_all(sources, style, data, format):
-    """Sources -> (root, originals, other, lost, seen): the folder that holds them all, and what survey finds in each, in their order, with
-    paths from the root on; originals know their source."""
-    root = Path(os.path.commonpath([source.folder for source in sources]))
-    originals = []
-    other = Counter()
-    lost = []
-    seen = []
-    for source in sources:
-        found, strange, gone, read = survey(
-            source, style, data, "auto" if source.seen is not None else format
-        )
-        below = source.folder.relative_to(root).as_posix()
+@dataclass(frozen=True)
+class Survey:
+    """What a source holds, or several sources together."""
 
-        def from_root(path):
-            return posixpath.normpath(posixpath.join(below, path))
-
-        for row in found:
-            row |= {"path": from_root(row["path"]), "source": source.name}
-        originals += found
-        lost += [
-            *source.lost,
-            *(
-                {**row, "path": from_root(row["path"]), "file": from_root(row["file"])}
-                for row in gone
-            ),
-        ]
-        other += strange
-        seen += read if source.seen is None else source.seen
-    return root, originals, other, lost, seen
+    sources: tuple[Source, ...]
+    # absolute; the paths of all rows start there
+    folder: Path
+    # rows of path (with /), bytes, mtime (ns), style, caption, and of several sources `source`
+    originals: list[Row]
+    # {style: count} of the pictures that belong to another style than the wanted one
+    other_styles: Counter[str]
+    # what is described and not there, or described badly
+    lost: list[Rejection]
+    # what annotation files were read: see annotations.Described
+    formats: list[Row]
 
 
-def survey(source, style, data, format):
-    """Source -> (originals, other, lost, seen), in the order of path.
+def survey_sources(
+    sources: Sequence[Source], style: str, data: Path, *, format_name: str
+) -> Survey:
+    """All sources as one, in their order; paths start at the folder that holds them all.
 
-    originals: rows of path (relative to the source's folder, with /), bytes, mtime, style, caption; other: {style: count} of the pictures
-    that belong to another style; lost: rows of path and reason, described and not there, or badly; seen: see formats.describe.
-    Pictures without a style belong to any.
+    style: the wanted one, or "all". data: our own folder, which is passed over.
+    format_name: of the sources' annotation files, or "auto".
     """
-    folder = source.folder
-    listing = {source.file.name: None} if source.file else annotations.list_files(folder, data)
-    rows, lost, seen = annotations.describe(
-        listing, folder.joinpath, format, base=folder.as_posix()
-    )
+    folder = Path(os.path.commonpath([source.folder for source in sources]))
+    together = Survey(tuple(sources), folder, [], Counter(), [], [])
+    for source in sources:
+        # an archive's annotation files were read while it was unpacked
+        own_format = format_name if source.formats is None else "auto"
+        found = survey_source(source, style, data, format_name=own_format)
+        below = source.folder.relative_to(folder).as_posix()
+        for row in found.originals:
+            row |= {"path": join_paths(below, row["path"]), "source": source.name}
+        together.originals.extend(found.originals)
+        together.lost.extend(source.lost)
+        for row in found.lost:
+            path = join_paths(below, row["path"])
+            file = join_paths(below, row["file"])
+            together.lost.append({**row, "path": path, "file": file})
+        together.other_styles.update(found.other_styles)
+        together.formats.extend(found.formats if source.formats is None else source.formats)
+    return together
+
+
+def join_paths(folder: str, path: str) -> str:
+    """`path` below `folder`, in its shortest form."""
+    return posixpath.normpath(posixpath.join(folder, path))
+
+
+def survey_source(source: Source, style: str, data: Path, *, format_name: str) -> Survey:
+    """One source; its pictures come in the order of their paths, relative to the source's folder.
+
+    Pictures without a style belong to any. Arguments as in survey_sources.
+    """
     if source.file:
-        if not seen:
-            raise UserError(
-                f"{source.file} is of no known format{'' if format == 'auto' else f', and not {format}'}: compare it with an example, "
-                f"python dataset_preparation.py --template {'llava' if format == 'auto' else format}, or name another --source"
-            )
-        listing = {
-            path: annotations.state_of(folder / path) for path in rows if (folder / path).is_file()
-        }
-    originals = []
-    other = Counter()
-    for path in sorted(rows.keys() | {path for path, state in listing.items() if state}):
-        # what is read is let go
+        described = describe_file(source, source.file, format_name)
+        states = states_of(source.folder, described.rows)
+    else:
+        states = annotations.list_files(source.folder, data)
+        described = annotations.describe(
+            states, source.folder.joinpath, format_name, base=source.folder.as_posix()
+        )
+    rows = described.rows
+    found = Survey((source,), source.folder, [], Counter(), described.lost, described.formats)
+    pictures = {path for path, state in states.items() if state}
+    for path in sorted(rows.keys() | pictures):
+        # what has been looked at gives its memory back
         row = rows.pop(path, {})
-        state = listing.pop(path, None)
-        own = style_name(row["style"]) if "style" in row else None
-        if own is None and style in (*CLASSES.values(), "all"):
-            own = next(
-                (
-                    style_name(part)
-                    for part in reversed(row.get("member", path).split("/")[:-1])
-                    if style_name(part) in CLASSES.values()
-                ),
-                None,
-            )
+        state = states.pop(path, None)
+        own_style = style_of(path, row, style)
         writable = path.encode("utf-8", "backslashreplace").decode()
-        if style != "all" and own not in (None, style_name(style)):
-            other[own] += 1
+        if style != "all" and own_style not in (None, style_name(style)):
+            found.other_styles[own_style] += 1
         elif path != writable:
-            # bytes that are no UTF-8, which Linux allows: no report could name the file
-            lost.append(rejections.rejection(writable, "a name that is no UTF-8", writable, 0))
+            # Linux allows bytes that are no UTF-8; no report could name the file
+            found.lost.append(rejection(writable, "a name that is no UTF-8", file=writable))
         elif state is None:
-            lost.append(rejections.rejection(path, "image not found", row["file"], row["line"]))
-        else:
-            originals.append(
-                {
-                    "path": path,
-                    "bytes": state[0],
-                    "mtime": state[1],
-                    "style": sys.intern(own or style),
-                    "caption": " ".join(row.get("caption", "").split()),
-                }
+            found.lost.append(
+                rejection(path, "image not found", file=row["file"], line=row["line"])
             )
-    return originals, other, lost, seen
+        else:
+            original = {
+                "path": path,
+                "bytes": state.length,
+                "mtime": state.mtime,
+                # one string in memory serves the rows of a style
+                "style": sys.intern(own_style or style),
+                "caption": " ".join(row.get("caption", "").split()),
+            }
+            found.originals.append(original)
+    return found
+
+
+def describe_file(source: Source, file: Path, format_name: str) -> annotations.Described:
+    """What the annotation file says that alone is the source. UserError where that is nothing."""
+    described = annotations.describe(
+        [file.name], source.folder.joinpath, format_name, base=source.folder.as_posix()
+    )
+    if described.formats:
+        return described
+    example = "llava" if format_name == "auto" else format_name
+    and_not = "" if format_name == "auto" else f", and not {format_name}"
+    raise UserError(
+        f"{file} is of no known format{and_not}: compare it with an example, "
+        f"python dataset_preparation.py --template {example}, or name another --source"
+    )
+
+
+def states_of(folder: Path, paths: Iterable[str]) -> dict[str, annotations.FileState | None]:
+    """{path: state} of those paths below the folder that are files."""
+    return {
+        path: annotations.state_of(folder / path) for path in paths if (folder / path).is_file()
+    }
+
+
+def style_of(path: str, row: Row, wanted: str) -> str | None:
+    """A picture's style: as its row says, else the innermost class folder that it lies in.
+
+    Class folders count only where a known class or "all" is wanted. None: it belongs to any style.
+    """
+    if "style" in row:
+        return style_name(row["style"])
+    if wanted not in (*CLASSES.values(), "all"):
+        return None
+    folders = row.get("member", path).split("/")[:-1]
+    for folder in reversed(folders):
+        name = style_name(folder)
+        if name in CLASSES.values():
+            return name
+    return None

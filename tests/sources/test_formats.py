@@ -1,4 +1,4 @@
-"""Promises of formats.py: every format is recognised, read without a fatal row, and written so that it reads the same again."""
+"""Every format is recognised, read without a fatal row, and written so that it reads the same."""
 
 import csv
 import hashlib
@@ -14,7 +14,7 @@ import pytest
 import caption_generation
 import dataset_preparation
 from oneseed.config.captioning import CaptionConfig
-from oneseed.config.preparation import PrepareConfig
+from oneseed.config.preparation import CAPTION_FORMATS, PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.console.flags import parse_configs
 from oneseed.dataset import writers
@@ -23,7 +23,7 @@ from oneseed.media.picture import prepare_picture
 from oneseed.sources import annotations, formats, rejections, unpacking
 from tests.preparation.test_dataset_preparation import SIZE, picture, run_main
 
-FORMATS = PrepareConfig.FORMATS
+FORMATS = CAPTION_FORMATS
 HOSTILE = [
     "<script>alert(1)</script> & <b>bold</b>",
     "=cmd|' /C calc'!A0",
@@ -56,14 +56,15 @@ def pictures(tmp_path):
     return tmp_path / "set"
 
 
-def need(format):
-    if format == "parquet":
+def need(format_name):
+    if format_name == "parquet":
         pytest.importorskip("pyarrow")
 
 
-def described(folder, format="auto"):
+def described(folder, format_name="auto"):
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    return annotations.describe(names, folder.joinpath, format, base=folder.as_posix())
+    found = annotations.describe(names, folder.joinpath, format_name, base=folder.as_posix())
+    return found.rows, found.lost, found.formats
 
 
 def captions(rows):
@@ -78,11 +79,13 @@ EXAMPLES = {
     "clip": ("x.csv", "filepath\ttitle\n1.png\tA castle\n"),
     "llava": (
         "x.json",
-        '[{"image": "1.png", "conversations": [{"from": "human", "value": "<image>\\nWhat?"}, {"from": "gpt", "value": "A castle"}]}]',
+        '[{"image": "1.png", "conversations": [{"from": "human", "value": "<image>\\nWhat?"}, '
+        '{"from": "gpt", "value": "A castle"}]}]',
     ),
     "qwen": (
         "x.json",
-        '[{"messages": [{"role": "user", "content": [{"type": "image", "image": "file://1.png"}, {"type": "text", "text": "What?"}]}, '
+        '[{"messages": [{"role": "user", "content": [{"type": "image", "image": "file://1.png"}, '
+        '{"type": "text", "text": "What?"}]}, '
         '{"role": "assistant", "content": "A castle"}]}]',
     ),
     "instruct": (
@@ -92,17 +95,15 @@ EXAMPLES = {
 }
 
 
-@pytest.mark.parametrize("format", EXAMPLES)
-def test_every_format_is_recognised_by_its_rows(pictures, format):
-    name, text = EXAMPLES[format]
+@pytest.mark.parametrize("format_name", EXAMPLES)
+def test_every_format_is_recognised_by_its_rows(pictures, format_name):
+    name, text = EXAMPLES[format_name]
     (pictures / name).write_text(text, "utf-8")
-    for forced in ("auto", format):
+    for forced in ("auto", format_name):
         rows, lost, seen = described(pictures, forced)
-        assert (
-            captions(rows) == {"1.png": "A castle"}
-            and not lost
-            and seen == [{"file": name, "format": format, "confidence": 1.0, "rows": 1}]
-        )
+        assert captions(rows) == {"1.png": "A castle"}
+        assert not lost
+        assert seen == [{"file": name, "format": format_name, "confidence": 1.0, "rows": 1}]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,8 @@ def test_every_format_is_recognised_by_its_rows(pictures, format):
         ("sub/x.jsonl", '{"image": "..\\\\1.png", "caption": "A castle"}', "1.png"),
         (
             "x.json",
-            '[{"images": ["1.png"], "messages": [{"role": "user", "content": "<image>What?"}, {"role": "assistant", "content": "A castle"}]}]',
+            '[{"images": ["1.png"], "messages": [{"role": "user", "content": "<image>What?"}, '
+            '{"role": "assistant", "content": "A castle"}]}]',
             "1.png",
         ),
         ("x.jsonl", '{"image": {"path": "1.png"}, "caption": "A castle"}', "1.png"),
@@ -125,7 +127,8 @@ def test_every_format_is_recognised_by_its_rows(pictures, format):
 def test_common_variants_are_read(pictures, name, text, path):
     (pictures / name).write_text(text, "utf-8")
     rows, lost, _ = described(pictures)
-    assert captions(rows) == {path: "A castle"} and not lost
+    assert captions(rows) == {path: "A castle"}
+    assert not lost
 
 
 def test_a_mixture_is_recognised_with_less_confidence_and_other_tables_are_left_alone(pictures):
@@ -137,9 +140,8 @@ def test_a_mixture_is_recognised_with_less_confidence_and_other_tables_are_left_
     (pictures / "notes.csv").write_text("a,b\n1,2\n")
     (pictures / "index.jsonl").write_text('{"image": "2.png", "bytes": 7}\n')
     rows, lost, seen = described(pictures)
-    assert seen == [
-        {"file": "x.json", "format": "llava", "confidence": 0.75, "rows": 3}
-    ] and captions(rows) == {"1.png": "A castle"}
+    assert seen == [{"file": "x.json", "format": "llava", "confidence": 0.75, "rows": 3}]
+    assert captions(rows) == {"1.png": "A castle"}
     assert [(row["line"], row["reason"]) for row in lost] == [
         (1, "conversations is no list of turns")
     ]
@@ -147,13 +149,11 @@ def test_a_mixture_is_recognised_with_less_confidence_and_other_tables_are_left_
 
 def test_a_forced_format_wins_over_the_guess(pictures):
     (pictures / "x.jsonl").write_text('{"image": "1.png", "caption": "A castle", "messages": []}\n')
-    assert described(pictures)[2][0]["format"] == "qwen" and captions(
-        described(pictures, "jsonl")[0]
-    ) == {"1.png": "A castle"}
+    assert described(pictures)[2][0]["format"] == "qwen"
+    assert captions(described(pictures, "jsonl")[0]) == {"1.png": "A castle"}
     (pictures / "2.txt").write_text("A ship")
-    assert captions(described(pictures, "sidecar")[0]) == {"2.png": "A ship"} and captions(
-        described(pictures, "jsonl")[0]
-    ) == {"1.png": "A castle"}
+    assert captions(described(pictures, "sidecar")[0]) == {"2.png": "A ship"}
+    assert captions(described(pictures, "jsonl")[0]) == {"1.png": "A castle"}
 
 
 # Bad rows
@@ -211,14 +211,13 @@ def test_a_bad_row_is_refused_with_line_and_reason_and_the_others_stay(
         GOOD.encode() + b"\n\n" + line + b"\n" + GOOD.replace("1.png", "sub/3.png").encode()
     )
     rows, lost, _ = described(pictures, "jsonl")
-    assert captions(rows) == {"1.png": "A castle", "sub/3.png": "A castle"} and lost == [
-        {"path": name, "reason": reason, "file": name, "line": 3}
-    ]
+    assert captions(rows) == {"1.png": "A castle", "sub/3.png": "A castle"}
+    assert lost == [{"path": name, "reason": reason, "file": name, "line": 3}]
     assert rejections.describe_rejection(lost[0]) == f"{name}, line 3: {reason}"
 
 
 @pytest.mark.parametrize(
-    "format, rows, reason",
+    "format_name, rows, reason",
     [
         (
             "llava",
@@ -241,15 +240,18 @@ def test_a_bad_row_is_refused_with_line_and_reason_and_the_others_stay(
         ),
     ],
 )
-def test_bad_rows_of_conversations(pictures, format, rows, reason):
+def test_bad_rows_of_conversations(pictures, format_name, rows, reason):
     (pictures / "x.json").write_text(json.dumps(rows))
-    found, lost, _ = described(pictures, format)
-    assert not found and {row["reason"] for row in lost} == {reason} and len(lost) == len(rows)
+    found, lost, _ = described(pictures, format_name)
+    assert not found
+    assert {row["reason"] for row in lost} == {reason}
+    assert len(lost) == len(rows)
 
 
 def test_bad_rows_of_csv(pictures):
     (pictures / "x.csv").write_bytes(
-        b'image,caption\n1.png,A castle, on a hill\n2.png,"A ship\nat sea"\n,nothing\nsub/3.png\n1.png,\xff\n'
+        b'image,caption\n1.png,A castle, on a hill\n2.png,"A ship\nat sea"\n'
+        b",nothing\nsub/3.png\n1.png,\xff\n"
     )
     rows, lost, _ = described(pictures)
     assert captions(rows) == {"2.png": "A ship\nat sea", "sub/3.png": ""}
@@ -261,7 +263,7 @@ def test_bad_rows_of_csv(pictures):
 
 
 def test_missing_captions_are_welcome(pictures):
-    for format, row in (
+    for format_name, row in (
         ("jsonl", {"image": "1.png"}),
         ("llava", {"image": "1.png", "conversations": []}),
         ("qwen", {"images": ["1.png"], "messages": []}),
@@ -269,8 +271,9 @@ def test_missing_captions_are_welcome(pictures):
         ("jsonl", {"image": "1.png", "caption": None}),
     ):
         (pictures / "x.json").write_text(json.dumps([row]))
-        rows, lost, _ = described(pictures, format)
-        assert captions(rows) == {"1.png": ""} and not lost
+        rows, lost, _ = described(pictures, format_name)
+        assert captions(rows) == {"1.png": ""}
+        assert not lost
 
 
 def test_a_list_that_is_cut_off_keeps_what_stands_before_the_cut(pictures):
@@ -308,19 +311,17 @@ def test_a_file_of_captions_is_a_source_whose_pictures_lie_beside_it(pictures, t
         "sub/3.png": "A ship",
         "2.png": "A tree",
     }
-    assert (
-        report["rejected_files"]
-        == [{"path": "x.png", "reason": "image not found", "file": "some.jsonl", "line": 3}]
-        and report["found"] == 4
-    )
+    assert report["rejected_files"] == [
+        {"path": "x.png", "reason": "image not found", "file": "some.jsonl", "line": 3}
+    ]
+    assert report["found"] == 4
     assert report["formats"] == [
         {"file": "some.jsonl", "format": "jsonl", "confidence": 1.0, "rows": 4}
-    ] and report["source"].endswith("some.jsonl")
+    ]
+    assert report["source"].endswith("some.jsonl")
     shown = capsys.readouterr().out
-    assert (
-        "some.jsonl, line 3: image not found: x.png" in shown
-        and "some.jsonl: jsonl (confidence 1.00), 4 rows" in shown
-    )
+    assert "some.jsonl, line 3: image not found: x.png" in shown
+    assert "some.jsonl: jsonl (confidence 1.00), 4 rows" in shown
 
 
 def test_several_files_of_captions_and_their_styles(pictures, tmp_path):
@@ -362,27 +363,26 @@ def test_tiff_counts_by_content_and_with_its_first_frame(tmp_path):
     picture(1).save(tmp_path / "first.png")
     _, rows, _ = run_main(tmp_path / "set", tmp_path)
     with open(tmp_path / "first.png", "rb") as file:
-        expected, _ = prepare_picture(file, SIZE, 8)
-    assert (
-        Path(tmp_path / "data/processed/engraving/resized") / rows[0]["filename"]
-    ).exists() and len(rows) == 1
+        expected = prepare_picture(file, SIZE, 8).image
+    assert (Path(tmp_path / "data/processed/engraving/resized") / rows[0]["filename"]).exists()
+    assert len(rows) == 1
     with open(tmp_path / "set" / "really tiff.jpg", "rb") as file:
-        assert prepare_picture(file, SIZE, 8)[0].tobytes() == expected.tobytes()
+        assert prepare_picture(file, SIZE, 8).image.tobytes() == expected.tobytes()
 
 
 # Out, and in again
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_the_template_is_a_valid_example(tmp_path, format, capsys, monkeypatch):
-    need(format)
-    assert dataset_preparation.main(PrepareConfig(template=format)) is None
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_the_template_is_a_valid_example(tmp_path, format_name, capsys, monkeypatch):
+    need(format_name)
+    assert dataset_preparation.main(PrepareConfig(template=format_name)) is None
     text = capsys.readouterr().out
     for row in writers.EXAMPLE:
         picture(int(row["image"][0])).save(tmp_path / row["image"])
-    if format in writers.WRITERS:
-        (tmp_path / writers.WRITERS[format][0]).write_text(text, "utf-8", newline="")
-    elif format == "parquet":
+    if format_name in writers.WRITERS:
+        (tmp_path / writers.WRITERS[format_name][0]).write_text(text, "utf-8", newline="")
+    elif format_name == "parquet":
         monkeypatch.chdir(tmp_path)
         exec(text, {})
     else:
@@ -392,16 +392,17 @@ def test_the_template_is_a_valid_example(tmp_path, format, capsys, monkeypatch):
                 (tmp_path / name).write_text(content, "utf-8")
     kept = {}
     names = [
-        path.name for path in tmp_path.iterdir() if path.suffix != ".parquet" or format == "parquet"
+        path.name
+        for path in tmp_path.iterdir()
+        if path.suffix != ".parquet" or format_name == "parquet"
     ]
-    rows, lost, seen = annotations.describe(names, tmp_path.joinpath, keep=kept.__setitem__)
-    assert (
-        not lost
-        and seen[0]["format"] == ("sidecar" if format == "webdataset" else format)
-        and seen[0]["confidence"] == 1
-    )
+    found = annotations.describe(names, tmp_path.joinpath, keep=kept.__setitem__)
+    rows, lost, seen = found.rows, found.lost, found.formats
+    assert not lost
+    assert seen[0]["format"] == ("sidecar" if format_name == "webdataset" else format_name)
+    assert seen[0]["confidence"] == 1
     assert [row["caption"] for row in rows.values()] == [row["caption"] for row in writers.EXAMPLE]
-    assert format == "sidecar" or [row["style"] for row in rows.values()] == [
+    assert format_name == "sidecar" or [row["style"] for row in rows.values()] == [
         row["style"] for row in writers.EXAMPLE
     ]
 
@@ -421,27 +422,27 @@ def hostile_rows(tmp_path):
     return rows
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_hostile_captions_come_back_letter_by_letter(tmp_path, format):
-    need(format)
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_hostile_captions_come_back_letter_by_letter(tmp_path, format_name):
+    need(format_name)
     rows = hostile_rows(tmp_path)
-    out = tmp_path / ("set.tar" if format == "webdataset" else "set.zip")
-    writers.write_export(format, rows, out)
+    out = tmp_path / ("set.tar" if format_name == "webdataset" else "set.zip")
+    writers.write_export(format_name, rows, out)
 
     partial = tmp_path / "partial"
     (partial / "notes").mkdir(parents=True)
-    lost, _seen, found = unpacking.unpack_into(out, partial, partial / "notes", "auto")
-    assert not lost
+    found = unpacking.unpack_into(out, partial, partial / "notes")
+    assert not found.lost
 
     def blank(text):
         return text if text.strip() else ""
 
-    assert [row.get("caption", "") for row in sorted(found, key=lambda row: row["file_name"])] == [
-        blank(caption) for caption in HOSTILE
-    ]
-    assert format == "sidecar" or {row["style"] for row in found} == {"engraving"}
+    assert [
+        row.get("caption", "") for row in sorted(found.rows, key=lambda row: row["file_name"])
+    ] == [blank(caption) for caption in HOSTILE]
+    assert format_name == "sidecar" or {row["style"] for row in found.rows} == {"engraving"}
     first = out.read_bytes()
-    writers.write_export(format, rows, out)
+    writers.write_export(format_name, rows, out)
     assert out.read_bytes() == first, "equal rows, equal bytes"
 
 
@@ -477,18 +478,18 @@ def collection(tmp_path):
     return collection
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format_name", FORMATS)
 def test_export_and_preparing_again_keep_captions_styles_and_pixels(
-    collection, tmp_path, format, capsys
+    collection, tmp_path, format_name, capsys
 ):
-    need(format)
-    out = tmp_path / "out" / ("set.tar" if format == "webdataset" else "set.zip")
+    need(format_name)
+    out = tmp_path / "out" / ("set.tar" if format_name == "webdataset" else "set.zip")
     (config,) = parse_configs(
         PrepareConfig,
         description="x",
         argv=[
             "--export",
-            format,
+            format_name,
             "--out",
             str(out),
             "--style",
@@ -498,16 +499,18 @@ def test_export_and_preparing_again_keep_captions_styles_and_pixels(
         ],
     )
     assert not dataset_preparation.main(config)
-    assert "5 pictures" in capsys.readouterr().out and os.listdir(out.parent) == [out.name]
+    assert "5 pictures" in capsys.readouterr().out
+    assert os.listdir(out.parent) == [out.name]
     again, rows, report = run_main(out, tmp_path / "again", style="all", smallest=16)
-    assert report["rejected"] == report["duplicates"] == 0 and report["formats"][0]["format"] == (
-        "sidecar" if format == "webdataset" else format
+    assert report["rejected"] == report["duplicates"] == 0
+    assert report["formats"][0]["format"] == (
+        "sidecar" if format_name == "webdataset" else format_name
     )
 
     def fields(collection, row):
         return (
             row["caption"],
-            row["style"] if format != "sidecar" else "",
+            row["style"] if format_name != "sidecar" else "",
             (collection.resized / row["filename"]).read_bytes(),
         )
 
@@ -516,16 +519,19 @@ def test_export_and_preparing_again_keep_captions_styles_and_pixels(
     )
     assert sum(not row["caption"] for row in rows) == 1
     with pytest.raises(UserError, match="--out set"):
-        writers.write_export(format, [], tmp_path / "set.rar")
+        writers.write_export(format_name, [], tmp_path / "set.rar")
 
 
-@pytest.mark.parametrize("format", ["imagefolder", "jsonl", "parquet"])
-def test_exports_load_with_the_datasets_library(collection, tmp_path, format, monkeypatch):
+@pytest.mark.parametrize("format_name", ["imagefolder", "jsonl", "parquet"])
+def test_exports_load_with_the_datasets_library(collection, tmp_path, format_name, monkeypatch):
     datasets = pytest.importorskip("datasets")
     rows = collection.read_metadata()
     dataset_preparation.main(
         PrepareConfig(
-            export=format, out=str(tmp_path / "set.zip"), style="all", data=str(tmp_path / "data")
+            export=format_name,
+            out=str(tmp_path / "set.zip"),
+            style="all",
+            data=str(tmp_path / "data"),
         )
     )
     with zipfile.ZipFile(tmp_path / "set.zip") as file:
@@ -535,11 +541,11 @@ def test_exports_load_with_the_datasets_library(collection, tmp_path, format, mo
     # relative pictures of jsonl are looked for here
     monkeypatch.chdir(tmp_path / "set")
     cache = str(tmp_path / "cache")
-    if format == "imagefolder":
+    if format_name == "imagefolder":
         loaded = datasets.load_dataset(
             "imagefolder", data_dir=str(tmp_path / "set"), split="train", cache_dir=cache
         )
-    elif format == "jsonl":
+    elif format_name == "jsonl":
         loaded = datasets.load_dataset(
             "json", data_files="captions.jsonl", split="train", cache_dir=cache
         ).cast_column("image", datasets.Image())
@@ -547,7 +553,7 @@ def test_exports_load_with_the_datasets_library(collection, tmp_path, format, mo
         loaded = datasets.load_dataset(
             "parquet", data_files="pictures.parquet", split="train", cache_dir=cache
         )
-    text = "caption" if format == "jsonl" else "text"
+    text = "caption" if format_name == "jsonl" else "text"
     assert sorted((row[text] or "", row["style"], row["image"].size) for row in loaded) == sorted(
         (row["caption"], row["style"], (SIZE, SIZE)) for row in rows
     )
@@ -618,7 +624,8 @@ def test_without_pyarrow_the_command_that_brings_it_is_named(pictures, tmp_path,
     with pytest.raises(UserError, match="pip install pyarrow"):
         run_main(pictures / "x.parquet", tmp_path)
     _, rows, report = run_main(pictures, tmp_path)
-    assert len(rows) == 3 and "pip install pyarrow" in report["rejected_files"][0]["reason"], (
+    assert len(rows) == 3
+    assert "pip install pyarrow" in report["rejected_files"][0]["reason"], (
         "beside pictures it costs nothing but itself"
     )
 

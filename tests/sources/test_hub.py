@@ -1,4 +1,4 @@
-"""Promises of hub.py: a data set arrives byte by byte, once, whatever happens on the way, and leads to no file but its own."""
+"""A data set of the Hub arrives byte by byte, once, and leads to no file but its own."""
 
 import hashlib
 import io
@@ -11,11 +11,15 @@ import pytest
 
 from oneseed.console.command import UserError
 from oneseed.dataset.jsonl import read_json, read_jsonl
-from oneseed.sources import archive_members, hub
-from oneseed.sources.hub import Columns
+from oneseed.sources import hub, hub_rows, hub_source
+from oneseed.sources.archive_members import DEFAULT_LIMITS, Limits
+from oneseed.sources.hub_rows import Columns
 from tests.preparation.test_dataset_preparation import picture, run_main
 
 datasets = pytest.importorskip("datasets")
+
+# rows that are read and noted together
+BATCH_ROWS = 4
 
 
 def png(seed):
@@ -65,9 +69,9 @@ def write_parquet(folder, shards, labels=("drawings", "engraving")):
     return folder
 
 
-def fetch(source, folder, most=0):
+def fetch(source, folder, most=0, limits=DEFAULT_LIMITS):
     """-> (lost, {member: (caption, style, hash of the bytes)}) of what lies there."""
-    lost, seen = hub.fetch_hub(source, folder, most)
+    lost, seen = hub.fetch_hub(source, folder, most, limits=limits, batch_rows=BATCH_ROWS)
     rows = read_jsonl(folder / "metadata.jsonl")
     assert seen == [{"file": source, "format": "datasets", "confidence": 1.0, "rows": len(rows)}]
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == {
@@ -105,16 +109,15 @@ def asked(monkeypatch):
         stop = None
 
     asked = Asked()
-    real = hub.row_of
+    real = hub_rows.read_row
 
-    def row_of(found, *rest):
-        if found["text"] == f"Plate {asked.stop}":
+    def read_row(row, **rest):
+        if row["text"] == f"Plate {asked.stop}":
             raise ConnectionError("reset by peer")
-        asked.append(found["text"])
-        return real(found, *rest)
+        asked.append(row["text"])
+        return real(row, **rest)
 
-    monkeypatch.setattr(hub, "HUB_BATCH", 4)
-    monkeypatch.setattr(hub, "row_of", row_of)
+    monkeypatch.setattr(hub_rows, "read_row", read_row)
     return asked
 
 
@@ -124,7 +127,8 @@ def asked(monkeypatch):
 def test_pictures_arrive_byte_by_byte_with_caption_and_style(tmp_path, folder):
     source = f"hf:{write_parquet(tmp_path / 'set', 2)}"
     lost, rows = fetch(source, folder)
-    assert not lost and rows == {
+    assert not lost
+    assert rows == {
         f"{number}.png": (
             f"Plate {number}",
             ("drawings", "engraving")[number % 2],
@@ -168,13 +172,10 @@ def test_it_is_prepared_like_any_source_and_beside_others(tmp_path):
     (tmp_path / "more" / "copy.png").write_bytes(png(3))
     collection, rows, report = run_main(f"{source},{tmp_path / 'more'}", tmp_path)
     assert (report["found"], report["other_style"], report["duplicates"], len(rows)) == (9, 4, 1, 4)
-    assert {row["source"] for row in rows} == {source, (tmp_path / "more").as_posix()} and sorted(
-        row["caption"] for row in rows
-    ) == ["", "Plate 1", "Plate 3", "Plate 5"]
-    assert (
-        not any(path.is_symlink() for path in (collection.raw / "unpacked").rglob("*"))
-        and report["formats"][0]["format"] == "datasets"
-    )
+    assert {row["source"] for row in rows} == {source, (tmp_path / "more").as_posix()}
+    assert sorted(row["caption"] for row in rows) == ["", "Plate 1", "Plate 3", "Plate 5"]
+    assert not any(path.is_symlink() for path in (collection.raw / "unpacked").rglob("*"))
+    assert report["formats"][0]["format"] == "datasets"
 
 
 def test_of_a_large_data_set_only_as_much_is_fetched_as_is_wanted(tmp_path):
@@ -190,7 +191,7 @@ def test_columns_are_found_by_name_and_kind(capsys):
     number = datasets.Value("int64")
 
     def columns(**features):
-        return tuple(hub.columns_of(features, "hf:a/b"))[:3]
+        return tuple(hub_rows.find_columns(features, "hf:a/b"))[:3]
 
     assert columns(mask=image, image=image, title=text, caption=text) == ("image", "caption", None)
     assert columns(plate=image, prompt=text, year=number) == ("plate", "prompt", None)
@@ -216,7 +217,7 @@ def test_rows_are_judged_one_by_one():
     columns = Columns("image", "text", "label", ("painting", "engraving"))
 
     def row(**values):
-        return hub.row_of(
+        return hub_rows.read_row(
             {"image": {"bytes": b"\x89PNG", "path": "a/1.png"}, **values}, columns, "a/b"
         )
 
@@ -225,11 +226,9 @@ def test_rows_are_judged_one_by_one():
         {"member": "a/1.png", "caption": "one", "style": "engraving"},
     )
     assert row(text=None, label=-1) == (b"\x89PNG", {"member": "a/1.png"}) == row(text=[], label=7)
-    assert (
-        row(text=3) == (None, "the caption is no text")
-        and row(text="a\ud800")[1] == "text that is no UTF-8"
-    )
-    assert row(image=None)[1] == "no image is named" == row(image={"bytes": b"", "path": None})[1]
+    assert row(text=3) == "the caption is no text"
+    assert row(text="a\ud800") == "text that is no UTF-8"
+    assert row(image=None) == "no image is named" == row(image={"bytes": b"", "path": None})
 
 
 # Once, whatever happens
@@ -240,21 +239,19 @@ def test_a_finished_download_asks_nobody_again(tmp_path, folder, monkeypatch):
     before = fetch(source, folder)
     stamps = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     monkeypatch.setitem(sys.modules, "datasets", None)
-    assert (
-        fetch(source, folder) == before
-        and {path: path.stat().st_mtime_ns for path in folder.iterdir()} == stamps
-    )
+    assert fetch(source, folder) == before
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == stamps
 
 
 def test_a_broken_download_goes_on_where_it_stopped(tmp_path, folder, asked):
-    """Three times in three places, in the middle of a file and between two; what was noted is not asked for again."""
+    """In three places, within a file and between two; what was noted is not asked for again."""
     source = f"hf:{write_parquet(tmp_path / 'set', 4)}"
     for stop, noted in ((10, 8), (17, 16), (28 - 1, 24)):
         asked.stop = stop
         with pytest.raises(
             UserError, match="cannot be reached .ConnectionError.*what has arrived is kept"
         ):
-            hub.fetch_hub(source, folder)
+            hub.fetch_hub(source, folder, batch_rows=BATCH_ROWS)
         assert read_json(folder / hub.HUB_MARKER)["rows"] == noted
         # as a kill in the next moment leaves it
         with open(folder / hub.HUB_JOURNAL, "a") as file:
@@ -264,7 +261,8 @@ def test_a_broken_download_goes_on_where_it_stopped(tmp_path, folder, asked):
     asked.stop = None
     resumed = fetch(source, folder)
     assert sorted(asked) == [f"Plate {number}" for number in range(24, 28)]
-    assert resumed == fetch(source, tmp_path / "whole") and len(resumed[1]) == 28
+    assert resumed == fetch(source, tmp_path / "whole")
+    assert len(resumed[1]) == 28
 
     def files(place):
         return {
@@ -279,11 +277,12 @@ def test_max_samples_takes_the_first_and_more_later(tmp_path, folder, asked):
     assert len(fetch(source, folder, 6)[1]) == 6 == len(asked)
     assert len(fetch(source, folder, 5)[1]) == 6 == len(asked), "it is there, so it is kept"
     assert len(fetch(source, folder, 9)[1]) == 9 == len(asked)
-    assert fetch(source, folder) == fetch(source, tmp_path / "whole") and len(asked) == 42
+    assert fetch(source, folder) == fetch(source, tmp_path / "whole")
+    assert len(asked) == 42
 
 
 def test_a_data_set_that_changed_meanwhile_begins_anew(tmp_path, folder, asked, monkeypatch):
-    """Going on in the new version by the place in the old one would skip pictures and take others twice."""
+    """The place in the old version would skip pictures of the new one, and take others twice."""
     source = f"hf:{write_parquet(tmp_path / 'set', 3)}"
     fetch(source, folder, 9)
     real = datasets.load_dataset_builder
@@ -322,16 +321,16 @@ def test_a_data_set_that_changed_meanwhile_begins_anew(tmp_path, folder, asked, 
     ],
 )
 def test_a_path_leads_to_nothing_but_the_data_set_s_own_files(name, path, monkeypatch):
-    """A Parquet file from a stranger may name any path in place of bytes: a file of ours, or a server inside our network."""
+    """A stranger may name any path in place of bytes: a file of ours, a server of our network."""
     import fsspec
 
     monkeypatch.setattr(
         fsspec, "open", lambda *arguments: pytest.fail(f"{arguments[0]} was opened")
     )
     with pytest.raises(ValueError, match="lies outside of the data set"):
-        hub.picture_of({"bytes": None, "path": path}, name)
+        hub_rows.read_picture({"bytes": None, "path": path}, name)
     with pytest.raises(ValueError, match="web address"):
-        hub.picture_of({"bytes": None, "path": "http://169.254.169.254/latest"}, name)
+        hub_rows.read_picture({"bytes": None, "path": "http://169.254.169.254/latest"}, name)
 
 
 @pytest.mark.parametrize(
@@ -346,36 +345,35 @@ def test_its_own_files_are_read_up_to_the_limit(name, path, inside, monkeypatch)
     import fsspec
 
     monkeypatch.setattr(fsspec, "open", lambda path, mode: io.BytesIO(b"12345678"))
-    assert hub.picture_of({"bytes": None, "path": path}, name) == (b"12345678", inside)
-    monkeypatch.setattr(archive_members, "MAX_MEMBER_BYTES", 7)
+    assert hub_rows.read_picture({"bytes": None, "path": path}, name) == (b"12345678", inside)
     with pytest.raises(ValueError, match="larger than 7 bytes"):
-        hub.picture_of({"bytes": None, "path": path}, name)
+        hub_rows.read_picture({"bytes": None, "path": path}, name, Limits(member_bytes=7))
 
     def gone(path, mode):
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(fsspec, "open", gone)
     with pytest.raises(ValueError, match="image not found"):
-        hub.picture_of({"bytes": None, "path": path}, name)
+        hub_rows.read_picture({"bytes": None, "path": path}, name)
 
 
 @pytest.mark.parametrize(
-    "limit, value, kept, reason",
+    "limits, kept, reason",
     [
-        ("MAX_MEMBER_BYTES", 500, 0, "larger than 500 bytes"),
-        ("MAX_MEMBERS", 4, 4, "more than 4 rows"),
-        ("MAX_TOTAL_BYTES", 9000, 4, "more than .*9,000 bytes: nothing was read from here on"),
+        (Limits(member_bytes=500), 0, "larger than 500 bytes"),
+        (Limits(members=4), 4, "more than 4 rows"),
+        (Limits(total_bytes=9000), 4, "more than .*9,000 bytes: nothing was read from here on"),
     ],
 )
-def test_a_data_set_fills_no_disk(tmp_path, folder, asked, monkeypatch, limit, value, kept, reason):
-    for module in (archive_members, hub):
-        if hasattr(module, limit):
-            monkeypatch.setattr(module, limit, value)
+def test_a_data_set_fills_no_disk(tmp_path, folder, asked, limits, kept, reason):
     source = f"hf:{write_parquet(tmp_path / 'set', 1)}"
-    lost, rows = fetch(source, folder)
-    assert len(rows) == kept and re.match(reason, lost[-1]["reason"]) and lost[-1]["file"] == source
+    lost, rows = fetch(source, folder, limits=limits)
+    assert len(rows) == kept
+    assert re.match(reason, lost[-1]["reason"])
+    assert lost[-1]["file"] == source
     asked.clear()
-    assert fetch(source, folder) == (lost, rows) and not asked, "what met a limit is finished"
+    assert fetch(source, folder, limits=limits) == (lost, rows)
+    assert not asked, "what met a limit is finished"
 
 
 def test_a_stranger_s_name_for_a_file_is_no_name_of_ours(folder):
@@ -420,7 +418,8 @@ ERRORS = [
     ),
     (
         ValueError(
-            "Config name is missing.\nPlease pick one among the available configs: ['en', 'de']\nExample of usage:\n\t`load_dataset('a/b', 'en')`"
+            "Config name is missing.\nPlease pick one among the available configs: ['en', 'de']\n"
+            "Example of usage:\n\t`load_dataset('a/b', 'en')`"
         ),
         "there are 'en', 'de': --source hf:a/b:en:train",
     ),
@@ -445,7 +444,9 @@ def test_what_goes_wrong_is_one_sentence_with_a_way_on(folder, monkeypatch, erro
     monkeypatch.setattr(datasets, "load_dataset_builder", fail)
     with pytest.raises(UserError, match=sentence) as caught:
         hub.fetch_hub("hf:a/b", folder)
-    assert caught.value.code == 2 and "\n" not in str(caught.value) and not folder.exists()
+    assert caught.value.code == 2
+    assert "\n" not in str(caught.value)
+    assert not folder.exists()
 
 
 def test_errors_of_any_network_library_are_known_by_their_kind():
@@ -454,9 +455,8 @@ def test_errors_of_any_network_library_are_known_by_their_kind():
     for error in (httpx.ConnectError("x"), httpx.ReadTimeout("x"), TimeoutError("x")):
         wrapped = OSError("wrapped")
         wrapped.__cause__ = error
-        assert "cannot be reached" in str(
-            hub.trouble(error, "hf:a/b")
-        ) and "cannot be reached" in str(hub.trouble(wrapped, "hf:a/b"))
+        assert "cannot be reached" in str(hub_source.hub_error(error, "hf:a/b"))
+        assert "cannot be reached" in str(hub_source.hub_error(wrapped, "hf:a/b"))
 
 
 def test_a_wrong_split_or_subset_names_those_there_are_and_none_means_train(
@@ -471,7 +471,7 @@ def test_a_wrong_split_or_subset_names_those_there_are_and_none_means_train(
     assert len(fetch(f"hf:{place}", folder)[1]) == 7, "the only split needs no name"
 
     def split_of(source):
-        return next(iter(hub.open_rows(source)[1]))["text"]
+        return next(iter(hub.open_rows(source).stream))["text"]
 
     write_parquet(tmp_path / "other", 2)
     (tmp_path / "other" / "train-0.parquet").rename(place / "train-0.parquet")
@@ -492,10 +492,8 @@ def test_a_wrong_split_or_subset_names_those_there_are_and_none_means_train(
 
     monkeypatch.setattr(datasets, "load_dataset_builder", reversed_splits)
     capsys.readouterr()
-    assert (
-        split_of(f"hf:{place}") == "Plate 0"
-        and "split train of test, train; another one" in capsys.readouterr().out
-    )
+    assert split_of(f"hf:{place}") == "Plate 0"
+    assert "split train of test, train; another one" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

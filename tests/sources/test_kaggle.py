@@ -1,4 +1,7 @@
-"""Promises about Kaggle, kept by the real clients against a server of our own: what is cut goes on, what fails says so in a sentence, nothing half is taken as whole."""
+"""Kaggle's real clients against a server of our own.
+
+What is cut goes on, what fails says so in a sentence, and nothing half is taken as whole.
+"""
 
 import base64
 import hashlib
@@ -52,8 +55,12 @@ WHOLE = zipped(TREES | FILLING)
 
 
 class Server(ThreadingHTTPServer):
-    """Answers as Kaggle and its storage do. status: of the first request; cuts: after how many bytes of the file the next answers break off;
-    refuses: a word in the name of a client that gets 500; hashed: with the file's checksum; seen: (path, Range, whether with a name)."""
+    """Answers as Kaggle and its storage do.
+
+    status: of the first request. cuts: after how many bytes of the file the next answers break off.
+    refuses: a word in the name of a client that gets 500. hashed: with the file's checksum.
+    seen: (path, Range, whether with a name).
+    """
 
     daemon_threads = True
 
@@ -123,7 +130,10 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def kaggle(tmp_path, monkeypatch):
-    """The server, with both clients sent to it; without credentials, and with every other way out of this machine closed."""
+    """The server, with both clients sent to it, without credentials.
+
+    Every other way out of this machine is closed.
+    """
     for name in [name for name in os.environ if name.startswith("KAGGLE")]:
         monkeypatch.delenv(name)
     home = tmp_path / "home"
@@ -166,18 +176,14 @@ def failure(tmp_path):
     with pytest.raises(UserError) as caught:
         run_main("kaggle", tmp_path)
     text = str(caught.value)
-    assert (
-        caught.value.code == 2
-        and "\n" not in text
-        and "KAGGLE_API_TOKEN" in text
-        and "--source PATH" in text
-        and "--source builtin" in text
-    )
-    assert (
-        not list(tmp_path.rglob("*metadata.json"))
-        and not (tmp_path / "data/raw/kaggle").exists()
-        and not list((tmp_path / "cache").rglob("*.complete"))
-    )
+    assert caught.value.code == 2
+    assert "\n" not in text
+    assert "KAGGLE_API_TOKEN" in text
+    assert "--source PATH" in text
+    assert "--source builtin" in text
+    assert not list(tmp_path.rglob("*metadata.json"))
+    assert not (tmp_path / "data/raw/kaggle").exists()
+    assert not list((tmp_path / "cache").rglob("*.complete"))
     return text
 
 
@@ -188,7 +194,8 @@ def test_one_download_serves_every_style_and_then_no_network_is_needed(kaggle, t
     assert kaggle.seen == [("DownloadDataset", None, False), ("file", None, False)]
     kaggle.server_close()
     collection, rows, _ = run_main("kaggle", tmp_path, style="drawings")
-    assert len(rows) == 1 and collection.resized.parent.name == "drawings"
+    assert len(rows) == 1
+    assert collection.resized.parent.name == "drawings"
     _, rows, _ = run_main("kaggle", tmp_path, style="all")
     assert sorted(row["style"] for row in rows) == [
         "drawings",
@@ -197,13 +204,15 @@ def test_one_download_serves_every_style_and_then_no_network_is_needed(kaggle, t
         "engraving",
         "painting",
     ]
-    assert len(kaggle.seen) == 2 and not list((tmp_path / "cache").rglob("*.archive"))
+    assert len(kaggle.seen) == 2
+    assert not list((tmp_path / "cache").rglob("*.archive"))
 
 
 def test_a_cut_download_goes_on_where_it_stopped(kaggle, tmp_path):
     kaggle.cuts = [int(2.5 * 2**20)]
     _, rows, _ = run_main("kaggle", tmp_path)
-    assert len(rows) == 3 and files_seen(kaggle) == [None, None, f"bytes={2 * 2**20}-"]
+    assert len(rows) == 3
+    assert files_seen(kaggle) == [None, None, f"bytes={2 * 2**20}-"]
 
 
 def test_a_download_that_is_cut_again_and_again_goes_on_with_the_next_command(kaggle, tmp_path):
@@ -212,7 +221,8 @@ def test_a_download_that_is_cut_again_and_again_goes_on_with_the_next_command(ka
     kaggle.cuts = []
     kaggle.seen = []
     _, rows, _ = run_main("kaggle", tmp_path)
-    assert len(rows) == 3 and files_seen(kaggle) == [None, f"bytes={2**20}-"]
+    assert len(rows) == 3
+    assert files_seen(kaggle) == [None, f"bytes={2**20}-"]
 
 
 def test_a_stalled_connection_is_a_cut_one(monkeypatch):
@@ -246,7 +256,8 @@ def test_a_stalled_connection_is_a_cut_one(monkeypatch):
 )
 def test_an_answer_that_is_no_is_told_with_its_number(kaggle, tmp_path, status, words):
     kaggle.status = status
-    assert f"({words}, and no credentials)" in failure(tmp_path) and not files_seen(kaggle)
+    assert f"({words}, and no credentials)" in failure(tmp_path)
+    assert not files_seen(kaggle)
 
 
 def test_credentials_are_used_and_told_when_they_do_not_help(kaggle, tmp_path, monkeypatch):
@@ -254,7 +265,8 @@ def test_credentials_are_used_and_told_when_they_do_not_help(kaggle, tmp_path, m
     monkeypatch.setenv("KAGGLE_KEY", "0" * 32)
     kaggle.status = 403
     assert "(Kaggle refuses it, 403; then: Kaggle refuses it, 403)" in failure(tmp_path)
-    assert all(named for _, _, named in kaggle.seen) and len(kaggle.seen) == 2
+    assert all(named for _, _, named in kaggle.seen)
+    assert len(kaggle.seen) == 2
 
 
 def test_the_older_client_helps_out_and_its_archive_is_read_member_by_member(
@@ -266,10 +278,12 @@ def test_the_older_client_helps_out_and_its_archive_is_read_member_by_member(
     kaggle.refuses = "kagglehub"
     kaggle.data = zipped(TREES | {"../../../../evil.png": png(9)})
     _collection, rows, report = run_main("kaggle", tmp_path)
-    assert len(rows) == 3 and {row["source"] for row in rows} == {f"kaggle {KAGGLE}"}
+    assert len(rows) == 3
+    assert {row["source"] for row in rows} == {f"kaggle {KAGGLE}"}
     assert [row["reason"] for row in report["rejected_files"]] == [
         "a name that leads out of the archive"
-    ] and not list(tmp_path.rglob("evil*"))
+    ]
+    assert not list(tmp_path.rglob("evil*"))
     assert sorted(path.name for path in (tmp_path / "data/raw/kaggle").iterdir()) == [f"{SLUG}.zip"]
     seen = len(files_seen(kaggle))
     run_main("kaggle", tmp_path)
@@ -296,7 +310,7 @@ def test_the_older_client_s_broken_archive_is_not_kept(kaggle, tmp_path, monkeyp
     ],
 )
 def test_a_damaged_archive_is_thrown_away_and_fetched_anew(kaggle, tmp_path, sent, hashed):
-    """One of the right length that is no archive used to be taken as already downloaded, by every command from then on."""
+    """One of the right length that is no archive counted as downloaded, by every later command."""
     kaggle.hashed = hashed
     kaggle.sent = sent[: len(WHOLE)]
     assert "the archive arrived damaged and was thrown away" in failure(tmp_path)
@@ -304,7 +318,8 @@ def test_a_damaged_archive_is_thrown_away_and_fetched_anew(kaggle, tmp_path, sen
     kaggle.sent = None
     kaggle.seen = []
     _, rows, _ = run_main("kaggle", tmp_path)
-    assert len(rows) == 3 and files_seen(kaggle) == [None]
+    assert len(rows) == 3
+    assert files_seen(kaggle) == [None]
 
 
 def test_broken_credentials_are_named(kaggle, tmp_path):
@@ -324,13 +339,15 @@ def test_a_full_disk_is_no_matter_of_kaggle_s(kaggle, tmp_path, monkeypatch):
 
 
 def test_the_download_shows_how_far_it_is(kaggle, tmp_path):
-    """Through the command itself, as a user runs it; also that nothing of a client's own chatter ends up among the errors."""
+    """As a user runs the command; a client's own chatter does not end up among the errors."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from kagglesdk import kaggle_env; import dataset_preparation\n"
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from kagglesdk import kaggle_env; import dataset_preparation\n"
         "from oneseed.config.preparation import PrepareConfig\n"
         "from oneseed.console.command import run\n"
         "kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = sys.argv[2]\n"
-        "run(dataset_preparation.main, PrepareConfig(style='painting', image_size=32, workers=1, data=sys.argv[3]))"
+        "config = PrepareConfig(style='painting', image_size=32, workers=1, data=sys.argv[3])\n"
+        "run(dataset_preparation.main, config)"
     )
     done = subprocess.run(
         [
@@ -345,11 +362,9 @@ def test_the_download_shows_how_far_it_is(kaggle, tmp_path):
         capture_output=True,
         env={name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"},
     )
-    assert done.returncode == 0 and "1 colour" in done.stdout and "fetching" in done.stdout, (
-        done.stderr
-    )
-    assert (
-        "100%" in done.stderr
-        and re.search(r"\d[KM]B?/s", done.stderr)
-        and "Traceback" not in done.stderr
-    ), done.stderr
+    assert done.returncode == 0
+    assert "1 colour" in done.stdout
+    assert "fetching" in done.stdout, done.stderr
+    assert "100%" in done.stderr
+    assert re.search(r"\d[KM]B?/s", done.stderr)
+    assert "Traceback" not in done.stderr, done.stderr
