@@ -1,30 +1,36 @@
 """Prepare a collection: every readable picture once, at one size, with a record.
 
-Reads   Kaggle, folders of pictures, archives, annotated           --source kaggle | PATH[,PATH] | hf:owner/name | builtin
-        data sets, the Hugging Face Hub, or the built-in engravings
-Writes  data/raw/<style>/                                          the originals: links to them, what archives held, or the built-in drawings
-        data/processed/<style>/resized/<id>.png                    the prepared pictures and nothing else
-        data/processed/<style>/pixels_<size>.npy                   the same as one uint8 array, for training
-        data/metadata/<style>_{metadata,report}.json               a record per picture; what was found, left out and why
-        data/metadata/<style>_check.{json,html}                    of --check instead of all that: what the source holds
+Reads   what --source names: kaggle, builtin, hf:owner/name, or PATH[,PATH] of folders, archives and
+        annotation files
+Writes  data/raw/<style>/                           the originals: links, what archives held, or
+                                                    the built-in drawings
+        data/processed/<style>/resized/<id>.png     the prepared pictures and nothing else
+        data/processed/<style>/pixels_<size>.npy    the same as one uint8 array, for training
+        data/metadata/<style>_metadata.json         a record per picture
+        data/metadata/<style>_report.json           what was found, what was left out, and why
+        data/metadata/<style>_check.{json,html}     with --check, instead of all that
 
-    python dataset_preparation.py                                      # Kaggle's engravings at 512 px; expect 800 to 850
-    python dataset_preparation.py --source builtin --preset small      # 6,000 drawn engravings at 128 px, no network
-    python dataset_preparation.py --source ~/prints --style engraving  # your own pictures, at any depth, any of
-                                                                       # jpg jpeg png webp tif tiff bmp gif
-    python dataset_preparation.py --source ~/prints --style all        # pictures of every style together, each row with its own
-    python dataset_preparation.py --source ~/prints,~/more             # several folders, one collection; a folder whose
-                                                                       # name holds a comma is named alone
-    python dataset_preparation.py --source prints.zip                  # also .tar .tar.gz .tgz and WebDataset shards
-    python dataset_preparation.py --source hf:owner/name:split         # a data set of the Hugging Face Hub; needs pip install datasets
-    python dataset_preparation.py --source llava.json --format llava   # also .jsonl .csv .tsv .parquet, pictures beside it
-    python dataset_preparation.py --source prints.zip --check          # only look: duplicates, sizes, light, blur, captions, a contact sheet
+    python dataset_preparation.py                                      # Kaggle's engravings, 512 px
+    python dataset_preparation.py --source builtin --preset small      # drawn ones, without network
+    python dataset_preparation.py --source ~/prints --style engraving  # your own, at any depth
+    python dataset_preparation.py --source ~/prints --style all        # each row with its own style
+    python dataset_preparation.py --source ~/prints,~/more             # two folders, one collection
+    python dataset_preparation.py --source prints.zip                  # also .tar .tar.gz .tgz
+    python dataset_preparation.py --source hf:owner/name:split         # pip install datasets first
+    python dataset_preparation.py --source llava.json --format llava   # .jsonl .csv .tsv .parquet
+    python dataset_preparation.py --source prints.zip --check          # only look at the source
     python dataset_preparation.py --template llava                     # an example of a format
-    python dataset_preparation.py --export llava --out set.zip         # the prepared and captioned pictures in a format
+    python dataset_preparation.py --export llava --out set.zip         # pictures and their captions
 
-Captions come along from metadata.jsonl (file_name and caption, text or title), from a .txt file with the picture's name, or from
-an annotation file of another format (formats.py), which is recognised, or forced with --format.
-A picture's style is what its row there says, else the class folder it lies in (drawings, engraving, …).
+Expect 800 to 850 pictures of Kaggle, and 6,000 drawn ones, which --preset small makes at 128 px.
+Pictures are jpg jpeg png webp tif tiff bmp gif; a tar may hold WebDataset shards. A folder whose
+name holds a comma is named alone. --check tells of duplicates, sizes, light, blur and captions, and
+shows a contact sheet.
+
+Captions come along from metadata.jsonl (file_name and caption, text or title), from a .txt file
+with the picture's name, or from an annotation file of another format, whose pictures lie beside it;
+the format is recognised, or forced with --format. A picture's style is what its row there says,
+else the class folder it lies in (drawings, engraving, …).
 Run the same command again to go on after an interruption; finished work is never done twice.
 """
 
@@ -38,153 +44,120 @@ from oneseed.console.command import UserError, run
 from oneseed.console.flags import parse_configs
 from oneseed.dataset import writers
 from oneseed.dataset.collection import Collection
+from oneseed.dataset.commands import caption_command, prepare_command
 from oneseed.dataset.pixels import write_pixels
 from oneseed.files import write_changed
 from oneseed.preparation.check import check_source
 from oneseed.preparation.duplicates import merge_twins
 from oneseed.preparation.examine import prepare_missing
-from oneseed.preparation.records import (
+from oneseed.preparation.export import export_collection
+from oneseed.preparation.records import link_originals, remove_stale_files, to_records
+from oneseed.preparation.report import (
+    Findings,
+    count_found,
     count_reasons,
-    export_collection,
-    link_originals,
-    remove_stale_files,
-    to_records,
+    join_counts,
+    picture_suffixes,
+    prepare_report,
+    report_lines,
 )
-from oneseed.sources import rejections
 from oneseed.sources.gather import gather, sample_originals, source_names
-from oneseed.sources.tables import SUFFIXES
+from oneseed.sources.survey import Survey
 from oneseed.workers import Workers
 
 __all__ = ["main", "prepare_collection"]
 
 
-def prepare_collection(config, workers):
+def prepare_collection(config: PrepareConfig, workers: Workers) -> None:
+    """Makes the collection of what --source names, and prints what came of it.
+
+    UserError where nothing can be used; the collection of an earlier run stays then.
+    """
     start = time.monotonic()
     collection = Collection(config.style, config.data)
+    findings = examine_source(config, collection, workers)
+    records, earlier_sources = to_records(findings.kept, collection.each_metadata())
+    report = prepare_report(config, findings, records)
 
-    sources, folder, originals, other, lost, seen = gather(config, workers)
-    source = ", ".join(source.name for source in sources)
-    where = source_names(sources)
-    found = len(originals) + other.total() + len(lost)
-    if not found:
-        raise UserError(
-            f"{where} holds no pictures ({' '.join(sorted(suffix[1:] for suffix in SUFFIXES))}); name another folder: "
-            "python dataset_preparation.py --source PATH"
-        )
-    if not originals and other:
-        raise UserError(
-            f"none of the {found:,} pictures in {where} is of style {config.style}, they are of {', '.join(sorted(other))}: choose "
-            f"one of these, python dataset_preparation.py --source {config.source} --style {other.most_common(1)[0][0]}"
-        )
-    originals, beyond = sample_originals(originals, config.max_samples)
-
-    prepare_missing(originals, folder, collection, config, workers)
-    kept, duplicates, rejected = merge_twins(originals)
-    # their memory serves the records
-    del originals
-    rejected = sorted(rejected + lost, key=lambda row: row["path"])
-    report = {
-        "style": config.style,
-        "source": source,
-        "size": config.image_size,
-        "smallest": config.smallest,
-        "found": found,
-        "prepared": len(kept),
-        "rejected": len(rejected),
-        "duplicates": len(duplicates),
-        "other_style": other.total(),
-        "beyond_max_samples": beyond,
-    }
-    if not kept:
-        reasons = ", ".join(
-            f"{count:,} {reason}"
-            for reason, count in Counter(row["reason"] for row in rejected).most_common()
-        )
-        raise UserError(
-            f"none of the {found:,} pictures in {where} can be used ({reasons}); name another folder: "
-            "python dataset_preparation.py --source PATH",
-            code=1,
-        )
-
-    before = Counter()
-
-    def earlier():
-        for row in collection.each_metadata():
-            before[row["source"]] += 1
-            yield row
-
-    records = to_records(kept, earlier())
-    report |= {
-        "grey": sum(record["grey"] for record in records),
-        "with_caption": sum(bool(record["caption"]) for record in records),
-        "look_alikes": len(records) - len({record["group"] for record in records}),
-        **count_reasons(records, rejected),
-        "other_styles": dict(other.most_common()),
-        "formats": seen,
-        "rejected_files": rejected,
-        "duplicate_files": duplicates,
-    }
     write_pixels(records, collection, config.image_size, workers)
     collection.write_metadata(records)
     write_changed(collection.report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
-    link_originals(records, folder, collection)
+    link_originals(records, findings.folder, collection)
     remove_stale_files(records, collection, config.image_size)
 
-    gone = sorted(before.keys() - {source.name for source in sources})
+    print_replaced(config.style, earlier_sources, findings.sources)
+    seconds = time.monotonic() - start
+    print(f"{config.style}, {config.image_size} px, from {report['source']} ({seconds:.1f} s)")
+    for line in report_lines(report, collection.report):
+        print(line)
+    print(f"  files: {collection.resized}, {collection.metadata}, {collection.report}")
+    print(f"next: {caption_command(config.style, config.data)}")
+
+
+def examine_source(config: PrepareConfig, collection: Collection, workers: Workers) -> Findings:
+    """Gathers the originals, prepares each that no earlier run has, and merges twins."""
+    survey = gather(config, workers)
+    require_pictures(survey, config)
+    originals, beyond = sample_originals(survey.originals, config.max_samples)
+    prepare_missing(originals, survey.folder, collection, config=config, workers=workers)
+    findings = Findings.of(survey, merge_twins(originals), beyond)
+    require_usable(findings)
+    return findings
+
+
+def require_pictures(survey: Survey, config: PrepareConfig) -> None:
+    """UserError where the sources hold no pictures, or none of the style."""
+    place = source_names(survey.sources)
+    found = count_found(survey)
+    if not found:
+        raise UserError(
+            f"{place} holds no pictures ({picture_suffixes()}); name another folder: "
+            f"{prepare_command()}"
+        )
+    others = survey.other_styles
+    if not survey.originals and others:
+        commonest = others.most_common(1)[0][0]
+        raise UserError(
+            f"none of the {found:,} pictures in {place} is of style {config.style}, they are of "
+            f"{', '.join(sorted(others))}: choose one of these, "
+            f"python dataset_preparation.py --source {config.source} --style {commonest}"
+        )
+
+
+def require_usable(findings: Findings) -> None:
+    """UserError where no picture can be used."""
+    if not findings.kept:
+        reasons = join_counts(count_reasons(findings.rejected))
+        raise UserError(
+            f"none of the {findings.found:,} pictures in {findings.place} can be used ({reasons}); "
+            f"name another folder: {prepare_command()}",
+            code=1,
+        )
+
+
+def print_replaced(style: str, earlier: Counter[str], sources: list[str]) -> None:
+    """Says that an earlier collection is replaced, where it came from other sources.
+
+    earlier: {source: count} of its pictures; sources: those of now.
+    """
+    gone = sorted(earlier.keys() - set(sources))
     if gone:
         print(
-            f"the collection {config.style} came from {', '.join(gone)} before ({before.total():,} pictures) and is replaced"
+            f"the collection {style} came from {', '.join(gone)} before "
+            f"({earlier.total():,} pictures) and is replaced"
         )
-    print(
-        f"{config.style}, {config.image_size} px, from {source} ({time.monotonic() - start:.1f} s)"
-    )
-    for label, count, note in (
-        ("found", found, ""),
-        (
-            "other style",
-            other.total(),
-            ", ".join(f"{count:,} {style}" for style, count in other.most_common()),
-        ),
-        ("beyond --max-samples", beyond, ""),
-        (
-            "rejected",
-            len(rejected),
-            ", ".join(
-                f"{count:,} {reason}" for reason, count in report["rejected_by_reason"].items()
-            ),
-        ),
-        ("duplicates", len(duplicates), ""),
-        (
-            "prepared",
-            len(records),
-            f"{report['grey']:,} grey, {len(records) - report['grey']:,} colour; {report['with_caption']:,} with a caption",
-        ),
-    ):
-        if count or label in ("found", "rejected", "duplicates"):
-            print(f"  {label:<21}{count:>7,}" + (f"   {note}" if note else ""))
-    for known in [known for known in seen if known["format"] not in ("imagefolder", "sidecar")][:5]:
-        print(
-            f"  {known['file']}: {known['format']} (confidence {known['confidence']:.2f}), {known['rows']:,} rows"
-        )
-    bad = [row for row in rejected if "file" in row]
-    for row in bad[:5]:
-        print(f"  {rejections.describe_rejection(row)}")
-    if len(bad) > 5:
-        print(f"  … and {len(bad) - 5:,} more in {collection.report}")
-    print(f"  files: {collection.resized}, {collection.metadata}, {collection.report}")
-    data = f" --data {config.data}" if config.data != "data" else ""
-    print(f"next: python caption_generation.py --style {config.style}{data}")
 
 
-def main(config):
+def main(config: PrepareConfig) -> None:
+    """Prepares, or does the one other thing that the flags ask for."""
     if config.template:
         print(writers.template(config.template), end="")
-        return None
-    if config.export:
-        return export_collection(config, Collection(config.style, config.data))
-    with Workers(config.workers) as workers:
-        (check_source if config.check else prepare_collection)(config, workers)
-    return None
+    elif config.export:
+        export_collection(config, Collection(config.style, config.data))
+    else:
+        work = check_source if config.check else prepare_collection
+        with Workers(config.workers) as workers:
+            work(config, workers)
 
 
 if __name__ == "__main__":

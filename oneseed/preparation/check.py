@@ -1,106 +1,137 @@
 """A source only looked at: nothing is prepared."""
 
+import functools
+import json
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
+from PIL import Image
+
+from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import Row
+from oneseed.files import write_text
 from oneseed.media.picture import without_margins
-from oneseed.preparation import check_page, check_report, check_text
+from oneseed.preparation.check_cause import cause
+from oneseed.preparation.check_measures import encode_plate, measure_picture
+from oneseed.preparation.check_page import Plates, check_page, pictures_to_show
+from oneseed.preparation.check_report import CheckedSource, check_report, prepared_before
+from oneseed.preparation.check_text import check_text
 from oneseed.preparation.duplicates import look_alikes, merge_twins
-from oneseed.preparation.examine import PREPARATION_VERSION, examine_picture, find_missing
+from oneseed.preparation.examine import examination_header, examine_picture
+from oneseed.preparation.journal import EXAMINED_PER_TASK, Examination
+from oneseed.preparation.report import count_found
 from oneseed.sources.gather import gather, sample_originals, source_names
-from oneseed.sources.tables import SUFFIXES
-from oneseed.workers import chunks
+from oneseed.sources.survey import Survey
+from oneseed.workers import Workers, chunks
+
+# longer side of the pictures of the page, in pixels
+PLATE_SIZE = 224
 
 
-def check_chunk(task):
-    """What preparing finds, and what checking measures, with nothing written."""
-    paths, folder, size, smallest = task
-    examined = (examine_picture(folder / path, size, smallest) for path in paths)
+def examined(
+    paths: list[str], folder: Path, size: int, smallest: int
+) -> Iterator[tuple[Image.Image | None, Row]]:
+    """examine_picture for each path, pictures without their white margins."""
+    for path in paths:
+        image, finding = examine_picture(folder / path, size, smallest)
+        if image is not None:
+            image = without_margins(image, finding["width"], finding["height"])
+        yield image, finding
+
+
+def check_files(paths: list[str], *, folder: Path, size: int, smallest: int) -> list[Row]:
+    """What preparing finds, and what checking measures, in a worker process."""
+    findings = []
+    for image, finding in examined(paths, folder, size, smallest):
+        measured = {} if image is None else measure_picture(image)
+        findings.append(finding | measured)
+    return findings
+
+
+def encode_plates(paths: list[str], *, folder: Path, smallest: int) -> list[bytes | None]:
+    """Small JPEGs for the page, None where a picture is gone, in a worker process."""
     return [
-        finding
-        if image is None
-        else finding
-        | check_report.measure_picture(without_margins(image, finding["width"], finding["height"]))
-        for image, finding in examined
+        None if image is None else encode_plate(image)
+        for image, _ in examined(paths, folder, PLATE_SIZE, smallest)
     ]
 
 
-def plate_chunk(task):
-    """Small JPEGs for a page, None where the picture is gone."""
-    paths, folder, size, smallest = task
-    examined = (examine_picture(folder / path, size, smallest) for path in paths)
-    return [
-        None
-        if image is None
-        else check_report.encode_plate(without_margins(image, finding["width"], finding["height"]))
-        for image, finding in examined
-    ]
+def check_source(config: PrepareConfig, workers: Workers) -> None:
+    """Looks at the source as preparing would, writes what it found, and prints it.
 
-
-def check_source(config, workers):
-    """Looks at the source as preparing would and writes what it found; of the collection itself everything is only read."""
+    Of the collection itself everything is only read. UserError, once all is written, where nothing
+    can be used.
+    """
     start = time.monotonic()
     collection = Collection(config.style, config.data)
-    sources, folder, originals, other, lost, seen = gather(config, workers)
+    survey = gather(config, workers)
+    source = examine_survey(survey, config, collection, workers)
+    report = check_report(source)
+    page = collection.check.with_suffix(".html")
+    write_text(collection.check, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+    write_text(page, make_page(report, source, survey.folder, config=config, workers=workers))
+
+    seconds = time.monotonic() - start
+    print(
+        f"{config.style}, looked at as at {config.image_size} px, from {report['source']} "
+        f"({seconds:.1f} s)"
+    )
+    for line in check_text(report, collection.check):
+        print(line)
+    print(f"  files: {collection.check}, {page}")
+    if not source.kept:
+        raise UserError(cause(report, survey.folder, source_names(survey.sources)), code=1)
+    print(f"next: look at {page}; then the same command without --check prepares them")
+
+
+def examine_survey(
+    survey: Survey, config: PrepareConfig, collection: Collection, workers: Workers
+) -> CheckedSource:
+    """Examines and measures each original that no earlier check has, and finds twins."""
+    originals, beyond = sample_originals(survey.originals, config.max_samples)
+    examination = Examination(
+        journal=collection.check.with_suffix(".jsonl"),
+        header=examination_header(config, survey.folder),
+        label="checking",
+        work=functools.partial(
+            check_files, folder=survey.folder, size=config.image_size, smallest=config.smallest
+        ),
+    )
+    examination.run(originals, workers)
+    merged = merge_twins(originals)
+    earlier = prepared_before(collection)
     about = {
         "style": config.style,
-        "source": ", ".join(source.name for source in sources),
+        "source": ", ".join(source.name for source in survey.sources),
         "size": config.image_size,
         "smallest": config.smallest,
-        "found": len(originals) + other.total() + len(lost),
-        "other_style": other.total(),
-        "other_styles": dict(other.most_common()),
-        "formats": seen,
+        "found": count_found(survey),
+        "other_style": survey.other_styles.total(),
+        "other_styles": dict(survey.other_styles.most_common()),
+        "formats": survey.formats,
+        "beyond_max_samples": beyond,
     }
-    originals, about["beyond_max_samples"] = sample_originals(originals, config.max_samples)
-    limits = {"size": config.image_size, "smallest": config.smallest}
-    find_missing(
-        originals,
-        folder,
-        collection.check.with_suffix(".jsonl"),
-        {"version": PREPARATION_VERSION, **limits, "folder": folder.as_posix()},
-        "checking",
-        check_chunk,
-        tuple(limits.values()),
-        workers,
-    )
-    kept, duplicates, rejected = merge_twins(originals)
-    earlier = check_report.prepared_before(collection)
-    alike = look_alikes([row["look"] for row in [*earlier, *kept]])
-    found = check_report.check_report(
-        about,
-        originals,
-        kept,
-        duplicates,
-        sorted(rejected + lost, key=lambda row: row["path"]),
-        earlier,
-        alike,
+    return CheckedSource(
+        about=about,
+        originals=originals,
+        merged=merged,
+        rejected=sorted(merged.rejected + survey.lost, key=lambda row: row["path"]),
+        earlier=earlier,
+        group_of_all=look_alikes([row["look"] for row in [*earlier, *merged.kept]]),
     )
 
-    sheet, pictured = check_page.pictured_paths(found, kept)
-    tasks = [(chunk, folder, check_report.PLATE, config.smallest) for chunk in chunks(pictured, 8)]
-    plates = {
-        path: plate
-        for task, done in workers.each(plate_chunk, tasks)
-        for path, plate in zip(task[0], done)
-    }
-    check_page.write_check(collection, found, kept, plates, sheet)
 
-    page = collection.check.with_suffix(".html")
-    print(
-        f"{config.style}, looked at as at {config.image_size} px, from {about['source']} ({time.monotonic() - start:.1f} s)"
-    )
-    print("\n".join(check_text.check_text(found, collection.check)))
-    print(f"  files: {collection.check}, {page}")
-    if not kept:
-        raise UserError(
-            check_text.cause(
-                found,
-                folder,
-                source_names(sources),
-                " ".join(sorted(suffix[1:] for suffix in SUFFIXES)),
-            ),
-            code=1,
-        )
-    print(f"next: look at {page}; then the same command without --check prepares them")
+def make_page(
+    report: Row, source: CheckedSource, folder: Path, *, config: PrepareConfig, workers: Workers
+) -> str:
+    """The page of a report, with its pictures."""
+    shown = pictures_to_show(report, source.kept)
+    work = functools.partial(encode_plates, folder=folder, smallest=config.smallest)
+    jpegs: dict[str, bytes | None] = {}
+    for paths, encoded in workers.each(work, chunks(shown.paths, EXAMINED_PER_TASK)):
+        jpegs.update(zip(paths, encoded))
+    rows = {row["path"]: row for row in source.kept}
+    return check_page(report, Plates(rows, jpegs), shown.sheet)

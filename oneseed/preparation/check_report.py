@@ -1,267 +1,277 @@
-"""What a check measures, as JSON's own types.
+"""A checked source as a report of JSON's own types: what is valid, and what is doubtful.
 
-What a source would give, told before anything is prepared: what is valid, what is doubtful, and a page with its pictures.
-
-Everything is measured on the picture as it would be prepared, without its white margins. Names and captions come from strangers: in
-the report they stand as they are, on the page and in a terminal they can do nothing.
+Everything is measured on the picture as it would be prepared, without its white margins. Names and
+captions come from strangers and stand in the report as they are.
 """
 
-import io
-import itertools
 import posixpath
 import re
 from collections import Counter
+from dataclasses import dataclass
 
-import numpy as np
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import Row, each_recovered, each_row
+from oneseed.preparation.check_measures import (
+    ASPECTS,
+    SHARPNESS,
+    SIDES,
+    TENTHS,
+    histogram,
+    quantiles,
+)
+from oneseed.preparation.duplicates import MergedTwins
+from oneseed.preparation.report import count_reasons
 
-from oneseed.dataset.jsonl import each_recovered, each_row
-
-PLATE = 224
-# of 255: nearly black is a picture whose 99th percentile lies below, nearly white …
+# grey values, 0 to 255: the 99th percentile of a nearly black picture lies below
 DARK = 32
+# the 1st percentile of a nearly white picture lies above
 LIGHT = 223
-QUANTILES = {
-    "least": 0,
-    "5 %": 0.05,
-    "25 %": 0.25,
-    "median": 0.5,
-    "75 %": 0.75,
-    "95 %": 0.95,
-    "most": 1,
-}
-SIDES = {str(side): side for side in (64, 128, 256, 512, 1024, 2048, 4096)}
-ASPECTS = {
-    "1:3": 1 / 3,
-    "1:2": 1 / 2,
-    "2:3": 2 / 3,
-    "9:10": 0.9,
-    "10:9": 10 / 9,
-    "3:2": 1.5,
-    "2:1": 2,
-    "3:1": 3,
-}
-TENTHS = {f".{tenth}": tenth / 10 for tenth in range(1, 10)}
-SHARPNESS = {str(value): value for value in (10, 30, 100, 300, 1000, 3000, 10000)}
+# captions, and pairs of folders, that the report lists
+MAX_LISTED = 20
+BLURRIEST = 5
 CAPTION_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+# an original and the one it is a twin of
+Twins = list[tuple[Row, Row]]
 
 
-def measure_picture(image):
-    """Prepared picture without its margins -> mean luminance, 0 to 1; its 1st and 99th percentile, 0 to 255; sharpness: the variance of
-    the Laplacian (four neighbours, grey values to 255), which is low where a picture is blurred, enlarged or empty."""
-    values = np.asarray(image.convert("L"), np.float32)  # (height, width)
-    edged = np.pad(values, 1, "edge")
-    laplacian = edged[:-2, 1:-1] + edged[2:, 1:-1] + edged[1:-1, :-2] + edged[1:-1, 2:] - 4 * values
-    low, high = np.percentile(values, (1, 99))
+@dataclass(frozen=True)
+class CheckedSource:
+    """All that the report is made of; rows are of original and finding, measures included."""
+
+    # what was looked at and how, as the report begins
+    about: Row
+    originals: list[Row]
+    merged: MergedTwins
+    # rows of path and reason, of unusable originals and of what is described but not there
+    rejected: list[Row]
+    # rows of the prepared collection, see prepared_before
+    earlier: list[Row]
+    # number of the group of each of [*earlier, *kept], see duplicates.look_alikes
+    group_of_all: list[int]
+
+    @property
+    def kept(self) -> list[Row]:
+        """The usable pictures, each once."""
+        return self.merged.kept
+
+    @property
+    def group_of_kept(self) -> list[int]:
+        """Number of the group of each of `kept`."""
+        return self.group_of_all[len(self.earlier) :]
+
+    @property
+    def group_of_earlier(self) -> list[int]:
+        """Number of the group of each of `earlier`."""
+        return self.group_of_all[: len(self.earlier)]
+
+
+def check_report(source: CheckedSource) -> Row:
+    """All that is known of a source, as JSON's own types."""
+    kept = source.kept
+    duplicates = source.merged.duplicates
+    black = [row for row in kept if row["high"] < DARK]
+    white = [row for row in kept if row["low"] > LIGHT]
+    empty = {row["path"] for row in [*black, *white]}
+    groups = groups_of_look_alikes(source, empty)
+    by_path = {row["path"]: row for row in source.originals}
+    exact = [(by_path[row["path"]], by_path[row["same_as"]]) for row in duplicates]
+    near = [(row, group[0]) for group in groups for row in group[1:]]
     return {
-        "light": round(float(values.mean()) / 255, 4),
-        "low": int(low),
-        "high": int(high),
-        "sharp": round(float(laplacian.var()), 1),
+        **source.about,
+        "valid": len(kept) + len(duplicates),
+        "rejected": len(source.rejected),
+        "distinct": len(kept),
+        "grey": sum(row["grey"] for row in kept),
+        "rejected_by_reason": count_reasons(source.rejected),
+        "exact_duplicates": twin_counts(exact),
+        "near_duplicates": twin_counts(near) | {"groups": len(groups)},
+        "collection": compare_with_collection(source),
+        "sizes": sizes_of(kept, source.about["size"]),
+        "aspect_ratio": aspects_of(kept),
+        "luminance": luminance_of(kept, black, white),
+        "sharpness": sharpness_of(kept, source.about["size"], empty),
+        "captions": captions_of(kept),
+        "rejected_files": source.rejected,
+        "duplicate_files": duplicates,
+        "look_alike_files": [[row["path"] for row in group] for group in groups],
     }
 
 
-def encode_plate(image):
-    """Picture -> a small JPEG for the page, as bytes."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=75)
-    return file.getvalue()
+def groups_of_look_alikes(source: CheckedSource, empty: set[str]) -> list[list[Row]]:
+    """Groups of two or more kept rows that look alike.
+
+    empty: paths that are left out, for an empty black and an empty white picture have equal hashes.
+    """
+    groups: dict[int, list[Row]] = {}
+    for row, group in zip(source.kept, source.group_of_kept):
+        if row["path"] not in empty:
+            groups.setdefault(group, []).append(row)
+    return [group for group in groups.values() if len(group) > 1]
 
 
-def quantiles(values):
-    """-> {name of a quantile: value}, {} of nothing."""
-    found = np.quantile(values, list(QUANTILES.values())) if len(values) else ()
-    return {name: float(f"{value:.4g}") for name, value in zip(QUANTILES, found)}
-
-
-def histogram(values, edges):
-    """Values and {label: edge} -> [[label, count]] from the first to the last range that holds something."""
-    labels = list(edges)
-    names = [
-        f"below {labels[0]}",
-        *(f"{low} to {high}" for low, high in itertools.pairwise(labels)),
-        f"{labels[-1]} and more",
-    ]
-    counts = (
-        np.bincount(np.digitize(values, list(edges.values())), minlength=len(names))
-        if len(values)
-        else np.zeros(1, int)
-    )
-    filled = np.flatnonzero(counts)
-    return (
-        [[names[place], int(counts[place])] for place in range(filled[0], filled[-1] + 1)]
-        if len(filled)
-        else []
-    )
-
-
-def relation(row, twin):
-    """Where two rows lie from each other."""
-    if row["source"] != twin["source"]:
-        return "across sources"
-    return (
-        "within a folder"
-        if posixpath.dirname(row["path"]) == posixpath.dirname(twin["path"])
-        else "across folders"
-    )
-
-
-def twin_counts(found):
-    """(row, its twin) of each -> how many lie where, and the folders that share most."""
-
-    def folder(row):
-        return posixpath.dirname(row["path"]) or "."
-
-    between = Counter(
-        (folder(twin), folder(row))
-        for row, twin in found
+def twin_counts(twins: Twins) -> Row:
+    """How many twins there are, where they lie from each other, and the folders that share most."""
+    shared = Counter(
+        (folder_of(twin), folder_of(row))
+        for row, twin in twins
         if relation(row, twin) != "within a folder"
     )
     return {
-        "count": len(found),
-        "where": dict(Counter(relation(row, twin) for row, twin in found).most_common()),
-        "across_styles": sum(row["style"] != twin["style"] for row, twin in found),
-        "folders": [[*names, count] for names, count in between.most_common(20)],
+        "count": len(twins),
+        "where": dict(Counter(relation(row, twin) for row, twin in twins).most_common()),
+        "across_styles": sum(row["style"] != twin["style"] for row, twin in twins),
+        "folders": [[*names, count] for names, count in shared.most_common(MAX_LISTED)],
     }
 
 
-def prepared_before(collection):
-    """The collection's pictures, as far as it was prepared -> rows of original, sha256, look and split ("" before captions were dealt)."""
-    looks = {
+def folder_of(row: Row) -> str:
+    """The folder of an original, "." for the source's own."""
+    return posixpath.dirname(row["path"]) or "."
+
+
+def relation(row: Row, twin: Row) -> str:
+    """Where two rows lie from each other."""
+    if row["source"] != twin["source"]:
+        return "across sources"
+    return "within a folder" if folder_of(row) == folder_of(twin) else "across folders"
+
+
+def prepared_before(collection: Collection) -> list[Row]:
+    """The collection's pictures as far as it was prepared.
+
+    Rows of original, sha256, look, and split, which is "" before captions were dealt.
+    """
+    hashes = {
         line["sha256"]: line["look"]
         for line in each_recovered(collection.processed / "prepared.jsonl")
         if "look" in line
     }
-    dealt = {
-        row["id"]: split
-        for path, split in ((collection.train, "train"), (collection.val, "val"))
-        if path.exists()
-        for row in each_row(path)
-    }
+    splits = {}
+    for path, split in ((collection.train, "train"), (collection.val, "val")):
+        if path.exists():
+            splits |= {row["id"]: split for row in each_row(path)}
     return [
         {
             "original": row.get("original", row["filename"]),
             "sha256": row["sha256"],
-            "look": looks[row["sha256"]],
-            "split": dealt.get(row["id"], ""),
+            "look": hashes[row["sha256"]],
+            "split": splits.get(row["id"], ""),
         }
         for row in collection.each_metadata()
-        if row["sha256"] in looks
+        if row["sha256"] in hashes
     ]
 
 
-def against(earlier, kept, alike):
-    """The source beside the prepared collection: what is in it already, what looks like something in it, and groups of look-alikes, new
-    ones included, that have members in both splits. alike: number of the group of each of [*earlier, *kept]."""
-    if not earlier:
+def compare_with_collection(source: CheckedSource) -> Row | None:
+    """The source beside the collection as it is prepared, None where it is not.
+
+    What is in it already, what looks like something in it, and groups of look-alikes, new ones
+    included, that have members in both splits.
+    """
+    if not source.earlier:
         return None
-    members = {}
-    known = {row["sha256"]: row for row in earlier}
-    for row, group in zip(earlier, alike):
-        members.setdefault(group, []).append(row)
+    by_hash = {row["sha256"]: row for row in source.earlier}
+    groups: dict[int, list[Row]] = {}
+    for row, group in zip(source.earlier, source.group_of_earlier):
+        groups.setdefault(group, []).append(row)
     same = []
     similar = []
-    for row, group in zip(kept, alike[len(earlier) :]):
-        twin = known.get(row["sha256"]) or next(iter(members.get(group, ())), None)
+    for row, group in zip(source.kept, source.group_of_kept):
+        twin = by_hash.get(row["sha256"])
         if twin:
-            (same if twin["sha256"] == row["sha256"] else similar).append(
-                {"path": row["path"], "like": twin["original"], "split": twin["split"]}
+            same.append(twin)
+        elif group in groups:
+            first = groups[group][0]
+            similar.append(
+                {"path": row["path"], "like": first["original"], "split": first["split"]}
             )
-    leaks = [
-        [{"original": row["original"], "split": row["split"]} for row in group]
-        for group in members.values()
-        if {"train", "val"} <= {row["split"] for row in group}
-    ]
-
-    def count(found):
-        return dict(Counter(row["split"] or "no split" for row in found).most_common())
-
     return {
-        "pictures": len(earlier),
+        "pictures": len(source.earlier),
         "in_it": len(same),
-        "in_it_by_split": count(same),
+        "in_it_by_split": count_splits(same),
         "look_alikes": len(similar),
-        "look_alikes_by_split": count(similar),
-        "new": len(kept) - len(same) - len(similar),
+        "look_alikes_by_split": count_splits(similar),
+        "new": len(source.kept) - len(same) - len(similar),
         "look_alike_files": similar,
-        "leaks": leaks,
+        "leaks": [leak_rows(group) for group in groups.values() if is_leak(group)],
     }
 
 
-def of_captions(kept):
+def count_splits(rows: list[Row]) -> dict[str, int]:
+    """{split: count}, the commonest first."""
+    return dict(Counter(row["split"] or "no split" for row in rows).most_common())
+
+
+def is_leak(group: list[Row]) -> bool:
+    """Whether look-alikes stand in both splits."""
+    return {"train", "val"} <= {row["split"] for row in group}
+
+
+def leak_rows(group: list[Row]) -> list[Row]:
+    """A leak as the report has it."""
+    return [{"original": row["original"], "split": row["split"]} for row in group]
+
+
+def sizes_of(kept: list[Row], size: int) -> Row:
+    """The originals' sides in pixels. size: of the prepared pictures."""
+    short = [min(row["width"], row["height"]) for row in kept]
+    long = [max(row["width"], row["height"]) for row in kept]
+    return {
+        "short_side": quantiles(short),
+        "long_side": quantiles(long),
+        "enlarged": sum(side < size for side in long),
+        "histogram": histogram(short, SIDES),
+    }
+
+
+def aspects_of(kept: list[Row]) -> Row:
+    """The originals' width by height."""
+    aspects = [row["width"] / row["height"] for row in kept]
+    return {**quantiles(aspects), "histogram": histogram(aspects, ASPECTS)}
+
+
+def luminance_of(kept: list[Row], black: list[Row], white: list[Row]) -> Row:
+    """Mean luminance, and the pictures that are nearly black or nearly white."""
+    values = [row["light"] for row in kept]
+    return {
+        **quantiles(values),
+        "nearly_black": len(black),
+        "nearly_white": len(white),
+        "histogram": histogram(values, TENTHS),
+        "nearly_black_files": [row["path"] for row in black],
+        "nearly_white_files": [row["path"] for row in white],
+    }
+
+
+def sharpness_of(kept: list[Row], size: int, empty: set[str]) -> Row:
+    """Sharpness, and the blurriest pictures that are not empty. empty: paths."""
+    values = [row["sharp"] for row in kept]
+    drawn = [row for row in kept if row["path"] not in empty]
+    drawn.sort(key=lambda row: (row["sharp"], row["path"]))
+    return {
+        **quantiles(values),
+        "is": f"variance of the Laplacian at {size} px, margins left out",
+        "histogram": histogram(values, SHARPNESS),
+        "blurriest": [[row["path"], row["sharp"]] for row in drawn[:BLURRIEST]],
+    }
+
+
+def captions_of(kept: list[Row]) -> Row:
+    """Lengths in words, vocabulary, repeated captions, and pictures without one."""
     captions = [row["caption"] for row in kept if row["caption"]]
-    words = [len(caption.split()) for caption in captions]
-    again = Counter(captions)
-    repeated = [[caption, count] for caption, count in again.most_common() if count > 1]
     missing = [row["path"] for row in kept if not row["caption"]]
+    counts = Counter(captions)
+    repeated = [[caption, count] for caption, count in counts.most_common() if count > 1]
+    vocabulary = set()
+    for caption in counts:
+        vocabulary.update(CAPTION_WORD.findall(caption.lower()))
     return {
         "count": len(captions),
-        "words": quantiles(words),
-        "vocabulary": len(
-            {word for caption in again for word in CAPTION_WORD.findall(caption.lower())}
-        ),
+        "words": quantiles([len(caption.split()) for caption in captions]),
+        "vocabulary": len(vocabulary),
         "repeated": len(repeated),
         "repeated_on": sum(count for _, count in repeated),
-        "most_repeated": repeated[:20],
+        "most_repeated": repeated[:MAX_LISTED],
         "missing": len(missing),
         "missing_files": missing,
-    }
-
-
-def check_report(about, originals, kept, duplicates, rejected, earlier, alike):
-    """All that is known of a source, as JSON's own types. about: what it is and how it was looked at; the rest as dataset_preparation has
-    it: rows of original and finding, what select() makes of them, rows of prepared_before, and look_alikes of [*earlier, *kept]."""
-    rows = {row["path"]: row for row in originals}
-    blank = {
-        "nearly_black": [row for row in kept if row["high"] < DARK],
-        "nearly_white": [row for row in kept if row["low"] > LIGHT],
-    }
-    empty = {row["path"] for found in blank.values() for row in found}
-    groups = {}
-    for row, group in zip(kept, alike[len(earlier) :]):
-        # an empty black and an empty white picture look the same to look()
-        if row["path"] not in empty:
-            groups.setdefault(group, []).append(row)
-    groups = [group for group in groups.values() if len(group) > 1]
-    drawn = sorted(
-        (row for row in kept if row["path"] not in empty),
-        key=lambda row: (row["sharp"], row["path"]),
-    )
-    short, long = ([side(row["width"], row["height"]) for row in kept] for side in (min, max))
-    aspects = [row["width"] / row["height"] for row in kept]
-    near = [(row, group[0]) for group in groups for row in group[1:]]
-    return {
-        **about,
-        "valid": len(kept) + len(duplicates),
-        "rejected": len(rejected),
-        "distinct": len(kept),
-        "grey": sum(row["grey"] for row in kept),
-        "rejected_by_reason": dict(Counter(row["reason"] for row in rejected).most_common()),
-        "exact_duplicates": twin_counts(
-            [(rows[row["path"]], rows[row["same_as"]]) for row in duplicates]
-        ),
-        "near_duplicates": twin_counts(near) | {"groups": len(groups)},
-        "collection": against(earlier, kept, alike),
-        "sizes": {
-            "short_side": quantiles(short),
-            "long_side": quantiles(long),
-            "enlarged": sum(side < about["size"] for side in long),
-            "histogram": histogram(short, SIDES),
-        },
-        "aspect_ratio": quantiles(aspects) | {"histogram": histogram(aspects, ASPECTS)},
-        "luminance": quantiles([row["light"] for row in kept])
-        | {name: len(found) for name, found in blank.items()}
-        | {
-            "histogram": histogram([row["light"] for row in kept], TENTHS),
-            **{f"{name}_files": [row["path"] for row in found] for name, found in blank.items()},
-        },
-        "sharpness": quantiles([row["sharp"] for row in kept])
-        | {
-            "is": f"variance of the Laplacian at {about['size']} px, margins left out",
-            "histogram": histogram([row["sharp"] for row in kept], SHARPNESS),
-            "blurriest": [[row["path"], row["sharp"]] for row in drawn[:5]],
-        },
-        "captions": of_captions(kept),
-        "rejected_files": rejected,
-        "duplicate_files": duplicates,
-        "look_alike_files": [[row["path"] for row in group] for group in groups],
     }

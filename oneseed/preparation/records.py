@@ -1,166 +1,131 @@
-"""A record per picture, what a run leaves behind, and its report."""
+"""Examined originals become the collection's records, and files of earlier runs go."""
 
 import json
 import os
-import posixpath
 import shutil
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
-from oneseed.dataset import writers
-from oneseed.dataset.jsonl import read_json
-from oneseed.files import write_changed
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import Row, read_json
+from oneseed.files import suffix_of, write_changed
 from oneseed.preparation.duplicates import look_alikes
 from oneseed.sources.resolve import UNPACKED
 
+# keys of a record that later stages add, and that stay when pictures are prepared again
+LATER_KEYS = ("split", "captioner", "left_out")
 
-def to_records(kept, earlier):
-    """Kept rows and the records of an earlier run, one after another -> records, each in the place of its row. A caption, a split and a mark of
-    the earlier run stay, the caption unless the source's own has changed since."""
+
+def to_records(kept: list[Row], earlier: Iterable[Row]) -> tuple[list[Row], Counter[str]]:
+    """Rows of original and finding -> (records, how many each source had in the earlier run).
+
+    earlier: the records of the earlier run, read once. A caption, a split and a mark of theirs
+    stay, the caption unless the source's own has changed since.
+    `kept` becomes the list of records, each in the place of its row, so that the memory of a row
+    goes as its record comes.
+    """
     ids = [row["sha256"][:16] for row in kept]
-    known = []
-    of_id = dict(zip(ids, kept))
-    for old in earlier:
-        known.append(old["id"])
-        if row := of_id.get(old["id"]):
-            given = row["caption"]
-            changed = given and given != old.get("given", given)
-            caption = (
-                {"said": old["caption"]}
-                if not changed and old.get("caption") not in (None, "", given)
-                else {}
-            )
-            row |= caption | {
-                key: old[key]
-                for key in ("group", "split", "captioner", "left_out")
-                if key in old and not (changed and key == "captioner")
-            }
-    # so that each row goes as its record comes
-    del of_id
-    groups = (
-        [row["group"] for row in kept]
-        if known == ids
-        else [ids[first] for first in look_alikes([row["look"] for row in kept])]
-    )
-    for number, (id, row, group) in enumerate(zip(ids, kept, groups)):
-        kept[number] = {
-            "id": id,
-            "filename": f"{id}.png",
-            "width": row["width"],
-            "height": row["height"],
-            "sha256": row["sha256"],
-            "style": row["style"],
-            "source": row["source"],
-            "original": row["path"],
-            "group": group,
-            "grey": row["grey"],
-            "given": row["caption"],
-            "caption": row.get("said", row["caption"]),
-            **{key: row[key] for key in ("split", "captioner", "left_out") if key in row},
-        }
-    return kept
+    row_of = dict(zip(ids, kept))
+    earlier_ids = []
+    earlier_sources: Counter[str] = Counter()
+    for record in earlier:
+        earlier_ids.append(record["id"])
+        earlier_sources[record["source"]] += 1
+        if row := row_of.get(record["id"]):
+            row |= earlier_values(record, row["caption"])
+    del row_of
+    if earlier_ids == ids:
+        groups = [row["group"] for row in kept]
+    else:
+        groups = [ids[first] for first in look_alikes([row["look"] for row in kept])]
+    for number, (picture_id, row, group) in enumerate(zip(ids, kept, groups)):
+        kept[number] = record_of(picture_id, row, group)
+    return kept, earlier_sources
 
 
-def link_originals(records, folder, collection):
-    """data/raw/<style>/<id>.<suffix>: a link to each original, or a copy where links are refused (Windows); the user's folder is
-    only read. links.json beside resized/ remembers the names, so that nothing else is ever removed."""
-    raw = collection.raw.resolve()
-    base = folder.as_posix().rstrip("/") + "/"
-    ours = raw.as_posix() + "/"
-    records = [
-        record
-        for record in records
-        if not (base + record["original"]).startswith(f"{ours}{UNPACKED}/")
-    ]
-    # a source lies there already
-    if any((base + record["original"]).startswith(ours) for record in records):
-        return
-    listed = collection.processed / "links.json"
-    wanted = {
-        record["id"]
-        + posixpath.splitext(record["original"])[
-            1
-        ].lower(): f"{folder.as_posix()}/{record['original']}"
-        for record in records
+def earlier_values(record: Row, given: str) -> Row:
+    """What stays of a record of the earlier run. given: the caption of the source today.
+
+    "mended" is a caption that is not the source's: a model or a user wrote it.
+    """
+    values = {key: record[key] for key in ("group", *LATER_KEYS) if key in record}
+    is_changed = bool(given) and given != record.get("given", given)
+    if is_changed:
+        values.pop("captioner", None)
+    elif record.get("caption") not in (None, "", given):
+        values["mended"] = record["caption"]
+    return values
+
+
+def record_of(picture_id: str, row: Row, group: str) -> Row:
+    """Row of original and finding -> the collection's record of the picture."""
+    record = {
+        "id": picture_id,
+        "filename": f"{picture_id}.png",
+        "width": row["width"],
+        "height": row["height"],
+        "sha256": row["sha256"],
+        "style": row["style"],
+        "source": row["source"],
+        "original": row["path"],
+        "group": group,
+        "grey": row["grey"],
+        "given": row["caption"],
+        "caption": row.get("mended", row["caption"]),
     }
-    ours = read_json(listed) if listed.exists() else {}
+    return record | {key: row[key] for key in LATER_KEYS if key in row}
+
+
+def link_originals(records: list[Row], folder: Path, collection: Collection) -> None:
+    """Writes data/raw/<style>/<id>.<suffix>, a link to each original.
+
+    A copy where links are refused (Windows); the user's folder is only read. links.json beside
+    resized/ remembers the names, so that nothing else is ever removed. Nothing is done where a
+    source lies in data/raw/<style>/ already.
+    """
+    raw = collection.raw.resolve().as_posix()
+    base = folder.as_posix().rstrip("/")
+    paths = {record["id"]: f"{base}/{record['original']}" for record in records}
+    paths = {
+        picture_id: path
+        for picture_id, path in paths.items()
+        if not path.startswith(f"{raw}/{UNPACKED}/")
+    }
+    if any(path.startswith(f"{raw}/") for path in paths.values()):
+        return
+    wanted = {picture_id + suffix_of(path): path for picture_id, path in paths.items()}
+    list_path = collection.processed / "links.json"
+    linked = read_json(list_path) if list_path.exists() else {}
     collection.raw.mkdir(parents=True, exist_ok=True)
     there = set(os.listdir(collection.raw))
-    for name in ours.keys() - wanted.keys():
+    for name in linked.keys() - wanted.keys():
         (collection.raw / name).unlink(missing_ok=True)
-    # before the first link, so that none is forgotten
-    write_changed(listed, json.dumps(ours | wanted))
+    # Before the first link, so that none is forgotten.
+    write_changed(list_path, json.dumps(linked | wanted))
     for name, target in wanted.items():
-        if name in there and ours.get(name) == target:
-            continue
-        link = collection.raw / name
-        link.unlink(missing_ok=True)
-        try:
-            link.symlink_to(target)
-        except (OSError, NotImplementedError):
-            shutil.copyfile(target, link)
-    write_changed(listed, json.dumps(wanted))
+        if name not in there or linked.get(name) != target:
+            link_or_copy(collection.raw / name, target)
+    write_changed(list_path, json.dumps(wanted))
 
 
-def remove_stale_files(records, collection, size):
+def link_or_copy(link: Path, target: str) -> None:
+    """Makes `link` a link to the target, or its copy."""
+    link.unlink(missing_ok=True)
+    try:
+        link.symlink_to(target)
+    except (OSError, NotImplementedError):
+        shutil.copyfile(target, link)
+
+
+def remove_stale_files(records: list[Row], collection: Collection, size: int) -> None:
     """Removes what belongs to an earlier source or size from resized/ and beside it."""
     wanted = {record["filename"] for record in records}
     for name in os.listdir(collection.resized):
         if name not in wanted:
             (collection.resized / name).unlink()
-    for path in [*collection.processed.glob("pixels_*"), *collection.processed.glob(".*.partial")]:
+    caches = collection.processed.glob("pixels_*")
+    partials = collection.processed.glob(".*.partial")
+    for path in [*caches, *partials]:
         if path not in (collection.pixels(size), collection.pixels_ids(size)):
             path.unlink()
-
-
-def count_reasons(records, rejected):
-    """The report's summary of original sizes and of reasons."""
-    sides = np.array([(record["width"], record["height"]) for record in records])  # (N, 2)
-    short = sides.min(axis=1)
-    long = sides.max(axis=1)
-    return {
-        "original_sizes": {
-            "short_side": {
-                "least": int(short.min()),
-                "median": int(np.median(short)),
-                "most": int(short.max()),
-            },
-            "long_side": {
-                "least": int(long.min()),
-                "median": int(np.median(long)),
-                "most": int(long.max()),
-            },
-        },
-        "rejected_by_reason": dict(Counter(row["reason"] for row in rejected).most_common()),
-    }
-
-
-def export_collection(config, collection):
-    """The collection's pictures and captions as one file in the format of --export. The built-in ones are engravings to others."""
-    rows = [row for row in collection.read_metadata() if not row.get("left_out")]
-    below = "" if config.export in ("imagefolder", "sidecar", "webdataset") else "images/"
-    writers.write_export(
-        config.export,
-        [
-            {
-                "image": below + row["filename"],
-                "path": collection.resized / row["filename"],
-                "caption": row.get("caption") or "",
-                "style": "engraving" if row["style"] == "builtin" else row["style"],
-            }
-            for row in rows
-        ],
-        Path(config.out),
-    )
-    bare = sum(not row.get("caption") for row in rows)
-    print(
-        f"{config.out}: {len(rows):,} pictures as {config.export}"
-        + (
-            f", {bare:,} of them without a caption; to write those: "
-            f"python caption_generation.py --style {config.style}"
-            if bare
-            else ""
-        )
-    )

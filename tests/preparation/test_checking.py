@@ -1,4 +1,7 @@
-"""Promises of checking.py: a source is told as it is before anything is prepared, and nothing of a stranger's takes effect on the way."""
+"""Promises of --check: it tells what a source is before anything is prepared.
+
+Names and captions of strangers take no effect on the way.
+"""
 
 import html.parser
 import json
@@ -15,10 +18,14 @@ from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import read_json, write_jsonl
 from oneseed.preparation import check as check_module
-from oneseed.preparation import check_page, check_report, examine
+from oneseed.preparation import check_page, examine, journal
+from oneseed.preparation.check_measures import measure_picture
 from tests.preparation.test_dataset_preparation import SIZE, picture, run_main, snapshot
 
-HOSTILE = "<script>document.title='owned'</script><img src=//x.org onerror=alert(1)>\x1b[31m\u202etxet\u202c"
+HOSTILE = (
+    "<script>document.title='owned'</script><img src=//x.org onerror=alert(1)>"
+    "\x1b[31m\u202etxet\u202c"
+)
 
 
 def lines(seed, width=120, height=80):
@@ -93,7 +100,8 @@ def test_a_check_tells_what_a_source_holds(trouble, tmp_path, capsys):
         4,
         14,
         12,
-    ] and found["found"] == found["rejected"] + found["valid"]
+    ]
+    assert found["found"] == found["rejected"] + found["valid"]
     assert found["exact_duplicates"] == {
         "count": 2,
         "where": {"within a folder": 1, "across folders": 1},
@@ -104,16 +112,12 @@ def test_a_check_tells_what_a_source_holds(trouble, tmp_path, capsys):
         "two/prints/copy.png": "one/prints/0.png",
         "one/prints/again.bmp": "one/prints/1.png",
     }
-    assert found["look_alike_files"] == [["one/prints/2.png", "two/prints/smaller.png"]] and found[
-        "near_duplicates"
-    ]["where"] == {"across folders": 1}
-    assert found["luminance"]["nearly_black_files"] == ["two/prints/black.png"] and found[
-        "luminance"
-    ]["nearly_white_files"] == ["two/prints/white.png"]
-    assert (
-        found["sharpness"]["blurriest"][0][0] == "two/prints/blurred.png"
-        and len(found["sharpness"]["blurriest"]) == 5
-    )
+    assert found["look_alike_files"] == [["one/prints/2.png", "two/prints/smaller.png"]]
+    assert found["near_duplicates"]["where"] == {"across folders": 1}
+    assert found["luminance"]["nearly_black_files"] == ["two/prints/black.png"]
+    assert found["luminance"]["nearly_white_files"] == ["two/prints/white.png"]
+    assert found["sharpness"]["blurriest"][0][0] == "two/prints/blurred.png"
+    assert len(found["sharpness"]["blurriest"]) == 5
     captions = found["captions"]
     # the same plate of a book 2 … 7
     assert (captions["count"], captions["missing"], captions["vocabulary"]) == (8, 4, 12)
@@ -127,10 +131,8 @@ def test_a_check_tells_what_a_source_holds(trouble, tmp_path, capsys):
         5,
         5,
     )
-    assert (
-        found["sizes"]["histogram"] == [["64 to 128", 12]]
-        and found["aspect_ratio"]["median"] == 1.5
-    )
+    assert found["sizes"]["histogram"] == [["64 to 128", 12]]
+    assert found["aspect_ratio"]["median"] == 1.5
     printed = capsys.readouterr().out
     for sentence in (
         "metadata.jsonl, line 9: image not found: one/gone.png",
@@ -139,20 +141,20 @@ def test_a_check_tells_what_a_source_holds(trouble, tmp_path, capsys):
         "two/prints/cut.png: unreadable",
     ):
         assert sentence in printed
-    assert str(collection.check) in printed and found["collection"] is None
+    assert str(collection.check) in printed
+    assert found["collection"] is None
 
 
 def test_the_first_rejected_are_printed_and_all_are_reported(trouble, tmp_path, capsys):
     with open(trouble / "metadata.jsonl", "a", encoding="utf-8") as file:
         file.writelines(f'{{"file_name": "{number}.png"}}\n' for number in range(40))
     collection, found, page = check(trouble, tmp_path)
-    assert (
-        len(found["rejected_files"]) == found["rejected"] == 44
-        and sum(found["rejected_by_reason"].values()) == 44
-    )
+    assert len(found["rejected_files"]) == found["rejected"] == 44
+    assert sum(found["rejected_by_reason"].values()) == 44
     printed = capsys.readouterr().out
     named, _, rest = printed.partition("\nrejected\n")[2].partition("\n  … and ")
-    assert len(named.splitlines()) == 25 and rest.startswith(f"19 more in {collection.check}\n")
+    assert len(named.splitlines()) == 25
+    assert rest.startswith(f"19 more in {collection.check}\n")
     assert page.count("<li>") == 25
 
 
@@ -182,19 +184,18 @@ def test_margins_count_neither_as_light_nor_as_sharp(tmp_path):
         found["luminance"]["least"]
         == found["luminance"]["most"]
         == pytest.approx(60 / 255, abs=0.001)
-        and found["sharpness"]["most"] == 0
     )
+    assert found["sharpness"]["most"] == 0
 
 
 def test_sharpness_is_the_variance_of_the_laplacian():
-    """Of alternating columns 0 and 255 every inner value differs from both its neighbours: the Laplacian is +-510."""
+    """In columns of 0 and 255 in turn every inner value differs from both neighbours: +-510."""
     stripes = Image.fromarray(np.tile(np.array([0, 255], np.uint8), (40, 20)))
-    assert 0.9 * 510**2 < check_report.measure_picture(stripes)["sharp"] < 510**2
-    assert (
-        check_report.measure_picture(stripes)["sharp"]
-        > 100 * check_report.measure_picture(stripes.filter(ImageFilter.GaussianBlur(2)))["sharp"]
-    )
-    assert check_report.measure_picture(Image.new("L", (1, 1), 7)) == {
+    sharp = measure_picture(stripes)["sharp"]
+    assert 0.9 * 510**2 < sharp < 510**2
+    blurred = stripes.filter(ImageFilter.GaussianBlur(2))
+    assert sharp > 100 * measure_picture(blurred)["sharp"]
+    assert measure_picture(Image.new("L", (1, 1), 7)) == {
         "light": round(7 / 255, 4),
         "low": 7,
         "high": 7,
@@ -226,7 +227,7 @@ def test_a_check_leaves_the_prepared_collection_as_it_is(trouble, tmp_path):
 
 
 def test_look_alikes_in_both_splits_are_a_leak(trouble, tmp_path, capsys):
-    """A picture that came later may look like one in training and like another in validation: told before it is prepared."""
+    """A picture that comes later may look like one in training and like another in validation."""
     collection, rows, _ = run_main(trouble, tmp_path)
     alike = [
         row for row in rows if row["original"] in ("one/prints/2.png", "two/prints/smaller.png")
@@ -247,7 +248,8 @@ def test_look_alikes_in_both_splits_are_a_leak(trouble, tmp_path, capsys):
         1,
         2,
         1,
-    ) and beside["in_it_by_split"] == {"train": 1}
+    )
+    assert beside["in_it_by_split"] == {"train": 1}
     assert {row["path"]: row["like"] for row in beside["look_alike_files"]} == {
         "known.png": "one/prints/2.png",
         "larger.png": "one/prints/3.png",
@@ -256,9 +258,8 @@ def test_look_alikes_in_both_splits_are_a_leak(trouble, tmp_path, capsys):
         {row["original"]: split for row, split in zip(alike, ("train", "val"))}
     ]
     printed = capsys.readouterr().out
-    assert re.search(r"in both splits +1 ", printed) and re.search(
-        r"near duplicates +0$", printed, re.M
-    ), "none is said too"
+    assert re.search(r"in both splits +1 ", printed), "none is said too"
+    assert re.search(r"near duplicates +0$", printed, re.M), "none is said too"
     assert "two/prints/smaller.png (val)" in re.sub("<[^>]*>", "", page)
 
 
@@ -300,7 +301,8 @@ def test_nothing_usable_ends_with_code_1_the_likely_cause_and_the_remedy(
         lines(1).save(path)
     with pytest.raises(UserError, match=sentence) as caught:
         check(tmp_path / "set", tmp_path, **flags)
-    assert caught.value.code == 1 and "\n" not in str(caught.value)
+    assert caught.value.code == 1
+    assert "\n" not in str(caught.value)
     assert read_json(tmp_path / "data/metadata/engraving_check.json")["distinct"] == 0, (
         "the report is there all the same"
     )
@@ -368,9 +370,11 @@ def test_hostile_names_and_captions_are_harmless(trouble, tmp_path, capsys):
         ("img", "data:image/jpeg;base64")
     }
     assert not [name for _, name, _ in parsed.attributes if name.startswith("on")]
-    assert "default-src 'none'" in page and "<script>document.title='owned'</script>" in parsed.text
+    assert "default-src 'none'" in page
+    assert "<script>document.title='owned'</script>" in parsed.text
     printed = capsys.readouterr().out
-    assert not re.search("[\x1b\u202e]", parsed.text + printed) and "\\x1b" in printed
+    assert not re.search("[\x1b\u202e]", parsed.text + printed)
+    assert "\\x1b" in printed
     assert [HOSTILE, len(names)] in found["captions"]["most_repeated"] or len(names) == 1, (
         "the report keeps captions letter by letter"
     )
@@ -385,14 +389,15 @@ def test_the_page_of_many_pictures_stays_small_and_two_processes_make_the_same(t
         for workers in (1, 2)
     }
     assert pages[1] == pages[2]
-    assert pages[1][1].count("<img") == check_page.MAX_PLATES + 5 and len(pages[1][1]) < 10**6
+    assert pages[1][1].count("<img") == check_page.MAX_PLATES + 5
+    assert len(pages[1][1]) < 10**6
 
 
 # Again, and after interruptions
 
 
 def test_an_interrupted_check_goes_on_and_ends_the_same(trouble, tmp_path, monkeypatch):
-    whole = check(trouble, tmp_path / "whole")[1:]
+    uninterrupted = check(trouble, tmp_path / "whole")[1:]
     calls = []
     real = examine.examine_picture
 
@@ -402,8 +407,7 @@ def test_an_interrupted_check_goes_on_and_ends_the_same(trouble, tmp_path, monke
         calls.append(path)
         return real(path, size, smallest)
 
-    for module in (check_module, examine):
-        monkeypatch.setattr(module, "chunks", lambda items, length: [[item] for item in items])
+    monkeypatch.setattr(journal, "EXAMINED_PER_TASK", 1)
     monkeypatch.setattr(check_module, "examine_picture", interrupted)
     with pytest.raises(KeyboardInterrupt):
         check(trouble, tmp_path)
@@ -414,6 +418,7 @@ def test_an_interrupted_check_goes_on_and_ends_the_same(trouble, tmp_path, monke
             (size == SIZE and calls.append(path)) or real(path, size, smallest)
         ),
     )
-    assert check(trouble, tmp_path)[1:] == whole and len(calls) == len(set(calls)) == 16
+    assert check(trouble, tmp_path)[1:] == uninterrupted
+    assert len(calls) == len(set(calls)) == 16
     check(trouble, tmp_path)
     assert len(calls) == 16

@@ -1,4 +1,7 @@
-"""Promises of dataset_preparation.py: every readable picture comes out right, every other one is counted, nothing is done twice."""
+"""Promises of dataset_preparation.py: every readable picture comes out right.
+
+Every other one is counted, and nothing is done twice.
+"""
 
 import os
 import signal
@@ -19,7 +22,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import read_json
 from oneseed.media.picture import prepare_picture
-from oneseed.preparation import duplicates, examine
+from oneseed.preparation import duplicates, examine, journal
 from oneseed.sources import kaggle
 from oneseed.synthetic.engravings import attributes
 
@@ -43,7 +46,8 @@ def folder(tmp_path):
     ):
         picture(number).save(folder / name)
     (folder / "metadata.jsonl").write_text(
-        '{"file_name": "a.png", "caption": "A castle"}\n{"file_name": "deep/d.tiff", "title": "A ship"}\n',
+        '{"file_name": "a.png", "caption": "A castle"}\n'
+        '{"file_name": "deep/d.tiff", "title": "A ship"}\n',
         "utf-8",
     )
     (folder / "b.txt").write_text("A tree\n by the sea\n", "utf-8")
@@ -112,7 +116,8 @@ def test_a_folder_becomes_records_pictures_and_pixels(folder, tmp_path):
     assert sorted(os.listdir(collection.resized)) == sorted(row["filename"] for row in rows)
     pixels = np.load(collection.pixels(SIZE))
     ids = read_json(collection.pixels_ids(SIZE))
-    assert ids == {"size": SIZE, "ids": [row["id"] for row in rows]} and pixels.shape == (
+    assert ids == {"size": SIZE, "ids": [row["id"] for row in rows]}
+    assert pixels.shape == (
         6,
         SIZE,
         SIZE,
@@ -139,7 +144,7 @@ def test_a_folder_becomes_records_pictures_and_pixels(folder, tmp_path):
 def opened(image, tmp_path, name, smallest=8, **options):
     image.save(tmp_path / name, **options)
     with open(tmp_path / name, "rb") as file:
-        return prepare_picture(file, SIZE, smallest)[0]
+        return prepare_picture(file, SIZE, smallest).image
 
 
 @pytest.mark.parametrize(
@@ -182,7 +187,12 @@ def test_line_art_on_transparency_stays_black_on_white(tmp_path):
         (palette, "art.gif", {"transparency": 1}),
     ):
         result = opened(image, tmp_path, name, **options)
-        assert result.mode == "L" and abs(np.asarray(result).mean() - 191) < 3, (
+        assert result.mode == "L", (
+            name,
+            result.mode,
+            np.asarray(result).mean(),
+        )
+        assert abs(np.asarray(result).mean() - 191) < 3, (
             name,
             result.mode,
             np.asarray(result).mean(),
@@ -191,7 +201,9 @@ def test_line_art_on_transparency_stays_black_on_white(tmp_path):
 
 def test_the_whole_picture_is_kept_on_white(tmp_path):
     result = np.asarray(opened(Image.new("L", (80, 40), 0), tmp_path, "wide.png"))
-    assert (result[:8] == 255).all() and (result[-8:] == 255).all() and (result[8:-8] == 0).all()
+    assert (result[:8] == 255).all()
+    assert (result[-8:] == 255).all()
+    assert (result[8:-8] == 0).all()
     assert np.asarray(opened(Image.new("L", (2000, 16), 0), tmp_path, "strip.png")).min() == 0
 
 
@@ -202,7 +214,8 @@ def test_photographs_lying_on_their_side_are_turned_up(tmp_path):
     # upside down
     exif[0x0112] = 3
     result = np.asarray(opened(half, tmp_path, "turned.jpg", exif=exif, quality=95))
-    assert result[4].mean() > 240 and result[-5].mean() < 15
+    assert result[4].mean() > 240
+    assert result[-5].mean() < 15
 
 
 def test_grey_stays_grey_and_sepia_stays_coloured(tmp_path):
@@ -228,7 +241,8 @@ def test_grey_collections_get_a_grey_cache(tmp_path):
     for seed in range(3):
         picture(seed, mode="L").convert("RGB").save(tmp_path / "grey" / f"{seed}.png")
     collection, _rows, report = run_main(tmp_path / "grey", tmp_path)
-    assert np.load(collection.pixels(SIZE)).shape == (3, SIZE, SIZE) and report["grey"] == 3
+    assert np.load(collection.pixels(SIZE)).shape == (3, SIZE, SIZE)
+    assert report["grey"] == 3
 
 
 # What does not come out
@@ -262,12 +276,11 @@ def test_unreadable_pictures_are_counted_not_fatal(folder, tmp_path):
         reasons[name].startswith("unreadable")
         for name in ("empty.jpg", "page.jpg", "cut.jpg", "cut.png")
     )
-    assert (
-        reasons["strip.png"] == "smaller than 64 px"
-        and "pixels" in reasons["bomb.png"]
-        and reasons["gone.png"] == "image not found"
-    )
-    assert len(rows) == 6 and report["rejected"] == 7 == sum(report["rejected_by_reason"].values())
+    assert reasons["strip.png"] == "smaller than 64 px"
+    assert "pixels" in reasons["bomb.png"]
+    assert reasons["gone.png"] == "image not found"
+    assert len(rows) == 6
+    assert report["rejected"] == 7 == sum(report["rejected_by_reason"].values())
     assert (
         report["found"]
         == report["prepared"] + report["rejected"] + report["duplicates"] + report["other_style"]
@@ -277,13 +290,14 @@ def test_unreadable_pictures_are_counted_not_fatal(folder, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 def test_a_file_whose_name_is_no_text_is_named_and_stops_nothing(folder, tmp_path):
-    """One such name among thousands, from an old CD, and no report could be written: a traceback instead of a collection."""
+    """Of one such name among thousands, from an old CD, no report could be written."""
     with open(os.path.join(bytes(folder), b"caf\xe9.png"), "wb") as file:
         picture(21).save(file, "PNG")
     _, rows, report = run_main(folder, tmp_path)
-    assert len(rows) == 6 and [
-        (row["path"], row["reason"]) for row in report["rejected_files"]
-    ] == [("caf\\udce9.png", "a name that is no UTF-8")]
+    assert len(rows) == 6
+    assert [(row["path"], row["reason"]) for row in report["rejected_files"]] == [
+        ("caf\\udce9.png", "a name that is no UTF-8")
+    ]
 
 
 def test_duplicates_are_merged_and_keep_the_caption(folder, tmp_path):
@@ -293,7 +307,8 @@ def test_duplicates_are_merged_and_keep_the_caption(folder, tmp_path):
     # other bytes, equal pixels
     Image.open(folder / "a.png").save(folder / "z" / "a.bmp")
     collection, rows, report = run_main(folder, tmp_path)
-    assert report["duplicates"] == 2 and len(rows) == 6 == len(os.listdir(collection.resized))
+    assert report["duplicates"] == 2
+    assert len(rows) == 6 == len(os.listdir(collection.resized))
     assert {row["original"]: row["caption"] for row in rows}["c.webp"] == "A tower"
     assert {row["path"]: row["same_as"] for row in report["duplicate_files"]} == {
         "z/copy of c.webp": "c.webp",
@@ -306,24 +321,21 @@ def test_a_picture_whose_twin_is_taken_away_comes_back(folder, tmp_path):
     collection, _, _ = run_main(folder, tmp_path)
     (folder / "a.png").unlink()
     collection, rows, report = run_main(folder, tmp_path)
-    assert "zz.bmp" in {row["original"] for row in rows} and sorted(
-        os.listdir(collection.resized)
-    ) == sorted(row["filename"] for row in rows)
+    assert "zz.bmp" in {row["original"] for row in rows}
+    assert sorted(os.listdir(collection.resized)) == sorted(row["filename"] for row in rows)
     assert {row["reason"] for row in report["rejected_files"]} == {"image not found"}
 
 
 def test_look_alikes_share_a_group(folder, tmp_path):
-    """The same plate, stored again and smaller, in training and in validation would flatter every figure."""
+    """The same plate in training and, smaller, in validation would flatter every figure."""
     big = picture(0, 400, 200)
     big.resize((200, 100), Image.Resampling.LANCZOS).save(folder / "a.png")
     big.save(folder / "again.jpg", quality=75)
     _, rows, report = run_main(folder, tmp_path)
     group = {row["original"]: row["group"] for row in rows}
-    assert (
-        group["a.png"] == group["again.jpg"]
-        and len(set(group.values())) == len(rows) - 1
-        and report["look_alikes"] == 1
-    )
+    assert group["a.png"] == group["again.jpg"]
+    assert len(set(group.values())) == len(rows) - 1
+    assert report["look_alikes"] == 1
 
 
 def test_chains_of_look_alikes_become_one_group():
@@ -346,7 +358,10 @@ def test_chains_of_look_alikes_become_one_group():
 
 
 def test_look_alikes_of_many_pictures_take_little_memory():
-    """All pairs at once would be 3 GB here, and 80 GB of a hundred thousand pictures; a blank page scanned a thousand times took minutes."""
+    """All pairs at once would be 3 GB here, and 80 GB of a hundred thousand pictures.
+
+    A blank page that was scanned a thousand times took minutes.
+    """
     looks = [
         row.tobytes().hex()
         for row in np.random.default_rng(0).integers(0, 256, (10_000, 32), dtype=np.uint8)
@@ -356,32 +371,29 @@ def test_look_alikes_of_many_pictures_take_little_memory():
     first = duplicates.look_alikes(looks)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (
-        first == [number if number % 10 else 0 for number in range(10_000)] and most < 20 * 2**20
-    ), most
+    assert first == [number if number % 10 else 0 for number in range(10_000)], most
+    assert most < 20 * 2**20, most
 
 
 def test_only_pictures_of_the_style_are_taken(folder, tmp_path):
     (folder / "metadata.jsonl").write_text(
-        '{"file_name": "a.png", "style": "Engraving"}\n{"file_name": "b.JPG", "style": "painting"}\n',
+        '{"file_name": "a.png", "style": "Engraving"}\n'
+        '{"file_name": "b.JPG", "style": "painting"}\n',
         "utf-8",
     )
     (folder / "Drawings").mkdir()
     picture(30).save(folder / "Drawings" / "d.png")
     _, rows, report = run_main(folder, tmp_path)
-    assert (
-        len(rows) == 5
-        and report["other_styles"] == {"painting": 1, "drawings": 1}
-        and report["found"] == 7
-    )
+    assert len(rows) == 5
+    assert report["other_styles"] == {"painting": 1, "drawings": 1}
+    assert report["found"] == 7
     _, rows, _ = run_main(folder, tmp_path, style="all")
-    assert {row["original"]: row["style"] for row in rows}["Drawings/d.png"] == "drawings" and len(
-        rows
-    ) == 7
+    assert {row["original"]: row["style"] for row in rows}["Drawings/d.png"] == "drawings"
+    assert len(rows) == 7
 
 
 def test_all_styles_together_keep_their_own(tmp_path):
-    """Said by the rows of one folder, by the names of folders in the other; what says nothing is of the collection as a whole."""
+    """Rows give it in one folder, names of folders in the other; else it is the collection's."""
     art = tmp_path / "art"
     more = tmp_path / "more"
     for number, path in enumerate(
@@ -411,11 +423,9 @@ def test_all_styles_together_keep_their_own(tmp_path):
         "more/engraving/e.png": "engraving",
         "more/f.png": "all",
     }
-    assert (
-        collection.metadata.name == "all_metadata.json"
-        and len(os.listdir(collection.resized)) == 6
-        and not report["other_style"]
-    )
+    assert collection.metadata.name == "all_metadata.json"
+    assert len(os.listdir(collection.resized)) == 6
+    assert not report["other_style"]
 
 
 # Several folders
@@ -428,22 +438,21 @@ def test_several_folders_become_one_collection_without_duplicates(folder, tmp_pa
     picture(60).save(more / "a.png")
     (more / "copy.webp").write_bytes((folder / "c.webp").read_bytes())
     (more / "metadata.jsonl").write_text(
-        '{"file_name": "a.png", "caption": "A bridge"}\n{"file_name": "copy.webp", "caption": "A mill"}\n'
+        '{"file_name": "a.png", "caption": "A bridge"}\n'
+        '{"file_name": "copy.webp", "caption": "A mill"}\n'
     )
     collection, alone, _ = run_main(folder, tmp_path)
     _, rows, report = run_main(f"{folder}, {more}", tmp_path)
-    assert (len(rows), report["found"], report["duplicates"]) == (7, 8, 1) and report[
-        "duplicate_files"
-    ][0]["path"] == "more/copy.webp"
+    assert (len(rows), report["found"], report["duplicates"]) == (7, 8, 1)
+    assert report["duplicate_files"][0]["path"] == "more/copy.webp"
     assert {
         row["original"]: row["caption"]
         for row in rows
         if row["original"].split("/")[-1] in ("a.png", "c.webp")
     } == {"prints/a.png": "A castle", "more/a.png": "A bridge", "prints/c.webp": "A mill"}
     assert {row["id"] for row in alone} < {row["id"] for row in rows}
-    assert {row["source"] for row in rows} == {folder.as_posix(), more.as_posix()} and report[
-        "source"
-    ] == f"{folder.as_posix()}, {more.as_posix()}"
+    assert {row["source"] for row in rows} == {folder.as_posix(), more.as_posix()}
+    assert report["source"] == f"{folder.as_posix()}, {more.as_posix()}"
     assert all(
         (collection.raw / (row["id"] + Path(row["original"]).suffix.lower())).read_bytes()
         == (tmp_path / row["original"]).read_bytes()
@@ -466,10 +475,20 @@ def test_a_folder_and_a_part_of_it_are_no_two_collections(folder, tmp_path):
         )
 
 
+def test_overlapping_folders_prepare_nothing_twice(folder, tmp_path):
+    """The twin in the first folder alone was prepared in every run, and then removed as stale."""
+    Image.open(folder / "deep" / "d.tiff").save(folder / "zz.bmp")
+    run_main(f"{folder},{folder / 'deep'}", tmp_path)
+    before = snapshot(tmp_path / "data")
+    run_main(f"{folder},{folder / 'deep'}", tmp_path)
+    assert snapshot(tmp_path / "data") == before
+
+
 def test_a_comma_in_a_folder_s_name_is_no_separator(folder, tmp_path):
     folder.rename(tmp_path / "prints, old and new")
     _, rows, report = run_main(tmp_path / "prints, old and new", tmp_path)
-    assert len(rows) == 6 and report["source"] == (tmp_path / "prints, old and new").as_posix()
+    assert len(rows) == 6
+    assert report["source"] == (tmp_path / "prints, old and new").as_posix()
 
 
 def test_originals_that_lie_in_raw_stay_when_another_folder_joins(folder, tmp_path):
@@ -479,13 +498,16 @@ def test_originals_that_lie_in_raw_stay_when_another_folder_joins(folder, tmp_pa
     picture(61).save(tmp_path / "more" / "x.png")
     for _ in range(2):
         _, rows, _ = run_main(f"{collection.raw},{tmp_path / 'more'}", tmp_path)
-        assert len(rows) == 7 and sorted(os.listdir(collection.raw)) == there
+        assert len(rows) == 7
+        assert sorted(os.listdir(collection.raw)) == there
 
 
 def test_max_samples_takes_a_sample_that_only_grows(folder, tmp_path):
     _, few, report = run_main(folder, tmp_path, max_samples=2)
     _, more, _ = run_main(folder, tmp_path, max_samples=4)
-    assert len(few) == 2 and len(more) == 4 and report["beyond_max_samples"] == 4
+    assert len(few) == 2
+    assert len(more) == 4
+    assert report["beyond_max_samples"] == 4
     assert {row["id"] for row in few} <= {row["id"] for row in more}
 
 
@@ -525,14 +547,11 @@ def test_a_caption_corrected_at_its_source_is_taken_over(folder, tmp_path):
 def test_another_size_prepares_again_and_leaves_nothing_old(folder, tmp_path):
     run_main(folder, tmp_path)
     collection, rows, report = run_main(folder, tmp_path, image_size=48)
-    assert {Image.open(collection.resized / row["filename"]).size for row in rows} == {
-        (48, 48)
-    } and report["size"] == 48
-    assert (
-        not collection.pixels(SIZE).exists()
-        and not collection.pixels_ids(SIZE).exists()
-        and collection.pixels(48).exists()
-    )
+    assert {Image.open(collection.resized / row["filename"]).size for row in rows} == {(48, 48)}
+    assert report["size"] == 48
+    assert not collection.pixels(SIZE).exists()
+    assert not collection.pixels_ids(SIZE).exists()
+    assert collection.pixels(48).exists()
 
 
 def test_another_source_replaces_the_collection_and_says_so(folder, tmp_path, capsys):
@@ -541,10 +560,8 @@ def test_another_source_replaces_the_collection_and_says_so(folder, tmp_path, ca
     picture(50).save(tmp_path / "other" / "x.png")
     capsys.readouterr()
     collection, rows, _ = run_main(tmp_path / "other", tmp_path)
-    assert (
-        os.listdir(collection.resized) == [rows[0]["filename"]]
-        and len(os.listdir(collection.raw)) == 1
-    )
+    assert os.listdir(collection.resized) == [rows[0]["filename"]]
+    assert len(os.listdir(collection.raw)) == 1
     assert (
         f"came from {folder.as_posix()} before (6 pictures) and is replaced"
         in capsys.readouterr().out
@@ -553,7 +570,7 @@ def test_another_source_replaces_the_collection_and_says_so(folder, tmp_path, ca
 
 
 def test_an_interrupted_run_goes_on_and_ends_the_same(folder, tmp_path, monkeypatch):
-    """Ctrl+C after two pictures, then a torn line as a kill leaves it: the third run prepares only what is missing."""
+    """Ctrl+C after two pictures, then a torn line as a kill leaves it: the rest is prepared."""
     run_main(folder, tmp_path / "whole")
     calls = []
     real = examine.prepare_file
@@ -564,12 +581,13 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(folder, tmp_path, monkeypa
         calls.append(path)
         return real(path, *rest)
 
-    monkeypatch.setattr(examine, "chunks", lambda items, length: [[item] for item in items])
+    monkeypatch.setattr(journal, "EXAMINED_PER_TASK", 1)
     monkeypatch.setattr(examine, "prepare_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_main(folder, tmp_path)
     collection = Collection("engraving", tmp_path / "data")
-    assert not collection.metadata.exists() and len(os.listdir(collection.resized)) == 2
+    assert not collection.metadata.exists()
+    assert len(os.listdir(collection.resized)) == 2
     with open(collection.processed / "prepared.jsonl", "a") as file:
         file.write('{"path": "c.we')
     monkeypatch.setattr(
@@ -593,7 +611,7 @@ def test_prepared_pictures_that_were_removed_come_back(folder, tmp_path):
 
 
 def test_a_picture_that_went_bad_unnoticed_is_rejected_once_it_is_needed_again(folder, tmp_path):
-    """By length and time of change it is the one that was prepared before; what was known of it must go."""
+    """By length and time of change it is the one prepared before; what was known must go."""
     collection, rows, _ = run_main(folder, tmp_path)
     path = folder / "a.png"
     state = (folder / "a.png").stat()
@@ -604,9 +622,10 @@ def test_a_picture_that_went_bad_unnoticed_is_rejected_once_it_is_needed_again(f
     ).unlink()
     for _ in range(2):
         _, rows, report = run_main(folder, tmp_path)
-        assert len(rows) == 5 and [
-            (row["path"], row["reason"]) for row in report["rejected_files"]
-        ] == [("a.png", "unreadable (UnidentifiedImageError)")]
+        assert len(rows) == 5
+        assert [(row["path"], row["reason"]) for row in report["rejected_files"]] == [
+            ("a.png", "unreadable (UnidentifiedImageError)")
+        ]
 
 
 def test_worker_processes_give_what_one_process_gives(tmp_path):
@@ -648,9 +667,9 @@ def test_ctrl_c_ends_workers_too_and_in_one_sentence(tmp_path):
     # what a terminal does: every process of the group
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130 and "interrupted" in errors and "Traceback" not in errors, (
-        errors
-    )
+    assert process.returncode == 130, errors
+    assert "interrupted" in errors, errors
+    assert "Traceback" not in errors, errors
     # no worker is left behind
     with pytest.raises(ProcessLookupError):
         for _ in range(100):
@@ -661,7 +680,8 @@ def test_ctrl_c_ends_workers_too_and_in_one_sentence(tmp_path):
     before = snapshot(tmp_path / "data/processed/engraving/resized")
     assert subprocess.run(command, capture_output=True).returncode == 0
     after = snapshot(tmp_path / "data/processed/engraving/resized")
-    assert len(after) == 80 and sum(after[path] == before[path] for path in before) >= done
+    assert len(after) == 80
+    assert sum(after[path] == before[path] for path in before) >= done
 
 
 # The user's mistakes
@@ -682,14 +702,16 @@ def test_missing_and_empty_folders_are_named(tmp_path, source, sentence):
         match=f"{source.split(',')[-1]}.*{sentence}.*python dataset_preparation.py --source PATH",
     ) as caught:
         run_main(tmp_path / source, tmp_path)
-    assert caught.value.code == 2 and not (tmp_path / "data").exists()
+    assert caught.value.code == 2
+    assert not (tmp_path / "data").exists()
 
 
 def test_without_the_library_of_the_hub_the_command_that_brings_it_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(
         UserError,
-        match="hf:owner/name needs the library datasets: pip install 'datasets>=4', then run the same command again",
+        match="hf:owner/name needs the library datasets: pip install 'datasets>=4', "
+        "then run the same command again",
     ):
         run_main("hf:owner/name", tmp_path)
 
@@ -699,9 +721,8 @@ def test_nothing_usable_ends_with_code_1_and_the_reasons(tmp_path):
     (tmp_path / "bad" / "x.jpg").write_bytes(b"bad")
     with pytest.raises(UserError, match="none of the 1 pictures.*1 unreadable") as caught:
         run_main(tmp_path / "bad", tmp_path)
-    assert (
-        caught.value.code == 1 and not Collection("engraving", tmp_path / "data").metadata.exists()
-    )
+    assert caught.value.code == 1
+    assert not Collection("engraving", tmp_path / "data").metadata.exists()
 
 
 def test_another_style_is_suggested_where_none_fits(tmp_path):
@@ -729,10 +750,14 @@ def test_kaggle_without_network_fails_in_one_sentence_with_two_ways_on(tmp_path)
         capture_output=True,
         env=os.environ | closed,
     )
-    assert result.returncode == 2 and time.monotonic() - began < 20
+    assert result.returncode == 2
+    assert time.monotonic() - began < 20
     (error,) = [line for line in result.stderr.splitlines() if line]
-    assert error.startswith("error: ") and "no network" in error
-    assert "KAGGLE_API_TOKEN" in error and "--source PATH" in error and "--source builtin" in error
+    assert error.startswith("error: ")
+    assert "no network" in error
+    assert "KAGGLE_API_TOKEN" in error
+    assert "--source PATH" in error
+    assert "--source builtin" in error
     assert not (tmp_path / "data").exists()
 
 
@@ -795,11 +820,9 @@ def test_the_builtin_collection_is_drawn_once_per_level_and_size(tmp_path):
 
     flags = dict(max_samples=6, smallest=8, style="builtin")
     collection, rows, report = run_main("builtin", tmp_path, **flags)
-    assert (
-        report["source"] == f"{attributes.COLLECTION} level 5"
-        and len(rows) == 6
-        and report["grey"] == 6
-    )
+    assert report["source"] == f"{attributes.COLLECTION} level 5"
+    assert len(rows) == 6
+    assert report["grey"] == 6
     assert [row["caption"] for row in rows] == [
         attributes.tell(facts, seed, 5) for seed, facts in enumerate(attributes.collection(6, 5, 0))
     ]
@@ -829,7 +852,8 @@ def test_real_engravings_give_the_true_counts(tmp_path):
         report["duplicates"],
         len(rows),
     ) == (1034, 186, 0, 0, 848)
-    assert len(os.listdir(collection.resized)) == 848 and all(row["caption"] for row in rows)
+    assert len(os.listdir(collection.resized)) == 848
+    assert all(row["caption"] for row in rows)
     # 161 within the plates, and white around them
     assert 150 < np.load(collection.pixels(SIZE)).mean() < 215
 
@@ -839,8 +863,10 @@ def test_real_engravings_give_the_true_counts(tmp_path):
 )
 def test_real_pictures_of_all_styles_keep_theirs(tmp_path):
     _, rows, report = run_main(os.environ["ENGRAVINGS"], tmp_path, style="all", workers=2)
-    assert (
-        Counter(row["style"] for row in rows)
-        == {"engraving": 848, "drawings": 72, "sculpture": 61, "painting": 53}
-        and not report["other_style"]
-    )
+    assert Counter(row["style"] for row in rows) == {
+        "engraving": 848,
+        "drawings": 72,
+        "sculpture": 61,
+        "painting": 53,
+    }
+    assert not report["other_style"]

@@ -1,0 +1,37 @@
+"""A prepared collection as one file in another tool's format."""
+
+from pathlib import Path
+
+from oneseed.config.preparation import PrepareConfig
+from oneseed.dataset import writers
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.commands import caption_command
+from oneseed.dataset.jsonl import Row
+
+
+def export_collection(config: PrepareConfig, collection: Collection) -> None:
+    """Writes pictures and captions to --out in the format of --export, and prints how many.
+
+    UserError where nothing was prepared yet, and those of writers.write_export.
+    """
+    rows = [row for row in collection.read_metadata() if not row.get("left_out")]
+    below = "" if config.export in writers.FLAT_FORMATS else "images/"
+    exported = [export_row(row, below, collection.resized) for row in rows]
+    writers.write_export(config.export, exported, Path(config.out))
+    line = f"{config.out}: {len(rows):,} pictures as {config.export}"
+    bare = sum(not row.get("caption") for row in rows)
+    if bare:
+        line += (
+            f", {bare:,} of them without a caption; to write those: {caption_command(config.style)}"
+        )
+    print(line)
+
+
+def export_row(row: Row, below: str, resized: Path) -> Row:
+    """A record as writers.write_export wants it; built-in pictures are engravings to others."""
+    return {
+        "image": below + row["filename"],
+        "path": resized / row["filename"],
+        "caption": row.get("caption") or "",
+        "style": "engraving" if row["style"] == "builtin" else row["style"],
+    }
