@@ -1,164 +1,111 @@
-"""Captions that exist, shares of the work, and journals of what was written."""
+"""The captions that captioners have written, and those that are still to be written."""
 
-import hashlib
-import json
-import os
-import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TextIO
 
-from oneseed.captioning.huggingface import CAPTION_QUESTION, by_checkpoint
+from oneseed.captioning.endpoint import Endpoint
+from oneseed.captioning.huggingface import captions_by_checkpoint
+from oneseed.captioning.jobs import Caption, CaptionJob, caption_jobs
+from oneseed.captioning.shares import Share
 from oneseed.config.captioning import CaptionConfig
-from oneseed.config.model import PRESETS
-from oneseed.config.preparation import PrepareConfig
-from oneseed.console.command import UserError
 from oneseed.console.output import progress
-from oneseed.dataset.jsonl import each_row, recover_jsonl
-from oneseed.dataset.wording import clean_caption, prompt_of
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import Row, each_row, recover_jsonl, to_json
+from oneseed.dataset.wording import clean_caption
 
 
-def generate_captions(rows, written, collection, captioner, server, config, share):
-    """Rows -> {id: raw caption} by the captioner. Each caption is appended to the log at once, and one that stands in `written`, whichever run
-    or shard wrote it, is not made again; except that --recaption writes a cut-off one anew where there is more room now."""
+@dataclass(frozen=True)
+class Captioner:
+    """Who writes captions: a checkpoint of transformers, or a server."""
 
-    def is_done(row):
-        found = written.get((captioner, row["id"]))
-        return found and not (config.recaption and 0 < found.get("cut", 0) < config.max_new_tokens)
+    # as logs and metadata keep it: the checkpoint, or the server's model wherever it runs
+    name: str
+    server: Endpoint | None = None
+
+    def captions(self, jobs: list[CaptionJob], config: CaptionConfig) -> Iterator[Caption]:
+        """The answers, in no certain order. A checkpoint is loaded before this returns."""
+        if self.server:
+            return self.server.captions(jobs, config.max_new_tokens)
+        return captions_by_checkpoint(jobs, self.name, config)
+
+
+class CaptionLog:
+    """Everything that captioners ever wrote for a collection.
+
+    It is read from the logs of all shares, some of which may be growing. New captions are appended
+    at once to the log of this run's own share, so that a killed run goes on.
+    A row: id, captioner, caption, and cut, which is the length limit that ended the caption, or 0.
+    """
+
+    def __init__(self, collection: Collection, share: Share | None) -> None:
+        """share: of this run; None where it captions all pictures."""
+        folder = collection.train.parent
+        name = f"{collection.style}_generated"
+        suffix = f"_{share[0]}of{share[1]}" if share else ""
+        self.path = folder / f"{name}{suffix}.jsonl"
+        self.rows: dict[tuple[str, str], Row] = {}
+        for path in sorted(folder.glob(f"{name}*.jsonl")):
+            for row in each_row(path, torn=True):
+                key = (row.get("captioner", ""), row.get("id", ""))
+                # A caption that was cut off gives way to a later one.
+                if key not in self.rows or self.rows[key].get("cut"):
+                    self.rows[key] = row
+
+    def find(self, captioner: str, row_id: str) -> Row | None:
+        """What this captioner wrote for a picture; None: nothing yet."""
+        return self.rows.get((captioner, row_id))
+
+    def open_own(self) -> TextIO:
+        """The log of this run's share, to append to. A last line that a kill tore is cut off."""
+        recover_jsonl(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return open(self.path, "a", encoding="utf-8")
+
+    def append(self, file: TextIO, row: Row) -> None:
+        """Adds a row to the opened log; a kill afterwards does not lose it."""
+        file.write(to_json(row) + "\n")
+        file.flush()
+        self.rows[row["captioner"], row["id"]] = row
+
+
+def generate_captions(
+    rows: Sequence[Row],
+    captioner: Captioner,
+    log: CaptionLog,
+    *,
+    collection: Collection,
+    config: CaptionConfig,
+) -> dict[str, str]:
+    """Rows -> {id: raw caption} by the captioner, without those that it has no answer for.
+
+    A caption that stands in the log, whichever run or share wrote it, is not made again, except
+    that --recaption writes a cut-off one anew where there is more room now.
+    """
+
+    def is_done(row: Row) -> bool:
+        found = log.find(captioner.name, row["id"])
+        if not found:
+            return False
+        has_more_room = 0 < found.get("cut", 0) < config.max_new_tokens
+        return not (config.recaption and has_more_room)
 
     todo = [row for row in rows if not is_done(row)]
     if todo:
-        absent = next(
-            (
-                row["filename"]
-                for row in todo
-                if not (collection.resized / row["filename"]).exists()
-            ),
-            None,
-        )
-        if absent:
-            raise UserError(
-                f"{collection.resized / absent} is missing; prepare the pictures again: python dataset_preparation.py --style {collection.style} --source …"
-            )
-        if server:
-            made = server.captions(
-                [
-                    (
-                        row,
-                        collection.resized / row["filename"],
-                        CAPTION_QUESTION.format(prompt_of(row)),
-                    )
-                    for row in todo
-                ],
-                config.max_new_tokens,
-            )
-        else:
-            made = by_checkpoint(todo, collection, captioner, config)
-        path = log_of(collection, share)
-        # a kill may have torn its last line
-        recover_jsonl(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        captions = captioner.captions(caption_jobs(todo, collection), config)
+        done = len(rows) - len(todo)
         with (
-            open(path, "a", encoding="utf-8") as log,
-            progress(label="captioning", total=len(rows), initial=len(rows) - len(todo)) as bar,
+            log.open_own() as file,
+            progress(label="captioning", total=len(rows), initial=done) as bar,
         ):
-            for row, caption, cut in made:
-                new = {
-                    "id": row["id"],
-                    "captioner": captioner,
-                    "caption": clean_caption(caption),
-                    "cut": config.max_new_tokens if cut else 0,
+            for caption in captions:
+                new_row = {
+                    "id": caption.row["id"],
+                    "captioner": captioner.name,
+                    "caption": clean_caption(caption.text),
+                    "cut": config.max_new_tokens if caption.is_cut else 0,
                 }
-                log.write(json.dumps(new, ensure_ascii=False) + "\n")
-                log.flush()
-                written[captioner, row["id"]] = new
+                log.append(file, new_row)
                 bar.update()
-    return {
-        row["id"]: written[captioner, row["id"]]["caption"]
-        for row in rows
-        if (captioner, row["id"]) in written
-    }
-
-
-def share_of(config):
-    """(i, n) where this run captions share i of n alone, by --shard or as one of torchrun's ranks; None where it does all and gathers."""
-    ranks = int(os.environ.get("WORLD_SIZE") or 1)
-    if config.shard and ranks > 1:
-        raise UserError("torchrun shares the pictures out itself: leave --shard out")
-    return (
-        (int(os.environ["RANK"]) + 1, ranks)
-        if ranks > 1
-        else tuple(map(int, config.shard.split("/")))
-        if config.shard
-        else None
-    )
-
-
-def in_share(id, i, n):
-    """True for one i of 1 … n, whatever pictures come or go."""
-    return int.from_bytes(hashlib.sha256(f"shard {id}".encode()).digest()[:8], "big") % n == i - 1
-
-
-def log_of(collection, share):
-    return collection.train.with_name(
-        f"{collection.style}_generated{'_{}of{}'.format(*share) if share else ''}.jsonl"
-    )
-
-
-def read_logs(collection):
-    """{(captioner, id): row} of all that was ever written, by this run's log and by those of other shards, which may be growing."""
-    written = {}
-    for path in sorted(collection.train.parent.glob(f"{collection.style}_generated*.jsonl")):
-        for row in each_row(path, torn=True):
-            key = row.get("captioner"), row.get("id")
-            # one that was cut off gives way to a later one
-            if key not in written or written[key].get("cut"):
-                written[key] = row
-    return written
-
-
-def stored_splits(rows, collection):
-    """{id: split} of all earlier runs. The caption files decide; the metadata remembers rows that a run with --max-samples left out."""
-    if not collection.train.exists() and not collection.val.exists():
-        return {}
-    stored = {row["id"]: row["split"] for row in rows if "split" in row}
-    for path, split in ((collection.train, "train"), (collection.val, "val")):
-        if path.exists():
-            stored |= {row["id"]: split for row in each_row(path)}
-    return stored
-
-
-def preset_of(collection):
-    """The flag of the preset whose size is prepared, for the next command."""
-    prepared = next(
-        (int(path.stem.split("_")[1]) for path in collection.processed.glob("pixels_*.npy")), None
-    )
-    sizes = {
-        name: values.get("image_size", PrepareConfig.image_size) for name, values in PRESETS.items()
-    }
-    preset = next((name for name, size in sizes.items() if size == prepared), "full")
-    return "" if preset == "full" else f" --preset {preset}"
-
-
-def gathering(config, server):
-    """The command that makes pairs of what all shards wrote; it names the server's model, so that it need not ask."""
-    values = {
-        "style": config.style,
-        "captioner": config.captioner,
-        "captioner-model": server.model if server else config.captioner_model,
-        "max-new-tokens": config.max_new_tokens,
-        "max-samples": config.max_samples,
-        "data": config.data,
-    }
-    usual = {
-        "captioner-model": "",
-        "max-new-tokens": CaptionConfig.max_new_tokens,
-        "max-samples": 0,
-        "captioner": "",
-        "data": "data",
-    }
-    flags = [
-        f"--{name} {shlex.quote(str(value))}"
-        for name, value in values.items()
-        if value != usual.get(name)
-    ]
-    return " ".join(
-        ["python caption_generation.py", *flags, *(["--recaption"] if config.recaption else [])]
-    )
+    found_rows = {row["id"]: log.find(captioner.name, row["id"]) for row in rows}
+    return {row_id: found["caption"] for row_id, found in found_rows.items() if found}

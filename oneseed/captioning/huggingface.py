@@ -1,248 +1,327 @@
-"""Captions by any image-text-to-text checkpoint of transformers."""
+"""Captions by any image-text-to-text checkpoint of transformers.
+
+torch and transformers are imported inside the functions: collections that have captions need none.
+"""
 
 import errno
-import os
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from oneseed.captioning.jobs import CAPTION_QUESTION, Caption, CaptionJob, quote_answer
+from oneseed.config.captioning import CaptionConfig
 from oneseed.console.command import UserError
-from oneseed.dataset.wording import clean_caption, prompt_of
+from oneseed.workers import chunks
+
+if TYPE_CHECKING:
+    import torch
 
 BLIP2 = "Salesforce/blip2-opt-2.7b"
 SMALLER = "Salesforce/blip-image-captioning-base"
 # known before the download; counted for all others
 PARAMETERS = {BLIP2: 3.74e9, SMALLER: 0.22e9}
+# continuations that a plain captioner tries at the same time
 BEAMS = 5
-CAPTION_QUESTION = "Describe it in one sentence that begins: {}"
+# tokens that a captioner reads before it writes: the picture and the prompt
+INPUT_TOKENS = 300
+# rows and columns of the matrices that measure a processor
+MATRIX_SIDE = 1024
+MATRIX_ROUNDS = 4
+# seconds above which a smaller captioner is named
+LONG_WAIT = 600
+# seconds until the hub must answer
+HUB_PATIENCE = 10
 
 
-def pick_caption_device(name):
-    """ "auto" -> the best there is, of several GPUs that of torchrun's LOCAL_RANK; UserError where the one asked for is not there."""
+@dataclass(frozen=True)
+class LoadedCaptioner:
+    """A checkpoint in memory."""
+
+    # a transformers processor with its tokenizer
+    processor: Any
+    # in eval mode, on its device
+    model: Any
+
+
+def matmul_speed() -> float:
+    """Measures floating-point operations per second of float32 matrix products on the CPU."""
     import torch
 
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    name = next(device for device in there if there[device]) if name == "auto" else name
-    if not there[name]:
-        raise UserError(f"--device {name} is not available here; use --device cpu or leave it out")
-    return (
-        f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
-        if name == "cuda" and "LOCAL_RANK" in os.environ
-        else name
-    )
-
-
-def estimate_captioning(captioner, parameters, count, tokens):
-    """Without a GPU: what to expect, and the smaller command. From the measured speed of a matrix product: a captioner reads some
-    300 tokens of picture and prompt and tries BEAMS continuations, two operations per parameter each."""
-    import torch
-
-    matrix = torch.randn(1024, 1024)
+    matrix = torch.randn(MATRIX_SIDE, MATRIX_SIDE)
+    # The first product is slower.
     matrix @ matrix
     start = time.perf_counter()
-    for _ in range(4):
+    for _ in range(MATRIX_ROUNDS):
         matrix @ matrix
-    # operations per second
-    speed = 4 * 2 * 1024**3 / (time.perf_counter() - start)
-    seconds = count * 2 * parameters * (300 + BEAMS * tokens) / speed
-    length = (
-        f"{seconds / 3600:,.1f} hours"
-        if seconds > 5400
-        else f"{seconds / 60:,.0f} minutes"
-        if seconds > 90
-        else f"{seconds:.0f} seconds"
-    )
+    return MATRIX_ROUNDS * 2 * MATRIX_SIDE**3 / (time.perf_counter() - start)
+
+
+def print_estimate(captioner: str, parameters: float, count: int, *, tokens: int) -> None:
+    """Prints what to expect without a GPU: time, memory and a smaller command.
+
+    count: pictures; tokens: of a caption. Two operations per parameter and token, for what the
+    captioner reads and for each of the BEAMS continuations.
+    """
+    operations = count * 2 * parameters * (INPUT_TOKENS + BEAMS * tokens)
+    seconds = operations / matmul_speed()
     print(
-        f"no GPU: {captioner} ({parameters / 1e9:.2g} billion parameters, {4 * parameters / 1e9:.2g} GB of memory) will take very roughly {length} "
-        f"for {count:,} pictures here",
+        f"no GPU: {captioner} ({parameters / 1e9:.2g} billion parameters, "
+        f"{4 * parameters / 1e9:.2g} GB of memory) will take very roughly "
+        f"{rough_duration(seconds)} for {count:,} pictures here",
         flush=True,
     )
-    if seconds > 600:
+    if seconds > LONG_WAIT:
         smaller = [] if captioner == SMALLER else [f"--captioner {SMALLER}"]
+        options = " or ".join([*smaller, "--max-samples 50"])
         print(
-            f"  smaller: python caption_generation.py {' or '.join([*smaller, '--max-samples 50'])}; Ctrl+C keeps what is done",
+            f"  smaller: python caption_generation.py {options}; Ctrl+C keeps what is done",
             flush=True,
         )
 
 
-def is_here(captioner):
-    """True for a folder or a downloaded checkpoint, False where the hub has it. UserError where the hub cannot be reached or does not
-    know the name, after one request; transformers itself would try again for two minutes."""
+def rough_duration(seconds: float) -> str:
+    """A time in the unit that suits it: "3 minutes"."""
+    if seconds > 5400:
+        return f"{seconds / 3600:,.1f} hours"
+    if seconds > 90:
+        return f"{seconds / 60:,.0f} minutes"
+    return f"{seconds:.0f} seconds"
+
+
+def is_here(captioner: str) -> bool:
+    """True for a folder or a downloaded checkpoint, False where the hub has it.
+
+    UserError where the hub cannot be reached or does not know the name, after one request;
+    transformers itself would try again for two minutes.
+    """
     from huggingface_hub import hf_hub_url, try_to_load_from_cache
 
-    ways = "name a checkpoint in a folder, python caption_generation.py --captioner PATH, or keep the captions there are, --captioner existing"
+    ways = (
+        "name a checkpoint in a folder, python caption_generation.py --captioner PATH, "
+        "or keep the captions there are, --captioner existing"
+    )
     try:
-        if Path(captioner).expanduser().is_dir() or isinstance(
-            try_to_load_from_cache(captioner, "config.json"), str
-        ):
+        if Path(captioner).expanduser().is_dir():
             return True
-        with urllib.request.urlopen(
-            urllib.request.Request(hf_hub_url(captioner, "config.json"), method="HEAD"), timeout=10
-        ):
+        if isinstance(try_to_load_from_cache(captioner, "config.json"), str):
+            return True
+        url = hf_hub_url(captioner, "config.json")
+        request = urllib.request.Request(url, method="HEAD")
+        with urllib.request.urlopen(request, timeout=HUB_PATIENCE):
             return False
     except urllib.error.HTTPError as error:
-        # the hub's own trouble: the download will report it
+        # Other troubles are the hub's own: the download will report them.
         if error.code not in (401, 403, 404):
             return False
         raise UserError(
-            f"the captioner {captioner} is unknown to the Hugging Face hub or needs a login (hf auth login): check the name, or {ways}"
+            f"the captioner {captioner} is unknown to the Hugging Face hub or needs a login "
+            f"(hf auth login): check the name, or {ways}"
         ) from error
     except ValueError as error:
         raise UserError(
             f"the captioner {captioner} is neither a folder nor a name such as {BLIP2}: {ways}"
         ) from error
     except OSError as error:
-        # URLError, timeouts
+        # URLError and timeouts
         raise UserError(
-            f"the captioner {captioner} is not on this machine and the Hugging Face hub cannot be reached: connect and run the same "
-            f"command again, {ways}"
+            f"the captioner {captioner} is not on this machine and the Hugging Face hub cannot be "
+            f"reached: connect and run the same command again, {ways}"
         ) from error
 
 
-def load_captioner(captioner, device):
-    """Checkpoint name or folder -> (processor, model in eval mode). What is on this machine already is loaded without network."""
+def load_captioner(captioner: str, device: "torch.device | str") -> LoadedCaptioner:
+    """Loads a checkpoint by name or folder; without network where it is on this machine already.
+
+    bfloat16 on a GPU, else float32. UserError where it cannot be loaded.
+    """
+    folder = Path(captioner).expanduser()
+    if folder.is_dir():
+        name = str(folder)
+        offline_ways = [True]
+    else:
+        name = captioner
+        # A download may have been cut off: then the network has the rest.
+        offline_ways = [True, False] if is_here(captioner) else [False]
+    trouble: Exception | None = None
+    for is_offline in offline_ways:
+        try:
+            return load_pretrained(name, device, is_offline=is_offline)
+        except Exception as error:
+            # transformers raises nearly anything on a broken or foreign checkpoint.
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            trouble = error
+    raise UserError(
+        f"the captioner {captioner} cannot be loaded "
+        f"({type(trouble).__name__}: {quote_answer(trouble)}): name another image-text-to-text "
+        f"checkpoint, python caption_generation.py --captioner {SMALLER}, or keep the captions "
+        "there are, --captioner existing"
+    ) from trouble
+
+
+def load_pretrained(
+    name: str, device: "torch.device | str", *, is_offline: bool
+) -> LoadedCaptioner:
+    """Loads processor and model; any error of transformers where that is not possible.
+
+    Code that lies beside the weights is never run.
+    """
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
     from transformers.utils import logging
 
     logging.set_verbosity_error()
-    local = Path(captioner).expanduser()
-    name = str(local) if local.is_dir() else captioner
-    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    # a download may have been cut off
-    for offline in (
-        (True, False) if is_here(captioner) and not local.is_dir() else (local.is_dir(),)
-    ):
-        try:
-            processor = AutoProcessor.from_pretrained(
-                name, local_files_only=offline, trust_remote_code=False
-            )
-            model = AutoModelForImageTextToText.from_pretrained(
-                name, dtype=dtype, local_files_only=offline, trust_remote_code=False
-            )
-            if not hasattr(processor, "tokenizer"):
-                raise ValueError("it has no tokenizer")
-            return processor, model.to(device).eval()
-        except Exception as error:
-            # transformers raises nearly anything on a broken or foreign checkpoint
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            if local.is_dir() or not offline:
-                why = clean_caption(str(error))[:160]
-                raise UserError(
-                    f"the captioner {captioner} cannot be loaded ({type(error).__name__}: {why}): name another image-text-to-text checkpoint, "
-                    f"python caption_generation.py --captioner {SMALLER}, or keep the captions there are, --captioner existing"
-                ) from error
-    return None
+    dtype = torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
+    processor = AutoProcessor.from_pretrained(
+        name, local_files_only=is_offline, trust_remote_code=False
+    )
+    model = AutoModelForImageTextToText.from_pretrained(
+        name, dtype=dtype, local_files_only=is_offline, trust_remote_code=False
+    )
+    if not hasattr(processor, "tokenizer"):
+        raise ValueError("it has no tokenizer")
+    return LoadedCaptioner(processor, model.to(device).eval())
 
 
-def caption_pictures(pictures, prompts, processor, model, max_new_tokens):
-    """B pictures and prompts -> B raw captions without their prompts, each with whether it was cut off. Deterministic; a row does not
-    depend on the others (with BLIP-1 only where all prompts are equal)."""
+def caption_pictures(
+    pictures: Sequence[Image.Image],
+    prompts: Sequence[str],
+    captioner: LoadedCaptioner,
+    *,
+    max_new_tokens: int,
+) -> list[tuple[str, bool]]:
+    """B RGB pictures and prompts -> B captions without their prompts, each with whether it is cut.
+
+    Deterministic; a row does not depend on the others (with BLIP-1 only where all prompts are
+    equal).
+    """
     import torch
 
-    family = model.config.model_type
-    # the new words follow the prompt at once
+    processor = captioner.processor
+    model = captioner.model
+    # The new words follow the prompt at once.
     processor.tokenizer.padding_side = "left"
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    # plain captioners tend to repeat themselves
-    search = {"num_beams": BEAMS, "repetition_penalty": 1.2}
-    if getattr(processor, "chat_template", None):
-        asked = [
-            [
-                {
-                    "role": "user",
-                    "content": [
-                        {"type": "image", "image": picture},
-                        {"type": "text", "text": CAPTION_QUESTION.format(prompt)},
-                    ],
-                }
-            ]
-            for picture, prompt in zip(pictures, prompts)
-        ]
-        inputs = processor.apply_chat_template(
-            asked,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True},
-        )
-        # chat models do not, and a penalty would weigh against the words that the question asks
-        # for
+    if is_chat(processor):
+        inputs = chat_inputs(pictures, prompts, processor)
+        # Chat models do not repeat themselves, and a penalty would weigh against the words that
+        # the question asks for.
         search = {"num_beams": 1}
     else:
-        text = ["<CAPTION>"] * len(prompts) if family == "florence2" else prompts
-        inputs = processor(images=pictures, text=text, padding=True, return_tensors="pt")
-    # casts the float tensors only
+        inputs = plain_inputs(pictures, prompts, captioner)
+        # Plain captioners tend to repeat themselves.
+        search = {"num_beams": BEAMS, "repetition_penalty": 1.2}
+    # This casts the float tensors only.
     inputs = inputs.to(model.device, model.dtype)
     with torch.inference_mode():
-        # (B, T)
-        tokens = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, **search)
-    decoder_only = (
-        model.config.use_decoder_only_language_model
-        if family == "blip-2"
-        else not model.config.is_encoder_decoder and family != "blip"
-    )
-    if decoder_only:
-        # the answer starts with the question
-        tokens = tokens[:, inputs["input_ids"].shape[1] :]
-    captions = [
-        caption.strip() for caption in processor.batch_decode(tokens, skip_special_tokens=True)
-    ]
-    # starts with the prompt too, but one token off: strip the text
-    if family == "blip":
-        captions = [
-            caption[len(prompt) :].strip()
-            if caption.lower().startswith(prompt.lower())
-            else caption
-            for caption, prompt in zip(captions, prompts)
-        ]
-    # whoever had finished ends in an end mark or in padding
+        tokens = model.generate(  # (B, T)
+            **inputs, max_new_tokens=max_new_tokens, do_sample=False, **search
+        )
+    if repeats_input(model.config):
+        tokens = tokens[:, inputs["input_ids"].shape[1] :]  # (B, new)
+    captions = processor.batch_decode(tokens, skip_special_tokens=True)
+    captions = [caption.strip() for caption in captions]
+    # Its answer starts with the prompt too, but one token off: the text goes, not the tokens.
+    if model.config.model_type == "blip":
+        captions = [without_prompt(caption, prompt) for caption, prompt in zip(captions, prompts)]
+    # A finished caption ends in an end mark or in padding.
     ends = set(processor.tokenizer.all_special_ids)
     return [(caption, row[-1] not in ends) for caption, row in zip(captions, tokens.tolist())]
 
 
-def by_checkpoint(todo, collection, captioner, config):
-    """-> iterator of (row, raw caption, whether it was cut off), batch by batch; the captioner is loaded at once."""
+def is_chat(processor: Any) -> bool:
+    """True for models that are asked a question instead of given the first words."""
+    return bool(getattr(processor, "chat_template", None))
+
+
+def chat_inputs(pictures: Sequence[Image.Image], prompts: Sequence[str], processor: Any) -> Any:
+    """B pictures and prompts -> the tensors of B questions in the model's chat template."""
+    chats = []
+    for picture, prompt in zip(pictures, prompts):
+        content = [
+            {"type": "image", "image": picture},
+            {"type": "text", "text": CAPTION_QUESTION.format(prompt)},
+        ]
+        chats.append([{"role": "user", "content": content}])
+    return processor.apply_chat_template(
+        chats,
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+        processor_kwargs={"padding": True},
+    )
+
+
+def plain_inputs(
+    pictures: Sequence[Image.Image], prompts: Sequence[str], captioner: LoadedCaptioner
+) -> Any:
+    """B pictures and prompts -> the tensors of B captions to be continued."""
+    text = list(prompts)
+    # Florence-2 knows tasks instead of prompts.
+    if captioner.model.config.model_type == "florence2":
+        text = ["<CAPTION>"] * len(text)
+    return captioner.processor(images=list(pictures), text=text, padding=True, return_tensors="pt")
+
+
+def repeats_input(model_config: Any) -> bool:
+    """True where generated tokens start with those of the prompt: decoder-only language models."""
+    if model_config.model_type == "blip-2":
+        return model_config.use_decoder_only_language_model
+    return not model_config.is_encoder_decoder and model_config.model_type != "blip"
+
+
+def without_prompt(caption: str, prompt: str) -> str:
+    """The caption behind its prompt, if it begins with it in any case of letters."""
+    if caption.lower().startswith(prompt.lower()):
+        return caption[len(prompt) :].strip()
+    return caption
+
+
+def captions_by_checkpoint(
+    jobs: Sequence[CaptionJob], captioner: str, config: CaptionConfig
+) -> Iterator[Caption]:
+    """Captions of all jobs, batch by batch; the checkpoint is loaded before this returns."""
     if captioner not in PARAMETERS:
-        # a wrong name should not wait for torch
+        # A wrong name does not wait for torch.
         is_here(captioner)
-    device = pick_caption_device(config.device)
-    if device == "cpu" and captioner in PARAMETERS:
-        estimate_captioning(captioner, PARAMETERS[captioner], len(todo), config.max_new_tokens)
-    processor, model = load_captioner(captioner, device)
-    if device == "cpu" and captioner not in PARAMETERS:
-        estimate_captioning(
-            captioner,
-            sum(weight.numel() for weight in model.parameters()),
-            len(todo),
-            config.max_new_tokens,
-        )
+    # Here, because it loads torch.
+    from oneseed.device import pick_device_of_rank
 
-    def batches():
-        # BLIP-1 knows no padding of prompts
-        for prompt, alike in groupby(sorted(todo, key=prompt_of), key=prompt_of):
-            alike = list(alike)
-            for start in range(0, len(alike), config.batch_size):
-                batch = alike[start : start + config.batch_size]
-                pictures = [
-                    Image.open(collection.resized / row["filename"]).convert("RGB") for row in batch
-                ]
-                for row, (caption, cut) in zip(
-                    batch,
-                    caption_pictures(
-                        pictures, [prompt] * len(batch), processor, model, config.max_new_tokens
-                    ),
-                ):
-                    yield row, caption, cut
+    device = pick_device_of_rank(config.device)
+    parameters = PARAMETERS.get(captioner)
+    on_cpu = device.type == "cpu"
+    if on_cpu and parameters:
+        print_estimate(captioner, parameters, len(jobs), tokens=config.max_new_tokens)
+    loaded = load_captioner(captioner, device)
+    if on_cpu and not parameters:
+        parameters = sum(weight.numel() for weight in loaded.model.parameters())
+        print_estimate(captioner, parameters, len(jobs), tokens=config.max_new_tokens)
+    return each_caption(jobs, loaded, config)
 
-    return batches()
+
+def each_caption(
+    jobs: Sequence[CaptionJob], captioner: LoadedCaptioner, config: CaptionConfig
+) -> Iterator[Caption]:
+    """Captions in batches of equal prompts, because BLIP-1 knows no padding of prompts."""
+
+    def prompt_of_job(job: CaptionJob) -> str:
+        return job.prompt
+
+    for prompt, same_prompt in groupby(sorted(jobs, key=prompt_of_job), key=prompt_of_job):
+        for batch in chunks(list(same_prompt), config.batch_size):
+            pictures = [Image.open(job.picture).convert("RGB") for job in batch]
+            prompts = [prompt] * len(batch)
+            captions = caption_pictures(
+                pictures, prompts, captioner, max_new_tokens=config.max_new_tokens
+            )
+            for job, (text, is_cut) in zip(batch, captions):
+                yield Caption(job.row, text, is_cut)

@@ -1,275 +1,161 @@
-"""How good the captions are, and a page that shows them.
+"""How good a collection's captions are, in numbers, whoever wrote them.
 
-How good a collection's captions are, as numbers and as a page to look at. Both read the finished pairs, whoever wrote them.
+    # {id: what to look at}, such as ["duplicate", "generic", "cut off"], mostly []
+    flags = find_flags(rows, cut_ids)
+    # what <style>_quality.json holds
+    numbers = quality_numbers(rows, flags, known_ids)
 
-    flags = find_flags(rows, cut)                                       # {id: ["duplicate", "generic", "cut off"], mostly []}
-    numbers = quality(rows, flags, known)                               # what <style>_quality.json holds
-    write_review("sheet.html", rows, flags, numbers, resized)           # one file that asks nothing of any other host
-
-Generic: a caption with fewer than two content words after "An engraving of", or one that more than 1 % of the pictures (and more than two) share.
+A caption is generic where it has fewer than two content words behind "An engraving of", or where
+more than 1 % of the pictures, and more than two, share it.
 """
 
-import base64
-import hashlib
-import html
-import io
 import re
 from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from statistics import median
 from textwrap import shorten
+from typing import Any
 
-from PIL import Image
+from oneseed.dataset.jsonl import Row
 
-from oneseed.files import write_text
+# ids -> what to look at
+Flags = dict[str, list[str]]
 
-# pictures on the page
-MAX_SHOWN = 300
-# shares that are worth a warning
-MAX_SHARE = {"duplicate": 0.10, "generic": 0.20, "cut off": 0.05}
+DUPLICATE = "duplicate"
+GENERIC = "generic"
+CUT_OFF = "cut off"
+# shares of the captions above which a warning is due
+MAX_SHARE = {DUPLICATE: 0.10, GENERIC: 0.20, CUT_OFF: 0.05}
 WARNINGS = {
-    "duplicate": "{:.0%} of the captions stand at more than one picture; look with --review, or let another --captioner write with --recaption",
-    "generic": "{:.0%} of the captions say little beyond the medium; look with --review, or let a larger --captioner write with --recaption",
-    "cut off": "{:.0%} of the captions that a captioner wrote end where --max-new-tokens cut them off; --recaption with a larger --max-new-tokens writes those anew",
+    DUPLICATE: "{:.0%} of the captions stand at more than one picture; look with --review, or let "
+    "another --captioner write with --recaption",
+    GENERIC: "{:.0%} of the captions say little beyond the medium; look with --review, or let a "
+    "larger --captioner write with --recaption",
+    CUT_OFF: "{:.0%} of the captions that a captioner wrote end where --max-new-tokens cut them "
+    "off; --recaption with a larger --max-new-tokens writes those anew",
 }
+# begins the lines that warn
+WARNING_MARK = "warning: "
+# a caption with fewer of them is generic
+MIN_CONTENT_WORDS = 2
+# a caption that more pictures share is generic, where they are also more than one in a hundred
+MAX_GENERIC_COUNT = 2
+# characters of a caption in a line for a terminal
+MAX_EXAMPLE_LENGTH = 90
+
 LEAD = re.compile(r"An? \w+ (?:of|depicting|showing)\s+")
 QUALITY_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-EMPTY_WORDS = {
-    "a",
-    "an",
-    "the",
-    "of",
-    "in",
-    "on",
-    "at",
-    "by",
-    "to",
-    "from",
-    "with",
-    "without",
-    "and",
-    "or",
-    "for",
-    "into",
-    "onto",
-    "over",
-    "under",
-    "near",
-    "beside",
-    "behind",
-    "before",
-    "after",
-    "between",
-    "through",
-    "is",
-    "are",
-    "was",
-    "were",
-    "be",
-    "being",
-    "been",
-    "it",
-    "its",
-    "his",
-    "her",
-    "their",
-    "this",
-    "that",
-    "these",
-    "those",
-    "there",
-    "some",
-    "very",
-    "as",
-    "while",
-    "who",
-    "which",
-}
+FUNCTION_WORDS = (
+    "a an the of in on at by to from with without and or for into onto over under near "
+    "beside behind before after between through is are was were be being been it its his "
+    "her their this that these those there some very as while who which"
+)
+EMPTY_WORDS = frozenset(FUNCTION_WORDS.split())
 
 
-def content_words(caption):
-    """What a caption says beyond the medium: "An engraving of a man with a hat" -> ["man", "hat"]."""
-    return [
-        word
-        for word in QUALITY_WORD.findall(LEAD.sub("", caption, count=1).lower())
-        if word not in EMPTY_WORDS
-    ]
+def split_words(caption: str) -> list[str]:
+    """All words in lower case; "King's" and "half-timbered" are one each."""
+    return QUALITY_WORD.findall(caption.lower())
 
 
-def find_flags(rows, cut=()):
-    """Rows -> {id: what to look at}. cut: ids of captions that ran into the length limit."""
+def content_words(caption: str) -> list[str]:
+    """What a caption says beyond the medium: "An engraving of a man with a hat" -> man, hat."""
+    said = LEAD.sub("", caption, count=1)
+    return [word for word in split_words(said) if word not in EMPTY_WORDS]
+
+
+def find_flags(rows: Sequence[Row], cut_ids: Collection[str] = ()) -> Flags:
+    """What to look at in each row's caption. cut_ids: of captions that met the length limit."""
     counts = Counter(row["caption"] for row in rows)
-    many = max(2, len(rows) / 100)
-    generic = {
-        caption
-        for caption, count in counts.items()
-        if count > many or len(content_words(caption)) < 2
-    }
-    return {
-        row["id"]: [
-            name
-            for name, true in (
-                ("duplicate", counts[row["caption"]] > 1),
-                ("generic", row["caption"] in generic),
-                ("cut off", row["id"] in cut),
-            )
-            if true
-        ]
-        for row in rows
-    }
-
-
-def quality(rows, flags, known=()):
-    """Rows and their flags -> the numbers. known: ids of captions of which it is known whether they were cut off."""
-    lengths = []
-    vocabulary = set()
+    max_count = max(MAX_GENERIC_COUNT, len(rows) / 100)
+    flags = {}
     for row in rows:
-        words = QUALITY_WORD.findall(row["caption"].lower())
-        lengths.append(len(words))
-        vocabulary.update(words)
-    often, times = Counter(row["caption"] for row in rows).most_common(1)[0]
-    count = Counter(flag for found in flags.values() for flag in found)
-    of = {"duplicate": len(rows), "generic": len(rows), "cut off": len(known)}
-    share = {name: round(count[name] / (of[name] or 1), 4) for name in of}
+        caption = row["caption"]
+        is_generic = counts[caption] > max_count or len(content_words(caption)) < MIN_CONTENT_WORDS
+        found = {
+            DUPLICATE: counts[caption] > 1,
+            GENERIC: is_generic,
+            CUT_OFF: row["id"] in cut_ids,
+        }
+        flags[row["id"]] = [flag for flag, is_set in found.items() if is_set]
+    return flags
+
+
+def quality_numbers(
+    rows: Sequence[Row], flags: Flags, known_ids: Collection[str] = ()
+) -> dict[str, Any]:
+    """The numbers of <style>_quality.json.
+
+    known_ids: of captions of which it is known whether they were cut off.
+    """
+    flag_counts = Counter(flag for found in flags.values() for flag in found)
+    totals = {DUPLICATE: len(rows), GENERIC: len(rows), CUT_OFF: len(known_ids)}
+    shares = {flag: round(flag_counts[flag] / (total or 1), 4) for flag, total in totals.items()}
+    most_frequent, times = Counter(row["caption"] for row in rows).most_common(1)[0]
+    generic = (row["caption"] for row in rows if GENERIC in flags[row["id"]])
+    lengths = [len(split_words(row["caption"])) for row in rows]
+    vocabulary: set[str] = set()
+    for row in rows:
+        vocabulary.update(split_words(row["caption"]))
+    sources = Counter(row.get("captioner", "own") for row in rows)
     return {
         "pairs": len(rows),
-        "sources": dict(Counter(row.get("captioner", "own") for row in rows).most_common()),
+        "sources": dict(sources.most_common()),
         "words": {"least": min(lengths), "median": median(lengths), "most": max(lengths)},
         "vocabulary": len(vocabulary),
         "duplicate": {
-            "count": count["duplicate"],
-            "share": share["duplicate"],
-            "most_frequent": often if times > 1 else None,
+            "count": flag_counts[DUPLICATE],
+            "share": shares[DUPLICATE],
+            "most_frequent": most_frequent if times > 1 else None,
             "times": times,
         },
         "generic": {
-            "count": count["generic"],
-            "share": share["generic"],
-            "example": next(
-                (row["caption"] for row in rows if "generic" in flags[row["id"]]), None
-            ),
+            "count": flag_counts[GENERIC],
+            "share": shares[GENERIC],
+            "example": next(generic, None),
         },
-        "cut_off": {"count": count["cut off"], "share": share["cut off"], "known": len(known)},
+        "cut_off": {
+            "count": flag_counts[CUT_OFF],
+            "share": shares[CUT_OFF],
+            "known": len(known_ids),
+        },
         "warnings": [
-            WARNINGS[name].format(share[name]) for name in of if share[name] > MAX_SHARE[name]
+            WARNINGS[flag].format(share)
+            for flag, share in shares.items()
+            if share > MAX_SHARE[flag]
         ],
     }
 
 
-def quality_lines(numbers):
-    """The numbers in lines for a terminal."""
-    duplicate, generic, cut, words = (
-        numbers[name] for name in ("duplicate", "generic", "cut_off", "words")
-    )
-    yield f"words per caption: {words['least']} to {words['most']}, median {words['median']:g}; {numbers['vocabulary']:,} different words"
+def quality_lines(numbers: dict[str, Any]) -> Iterator[str]:
+    """The numbers in lines for a terminal, the warnings last."""
+    words = numbers["words"]
     yield (
-        f"captions that other pictures have too: {duplicate['count']:,} ({duplicate['share']:.1%})"
-        + (
-            f"; {duplicate['times']:,} times “{shorten(duplicate['most_frequent'], 90, placeholder=' …')}”"
-            if duplicate["count"]
-            else ""
-        )
+        f"words per caption: {words['least']} to {words['most']}, median {words['median']:g}; "
+        f"{numbers['vocabulary']:,} different words"
     )
-    yield f"captions that say little: {generic['count']:,} ({generic['share']:.1%})" + (
-        f", such as “{shorten(generic['example'], 90, placeholder=' …')}”"
-        if generic["count"]
-        else ""
-    )
-    if cut["known"]:
-        yield f"captions cut off: {cut['count']:,} of {cut['known']:,}"
-    yield from (f"warning: {warning}" for warning in numbers["warnings"])
+    duplicate = numbers["duplicate"]
+    line = f"captions that other pictures have too: {counted(duplicate)}"
+    if duplicate["count"]:
+        line += f"; {duplicate['times']:,} times {excerpt(duplicate['most_frequent'])}"
+    yield line
+    generic = numbers["generic"]
+    line = f"captions that say little: {counted(generic)}"
+    if generic["count"]:
+        line += f", such as {excerpt(generic['example'])}"
+    yield line
+    cut_off = numbers["cut_off"]
+    if cut_off["known"]:
+        yield f"captions cut off: {cut_off['count']:,} of {cut_off['known']:,}"
+    for warning in numbers["warnings"]:
+        yield WARNING_MARK + warning
 
 
-REVIEW_STYLE = """:root { --paper: #fdfcf9; --ink: #191612; --faded: #665f55; --rule: #cfc8bb; --plate: #fff; --alarm: #8c1c13; color-scheme: light dark }
-@media (prefers-color-scheme: dark) { :root { --paper: #161412; --ink: #ece6da; --faded: #a59d90; --rule: #453f37; --alarm: #f0978d } }
-body { font: 17px/1.5 Georgia, 'Times New Roman', Times, serif; max-width: 58rem; margin: 0 auto; padding: 3rem 1.5rem; color: var(--ink); background: var(--paper) }
-header { border-bottom: 5px double var(--ink); padding-bottom: 1.4rem } h1 { font-size: clamp(1.8rem, 5vw, 2.8rem); font-weight: 400; line-height: 1.15; margin: 0 0 .8rem }
-header p { margin: 0 0 .2rem; color: var(--faded) } header .warning { color: var(--alarm); margin-top: .6rem }
-h2 { font-weight: 400; font-size: 1.5rem; margin: 2.2rem 0 .8rem } h2 small { color: var(--faded); font-style: italic; font-size: 1rem }
-article { display: grid; grid-template-columns: 11rem 1fr; gap: 1.6rem; padding: 1.3rem 0; border-top: 1px solid var(--rule); break-inside: avoid }
-.plate { background: var(--plate); border: 1px solid var(--ink); padding: .4rem; align-self: start; color: #665f55; font-size: .85rem }
-img { display: block; width: 100%; height: auto } .caption { font-size: 1.2rem; line-height: 1.4; margin: 0 0 .5rem; overflow-wrap: anywhere }
-.about { margin: 0; color: var(--faded); font-size: .92rem; overflow-wrap: anywhere } .flag { color: var(--alarm); font-style: italic }
-@media (max-width: 34rem) { article { grid-template-columns: 6.5rem 1fr; gap: 1rem } .caption { font-size: 1.05rem } }"""
+def counted(number: dict[str, Any]) -> str:
+    """Count and share: "12 (1.4%)"."""
+    return f"{number['count']:,} ({number['share']:.1%})"
 
 
-def image_tag(path):
-    """Prepared picture -> its <img>, a small JPEG inside; words where the file is missing or broken."""
-    try:
-        with Image.open(path, formats=("PNG",)) as image:
-            small = image.convert("L" if image.mode == "L" else "RGB")
-        small.thumbnail((224, 224))
-        file = io.BytesIO()
-        small.save(file, "JPEG", quality=80)
-    except (OSError, SyntaxError, ValueError):
-        return "no picture here"
-    return f'<img alt="" width="{small.width}" height="{small.height}" src="data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}">'
-
-
-def rows_to_show(rows, flags):
-    """The rows that the page shows: flagged ones first, each kind in the fixed order of a hash, so that the same collection gives the same page."""
-    return sorted(
-        rows,
-        key=lambda row: (
-            not flags[row["id"]],
-            hashlib.sha256(f"review {row['id']}".encode()).digest(),
-        ),
-    )[:MAX_SHOWN]
-
-
-def write_review(path, rows, flags, numbers, resized):
-    """One HTML file, pictures inside, without any script. Captions are strangers' text: escaped, and each turns letters around at most within itself."""
-
-    def text(value):
-        return f"<bdi>{html.escape(str(value))}</bdi>"
-
-    shown = rows_to_show(rows, flags)
-    style = rows[0]["style"] if len({row["style"] for row in rows}) == 1 else "all styles"
-    sections = []
-    for title, mine, whole in (
-        ("To look at", [row for row in shown if flags[row["id"]]], sum(map(bool, flags.values()))),
-        (
-            "A sample of the others",
-            [row for row in shown if not flags[row["id"]]],
-            sum(not found for found in flags.values()),
-        ),
-    ):
-        if mine:
-            sections.append(f"<h2>{title} <small>{len(mine):,} of {whole:,}</small></h2>")
-        for row in mine:
-            source = (
-                f"written by {text(row['captioner'])}"
-                if "captioner" in row
-                else "the collection’s own caption"
-            )
-            about = [
-                source,
-                {"train": "training", "val": "validation"}[row["split"]],
-                text(row["filename"]),
-                *(f'<span class="flag">{flag}</span>' for flag in flags[row["id"]]),
-            ]
-            sections.append(
-                f'<article><div class="plate">{image_tag(resized / row["filename"])}</div><div><p class="caption">{text(row["caption"])}</p>'
-                f'<p class="about">{" · ".join(about)}</p></div></article>'
-            )
-    lines = [line for line in quality_lines(numbers) if not line.startswith("warning: ")]
-    write_text(
-        path,
-        "\n".join(
-            [
-                "<!DOCTYPE html>",
-                '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
-                """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">""",
-                f"<title>Captions, {html.escape(style)}</title><style>{REVIEW_STYLE}</style></head><body>",
-                f"<header><h1>{len(rows):,} captions, {text(style)}</h1>",
-                *(f"<p>{text(line)}</p>" for line in lines),
-                *(
-                    f'<p class="warning">{text(warning.partition(";")[0])}</p>'
-                    for warning in numbers["warnings"]
-                ),
-                "</header><main>",
-                *sections,
-                "</main></body></html>",
-                "",
-            ]
-        ),
-    )
+def excerpt(caption: str) -> str:
+    """The beginning of a caption in quotation marks."""
+    return f"“{shorten(caption, MAX_EXAMPLE_LENGTH, placeholder=' …')}”"

@@ -1,4 +1,4 @@
-"""Promises of endpoint.py: any OpenAI-compatible server captions, its troubles are borne or named, and nothing of it is trusted."""
+"""Any OpenAI-compatible server captions; its troubles are borne or named, its words not trusted."""
 
 import json
 import os
@@ -18,8 +18,8 @@ from oneseed.config.captioning import CaptionConfig
 from oneseed.console import flags
 from oneseed.console.command import UserError
 from oneseed.dataset.jsonl import read_jsonl
-from tests.captioning.test_caption_generation import prepared, run_main
-from tests.conftest import chat
+from tests.caption_server import chat
+from tests.captioning.prepared import prepared, run_main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +63,8 @@ def test_as_many_requests_run_at_once_as_the_batch_is_large(tmp_path, caption_se
     caption_server.replies["all"] = lambda picture: together.wait() * 0 or None
     prepared(tmp_path, 12, caption="", pictures=True)
     run_main(tmp_path, captioner=caption_server.url, batch_size=4)
-    assert caption_server.most == 4 and len(caption_server.questions()) == 12
+    assert caption_server.most == 4
+    assert len(caption_server.questions()) == 12
 
 
 def test_a_busy_slow_or_failing_server_is_asked_again(tmp_path, caption_server, monkeypatch):
@@ -77,10 +78,8 @@ def test_a_busy_slow_or_failing_server_is_asked_again(tmp_path, caption_server, 
     }
     collection = prepared(tmp_path, 4, caption="", pictures=True)
     run_main(tmp_path, captioner=caption_server.url, captioner_model="other", batch_size=1)
-    assert (
-        len({row["caption"] for row in collection.read_metadata()} - {""}) == 4
-        and len(caption_server.questions()) == 9
-    )
+    assert len({row["caption"] for row in collection.read_metadata()} - {""}) == 4
+    assert len(caption_server.questions()) == 9
     assert {body["model"] for body in caption_server.questions()} == {"other"}
 
 
@@ -113,7 +112,9 @@ def test_a_server_that_cannot_caption_is_named_in_one_sentence(case, tmp_path, c
     with pytest.raises(UserError, match=words) as caught:
         run_main(tmp_path, captioner=caption_server.url, batch_size=2)
     sentence = str(caught.value)
-    assert sentence.isprintable() and "Traceback" not in sentence and caught.value.code == 2
+    assert sentence.isprintable()
+    assert "Traceback" not in sentence
+    assert caught.value.code == 2
     assert len(caption_server.questions()) <= endpoint.MAX_FAILURES + 3, (
         "a server that declines everything is asked for a few pictures, not for all"
     )
@@ -125,21 +126,20 @@ def test_one_picture_without_an_answer_does_not_stop_the_run(tmp_path, caption_s
     collection = prepared(tmp_path, 8, caption="", pictures=True)
     run_main(tmp_path, captioner=caption_server.url, batch_size=1)
     said = capsys.readouterr().out
-    assert (
-        "without an answer: 1 of 8 pictures" in said
-        and "too large" in said
-        and "left out for want of a caption: 3 of 8" in said
-    )
+    assert "without an answer: 1 of 8 pictures" in said
+    assert "too large" in said
+    assert "left out for want of a caption: 3 of 8" in said
     run_main(tmp_path, captioner=caption_server.url, batch_size=1)
-    assert (
-        len(caption_server.questions()) == 9
-        and sum(bool(row["caption"]) for row in collection.read_metadata()) == 6
-    )
+    assert len(caption_server.questions()) == 9
+    assert sum(bool(row["caption"]) for row in collection.read_metadata()) == 6
     assert len(read_jsonl(tmp_path / "captions" / "engraving_generated.jsonl")) == 8
 
 
 def test_answers_are_strangers_text(tmp_path, caption_server):
-    hostile = '<think>a castle?\n</think>\n**"An engraving of a \x1b[31mred\x00 castle\u202e\nand <script>alert(1)</script>"**'
+    hostile = (
+        '<think>a castle?\n</think>\n**"An engraving of a \x1b[31mred\x00 castle\u202e\n'
+        'and <script>alert(1)</script>"**'
+    )
     caption_server.replies["all"] = (200, chat(hostile, "length"))
     collection = prepared(tmp_path, 2, caption="", pictures=True)
     run_main(tmp_path, captioner=caption_server.url)
@@ -187,14 +187,12 @@ def test_each_captioner_goes_on_where_it_stood(tmp_path, caption_server):
         lambda: [body["model"] for body in caption_server.questions()].count,
     )
     run_main(tmp_path, captioner=caption_server.url, captioner_model="other")
-    assert asked()("other") == 8 and {row["captioner"] for row in collection.read_metadata()} == {
-        "other"
-    }
+    assert asked()("other") == 8
+    assert {row["captioner"] for row in collection.read_metadata()} == {"other"}
     before = asked()("tiny-vl")
     run_main(tmp_path, captioner=caption_server.url, recaption=True)
-    assert asked()("tiny-vl") == before + 5 and {
-        row["captioner"] for row in collection.read_metadata()
-    } == {"tiny-vl"}
+    assert asked()("tiny-vl") == before + 5
+    assert {row["captioner"] for row in collection.read_metadata()} == {"tiny-vl"}
 
 
 def test_shards_share_the_work_of_a_server(tmp_path, caption_server, capsys):
@@ -207,11 +205,9 @@ def test_shards_share_the_work_of_a_server(tmp_path, caption_server, capsys):
         capsys.readouterr().out.strip().splitlines()[-1].partition("gathers them: ")[2]
     )
     (config,) = flags.parse_configs(CaptionConfig, description="", argv=command[2:])
-    assert (
-        not caption_generation.main(config)
-        and len(caption_server.questions()) == 10
-        and all(row["caption"] for row in collection.read_metadata())
-    )
+    assert not caption_generation.main(config)
+    assert len(caption_server.questions()) == 10
+    assert all(row["caption"] for row in collection.read_metadata())
 
 
 def test_the_key_is_not_sent_to_where_a_server_points(tmp_path, caption_server, monkeypatch):
@@ -228,11 +224,11 @@ def test_the_key_is_not_sent_to_where_a_server_points(tmp_path, caption_server, 
 def test_what_a_server_has_captioned_needs_no_server_any_more(tmp_path, caption_server):
     collection = prepared(tmp_path, 5, caption="", pictures=True)
     run_main(tmp_path, captioner=caption_server.url)
-    told = [row["caption"] for row in collection.read_metadata()]
+    captions = [row["caption"] for row in collection.read_metadata()]
     caption_server.close()
     prepared(tmp_path, 5, caption="")
     run_main(tmp_path, captioner=caption_server.url, captioner_model="tiny-vl")
-    assert [row["caption"] for row in collection.read_metadata()] == told
+    assert [row["caption"] for row in collection.read_metadata()] == captions
 
 
 def script(*flags, **more):
@@ -246,7 +242,7 @@ def script(*flags, **more):
 
 
 def test_ctrl_c_does_not_wait_for_a_slow_answer(tmp_path, caption_server):
-    """Ordinary threads are waited for at the end of a program: five minutes, had the server taken them."""
+    """Ordinary threads are waited for at the end of a program, here as long as the server takes."""
     caption_server.replies["all"] = lambda picture: time.sleep(120)
     prepared(tmp_path, 5, caption="", pictures=True)
     running = script("--captioner", caption_server.url, "--data", str(tmp_path))
@@ -254,11 +250,13 @@ def test_ctrl_c_does_not_wait_for_a_slow_answer(tmp_path, caption_server):
     running.send_signal(signal.SIGINT)
     begin = time.monotonic()
     _, error = running.communicate(timeout=110)
-    assert (
-        running.returncode == 130
-        and "finished work is kept" in error
-        and time.monotonic() - begin < 60
-    )
+    assert running.returncode == 130
+    assert "finished work is kept" in error
+    assert time.monotonic() - begin < 60
+
+
+def captions_in(log):
+    return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
 def wait_until(true, seconds=120):
@@ -288,16 +286,19 @@ def test_a_run_killed_at_any_moment_loses_no_caption_and_writes_none_twice(
     log = tmp_path / "captions" / "engraving_generated.jsonl"
     for kill in range(kills):
         running = script(*flags)
-        wait_until(lambda: log.exists() and log.read_bytes().count(b"\n") > 9 * kill)
+        wait_until(lambda count=9 * kill: captions_in(log) > count)
         running.kill()
         running.communicate()
-        assert running.returncode == -signal.SIGKILL and not collection.train.exists()
+        assert running.returncode == -signal.SIGKILL
+        assert not collection.train.exists()
     before = [row["id"] for row in read_jsonl(log, torn=True)]
     running = script(*flags)
     running.communicate(timeout=300)
     rows = collection.read_metadata()
     after = [row["id"] for row in read_jsonl(log)]
-    assert running.returncode == 0 and len(before) < count and after[: len(before)] == before
+    assert running.returncode == 0
+    assert len(before) < count
+    assert after[: len(before)] == before
     assert sorted(after) == sorted(row["id"] for row in rows), "each picture once, none lost"
     assert all(
         row["caption"].endswith(

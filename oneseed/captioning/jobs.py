@@ -1,0 +1,60 @@
+"""What a captioner is asked, and what it answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import Row
+from oneseed.dataset.wording import clean_caption, prompt_of
+
+CAPTION_QUESTION = "Describe it in one sentence that begins: {}"
+# characters
+MAX_QUOTE_LENGTH = 160
+
+
+@dataclass(frozen=True)
+class CaptionJob:
+    """A picture without a caption."""
+
+    # of the metadata
+    row: Row
+    # PNG file
+    picture: Path
+    # how the caption should begin: "an engraving of"
+    prompt: str
+
+    @property
+    def question(self) -> str:
+        """The prompt as a sentence for models that are asked in words."""
+        return CAPTION_QUESTION.format(self.prompt)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A captioner's answer."""
+
+    row: Row
+    # as the captioner wrote it; "" where it had nothing to say
+    text: str
+    # whether it ended at the length limit
+    is_cut: bool
+
+
+def caption_jobs(rows: Sequence[Row], collection: Collection) -> list[CaptionJob]:
+    """A job for each row. UserError where a picture is missing."""
+    jobs = [CaptionJob(row, collection.resized / row["filename"], prompt_of(row)) for row in rows]
+    for job in jobs:
+        if not job.picture.exists():
+            raise UserError(
+                f"{job.picture} is missing; prepare the pictures again: "
+                f"python dataset_preparation.py --style {collection.style} --source …"
+            )
+    return jobs
+
+
+def quote_answer(value: Any) -> str:
+    """A stranger's text inside a sentence of ours: one short line without invisible characters."""
+    return clean_caption(str(value))[:MAX_QUOTE_LENGTH]

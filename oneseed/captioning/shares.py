@@ -1,0 +1,60 @@
+"""Shares of the pictures, for captioners on several machines or processes side by side."""
+
+import hashlib
+import os
+import shlex
+
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.options import parse_shard
+from oneseed.console.command import UserError
+
+# (i, n): share i of n, from 1 to n
+Share = tuple[int, int]
+
+
+def share_of(config: CaptionConfig) -> Share | None:
+    """The share that this run captions alone, by --shard or as one of torchrun's ranks.
+
+    None where it captions all pictures and gathers what the shares wrote.
+    """
+    ranks = int(os.environ.get("WORLD_SIZE") or 1)
+    if config.shard and ranks > 1:
+        raise UserError("torchrun shares the pictures out itself: leave --shard out")
+    if ranks > 1:
+        return int(os.environ["RANK"]) + 1, ranks
+    return parse_shard(config.shard) if config.shard else None
+
+
+def in_share(row_id: str, i: int, n: int) -> bool:
+    """True for one i of 1 … n, whatever pictures come or go."""
+    digest = hashlib.sha256(f"shard {row_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % n == i - 1
+
+
+def gathering_command(config: CaptionConfig, server_model: str = "") -> str:
+    """The command that makes pairs of what all shares wrote.
+
+    server_model: the model that the server named, so that the command need not ask it.
+    """
+    values = {
+        "style": config.style,
+        "captioner": config.captioner,
+        "captioner-model": server_model or config.captioner_model,
+        "max-new-tokens": config.max_new_tokens,
+        "max-samples": config.max_samples,
+        "data": config.data,
+    }
+    defaults = {
+        "captioner": CaptionConfig.captioner,
+        "captioner-model": CaptionConfig.captioner_model,
+        "max-new-tokens": CaptionConfig.max_new_tokens,
+        "max-samples": CaptionConfig.max_samples,
+        "data": CaptionConfig.data,
+    }
+    words = ["python caption_generation.py"]
+    for name, value in values.items():
+        if value != defaults.get(name):
+            words.append(f"--{name} {shlex.quote(str(value))}")
+    if config.recaption:
+        words.append("--recaption")
+    return " ".join(words)
