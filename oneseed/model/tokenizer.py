@@ -1,78 +1,93 @@
-"""One vocabulary: byte-level BPE.
+"""One vocabulary: a byte-level BPE tokenizer for anything in UTF-8.
 
-One byte-level BPE tokenizer for captions, code and anything else in UTF-8: every string can be encoded, none needs UNK.
+Every string can be encoded, none needs UNK.
 
-tokenizer = Tokenizer.train(["An engraving of a ship."], vocab_size=8000)
-tokenizer.decode(tokenizer.encode("An engraving of a ship.", 100))
+    tokenizer = Tokenizer.train(["An engraving of a ship."], vocab_size=8000)
+    tokenizer.decode(tokenizer.encode("An engraving of a ship.", 100))
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+# the marks, the first entries of every vocabulary
 PAD = 0
 START = 1
 END = 2
 UNK = 3
+MARKS = ["<pad>", "<start>", "<end>", "<unk>"]
 
 
 class Tokenizer:
-    """Wraps a `tokenizers.Tokenizer`; ids 0 to 3 are PAD, START, END and UNK. len() is the number of entries in use."""
+    """Wraps a `tokenizers.Tokenizer`; len() is the number of entries in use."""
 
-    def __init__(self, json_text):
+    def __init__(self, json_text: str) -> None:
+        """json_text: the vocabulary as the library writes it."""
         from tokenizers import Tokenizer as Library
 
         self.json = json_text
         self.bpe = Library.from_str(json_text)
 
     @classmethod
-    def train(cls, texts, vocab_size):
-        """Merge frequent neighbours until `vocab_size` entries (at least 260: four marks and 256 bytes) or nothing occurs twice."""
+    def train(cls, texts: Iterable[str], vocab_size: int) -> "Tokenizer":
+        """Merge frequent neighbours until `vocab_size` entries, or until nothing occurs twice.
+
+        There are at least 260 entries: four marks and 256 bytes.
+        """
         from tokenizers import Tokenizer as Library
         from tokenizers import decoders, models, pre_tokenizers, trainers
 
         library = Library(models.BPE())
         library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         library.decoder = decoders.ByteLevel()
-        library.train_from_iterator(
-            texts,
-            trainers.BpeTrainer(
-                vocab_size=vocab_size,
-                min_frequency=2,
-                special_tokens=["<pad>", "<start>", "<end>", "<unk>"],
-                show_progress=False,
-                initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            ),
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            min_frequency=2,
+            special_tokens=MARKS,
+            show_progress=False,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         )
+        library.train_from_iterator(texts, trainer)
         return cls(library.to_str())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.bpe.get_vocab_size()
 
-    def encode(self, text, max_length):
-        """str -> list of ids, START first and END last, at most max_length long (cut at the end, END kept). A mark spelled
-        out in the text ("<end>") is text, not a mark."""
+    def encode(self, text: str, max_length: int) -> list[int]:
+        """Text -> ids, START first and END last, at most max_length long (cut before END).
+
+        A mark spelled out in the text ("<end>") is text, not a mark.
+        """
         self.bpe.encode_special_tokens = True
-        return [START, *self.bpe.encode(text, add_special_tokens=False).ids[: max_length - 2], END]
+        ids = self.bpe.encode(text, add_special_tokens=False).ids
+        return [START, *ids[: max_length - 2], END]
 
-    def decode(self, ids):
+    def decode(self, ids: Iterable[int]) -> str:
         """Ids (START, END, PAD anywhere) -> the text before the first END."""
-        ids = [int(id) for id in ids]
-        ids = ids[: ids.index(END)] if END in ids else ids
-        return self.bpe.decode([id for id in ids if id > UNK])
+        tokens = [int(token) for token in ids]
+        if END in tokens:
+            tokens = tokens[: tokens.index(END)]
+        return self.bpe.decode([token for token in tokens if token > UNK])
 
 
-class Encoded(Sequence):
-    """Texts as lists of ids, each encoded when it is first asked for: all of a large collection would keep training from its first step for seconds."""
+class Encoded(Sequence[list[int]]):
+    """Texts as lists of ids, each encoded when it is first asked for.
 
-    def __init__(self, texts, tokenizer, max_length):
+    To encode all captions of a large collection would delay the first training step by seconds.
+    """
+
+    def __init__(self, texts: Iterable[str], tokenizer: Tokenizer, max_length: int) -> None:
+        """max_length: see Tokenizer.encode."""
         # each a text, or its ids
-        self.told = list(texts)
+        self.items: list[str | list[int]] = list(texts)
         self.tokenizer = tokenizer
         self.max_length = max_length
 
-    def __len__(self):
-        return len(self.told)
+    def __len__(self) -> int:
+        return len(self.items)
 
-    def __getitem__(self, i):
-        if isinstance(self.told[i], str):
-            self.told[i] = self.tokenizer.encode(self.told[i], self.max_length)
-        return self.told[i]
+    def __getitem__(self, i: int) -> list[int]:  # ty: ignore[incompatible-method-override]
+        # a Sequence would take slices too; nobody asks for one
+        item = self.items[i]
+        if isinstance(item, str):
+            item = self.tokenizer.encode(item, self.max_length)
+            self.items[i] = item
+        return item
