@@ -1,17 +1,20 @@
-"""Batches of pictures and captions.
-
-Captioned pictures as batches: the loaders of a prepared collection, and what is done to pictures and captions on the way.
-"""
+"""Batches of pictures and captions: the loaders of a prepared collection."""
 
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch import Tensor
 
-from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS
+from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS, ModelConfig
+from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
+from oneseed.dataset.commands import caption_command, prepare_command
+from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import PixelCache
 from oneseed.model.pixels import to_tensor
 from oneseed.model.tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
@@ -19,184 +22,229 @@ from oneseed.seeds import torch_generator
 from oneseed.synthetic.engravings import attributes
 from oneseed.training import distributed
 
+# where batches are until a trainer says otherwise
+CPU = torch.device("cpu")
+
 # captions that the vocabulary is taken from
 MAX_LEARNT_CAPTIONS = 20_000
+# rows up to which all are taken in their order; of larger collections they are taken at random
+MAX_ROWS_IN_ORDER = 6_000
+# pictures that are copied to a GPU at a time
+COPY_CHUNK = 1_024
 
 
+class Batch(NamedTuple):
+    """Pairs as tensors. Of a batch that several processes share, this process's pairs."""
+
+    # float (b, C, S, S) in [-1, 1]
+    images: Tensor
+    # int64 (b, T), padded with 0
+    tokens: Tensor
+    # int64 (B,) on the CPU: the rows of the loader that the whole batch has
+    rows: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device; the rows stay on the CPU."""
+        return Batch(self.images.to(device), self.tokens.to(device), self.rows)
+
+
+@dataclass(eq=False)
 class PairLoader:
-    """Batches of one split: images float (B, C, S, S) in [-1, 1], tokens int64 (B, T) padded with 0, row numbers (B,).
+    """Batches of one split.
 
-    pixels: uint8 (N, S, S) or (N, S, S, 3), memory-mapped; rows: which of them; tokens: a sequence of id lists, one per row. The order is a
-    function of seed and epoch alone, so a resumed run sees the batches that the uninterrupted one would have seen. The images come on `device`.
+    The order is a function of seed and epoch alone, so that a resumed run sees the batches that
+    the uninterrupted one would have seen.
     """
 
-    device = torch.device("cpu")
+    # uint8 (P, S, S) or (P, S, S, 3): array, often memory-mapped, or tensor on a GPU
+    pixels: Any
+    # int (N,): which of the pixels
+    rows: np.ndarray
+    # a list of token ids for each row
+    tokens: Sequence[list[int]]
+    _: KW_ONLY
+    # rows per batch
+    batch_size: int
+    # of the images: 1 or 3
+    channels: int
+    # of the order
+    seed: int = 0
+    # False: the rows in their order
+    shuffle: bool = False
+    # the name of each row's style; empty: none has one
+    styles: list[str] = field(default_factory=list)
+    # by which the tokens were made; None where no collection is prepared
+    tokenizer: Tokenizer | None = None
+    # where the images of a batch are
+    device: torch.device = CPU
+    # the number of the epoch, from 0
+    epoch: int = 0
 
-    def __init__(
-        self, pixels, rows, tokens, batch_size, channels, seed=0, shuffle=False, styles=None
-    ):
-        self.pixels = pixels
-        self.rows = np.asarray(rows)
-        self.tokens = tokens
-        # the name of each row's style
-        self.styles = styles or [""] * len(rows)
-        self.batch_size = batch_size
-        self.channels = channels
-        self.seed = seed
-        self.shuffle = shuffle
-        self.epoch = 0
+    def __post_init__(self) -> None:
+        self.styles = self.styles or [""] * len(self.rows)
 
-    def __len__(self):
-        # no batch of one
-        return max(
-            1, math.ceil(len(self.rows) / self.batch_size) - (len(self.rows) % self.batch_size == 1)
-        )
+    def __len__(self) -> int:
+        """Batches per epoch. A last row alone is left out: contrast needs two."""
+        full, rest = divmod(len(self.rows), self.batch_size)
+        return max(1, full + 1 if rest > 1 else full)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:
         return self.batches()
 
-    def parts(self):
-        """The positions in `rows` of each batch of this epoch."""
-        order = (
-            torch.randperm(
-                len(self.rows), generator=torch_generator(f"{self.seed} {self.epoch}", "order")
-            )
-            if self.shuffle
-            else torch.arange(len(self.rows))
-        )
-        return order.split(self.batch_size)[: len(self)]
+    def batch_rows(self) -> list[Tensor]:
+        """The rows of each batch of this epoch, int64 (B,) each."""
+        if self.shuffle:
+            generator = torch_generator(f"{self.seed} {self.epoch}", "order")
+            order = torch.randperm(len(self.rows), generator=generator)
+        else:
+            order = torch.arange(len(self.rows))
+        return list(order.split(self.batch_size)[: len(self)])
 
-    def batches(self, first=0):
-        """This epoch's batches from number `first` on; of several processes, this one's slices, which may be empty."""
-        for part in self.parts()[first:]:
-            yield self.batch(part[distributed.local_slice(len(part))].numpy())
+    def batches(self, first: int = 0) -> Iterator[Batch]:
+        """This epoch's batches from number `first` on.
 
-    def batch(self, part):
-        """part: positions in `rows` -> images, tokens, part."""
-        images = to_tensor(self.pixels[self.rows[part]], self.device)  # (B, 1 or 3, S, S)
-        if images.shape[1] != self.channels:
-            images = (
-                images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
-            )
-        told = [self.tokens[i] for i in part]
-        tokens = torch.full((len(part), max(map(len, told), default=2)), PAD)
-        for row, ids in zip(tokens, told):
-            row[: len(ids)] = torch.tensor(ids)
-        return images, tokens, torch.from_numpy(part)
+        Of several processes, each gets its slice of every batch, which may be empty.
+        """
+        for rows in self.batch_rows()[first:]:
+            local = rows[distributed.local_slice(len(rows))]
+            yield self.batch(local.numpy())._replace(rows=rows)
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """The pairs of some rows, int (B,)."""
+        images = to_tensor(self.pixels[self.rows[rows]], self.device)  # (B, 1 or 3, S, S)
+        if images.shape[1] != self.channels and self.channels == 1:
+            images = images.mean(1, keepdim=True)
+        elif images.shape[1] != self.channels:
+            images = images.expand(-1, 3, -1, -1)
+        captions = [self.tokens[row] for row in rows]
+        longest = max(map(len, captions), default=2)
+        tokens = torch.full((len(rows), longest), PAD)  # (B, T)
+        for padded, caption in zip(tokens, captions):
+            padded[: len(caption)] = torch.tensor(caption)
+        return Batch(images, tokens, torch.from_numpy(rows))
+
+    def first_rows(self, count: int) -> Batch:
+        """The pairs of at most so many rows, from the first on."""
+        return self.batch(np.arange(min(count, len(self.rows))))
 
 
-def on_device_if_it_fits(pixels, device):
-    """uint8 array -> the same on a GPU of whose free memory it takes less than half; else as it is."""
+def use_device(train: PairLoader, val: PairLoader, device: torch.device) -> None:
+    """Batches come on this device from now on; the pixels, which both share, move if they fit."""
+    train.device = device
+    val.device = device
+    # none where only memory is estimated
+    if train.pixels is not None:
+        train.pixels = on_device_if_it_fits(train.pixels, device)
+        val.pixels = train.pixels
+
+
+def on_device_if_it_fits(pixels: np.ndarray, device: torch.device) -> np.ndarray | Tensor:
+    """uint8 array -> the same on a GPU, where it takes less than half of the free memory."""
     if device.type != "cuda" or pixels.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
         return pixels
-    there = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
-    for first in range(0, len(pixels), 1024):
-        there[first : first + 1024] = torch.from_numpy(np.array(pixels[first : first + 1024]))
-    return there
+    copied = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
+    for first in range(0, len(pixels), COPY_CHUNK):
+        chunk = slice(first, first + COPY_CHUNK)
+        copied[chunk] = torch.from_numpy(np.array(pixels[chunk]))
+    return copied
 
 
-def create_data_loaders(model_config, config, tokenizer=None):
-    """-> (train, val) PairLoaders of config.style. tokenizer None: one is trained on the training captions. UserError where an
-    earlier stage is missing or made pictures of another size."""
+def sample_rows(loader: PairLoader, count: int, seed: int) -> Tensor:
+    """At most so many rows of a loader, int64 (M,), the same ones every time.
+
+    They are the first of a small collection and random ones of a large one. Fewer are the
+    beginning of more.
+    """
+    total = len(loader.rows)
+    if total <= MAX_ROWS_IN_ORDER:
+        return torch.arange(total)[:count]
+    return torch.randperm(total, generator=torch_generator(seed, "some"))[:count]
+
+
+def create_data_loaders(
+    model_config: ModelConfig, config: TrainConfig, tokenizer: Tokenizer | None = None
+) -> tuple[PairLoader, PairLoader]:
+    """Loaders of the training and the validation pairs of config.style; both know the tokenizer.
+
+    tokenizer None: one is trained on the training captions. UserError where an earlier stage is
+    missing or made pictures of another size.
+    """
     collection = Collection(config.style, config.data)
     train, val = collection.read_captions()
-    size = model_config.image_size
-    source = (
-        " --source builtin"
-        if config.style == "builtin"
-        else f" --style {config.style} --source PATH"
-    )
-    again = f"python dataset_preparation.py{source} --preset {model_config.preset}" + (
-        f" --image-size {size}"
-        if size != PRESETS[model_config.preset].get("image_size", 512)
-        else ""
-    )
-    cache = PixelCache.of(collection, size)
+    remedy = command_to_prepare(model_config, config)
+    cache = PixelCache.of(collection, model_config.image_size)
     if cache is None:
         raise UserError(
-            f"the pictures of {config.style} were not prepared at {size} px; make them with: {again}"
+            f"the pictures of {config.style} were not prepared at {model_config.image_size} px; "
+            f"make them with: {remedy}"
         )
     if missing := [row["filename"] for row in train + val if row["id"] not in cache]:
         raise UserError(
-            f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); write the captions again: "
-            f"python caption_generation.py --style {config.style}"
+            f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); "
+            f"write the captions again: {caption_command(config.style)}"
         )
     if config.max_samples:
         train = train[: config.max_samples]
         val = val[: max(2, config.max_samples // 10)]
     if len(train) < 2 or len(val) < 1:
         raise UserError(
-            f"{len(train)} training and {len(val)} validation pairs are too few to train on; prepare more pictures: {again}"
+            f"{len(train)} training and {len(val)} validation pairs are too few to train on; "
+            f"prepare more pictures: {remedy}"
         )
-    tokenizer = tokenizer or Tokenizer.train(
-        [row["caption"] for row in train[:: math.ceil(len(train) / MAX_LEARNT_CAPTIONS)]],
-        model_config.vocab_size or MAX_OWN_VOCABULARY,
-    )
-    return tuple(
-        PairLoader(
+    if tokenizer is None:
+        step = math.ceil(len(train) / MAX_LEARNT_CAPTIONS)
+        learnt = [row["caption"] for row in train[::step]]
+        tokenizer = Tokenizer.train(learnt, model_config.vocab_size or MAX_OWN_VOCABULARY)
+
+    def loader_of(rows: list[Row], *, shuffle: bool) -> PairLoader:
+        captions = [row["caption"] for row in rows]
+        return PairLoader(
             cache.array,
-            cache.rows(row["id"] for row in rows),
-            Encoded([row["caption"] for row in rows], tokenizer, model_config.max_caption_length),
-            config.batch_size,
-            model_config.channels,
-            config.seed,
-            rows is train,
-            [style_of(row) for row in rows],
+            np.asarray(cache.rows(row["id"] for row in rows)),
+            Encoded(captions, tokenizer, model_config.max_caption_length),
+            batch_size=config.batch_size,
+            channels=model_config.channels,
+            seed=config.seed,
+            shuffle=shuffle,
+            styles=[requested_style(row) for row in rows],
+            tokenizer=tokenizer,
         )
-        for rows in (train, val)
-    ), tokenizer
+
+    return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
 
 
-def style_of(row):
-    """What --style asks for afterwards: the row's own style; in the built-in collection, all engravings, the technique."""
-    return (
-        attributes.claimed(row["caption"].lower(), "technique") or row["style"]
-        if row["style"] == "builtin"
-        else row["style"]
-    )
+def command_to_prepare(model_config: ModelConfig, config: TrainConfig) -> str:
+    """The command that prepares the pictures that these settings need."""
+    command = f"{prepare_command(config.style)} --preset {model_config.preset}"
+    preset_size = PRESETS[model_config.preset].get("image_size", 512)
+    if model_config.image_size != preset_size:
+        command += f" --image-size {model_config.image_size}"
+    return command
 
 
-def drop_words(caption, generator):
-    """A caption with some runs of words left out, as people write prompts."""
-    told = caption.split()
-    # runs of four words on average, kept and left out in turn
-    switch = torch.rand(len(told), generator=generator) < 0.25
-    kept = [
-        word
-        for word, gone in zip(
-            told, switch.cumsum(0) % 2 == int(torch.randint(2, (1,), generator=generator))
-        )
-        if not gone
-    ]
-    return " ".join(kept or told)
+def requested_style(row: Row) -> str:
+    """What --style of inference asks for: the row's own style.
+
+    In the built-in collection, where all are engravings, it is the technique.
+    """
+    if row["style"] != "builtin":
+        return row["style"]
+    return attributes.claimed(row["caption"].lower(), "technique") or row["style"]
 
 
-def random_zoom(images, generator, zoom=0.15, length=0, mine=slice(None)):
-    """Each picture zoomed in by up to `zoom` and moved within its old frame: (B, C, S, S) -> the same shape. What a caption says
-    stays true; nothing is mirrored, since captions say left and right. The pictures may be a slice, `mine`, of a batch of `length`."""
-    scale = 1 - zoom * torch.rand(length or len(images), generator=generator)  # (B,)
-    shift = (torch.rand(len(scale), 2, generator=generator) * 2 - 1) * (1 - scale)[:, None]
-    scale = scale[mine]
-    shift = shift[mine]
-    theta = torch.zeros(len(images), 2, 3)
-    theta[:, 0, 0] = scale
-    theta[:, 1, 1] = scale
-    theta[:, :, 2] = shift
-    return F.grid_sample(
-        images,
-        F.affine_grid(theta, images.shape, align_corners=False).to(images),
-        padding_mode="border",
-        align_corners=False,
-    )
+def placeholder_loader(
+    model_config: ModelConfig, config: TrainConfig, tokenizer: Tokenizer | None
+) -> PairLoader:
+    """What --estimate takes for a collection that is not prepared yet.
 
-
-def no_pictures(model_config, config):
-    """What --estimate takes for a collection that is not prepared yet: a batch whose captions are as long as they may be."""
-    tokens = [START, *[UNK] * (model_config.max_caption_length - 2), END]
+    It has no pictures, and one batch of captions that are as long as they may be.
+    """
+    longest = [START, *[UNK] * (model_config.max_caption_length - 2), END]
     return PairLoader(
         None,
-        range(config.batch_size),
-        [tokens] * config.batch_size,
-        config.batch_size,
-        model_config.channels,
+        np.arange(config.batch_size),
+        [longest] * config.batch_size,
+        batch_size=config.batch_size,
+        channels=model_config.channels,
+        tokenizer=tokenizer,
     )

@@ -1,87 +1,99 @@
-"""The processes of one training run.
+"""The processes of one training run: each has a slice of every batch, and their sums are shared.
 
-Several processes that train one model together, started by torchrun. Each has a slice of every batch; what the slices say is added up.
-
-Alone, which is the usual case, every function returns what it is given.
+torchrun starts several processes that train one model together. Alone, which is the usual case,
+every function returns what it is given.
 """
 
 import os
 from datetime import timedelta
+from typing import Any
 
 import torch
-from torch import distributed
+import torch.distributed as dist
+from torch import nn
 
-# the others wait while the first fits the sampler
+# the other processes wait while the first fits the prior
 GROUP_TIMEOUT = timedelta(hours=6)
 
 
-def start(device):
-    """Joins the processes that torchrun started, if it did: NCCL between GPUs, else Gloo. -> the device of this process."""
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+def start_processes(device: torch.device) -> torch.device:
+    """Join the processes that torchrun started, if it did -> the device of this process.
+
+    GPUs talk through NCCL, everything else through Gloo.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return device
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    distributed.init_process_group(
-        "nccl" if device.type == "cuda" else "gloo", timeout=GROUP_TIMEOUT
-    )
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=GROUP_TIMEOUT)
     return device
 
 
-def stop():
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
+def stop_processes() -> None:
+    """Leave the group of processes, where there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
-def world_size():
-    return distributed.get_world_size() if distributed.is_initialized() else 1
+def world_size() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def rank():
-    return distributed.get_rank() if distributed.is_initialized() else 0
+def rank() -> int:
+    """The number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
 
 
-def local_slice(length):
-    """Which rows of a batch of `length` are this process's: a slice. The slices are equal, but for one row."""
+def is_first() -> bool:
+    """Is this the process that prints, fits the prior and writes files for all?"""
+    return rank() == 0
+
+
+def local_slice(length: int) -> slice:
+    """The rows of a batch of `length` that are this process's. Slices differ by one row at most."""
     share, more = divmod(length, world_size())
     first = rank() * share + min(rank(), more)
-    return slice(first, first + share + (rank() < more))
+    size = share + 1 if rank() < more else share
+    return slice(first, first + size)
 
 
-def all_reduce(tensor):
+def all_reduce(tensor: torch.Tensor) -> torch.Tensor:
     """The sum over all processes, in place."""
     if world_size() > 1:
-        distributed.all_reduce(tensor)
+        dist.all_reduce(tensor)
     return tensor
 
 
-def gather_rows(rows, length):
-    """This process's rows (b, …) of a batch of `length` -> those of all, (length, …), of which only its own have a gradient."""
+def gather_rows(rows: torch.Tensor, length: int) -> torch.Tensor:
+    """This process's rows (b, …) of a batch of `length` -> the rows of all processes (length, …).
+
+    Only this process's own rows have a gradient.
+    """
     if world_size() == 1:
         return rows
     others = rows.new_zeros(length, *rows.shape[1:])
     others[local_slice(length)] = rows.detach()
     all_reduce(others)
-    own = torch.zeros(length, dtype=torch.bool, device=rows.device)
-    own[local_slice(length)] = True
-    return torch.where(
-        own.view(-1, *[1] * (rows.dim() - 1)),
-        torch.zeros_like(others).index_copy(0, own.nonzero()[:, 0], rows),
-        others,
-    )
+    is_own = torch.zeros(length, dtype=torch.bool, device=rows.device)
+    is_own[local_slice(length)] = True
+    own = torch.zeros_like(others).index_copy(0, is_own.nonzero()[:, 0], rows)
+    return torch.where(is_own.view(-1, *[1] * (rows.dim() - 1)), own, others)
 
 
-def broadcast_object(value):
+def broadcast_object(value: Any) -> Any:
     """Plain data of the first process, for all."""
-    if world_size() > 1:
-        box = [value]
-        distributed.broadcast_object_list(box)
-        value = box[0]
-    return value
+    if world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box)
+    return box[0]
 
 
-def broadcast_module(module):
+def broadcast_module(module: nn.Module) -> None:
     """Parameters and buffers of a module become those of the first process."""
     if world_size() > 1:
         for tensor in (*module.parameters(), *module.buffers()):
-            distributed.broadcast(tensor.data, 0)
+            dist.broadcast(tensor.data, 0)

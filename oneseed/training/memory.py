@@ -1,129 +1,157 @@
-"""How much memory a training step holds.
-
-What a training step holds in memory, in bytes, as tensors tell it.
-"""
+"""How much memory a training step holds, in bytes, as tensors tell it."""
 
 import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from oneseed.model.tokenizer import UNK
+from oneseed.training.data import PairLoader
+from oneseed.training.objective import Objective
+
+# pictures of the two steps that are measured
+FEW_PICTURES = 2
+MORE_PICTURES = 4
 
 
-def total_bytes(tensors):
+def total_bytes(tensors: Iterable[Tensor]) -> int:
+    """What the tensors take together."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-def format_bytes(count):
+def format_bytes(count: float) -> str:
     """Bytes -> "512.0 MiB" or "1.72 GiB"."""
     return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
-def optimizer_bytes(optimizers):
+def optimizer_tensors(optimizers: Iterable[torch.optim.Optimizer]) -> list[Tensor]:
     """Tensors that the optimisers keep between steps."""
-    return [
-        value
-        for optimizer in optimizers
-        for state in optimizer.state.values()
-        for value in state.values()
-        if isinstance(value, torch.Tensor)
-    ]
+    found = []
+    for optimizer in optimizers:
+        for state in optimizer.state.values():
+            found += [value for value in state.values() if isinstance(value, Tensor)]
+    return found
 
 
-def storages(value):
+def storages(value: Any) -> dict[int, torch.UntypedStorage]:
     """{address: storage} of all tensors in nested tuples, lists and dicts."""
-    if isinstance(value, torch.Tensor):
-        return {value.untyped_storage().data_ptr(): value.untyped_storage()}
-    parts = (
-        value.values()
-        if isinstance(value, dict)
-        else value
-        if isinstance(value, (tuple, list))
-        else ()
-    )
-    return {address: storage for part in parts for address, storage in storages(part).items()}
+    if isinstance(value, Tensor):
+        storage = value.untyped_storage()
+        return {storage.data_ptr(): storage}
+    found = {}
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        for item in value:
+            found |= storages(item)
+    return found
 
 
 class PeakMemoryMode(TorchDispatchMode):
-    """most: the largest number of bytes that what was made inside `with Watch() as watch:` held at once. What an operation needs within itself is not seen."""
+    """Counts what is made inside `with PeakMemoryMode() as mode:`; mode.peak is the most at once.
 
-    def __init__(self):
+    What an operation needs within itself is not seen.
+    """
+
+    def __init__(self) -> None:
         super().__init__()
-        self.now = self.most = 0
+        # bytes
+        self.held = 0
+        self.peak = 0
 
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        result = operation(*args, **(kwargs or {}))
-        given = storages((args, kwargs or {}))
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        inputs = storages((args, kwargs or {}))
         for address, storage in storages(result).items():
             # else a view, or changed in place
-            if address not in given:
+            if address not in inputs:
                 self.change(storage.nbytes())
                 weakref.finalize(storage, self.change, -storage.nbytes())
         return result
 
-    def change(self, size):
-        self.now += size
-        self.most = max(self.most, self.now)
+    def change(self, size: int) -> None:
+        """So many bytes more are held; negative: less."""
+        self.held += size
+        self.peak = max(self.peak, self.held)
 
 
-def measured_peak(work, device):
-    """-> bytes that work() held at most beyond what was there before."""
+def measured_peak(work: Callable[[], object], device: torch.device) -> int:
+    """Bytes that work() holds at most, beyond what was there before."""
     if device.type == "cuda":
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         work()
         return torch.cuda.max_memory_allocated(device) - before
-    with PeakMemoryMode() as watch:
+    with PeakMemoryMode() as mode:
         work()
-    return watch.most
+    return mode.peak
 
 
-def estimate_memory(trainer):
-    """Take two small steps and say what one of the run's own would hold -> {part: bytes}. Weights, gradients and optimisers do not depend on
-    the batch; all else, at its peak, grows with it in a straight line, which is drawn through 2 and 4 pictures."""
-    model = trainer.model
-    config = trainer.model.config
-    batch = min(trainer.config.batch_size, len(trainer.train.rows))
-    length = max(map(len, trainer.train.tokens))
+def estimate_memory(
+    objective: Objective, train: PairLoader, optimizers: Iterable[torch.optim.Optimizer]
+) -> dict[str, float]:
+    """Take two small steps and print what a step of the run would hold -> {part: bytes}.
 
-    def step(pictures):
-        """All but the update, with captions as long as the collection's longest."""
-        images = torch.zeros(
-            pictures, config.channels, config.image_size, config.image_size, device=trainer.device
-        )
-        tokens = torch.full((pictures, length), UNK, device=trainer.device)
-        trainer.losses(images, tokens, trainer.noise(pictures, 0))[0]["total"].backward()
-
+    optimizers: all of the run's, also the prior's. Weights, gradients and optimisers do not depend
+    on the batch. All else, at its peak, grows with the batch in a straight line, which is drawn
+    through 2 and 4 pictures.
+    """
+    model = objective.model
     model.train()
-    # before the steps, so that they are not counted twice; the sampler's stay in memory as well
+    # Before the steps, so that they are not counted twice; the prior's stay in memory as well.
     for weight in model.parameters():
         weight.grad = torch.zeros_like(weight)
-    optimizers = [*trainer.optimizers, trainer.flow_optimizer]
+    optimizers = list(optimizers)
     for optimizer in optimizers:
         optimizer.step()
-    two, four = (measured_peak(lambda: step(pictures), trainer.device) for pictures in (2, 4))
-    each = (four - two) / 2
+    caption_length = max(map(len, train.tokens))
+    few = measured_peak(
+        lambda: blank_step(objective, FEW_PICTURES, caption_length), objective.device
+    )
+    more = measured_peak(
+        lambda: blank_step(objective, MORE_PICTURES, caption_length), objective.device
+    )
+    per_picture = (more - few) / (MORE_PICTURES - FEW_PICTURES)
+    batch_size = min(train.batch_size, len(train.rows))
     parts = {
         "weights": total_bytes([*model.parameters(), *model.buffers()]),
-        "gradients": total_bytes(weight.grad for weight in model.parameters()),
-        "optimisers": total_bytes(optimizer_bytes(optimizers)),
-        "activations": two + each * (batch - 2),
+        "gradients": total_bytes(w.grad for w in model.parameters() if w.grad is not None),
+        "optimisers": total_bytes(optimizer_tensors(optimizers)),
+        "activations": few + per_picture * (batch_size - FEW_PICTURES),
     }
+    million_weights = sum(weight.numel() for weight in model.parameters()) / 1e6
     print(
-        f"One training step of {sum(weight.numel() for weight in model.parameters()) / 1e6:.1f} M parameters, {batch} pictures of {config.image_size} px, captions of {length} tokens, "
-        f"{trainer.device}, {trainer.precision}:"
+        f"One training step of {million_weights:.1f} M parameters, {batch_size} pictures of "
+        f"{model.config.image_size} px, captions of {caption_length} tokens, "
+        f"{objective.device}, {objective.precision}:"
     )
-    for name, size in parts.items():
-        print(
-            f"  {name:<12} {format_bytes(size):>10}"
-            + (
-                f"   {format_bytes(each)} a picture, as measured for 2 and 4"
-                if name == "activations"
-                else ""
-            )
-        )
-    print(
-        f"  {'sum':<12} {format_bytes(sum(parts.values())):>10}   beside the program itself and what the device's libraries take"
-    )
+    print_parts(parts, per_picture)
     return parts
+
+
+def blank_step(objective: Objective, pictures: int, caption_length: int) -> None:
+    """A step without its update, on so many blank pictures with captions of so many tokens."""
+    config = objective.model.config
+    size = config.image_size
+    images = torch.zeros(pictures, config.channels, size, size, device=objective.device)
+    tokens = torch.full((pictures, caption_length), UNK, device=objective.device)
+    losses, _ = objective.losses(images, tokens, objective.noise(pictures, 0))
+    losses["total"].backward()
+
+
+def print_parts(parts: dict[str, float], per_picture: float) -> None:
+    """A line for each part and for their sum. per_picture: bytes of activations."""
+    for name, size in parts.items():
+        line = f"  {name:<12} {format_bytes(size):>10}"
+        if name == "activations":
+            line += f"   {format_bytes(per_picture)} a picture, as measured for 2 and 4"
+        print(line)
+    print(
+        f"  {'sum':<12} {format_bytes(sum(parts.values())):>10}"
+        "   beside the program itself and what the device's libraries take"
+    )

@@ -1,4 +1,7 @@
-"""Promises about working at a batch in parts: by several processes, or piece by piece where memory is short, the step stays the same."""
+"""Promises about working at a batch in parts, by several processes or piece by piece.
+
+The step stays the same.
+"""
 
 import json
 import os
@@ -12,6 +15,7 @@ import torch
 
 from oneseed.console.command import UserError
 from oneseed.training import distributed
+from oneseed.training.encoding import fit_linear_code
 from oneseed.training.optimizers import trained_weights
 from tests.training.test_training_loop import trainer
 
@@ -54,38 +58,35 @@ FLAGS = [
 ]
 
 
-def batch(run, rows=7):
-    return run.train.batch(np.arange(rows))[:2], run.noise(rows, "test")
-
-
-def gradients(run, micro=0):
+def gradients(run, micro_batch):
     """-> (losses, every gradient as one vector) of one batch."""
-    run.set_linear_code()
-    run.micro = micro
-    (images, tokens), noise = batch(run)
-    values, codes = run.gradients(images, tokens, noise, len(images))
+    fit_linear_code(run.model, run.train, run.config.seed)
+    run.gradient_cache.micro_batch = micro_batch
+    batch = run.train.batch(np.arange(7))
+    losses, codes = run.gradient_cache.forward_backward(batch, run.objective.noise(7, "test"))
     assert codes.shape == (7, 32)
-    return values.tolist(), torch.cat(
-        [weight.grad.flatten() for weight in trained_weights(run.model)]
-    )
+    flat = torch.cat([weight.grad.flatten() for weight in trained_weights(run.model)])
+    return losses.tolist(), flat
 
 
-@pytest.mark.parametrize("micro", [1, 2, 3, 6])
-def test_a_batch_in_pieces_has_the_gradients_of_the_whole(builtin_data, tmp_path, micro):
-    """Contrast within each piece alone would be another, easier loss; a piece with short captions must not weigh as much as one with long ones."""
-    whole, pieces = (
-        gradients(trainer(builtin_data, tmp_path, shape_weight=2.0, focus_weight=3.0), micro)
-        for micro in (0, micro)
-    )
-    assert whole[0] == pytest.approx(pieces[0], abs=1e-4)
-    assert (whole[1] - pieces[1]).norm() < 1e-5 * whole[1].norm()
+@pytest.mark.parametrize("micro_batch", [1, 2, 3, 6])
+def test_a_batch_in_pieces_has_the_gradients_of_the_whole(builtin_data, tmp_path, micro_batch):
+    """Contrast within each piece alone would be another, easier loss.
+
+    A piece with short captions must not weigh as much as one with long ones.
+    """
+    weights = {"shape_weight": 2.0, "focus_weight": 3.0}
+    full = gradients(trainer(builtin_data, tmp_path, **weights), 0)
+    pieces = gradients(trainer(builtin_data, tmp_path, **weights), micro_batch)
+    assert full[0] == pytest.approx(pieces[0], abs=1e-4)
+    assert (full[1] - pieces[1]).norm() < 1e-5 * full[1].norm()
 
 
 def test_a_gpu_that_runs_out_of_memory_goes_on_with_half_as_many(
     builtin_data, tmp_path, monkeypatch, capsys
 ):
     run = trainer(builtin_data, tmp_path)
-    (images, tokens), _ = batch(run)
+    batch = run.train.batch(np.arange(7))
     real = run.model.autoencode
 
     def short(images, *rest):
@@ -95,10 +96,12 @@ def test_a_gpu_that_runs_out_of_memory_goes_on_with_half_as_many(
 
     before = [weight.clone() for weight in trained_weights(run.model)]
     monkeypatch.setattr(run.model, "autoencode", short)
-    values, _, codes = run.step(images, tokens, 5, 100)
-    assert run.micro == 2 and len(codes) == 7 and "2 pairs at a time" in capsys.readouterr().out
+    result = run.train_step(batch, 5)
+    assert run.gradient_cache.micro_batch == 2
+    assert len(result.codes) == 7
+    assert "2 pairs at a time" in capsys.readouterr().out
     other = trainer(builtin_data, tmp_path)
-    assert values == pytest.approx(other.step(images, tokens, 5, 100)[0], abs=1e-4)
+    assert result.losses == pytest.approx(other.train_step(batch, 5).losses, abs=1e-4)
     assert any(
         not torch.equal(one, weight) for one, weight in zip(before, trained_weights(run.model))
     )
@@ -107,7 +110,7 @@ def test_a_gpu_that_runs_out_of_memory_goes_on_with_half_as_many(
         UserError,
         match="does not fit into the memory of cpu; run again with --micro-batch 1, a smaller",
     ):
-        run.step(images, tokens, 6, 100)
+        run.train_step(batch, 6)
 
 
 @pytest.mark.parametrize("length", [1, 7, 8])
@@ -115,13 +118,16 @@ def test_every_row_belongs_to_one_process(monkeypatch, length):
     monkeypatch.setattr(distributed, "world_size", lambda: 3)
     found = []
     for rank in range(3):
-        monkeypatch.setattr(distributed, "rank", lambda: rank)
+        monkeypatch.setattr(distributed, "rank", lambda number=rank: number)
         found += range(length)[distributed.local_slice(length)]
     assert found == list(range(length))
 
 
 def test_two_processes_train_the_model_that_one_would(builtin_data, tmp_path):
-    """Through torchrun, with Gloo, the last batch of an epoch smaller than the others: same losses, same weights, and one process writes."""
+    """Through torchrun, with Gloo, the last batch of an epoch smaller than the others.
+
+    The losses and weights are the same, and one process writes.
+    """
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     runs = {
         "one": [sys.executable],
@@ -151,11 +157,9 @@ def test_two_processes_train_the_model_that_one_would(builtin_data, tmp_path):
             cwd=ROOT,
             timeout=300,
         )
-        assert (
-            done.returncode in (0, 1)
-            and done.stdout.count("Epoch 2/2") == 1
-            and done.stdout.count("Done: ") == 1
-        ), done.stderr[-2000:]
+        assert done.returncode in (0, 1), done.stderr[-2000:]
+        assert done.stdout.count("Epoch 2/2") == 1
+        assert done.stdout.count("Done: ") == 1
     one, two = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in runs)
     for row, other in zip(one, two, strict=True):
         assert len(row["notes"]) == len(other["notes"])

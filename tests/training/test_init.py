@@ -66,12 +66,11 @@ def test_a_run_begins_with_the_weights_and_the_tokenizer_of_another(
             )
         )
         assert all(torch.equal(one, two) for one, two in pairs) == (part != "sampler"), part
-    assert torch.equal(run.model.sampler.frame, torch.eye(32)) and not torch.equal(
-        other.sampler.frame, torch.eye(32)
-    )
-    assert not run.metrics and not any(
-        optimizer.state for optimizer in [*run.optimizers, run.flow_optimizer]
-    )
+    assert torch.equal(run.model.sampler.frame, torch.eye(32))
+    assert not torch.equal(other.sampler.frame, torch.eye(32))
+    assert not run.state.metrics
+    optimizers = [*run.state.optimizers, run.state.prior_optimizer]
+    assert not any(optimizer.state for optimizer in optimizers)
     captions = [other.tokenizer.decode(ids) for ids in run.train.tokens]
     assert list(run.train.tokens) == [other.tokenizer.encode(caption, 48) for caption in captions]
     # twelve captions would have made another
@@ -80,11 +79,9 @@ def test_a_run_begins_with_the_weights_and_the_tokenizer_of_another(
         run.model.meta["init"].items()
         >= {"checkpoint": "best_model.pt", "style": "builtin", "epoch": other.meta["epoch"]}.items()
     )
-    assert (
-        len(run.model.meta["init"]["sha256"]) == 64
-        and "health" not in run.model.meta
-        and str(tiny_run) not in json.dumps(run.model.meta)
-    )
+    assert len(run.model.meta["init"]["sha256"]) == 64
+    assert "health" not in run.model.meta
+    assert str(tiny_run) not in json.dumps(run.model.meta)
 
 
 def test_a_run_that_began_with_another_resumes_without_its_file(builtin_data, tiny_run, tmp_path):
@@ -103,7 +100,8 @@ def test_a_run_that_began_with_another_resumes_without_its_file(builtin_data, ti
     training_loop.main(tiny_config(vocab_size=0), replace(settings, num_epochs=3, init=""))
     assert [row["epoch"] for row in json.loads((folder / "metrics.json").read_text())] == [1, 2, 3]
     model = MultimodalModel.from_checkpoint(folder / "best_model.pt")
-    assert model.tokenizer.json == tokenizer and model.meta["init"]["checkpoint"] == "other.pt"
+    assert model.tokenizer.json == tokenizer
+    assert model.meta["init"]["checkpoint"] == "other.pt"
 
 
 def test_another_configuration_is_refused_with_the_flags_that_mend_it(
@@ -155,13 +153,17 @@ def test_a_run_that_began_otherwise_does_not_take_the_weights_later(
                 init=str(tiny_run / "best_model.pt"),
             ),
         )
-    assert (tiny_run / "last.pt").read_bytes() == before and not started
+    assert (tiny_run / "last.pt").read_bytes() == before
+    assert not started
 
 
 def test_captions_are_encoded_by_the_tokenizer_of_the_run(
     builtin_data, tmp_path, started, monkeypatch
 ):
-    """Captions written anew train another tokenizer; a full-sized vocabulary hid that, and the run went on with ids of other words."""
+    """Captions written anew train another tokenizer.
+
+    A full-sized vocabulary hid that, and the run went on with ids of other words.
+    """
     settings = config(data=str(builtin_data), checkpoints=str(tmp_path))
     training_loop.main(tiny_config(), settings)
     started[0].save_checkpoint()

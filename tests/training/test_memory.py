@@ -1,6 +1,7 @@
 """The estimate is measured, and holds against what a real step takes."""
 
 import ctypes
+import functools
 import os
 import re
 import subprocess
@@ -54,13 +55,16 @@ def test_optimiser_states_are_counted_as_they_are():
     for optimizer in optimizers:
         optimizer.step()
     # AdamW also counts its steps
-    assert memory.total_bytes(memory.optimizer_bytes(optimizers)) == pytest.approx(
+    assert memory.total_bytes(memory.optimizer_tensors(optimizers)) == pytest.approx(
         3 * 4000, abs=100
     )
 
 
 def resident(key):
-    """Bytes of this process in memory: VmRSS now, VmHWM at most since the last time that "5" was written to clear_refs."""
+    """Bytes of this process in memory.
+
+    VmRSS: now; VmHWM: at most since the last time that "5" was written to clear_refs.
+    """
     return 1024 * int(
         re.search(rf"^{key}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)[1]
     )
@@ -71,19 +75,27 @@ def measure():
     batch = 32
     config = tiny_config(image_size=256, width=8, max_width=16)
     tokens = [[1, *[3] * 30, 2]] * batch
-    loader = PairLoader(np.zeros((batch, 256, 256), np.uint8), range(batch), tokens, batch, 1)
+    loader = PairLoader(
+        np.zeros((batch, 256, 256), np.uint8),
+        np.arange(batch),
+        tokens,
+        batch_size=batch,
+        channels=1,
+    )
     trainer = MultimodalTrainer(
         MultimodalModel(config), loader, loader, TrainConfig(batch_size=batch)
     )
+    objective = trainer.objective
+    optimizers = [*trainer.state.optimizers, trainer.state.prior_optimizer]
     # leaves gradients and optimiser states where they are
-    parts = memory.estimate_memory(trainer)
+    parts = memory.estimate_memory(objective, loader, optimizers)
     images, tokens, _ = loader.batch(np.arange(batch))
 
     def one_step():
         ctypes.CDLL("libc.so.6").malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
         before = resident("VmRSS")
-        trainer.losses(images, tokens, trainer.noise(batch, 0))[0]["total"].backward()
+        backward(objective, images, tokens)
         return resident("VmHWM") - before
 
     print(int(parts["activations"]), min(one_step() for _ in range(3)))
@@ -91,7 +103,10 @@ def measure():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the process's peak")
 def test_the_estimate_is_near_the_measured_peak():
-    """In a process of its own, every tensor in pages of its own: among those of other tests the allocator kept up to a fifth more, in holes."""
+    """In a process of its own, every tensor in pages of its own.
+
+    Among those of other tests the allocator kept up to a fifth more, in holes.
+    """
     done = subprocess.run(
         [sys.executable, "-c", "from tests.training.test_memory import measure; measure()"],
         cwd=Path(__file__).resolve().parents[2],
@@ -105,7 +120,8 @@ def test_the_estimate_is_near_the_measured_peak():
     )
     assert done.returncode == 0, done.stderr[-2000:]
     estimated, measured = map(int, done.stdout.splitlines()[-1].split())
-    assert measured > 100 * 2**20 and estimated == pytest.approx(measured, rel=TOLERANCE)
+    assert measured > 100 * 2**20
+    assert estimated == pytest.approx(measured, rel=TOLERANCE)
 
 
 def test_the_parts_are_those_of_the_model(tmp_path, capsys):
@@ -133,11 +149,9 @@ def test_the_parts_are_those_of_the_model(tmp_path, capsys):
     assert sizes["gradients"] == pytest.approx(
         4 * sum(weight.numel() for weight in model.parameters()), abs=0.06 * 2**20
     )
-    assert (
-        "16 pictures of 32 px, captions of 48 tokens" in shown
-        and "caption_generation.py" in shown
-        and not list(tmp_path.iterdir())
-    )
+    assert "16 pictures of 32 px, captions of 48 tokens" in shown
+    assert "caption_generation.py" in shown
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_collection_s_own_captions_and_vocabulary_are_taken(builtin_data, tmp_path, capsys):
@@ -152,7 +166,12 @@ def test_a_collection_s_own_captions_and_vocabulary_are_taken(builtin_data, tmp_
     )
     assert training_loop.main(tiny_config(vocab_size=0, max_caption_length=90), train) == 0
     length = int(re.search(r"captions of (\d+) tokens", capsys.readouterr().out)[1])
-    assert 15 < length < 90 and not list(tmp_path.iterdir())
+    assert 15 < length < 90
+    assert not list(tmp_path.iterdir())
+
+
+def backward(objective, images, tokens):
+    objective.losses(images, tokens, objective.noise(len(images), 0))[0]["total"].backward()
 
 
 @pytest.mark.parametrize("encoder", ["cnn", "vit"])
@@ -162,10 +181,10 @@ def test_recomputed_activations_change_no_gradient_and_take_less_room(encoder):
         torch.manual_seed(0)
         loader = PairLoader(
             np.random.default_rng(0).integers(0, 256, (16, 64, 64), dtype=np.uint8),
-            range(16),
+            np.arange(16),
             [[1, 5, 6, 2]] * 16,
-            16,
-            1,
+            batch_size=16,
+            channels=1,
         )
         trainer = MultimodalTrainer(
             MultimodalModel(
@@ -177,13 +196,12 @@ def test_recomputed_activations_change_no_gradient_and_take_less_room(encoder):
         )
         images, tokens, _ = loader.batch(np.arange(16))
         weights = [weight for weight in trainer.model.parameters() if weight.requires_grad]
-        most = memory.measured_peak(
-            lambda: trainer.losses(images, tokens, trainer.noise(16, 0))[0]["total"].backward(),
-            torch.device("cpu"),
-        )
-        found.append((most, [weight.grad for weight in weights if weight.grad is not None]))
+        work = functools.partial(backward, trainer.objective, images, tokens)
+        peak = memory.measured_peak(work, torch.device("cpu"))
+        found.append((peak, [weight.grad for weight in weights if weight.grad is not None]))
     (all_kept, gradients), (fewer, again) = found
-    assert len(gradients) == len(again) > 20 and all(map(torch.equal, gradients, again))
+    assert len(gradients) == len(again) > 20
+    assert all(map(torch.equal, gradients, again))
     assert fewer < 0.75 * all_kept, (fewer, all_kept)
 
 
@@ -191,7 +209,7 @@ def test_batches_from_pixels_on_the_device_are_those_from_the_file():
     pixels = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), dtype=np.uint8)
     for channels in (1, 3):
         file, device = (
-            PairLoader(source, [7, 1, 3], [[1, 2]] * 3, 3, channels)
+            PairLoader(source, np.array([7, 1, 3]), [[1, 2]] * 3, batch_size=3, channels=channels)
             for source in (pixels, torch.from_numpy(pixels))
         )
         assert all(map(torch.equal, file.batch(np.array([2, 0])), device.batch(np.array([2, 0]))))

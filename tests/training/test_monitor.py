@@ -1,4 +1,7 @@
-"""Training says in words what goes wrong: each of these was once a figure in a log that nobody read."""
+"""Training says in words what goes wrong.
+
+Each of these was once a figure in a log that nobody read.
+"""
 
 import re
 
@@ -6,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-import training_loop
 from oneseed.config.training import TrainConfig
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.training import monitor
 from oneseed.training.data import create_data_loaders
 from oneseed.training.speed import count_flops
+from oneseed.training.state import EpochState
 from tests.conftest import tiny_config
 from training_loop import MultimodalTrainer
 
@@ -43,7 +46,8 @@ def test_nothing_is_said_of_a_healthy_run():
         (
             [row(1, 5, 4), row(2, 4, 4.2), row(3, 3, 4.5)],
             [],
-            r"over-fitting: since epoch 1 .*from 5\.000 to 3\.000.*from 4\.000 to 4\.500; best_model.pt stays that of epoch 1",
+            r"over-fitting: since epoch 1 .*from 5\.000 to 3\.000.*from 4\.000 to 4\.500; "
+            r"best_model.pt stays that of epoch 1",
         ),
         (
             [row(1)],
@@ -57,7 +61,8 @@ def test_nothing_is_said_of_a_healthy_run():
 )
 def test_each_way_of_going_wrong_has_its_sentence(metrics, dead, said):
     found = monitor.findings(metrics, WEIGHTS, dead)
-    assert len(found) == 1 and re.search(said, found[0]), found
+    assert len(found) == 1, found
+    assert re.search(said, found[0])
 
 
 def test_a_worse_epoch_alone_is_no_over_fitting():
@@ -72,12 +77,17 @@ def test_a_worse_epoch_alone_is_no_over_fitting():
 
 def test_spread_is_none_for_equal_codes_and_whole_for_independent_ones():
     codes = torch.randn(500, 64, generator=torch.Generator().manual_seed(0))
-    assert (
-        monitor.code_variation(codes) > 0.99
-        and monitor.code_variation(codes[:1].expand(500, -1)) < 1e-9
-        and monitor.code_variation(torch.zeros(5, 3)) == 0
-    )
+    assert monitor.code_variation(codes) > 0.99
+    assert monitor.code_variation(codes[:1].expand(500, -1)) < 1e-9
+    assert monitor.code_variation(torch.zeros(5, 3)) == 0
     assert monitor.code_variation(codes + 3) == pytest.approx(0.1, abs=0.01)
+
+
+def new_trainer(config):
+    train, val = create_data_loaders(tiny_config(vocab_size=0), config)
+    torch.manual_seed(0)
+    model = MultimodalModel(tiny_config(vocab_size=len(train.tokenizer)), train.tokenizer)
+    return MultimodalTrainer(model, train, val, config)
 
 
 def trained(data, folder, break_it=lambda trainer: None, **changes):
@@ -97,14 +107,10 @@ def trained(data, folder, break_it=lambda trainer: None, **changes):
             **changes,
         }
     )
-    (train, val), tokenizer = create_data_loaders(tiny_config(vocab_size=0), config)
-    torch.manual_seed(0)
-    trainer = MultimodalTrainer(
-        MultimodalModel(tiny_config(vocab_size=len(tokenizer)), tokenizer), train, val, config
-    )
+    trainer = new_trainer(config)
     break_it(trainer)
     trainer.fit()
-    return trainer.metrics[-1], (folder / "training.log").read_text("utf-8")
+    return trainer.state.metrics[-1], (folder / "training.log").read_text("utf-8")
 
 
 def test_a_part_that_no_loss_reaches_is_named(builtin_data, tmp_path):
@@ -112,56 +118,52 @@ def test_a_part_that_no_loss_reaches_is_named(builtin_data, tmp_path):
 
     def cut_off(trainer):
         decoder = trainer.model.text_decoder
-        whole = decoder.forward
-        decoder.forward = lambda *inputs, **more: (
-            whole(*inputs, **more).detach() if decoder.training else whole(*inputs, **more)
-        )
+        forward = decoder.forward
+
+        def without_gradient(*inputs):
+            logits = forward(*inputs)
+            return logits.detach() if decoder.training else logits
+
+        decoder.forward = without_gradient
 
     found, log = trained(builtin_data, tmp_path, cut_off)
     silent = sum(
         name.startswith("text_decoder.")
         for name, _ in MultimodalModel(tiny_config()).named_parameters()
     )
-    assert (
-        any(
-            note.startswith(f"{silent} parameters receive no gradient, first text_decoder.")
-            for note in found["notes"]
-        )
-        and "  ! " in log
-    )
+    beginning = f"{silent} parameters receive no gradient, first text_decoder."
+    assert any(note.startswith(beginning) for note in found["notes"])
+    assert "  ! " in log
 
 
 def test_a_blind_caption_and_a_dead_latent_are_named(builtin_data, tmp_path):
     def blind(trainer):
         encoder = trainer.model.image_encoder
-        whole = encoder.forward
-        encoder.forward = lambda images: whole(0 * images)
+        forward = encoder.forward
+        encoder.forward = lambda images: forward(0 * images)
 
     found, log = trained(builtin_data, tmp_path, blind)
-    assert (
-        found["code_spread"] < 0.05
-        and "the latent has collapsed" in log
-        and found["caption_reading"] == pytest.approx(0, abs=1e-5)
-    )
+    assert found["code_spread"] < 0.05
+    assert "the latent has collapsed" in log
+    assert found["caption_reading"] == pytest.approx(0, abs=1e-5)
     assert "captions ignore the picture" in log
 
 
 def test_utilisation_is_told_and_changes_nothing(builtin_data, tmp_path, monkeypatch):
     without = trained(builtin_data, tmp_path / "without")[0]
-    monkeypatch.setattr(training_loop, "TOLD_AFTER", 0)
+    monkeypatch.setattr(monitor, "MEASURE_AFTER", 0)
     lines = []
     monkeypatch.setattr("tqdm.tqdm.set_postfix_str", lambda bar, text, refresh: lines.append(text))
-    told = trained(builtin_data, tmp_path / "with")[0]
-    assert {name: value for name, value in told.items() if name != "images_per_second"} == {
-        name: value for name, value in without.items() if name != "images_per_second"
-    }
-    assert lines and all(
-        re.fullmatch(
-            r"step \d+/5 loss [\d.]+ recon [\d.]+ caption [\d.]+ contrast [\d.]+, \d+% of matrix speed",
-            line,
-        )
-        for line in lines
-    ), lines
+    measured = trained(builtin_data, tmp_path / "with")[0]
+    del without["images_per_second"], measured["images_per_second"]
+    assert measured == without
+    assert lines
+    step = (
+        r"step \d+/5 loss [\d.]+ recon [\d.]+ caption [\d.]+ contrast [\d.]+, "
+        r"\d+% of matrix speed"
+    )
+    for line in lines:
+        assert re.fullmatch(step, line)
 
 
 def test_measuring_utilisation_leaves_gradients_alone(builtin_data, tmp_path):
@@ -173,13 +175,13 @@ def test_measuring_utilisation_leaves_gradients_alone(builtin_data, tmp_path):
         data=str(builtin_data),
         checkpoints=str(tmp_path),
     )
-    (train, val), tokenizer = create_data_loaders(tiny_config(vocab_size=0), config)
-    trainer = MultimodalTrainer(
-        MultimodalModel(tiny_config(vocab_size=len(tokenizer)), tokenizer), train, val, config
-    )
+    trainer = new_trainer(config)
     for weight in trainer.model.parameters():
         weight.grad = torch.ones_like(weight)
-    assert "of matrix speed" in trainer.told_utilisation({"seen": 80, "seconds": 11.0})
+    epoch = EpochState.begin(8, 32, trainer.parts, trainer.device)
+    epoch.pairs = 80
+    epoch.seconds = 11.0
+    assert "of matrix speed" in trainer.monitor.describe_utilisation(epoch)
     assert all((weight.grad == 1).all() for weight in trainer.model.parameters())
 
 
@@ -199,7 +201,10 @@ def test_utilisation_counts_what_pytorch_counts():
 
 
 def test_a_resumed_end_of_an_epoch_calls_nothing_dead(builtin_data, tmp_path):
-    """Killed between the last step and the epoch's end, a run resumes without a step, and so without any gradient."""
+    """Killed between its last step and its end, an epoch resumes without a step.
+
+    Then no parameter has a gradient.
+    """
     config = TrainConfig(
         style="builtin",
         preset="small",
@@ -210,16 +215,11 @@ def test_a_resumed_end_of_an_epoch_calls_nothing_dead(builtin_data, tmp_path):
         data=str(builtin_data),
         checkpoints=str(tmp_path),
     )
-    (train, val), tokenizer = create_data_loaders(tiny_config(vocab_size=0), config)
-    torch.manual_seed(0)
-    trainer = MultimodalTrainer(
-        MultimodalModel(tiny_config(vocab_size=len(tokenizer)), tokenizer), train, val, config
-    )
-    trainer.train_epoch(0)
+    trainer = new_trainer(config)
+    trainer.train_epoch()
     for weight in trainer.model.parameters():
         weight.grad = None
     trainer.fit()
-    assert len(trainer.metrics) == 1 and not any(
-        "gradient" in note for note in trainer.metrics[0]["notes"]
-    )
-    assert np.isfinite(trainer.metrics[0]["code_spread"])
+    (row,) = trainer.state.metrics
+    assert not any("gradient" in note for note in row["notes"])
+    assert np.isfinite(row["code_spread"])

@@ -1,0 +1,90 @@
+"""Pictures and captions changed at random on their way into training."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from oneseed.seeds import torch_generator
+from oneseed.training import distributed
+from oneseed.training.data import Batch, PairLoader
+
+# training pictures; smaller collections are zoomed at random and encoded in several views
+AUGMENT_BELOW = 5_000
+# encoded views of each picture at most
+MAX_VIEWS = 16
+# words that are kept or left out in a row, on average
+MEAN_RUN = 4
+
+
+def should_augment(rows: int) -> bool:
+    """Is a collection of so many training pictures small enough to be zoomed at random?"""
+    return rows < AUGMENT_BELOW
+
+
+def view_count(rows: int) -> int:
+    """Views of each picture that make up for a small number of training pictures, 1 to 16."""
+    return min(MAX_VIEWS, math.ceil(AUGMENT_BELOW / rows))
+
+
+def drop_words(caption: str, generator: torch.Generator) -> str:
+    """A caption with some runs of words left out, as people write prompts. Never empty."""
+    words = caption.split()
+    # runs of words are kept and left out in turn
+    switches = torch.rand(len(words), generator=generator) < 1 / MEAN_RUN
+    dropped_parity = int(torch.randint(2, (1,), generator=generator))
+    is_kept = switches.cumsum(0) % 2 != dropped_parity
+    kept = [word for word, keep in zip(words, is_kept) if keep]
+    return " ".join(kept or words)
+
+
+def random_zoom(
+    images: Tensor,
+    generator: torch.Generator,
+    zoom: float = 0.15,
+    *,
+    length: int = 0,
+    local: slice = slice(None),
+) -> Tensor:
+    """Each picture zoomed in by up to `zoom` and moved within its old frame, (B, C, S, S).
+
+    What a caption says stays true: nothing is mirrored, since captions say left and right.
+    length, local: where the pictures are only the rows `local` of a batch of `length`.
+    """
+    scale = 1 - zoom * torch.rand(length or len(images), generator=generator)  # (B,)
+    shift = (torch.rand(len(scale), 2, generator=generator) * 2 - 1) * (1 - scale)[:, None]
+    theta = torch.zeros(len(images), 2, 3)
+    theta[:, 0, 0] = scale[local]
+    theta[:, 1, 1] = scale[local]
+    theta[:, :, 2] = shift[local]
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False).to(images)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def zoom_batch(batch: Batch, purpose: str) -> Batch:
+    """A batch with its pictures zoomed at random, the same for equal purposes.
+
+    Of a batch that several processes share, each zooms its slice as one process would.
+    """
+    if len(batch.images) == 0:
+        return batch
+    length = len(batch.rows)
+    images = random_zoom(
+        batch.images,
+        torch_generator(purpose, "jiggle"),
+        length=length,
+        local=distributed.local_slice(length),
+    )
+    return batch._replace(images=images)
+
+
+def view_images(loader: PairLoader, rows: Tensor, view: int) -> Tensor:
+    """Pictures of a loader's rows (M,), in one of several views: (M, C, S, S).
+
+    View 0 shows them as they are, the others zoom.
+    """
+    images = loader.batch(rows.numpy()).images
+    if view == 0:
+        return images
+    return random_zoom(images, torch_generator(f"{view} {int(rows[0])}", "view"))

@@ -1,0 +1,144 @@
+"""What a model makes of pairs: codes, caption features, and what is measured on them."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from oneseed.model.image_networks import begin_at_linear_code, pooled_pixels
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.seeds import torch_generator
+from oneseed.training.augmentation import drop_words, view_count, view_images
+from oneseed.training.data import PairLoader, sample_rows
+from oneseed.training.losses import caption_loss
+from oneseed.training.objective import Objective
+
+# pairs that are encoded at a time
+ENCODE_CHUNK = 128
+# pairs that are drawn at a time
+DRAW_CHUNK = 64
+# training pictures that the linear code is taken from
+MAX_LINEAR_CODE_PICTURES = 6_000
+# training pictures that the tone curve is taken from
+MAX_TONE_PICTURES = 500
+# validation pairs whose cosines are the scale of match scores
+MAX_MATCH_PAIRS = 2_000
+
+
+@torch.no_grad()
+def encode_codes(
+    model: MultimodalModel, loader: PairLoader, rows: Tensor, *, views: int = 1
+) -> Tensor:
+    """Codes (views M, D) on the CPU of the pictures of a loader's rows (M,), without noise.
+
+    View 0 shows the pictures as they are, the others zoom.
+    """
+    model.eval()
+    codes = torch.empty(views * len(rows), model.config.latent_dim)
+    for view, view_codes in enumerate(codes.split(len(rows))):
+        chunks = zip(view_codes.split(ENCODE_CHUNK), rows.split(ENCODE_CHUNK))
+        for chunk_codes, chunk_rows in chunks:
+            images = view_images(loader, chunk_rows, view).to(model.device)
+            chunk_codes.copy_(model.image_encoder(images))
+    return codes
+
+
+@torch.no_grad()
+def encode_latents(
+    objective: Objective, loader: PairLoader, rows: Tensor, *, views: int = 1
+) -> Tensor:
+    """z (views M, D) on the CPU of a loader's rows (M,): of their codes with the training noise."""
+    model = objective.model
+    codes = encode_codes(model, loader, rows, views=views)
+    noise = objective.noise(len(codes), "encode").cpu()
+    codes.add_(noise, alpha=model.config.code_noise)
+    return model.sampler.to_latent(codes.to(model.device)).cpu()
+
+
+@torch.no_grad()
+def encode_captions(
+    model: MultimodalModel, loader: PairLoader, rows: Tensor, *, versions: int = 1, seed: int
+) -> Tensor:
+    """Features (versions, M, D) of the captions of a loader's rows (M,), on the model's device.
+
+    Version 0 has the captions as they are, the others leave words out.
+    """
+    model.eval()
+    captions = [model.tokenizer.decode(loader.tokens[row]) for row in rows.tolist()]
+    generator = torch_generator(seed, "prompts")
+    features = torch.empty(versions, len(rows), model.config.latent_dim, device=model.device)
+    for version, version_features in enumerate(features):
+        texts = captions
+        if version > 0:
+            texts = [drop_words(caption, generator) for caption in captions]
+        for first in range(0, len(texts), ENCODE_CHUNK):
+            chunk = slice(first, first + ENCODE_CHUNK)
+            version_features[chunk] = model.features_of(texts[chunk])
+    return features
+
+
+@torch.no_grad()
+def fit_linear_code(model: MultimodalModel, train: PairLoader, seed: int) -> None:
+    """Begin at the best linear code of training pictures, a small collection's in several views."""
+    generator = torch_generator(seed, "thumbnails")
+    rows = torch.randperm(len(train.rows), generator=generator)[:MAX_LINEAR_CODE_PICTURES]
+    side = model.image_encoder.side
+    samples = []
+    for view in range(view_count(len(train.rows))):
+        for chunk in rows.split(ENCODE_CHUNK):
+            images = view_images(train, chunk, view)
+            samples.append(pooled_pixels(images, side))
+    begin_at_linear_code(model.image_encoder, model.image_decoder, torch.cat(samples), model.config)
+
+
+def ensure_linear_code(model: MultimodalModel, train: PairLoader, seed: int) -> None:
+    """Fit the linear code of a new model, where its configuration has one.
+
+    A resumed run has it, and a run that began with the weights of another.
+    """
+    if model.config.linear_dims and not bool(torch.any(model.image_encoder.linear)):
+        fit_linear_code(model, train, seed)
+
+
+@torch.no_grad()
+def fit_tone(objective: Objective, train: PairLoader) -> None:
+    """Fit the tone curve to training pictures, drawn from their codes with noise as from seeds."""
+    model = objective.model
+    if not model.config.linear_dims:
+        return
+    model.eval()
+    real = train.first_rows(MAX_TONE_PICTURES).images.to(objective.device)
+    noise = model.config.code_noise * objective.noise(len(real), "tone")
+    drawn = []
+    for images, image_noise in zip(real.split(DRAW_CHUNK), noise.split(DRAW_CHUNK)):
+        drawn.append(model.image_decoder(model.image_encoder(images) + image_noise))
+    model.image_decoder.set_tone(torch.cat(drawn), real)
+
+
+def match_percentiles(model: MultimodalModel, val: PairLoader, seed: int) -> list[float]:
+    """Percentiles 0 to 100 of the cosine between picture and caption of held-out pairs.
+
+    They are the scale of match scores.
+    """
+    rows = sample_rows(val, MAX_MATCH_PAIRS, seed)
+    codes = encode_codes(model, val, rows)
+    captions = encode_captions(model, val, rows, seed=seed)[0].cpu()
+    cosines = F.cosine_similarity(codes, captions)
+    return np.quantile(cosines.numpy(), np.linspace(0, 1, 101)).tolist()
+
+
+@torch.no_grad()
+def caption_reading(model: MultimodalModel, val: PairLoader) -> float | None:
+    """Nats per token that held-out captions lose when they are given another picture's code.
+
+    None where all captions are the same.
+    """
+    batch = val.first_rows(val.batch_size)
+    if (batch.tokens == batch.tokens[:1]).all():
+        return None
+    model.eval()
+    batch = batch.to(model.device)
+    codes = model.image_encoder(batch.images)
+    own = caption_loss(model.text_decoder(codes, batch.tokens), batch.tokens)
+    other = caption_loss(model.text_decoder(codes.roll(1, 0), batch.tokens), batch.tokens)
+    return float(other) - float(own)

@@ -1,0 +1,245 @@
+"""The files of a run: its log, its checkpoints, and what an interrupted run goes on from.
+
+last.pt         everything that an exact resume needs, at the next epoch or within one
+last_but_one.pt the last.pt of before, used where last.pt is damaged
+last_fit.pt     the fit of the prior at the end of the run, while it goes on
+best_model.pt   the model of the best epoch; checkpoint_epoch_NNN.pt those of every few epochs
+metrics.json    a row for each epoch; training.log what was printed
+"""
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, TextIO
+
+from oneseed.config.training import TrainConfig
+from oneseed.console.command import Terminated, UserError
+from oneseed.dataset.jsonl import Row
+from oneseed.files import write_text
+from oneseed.model import checkpoint
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.training import distributed
+from oneseed.training.state import TrainState
+
+# files of a run; judge.pt, which is none, stays
+RUN_FILES = ("*.pt", "metrics.json", "checksums.json", "training.log", "tensorboard")
+# seconds between two saves within an epoch, at least
+MIN_SAVE_INTERVAL = 180
+# share of the time that saves within an epoch take, at most
+MAX_SAVE_SHARE = 0.01
+
+
+class RunFolder:
+    """Reads and writes the files of one run; of several processes only the first writes.
+
+    folder = RunFolder(Path("checkpoints"))
+    folder.load_checkpoint(state)  # -> True where a run was resumed
+    folder.save_if_due(state)
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.next_save = time.monotonic() + MIN_SAVE_INTERVAL
+        self.log_file: TextIO | None = None
+
+    # ---- log and metrics -------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def open_log(self) -> Generator[None]:
+        """Within the block, what is logged also goes to training.log."""
+        if not distributed.is_first():
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / "training.log", "a", encoding="utf-8") as self.log_file:
+            try:
+                yield
+            finally:
+                self.log_file = None
+
+    def log(self, line: str) -> None:
+        """Print a line, and append it to training.log where that is open."""
+        if not distributed.is_first():
+            return
+        print(line, flush=True)
+        if self.log_file is not None:
+            print(line, file=self.log_file, flush=True)
+
+    def write_metrics(self, metrics: list[Row]) -> None:
+        """metrics.json: a row for each finished epoch."""
+        if distributed.is_first():
+            write_text(self.path / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+            checkpoint.record(self.path / "metrics.json")
+
+    # ---- saving ----------------------------------------------------------------------------------
+
+    def archive(self) -> None:
+        """The files of an earlier run move to the folder previous/, replacing what was there."""
+        files = []
+        for pattern in RUN_FILES:
+            files += [path for path in self.path.glob(pattern) if path.name != "judge.pt"]
+        if not files:
+            return
+        previous = self.path / "previous"
+        shutil.rmtree(previous, ignore_errors=True)
+        previous.mkdir(parents=True)
+        for path in files:
+            path.rename(previous / path.name)
+        print(f"the earlier run moved to {previous.as_posix()}/")
+
+    def save_model(self, model: MultimodalModel, name: str) -> None:
+        """A checkpoint that holds the model alone, as other programs load it."""
+        state = {key: tensor.cpu() for key, tensor in model.state_dict().items()}
+        checkpoint.save(self.path / name, state)
+
+    def save_checkpoint(self, state: TrainState) -> None:
+        """last.pt. The file that was there becomes last_but_one.pt."""
+        checkpoint.save(self.path / "last.pt", state.state_dict(), keep="last_but_one.pt")
+
+    def save_progress(self, state: TrainState) -> None:
+        """What an interruption at this moment would lose: last.pt, or last_fit.pt."""
+        if not distributed.is_first():
+            return
+        begin = time.monotonic()
+        if state.fit_id is None:
+            self.save_checkpoint(state)
+        elif state.prior_fit is not None:
+            checkpoint.save(self.path / "last_fit.pt", state.last_fit_state_dict())
+        now = time.monotonic()
+        self.next_save = now + max(MIN_SAVE_INTERVAL, (now - begin) / MAX_SAVE_SHARE)
+
+    def save_if_due(self, state: TrainState) -> None:
+        """Save every few minutes, and rarely enough that it takes no more than 1 % of the time."""
+        if time.monotonic() >= self.next_save:
+            self.save_progress(state)
+
+    @contextlib.contextmanager
+    def saved_on_interrupt(self, state: TrainState) -> Generator[None]:
+        """SIGINT and SIGTERM within the block save what they would lose, and then end the run."""
+        try:
+            yield
+        except (KeyboardInterrupt, Terminated):
+            self.save_progress(state)
+            raise
+
+    # ---- going on --------------------------------------------------------------------------------
+
+    def load_checkpoint(self, state: TrainState) -> bool:
+        """Go on where last.pt stands, or, where that is damaged, the one before it.
+
+        False where there is none. UserError where it belongs to another run.
+        """
+        last = self.path / "last.pt"
+        before = self.path / "last_but_one.pt"
+        if not (last.exists() or before.exists()):
+            return False
+        saved, found = checkpoint.load_first(last, before)
+        path = Path(found)
+        instead = (
+            "use --checkpoints DIR for a second run, or --fresh to begin anew "
+            f"(this one then moves to {self.path.as_posix()}/previous/)"
+        )
+        require_same_collection(saved, state, path, instead)
+        try:
+            state.load_state_dict(saved)
+        except UserError as error:
+            difference = str(error).partition("(")[2].partition(")")[0]
+            raise UserError(
+                f"{path} is a run of another model ({difference}): {instead}"
+            ) from error
+        if not distributed.is_first():
+            return True
+        if path == before:
+            print(
+                f"{last} is damaged or missing: going on from {before}, saved some minutes earlier",
+                flush=True,
+            )
+            # The next save keeps the file that is there, which must be a good one.
+            before.replace(last)
+        # A kill may have come between the file and its entry in the list.
+        checkpoint.record(last)
+        return True
+
+    def load_last_fit(self, state: TrainState) -> None:
+        """Go on with the fit at the end of the run, if last_fit.pt is good and of this run."""
+        path = self.path / "last_fit.pt"
+        if not path.exists():
+            return
+        try:
+            saved = checkpoint.load(path)
+        except UserError:
+            self.log(f"{path} is damaged: the last fit of the sampler begins anew")
+            return
+        state.load_last_fit(saved)
+
+    def forget_last_fit(self) -> None:
+        """The run has ended: last_fit.pt goes, and its entry in the list of checksums."""
+        (self.path / "last_fit.pt").unlink(missing_ok=True)
+        checkpoint.record(self.path / "best_model.pt")
+
+    def best_weights(self, state: TrainState) -> dict[str, Any]:
+        """The state of best_model.pt; where that is damaged or gone, what is nearest to it.
+
+        That is its copy, and where there is none the model of the last epoch.
+        """
+        path = self.path / "best_model.pt"
+        last = self.path / "last.pt"
+        latest = state.metrics[-1]
+        best = next((row for row in reversed(state.metrics) if row["best"]), latest)
+        try:
+            weights, found = checkpoint.load_first(
+                path, self.path / f"checkpoint_epoch_{best['epoch']:03d}.pt"
+            )
+        except UserError:
+            state.model.meta["epoch"] = len(state.metrics)
+            weights = state.model.state_dict()
+            found = last
+        if found == path:
+            return weights
+        if found != last or best is latest:
+            instead = f"the same model from {found}"
+        else:
+            instead = (
+                f"the last epoch's model, validation loss {latest['val_loss']:.4f}; "
+                f"the lost one, of epoch {best['epoch']}, had {best['val_loss']:.4f}"
+            )
+        self.log(f"{path} is damaged or missing: going on with {instead}")
+        return weights
+
+
+def require_same_collection(
+    saved: dict[str, Any], state: TrainState, path: Path, instead: str
+) -> None:
+    """UserError where the saved run learnt from other pictures. instead: what to do then."""
+    if saved["style"] != state.style:
+        raise UserError(f"{path} is a run on {saved['style']}, not {state.style}: {instead}")
+    if saved["samples"] != state.samples:
+        raise UserError(
+            f"{path} is a run on {saved['samples']} pictures, now there are {state.samples}: "
+            f"{instead}"
+        )
+
+
+def resume_run(folder: RunFolder, state: TrainState, config: TrainConfig) -> bool:
+    """Go on with the run of the folder, or move it away with --fresh -> is one resumed?
+
+    UserError where it is another run, or began with other weights than --init says.
+    """
+    if not distributed.is_first():
+        # The first process may have to mend files.
+        distributed.broadcast_object(None)
+    elif config.fresh:
+        folder.archive()
+    is_resumed = folder.load_checkpoint(state)
+    if distributed.is_first():
+        distributed.broadcast_object(None)
+    begun_with = state.model.meta.get("init", {}).get("checkpoint")
+    if is_resumed and config.init and begun_with != Path(config.init).name:
+        raise UserError(
+            f"{folder.path / 'last.pt'} is a run that did not begin with {config.init}: "
+            "use --checkpoints DIR for a second run, or --fresh to begin anew"
+        )
+    return is_resumed

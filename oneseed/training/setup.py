@@ -1,0 +1,222 @@
+"""From settings to a run: what is built, with which tokenizer and weights, in which precision."""
+
+import hashlib
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS, ModelConfig
+from oneseed.config.training import PICTURES_SHOWN, UNSAVED_FIELDS, TrainConfig
+from oneseed.console.command import UserError
+from oneseed.dataset.wording import words
+from oneseed.model import checkpoint
+from oneseed.model.multimodal import MultimodalModel, read_extra_state
+from oneseed.model.specs import MODEL_PARTS, describe_widths, within_budget
+from oneseed.model.tokenizer import Tokenizer
+from oneseed.training.data import PairLoader, create_data_loaders, placeholder_loader
+from oneseed.training.prior_fit import PRIOR_BATCH
+
+# times that the full fit of the prior shows each training picture: 2,000 steps for 5,400 drawings
+PRIOR_PASSES = 190
+# steps of the full fit, at least
+MIN_PRIOR_STEPS = 200
+
+
+# ---- settings that are left open -----------------------------------------------------------------
+
+
+def resolve_schedule(config: TrainConfig, rows: int) -> TrainConfig:
+    """The settings, with the numbers that they leave to the collection's size.
+
+    rows: training pairs.
+    """
+    num_epochs = config.num_epochs or max(1, round(PICTURES_SHOWN / rows))
+    passes_steps = 100 * round(PRIOR_PASSES * rows / PRIOR_BATCH / 100)
+    sampler_steps = config.sampler_steps or max(MIN_PRIOR_STEPS, passes_steps)
+    return replace(config, num_epochs=num_epochs, sampler_steps=sampler_steps)
+
+
+def resolve_model_config(
+    model_config: ModelConfig, style: str, vocab_size: int, budget: int
+) -> ModelConfig:
+    """The configuration that is built.
+
+    Where the preset leaves them open, it takes this vocabulary and the style's linear code. budget:
+    parameters that widths are scaled to; 0: they stay.
+    """
+    if model_config.linear_dims < 0:
+        linear_dims = 0 if style == "builtin" else model_config.latent_dim
+        model_config = replace(model_config, linear_dims=linear_dims)
+    if not model_config.vocab_size:
+        model_config = replace(model_config, vocab_size=vocab_size)
+    if not budget:
+        return model_config
+    scaled_config = within_budget(model_config, budget)
+    print(f"--parameters {budget:,}: {describe_widths(model_config, scaled_config)}")
+    return scaled_config
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """ "auto" -> "bf16" on a GPU that has it, else "fp32"; another choice as it is."""
+    if precision != "auto":
+        return precision
+    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return "bf16" if has_bf16 else "fp32"
+
+
+def saved_settings(config: TrainConfig, precision: str) -> dict[str, object]:
+    """The settings of a run that its checkpoints keep."""
+    settings = asdict(replace(config, precision=precision))
+    return {name: value for name, value in settings.items() if name not in UNSAVED_FIELDS}
+
+
+# ---- the collection ------------------------------------------------------------------------------
+
+
+def load_pairs(
+    model_config: ModelConfig, config: TrainConfig, tokenizer: Tokenizer | None
+) -> tuple[PairLoader, PairLoader]:
+    """Loaders of training and validation pairs; placeholders where --estimate finds none."""
+    try:
+        return create_data_loaders(model_config, config, tokenizer)
+    except UserError as error:
+        if not config.estimate:
+            raise
+        print(f"without a collection captions are taken to be as long as they may be ({error})")
+        placeholder = placeholder_loader(model_config, config, tokenizer)
+        return placeholder, placeholder
+
+
+def style_names(train: PairLoader, model_config: ModelConfig, style: str) -> list[str]:
+    """The names of a collection's styles, in order. UserError where the model holds fewer."""
+    names = sorted(set(train.styles))
+    if len(names) > model_config.styles:
+        raise UserError(
+            f"{style} has {len(names)} styles, the model tells {model_config.styles} apart; "
+            f"use --styles {len(names)}"
+        )
+    return names
+
+
+def style_numbers(train: PairLoader, names: list[str]) -> Tensor:
+    """The number of each training pair's style, int (N,)."""
+    return torch.tensor([names.index(style) for style in train.styles])
+
+
+def slots_of(kept: Tensor, rows: int) -> Tensor:
+    """The place of each of `rows` rows in what is kept of them, int (N,).
+
+    kept: int (M,), rows; all that are not kept share the place M.
+    """
+    slots = torch.full((rows,), len(kept))
+    slots[kept] = torch.arange(len(kept))
+    return slots
+
+
+def caption_words(train: PairLoader, tokenizer: Tokenizer) -> list[str]:
+    """All words of the training captions, in order."""
+    found = set()
+    for tokens in train.tokens:
+        found.update(words(tokenizer.decode(tokens)))
+    return sorted(found)
+
+
+# ---- the model -----------------------------------------------------------------------------------
+
+
+def run_tokenizer(path: Path, vocab_size: int) -> Tokenizer | None:
+    """The tokenizer of the run with this last.pt, by which its captions are encoded again.
+
+    None where there is none, or none for a vocabulary of this size (0: any); loading the
+    checkpoint then says what is wrong.
+    """
+    try:
+        extra_state = checkpoint.load(path)["model"]["_extra_state"]
+        tokenizer = Tokenizer(read_extra_state(extra_state)["tokenizer"])
+    except (UserError, KeyError):
+        return None
+    is_too_large = vocab_size and len(tokenizer) > vocab_size
+    return None if is_too_large else tokenizer
+
+
+class BuiltRun(NamedTuple):
+    """A new model and the pairs that it learns from."""
+
+    model: MultimodalModel
+    train: PairLoader
+    val: PairLoader
+
+
+def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
+    """The model of a run, its initial values by the seed or from --init, and its pairs.
+
+    UserError where the collection or the checkpoint of --init does not fit the settings.
+    """
+    last = Path(config.checkpoints) / "last.pt"
+    is_begun = last.exists() and not config.fresh
+    other = None
+    tokenizer = None
+    if is_begun:
+        tokenizer = run_tokenizer(last, model_config.vocab_size)
+    elif config.init:
+        other = MultimodalModel.from_checkpoint(config.init)
+        tokenizer = other.tokenizer
+        model_config = resolve_model_config(
+            model_config, config.style, other.config.vocab_size, config.parameters
+        )
+        require_same_config(model_config, other.config, config.init)
+    train, val = load_pairs(model_config, config, tokenizer)
+    if other is None:
+        vocab_size = len(train.tokenizer) if train.tokenizer else MAX_OWN_VOCABULARY
+        model_config = resolve_model_config(
+            model_config, config.style, vocab_size, config.parameters
+        )
+    torch.manual_seed(config.seed)
+    model = MultimodalModel(model_config, train.tokenizer)
+    if other is not None:
+        load_initial_weights(model, other, config.init)
+    return BuiltRun(model, train, val)
+
+
+def require_same_config(model_config: ModelConfig, other: ModelConfig, path: str) -> None:
+    """UserError with the flags that are needed where the model of --init is not this run's."""
+    if replace(model_config, preset=other.preset) == other:
+        return
+    defaults = {field.name: field.default for field in fields(ModelConfig)}
+    usual = defaults | PRESETS.get(other.preset, {})
+    flags = [f"--preset {other.preset}"]
+    for name, value in asdict(other).items():
+        is_open = name == "vocab_size" and not usual[name]
+        if name != "preset" and value != usual[name] and not is_open:
+            flags.append(f"--{name.replace('_', '-')} {value}")
+    raise UserError(
+        f"--init {path} has another model configuration than this run; "
+        f"give it the same: {' '.join(flags)}"
+    )
+
+
+def load_initial_weights(model: MultimodalModel, other: MultimodalModel, path: str) -> None:
+    """Begin with the weights of another run's model, from the checkpoint `path`.
+
+    The prior stays new: it is fitted to a collection's codes.
+    """
+    for part in MODEL_PARTS:
+        if part != "sampler":
+            getattr(model, part).load_state_dict(getattr(other, part).state_dict())
+    with open(path, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    style = other.meta.get("style")
+    epoch = other.meta.get("epoch")
+    model.meta["init"] = {
+        "checkpoint": Path(path).name,
+        "sha256": sha256,
+        "style": style,
+        "epoch": epoch,
+    }
+    print(
+        f"begins with the weights of {path} (style {style}, epoch {epoch}) and its tokenizer; "
+        "the sampler is fitted anew"
+    )
