@@ -5,7 +5,11 @@ from pathlib import Path
 
 
 class Pretend:
-    """To be derived from: generate_batch(seeds, prompt, style, guidance) draws."""
+    """The interface of MultimodalGenerator; derived classes draw.
+
+    They define generate_batch(seeds, prompt, style, guidance), and encode, decode, vary, restyle
+    and walk where a test needs them.
+    """
 
     style = "builtin"
     checkpoint = Path("checkpoints/best_model.pt")
@@ -15,21 +19,22 @@ class Pretend:
     grey = False
     fingerprint = "5eed" * 16
     # ids of training pictures, the nearest first
-    known = ["00012", "00007"]
+    known = ("00012", "00007")
 
-    def generate(self, seed, prompt=None, style=None, guidance=2.5, temperature=0.0):
+    def generate(self, seed, prompt=None, style=None, *, guidance=2.5, temperature=0.0):
         other = copy.copy(self)
         other.temperature = temperature
-        return other.generate_batch([seed], prompt, style, guidance)[0]
+        return other.generate_batch([seed], prompt, style, guidance=guidance)[0]
 
-    def best_of(self, seed, count, **wish):
-        return seed + count, self.generate_batch([seed + count], **wish)[0]
+    def best_of(self, seed, count, prompt=None, **conditions):
+        chosen = seed + count
+        return chosen, self.generate_batch([chosen], prompt, **conditions)[0]
 
-    def interpolate(self, first, last, steps, temperature=None):
+    def interpolate(self, first, last, steps=8, *, temperature=None):
         return list(self.walk(first, last, steps))
 
     def unknown_words(self, prompt):
-        return ["zeppelin"] * ("zeppelin" in prompt)
+        return ["zeppelin"] if "zeppelin" in prompt else []
 
     def match(self, pairs):
         return [{"cosine": 0.9, "match": self.percentile(0.9)} for _ in pairs]
@@ -37,23 +42,21 @@ class Pretend:
     def percentile(self, cosine):
         return 85
 
-    def marks(self, images):
+    def near_training(self, images):
         return [None for _ in images]
 
     def find_seeds(self, prompt=None, image=None, count=10):
         return [{"seed": 40 + i, "caption": "", "score": 0.9, "match": 85} for i in range(count)]
 
     def nearest_training(self, images, count=3):
-        return [
-            [
-                {
-                    "id": id,
-                    "filename": f"{id}.png",
-                    "caption": f"An engraving of {id}",
-                    "distance": 0.25,
-                    "memorised": False,
-                }
-                for id in self.known[:count]
-            ]
-            for _ in images
+        rows = [
+            {
+                "id": picture_id,
+                "filename": f"{picture_id}.png",
+                "caption": f"An engraving of {picture_id}",
+                "distance": 0.25,
+                "memorised": False,
+            }
+            for picture_id in self.known[:count]
         ]
+        return [list(rows) for _ in images]

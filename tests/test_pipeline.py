@@ -1,4 +1,7 @@
-"""The six scripts, chained by files, in one process: a dozen pictures without captions, a tiny BLIP-2, a tiny model, a page."""
+"""The scripts, chained by files, in one process.
+
+A dozen pictures without captions, a tiny BLIP-2, a tiny model, a page.
+"""
 
 import json
 
@@ -18,9 +21,10 @@ from tests.conftest import tiny_config
 
 
 def test_pipeline_end_to_end(tmp_path, tiny_blip2, capsys):
-    prints, data, runs, out = (
-        tmp_path / name for name in ("prints", "data", "checkpoints", "outputs")
-    )
+    prints = tmp_path / "prints"
+    data = tmp_path / "data"
+    runs = tmp_path / "checkpoints"
+    out = tmp_path / "outputs"
     prints.mkdir()
     for number, facts in enumerate(attributes.collection(12)):
         drawing.draw(facts, number, 64).save(prints / f"{number}.png")
@@ -39,17 +43,16 @@ def test_pipeline_end_to_end(tmp_path, tiny_blip2, capsys):
         )
     )
     report = json.loads((data / "metadata" / "engraving_report.json").read_text())
-    assert report["found"] == 13 and report["prepared"] == 12
+    assert report["found"] == 13
+    assert report["prepared"] == 12
 
     assert not caption_generation.main(
         CaptionConfig(captioner=str(captioner), max_new_tokens=8, device="cpu", data=str(data))
     )
     train, val = Collection("engraving", data).read_captions()
-    assert (
-        len(train) == 11
-        and len(val) == 1
-        and all(row["caption"].startswith("An engraving of") for row in train + val)
-    )
+    assert len(train) == 11
+    assert len(val) == 1
+    assert all(row["caption"].startswith("An engraving of") for row in train + val)
 
     training_loop.main(
         tiny_config(vocab_size=0),

@@ -1,13 +1,15 @@
-"""Very many pairs, in large files, safe to interrupt.
+"""Pairs by the hundred thousand, in a few large files that training tools read.
 
-Pairs by the hundred thousand, in a few large files that training tools read.
+    python inference.py --count 100000 --out pairs                    # WebDataset, in .tar files
+    python inference.py --count 100000 --out pairs --format parquet
+    python inference.py --count 100000 --out pairs --shard 2/4        # every fourth file
 
-    python inference.py --count 100000 --out pairs                     # WebDataset: .tar files of 0000000007.png, .txt and .json
-    python inference.py --count 100000 --out pairs --format parquet    # columns image, text, seed, cosine, match, near_training
-    python inference.py --count 100000 --out pairs --shard 2/4         # every fourth file; any machine may take any share
+Writes  OUT/.order.json       what was asked for; hidden, since `datasets` reads every other file
+        OUT/0000001000.tar    the pairs of the seeds from 1000 on, or .parquet
 
-OUT/.order.json        what was asked for; hidden, since `datasets` reads every other file of a folder
-OUT/0000001000.tar     the pairs of the seeds from 1000 on, whole or not there: a killed run goes on after the last whole file
+A tar file holds 0000001007.png, .txt and .json for seed 1007. A Parquet file has the columns image,
+text, seed, cosine, match and near_training. A file is there whole or not at all, so a killed run
+goes on after the last one, and any machine may take any share.
 """
 
 import itertools
@@ -15,138 +17,215 @@ import json
 import os
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.containers import parquet_writer, pyarrow_parquet, tar_writer
 from oneseed.dataset.jsonl import read_json
 from oneseed.files import whole_file, write_text
-from oneseed.generation.cards import encode_card, sign
+from oneseed.generation.cards import CardFacts, encode_card, sign
 
-# batches that may wait to be encoded while a GPU makes the next: memory stays flat
+# Batches that may wait to be encoded while a GPU makes the next: memory stays flat.
 BATCHES_AHEAD = 4
+# Seconds without a change after which an unfinished file belongs to a killed run; a living one
+# writes every few seconds.
+ABANDONED_AFTER = 3600
+# Columns of a Parquet file beside image and text -> Arrow's names of their types.
 SHARD_COLUMNS = {"seed": "int64", "cosine": "float32", "match": "int32", "near_training": "string"}
 
-
-def files_of(out, order, share, suffix):
-    """-> [(path, its seeds)] of all files of share (i, n)."""
-    first = order["first"]
-    count = order["count"]
-    size = order["pairs_per_file"]
-    files = [
-        (out / f"{start:010d}{suffix}", range(start, min(start + size, first + count)))
-        for start in range(first, first + count, size)
-    ]
-    return files[share[0] - 1 :: share[1]]
+Order = dict[str, Any]
+EncodedPair = tuple[CardFacts, bytes]
+MakePairs = Callable[[Sequence[int]], list[tuple[CardFacts, Image.Image]]]
 
 
-def encode_pairs(files, make, batch, pool, grey, ahead):
-    """Yields (file, [(facts, bytes of the PNG)]) batch by batch. Pictures are encoded by the pool, of `ahead` batches while further ones are made."""
+@dataclass(frozen=True)
+class Shard:
+    """One of the large files."""
 
-    def finish(facts, image):
-        facts = sign(image, facts)
-        return facts, encode_card(image, facts, grey)
-
-    waiting = deque()
-    for path, seeds in files:
-        for start in range(0, len(seeds), batch):
-            waiting.append(
-                (
-                    path,
-                    [
-                        pool.submit(finish, facts, image)
-                        for facts, image in make(seeds[start : start + batch])
-                    ],
-                )
-            )
-            if len(waiting) > ahead:
-                path_done, futures = waiting.popleft()
-                yield path_done, [future.result() for future in futures]
-    for path_done, futures in waiting:
-        yield path_done, [future.result() for future in futures]
+    path: Path
+    seeds: range  # of its pairs
 
 
-def add_to_tar(add, rows):
-    for facts, png in rows:
-        name = f"{facts.get('first_seed', facts['seed']):010d}"
+@dataclass(frozen=True)
+class ShardFormat:
+    """How a large file is written."""
+
+    suffix: str  # of its name
+    # Path -> a context that gives the function that adds to the file.
+    open_writer: Callable[[Path], AbstractContextManager[Callable[..., None]]]
+    # Adds some encoded pairs with that function.
+    add_pairs: Callable[[Callable[..., None], Sequence[EncodedPair]], None]
+
+
+def file_stem(facts: CardFacts) -> str:
+    """A name for a pair, by the seed that was asked for: --best-of may give two pairs one seed."""
+    return f"{facts.get('first_seed', facts['seed']):010d}"
+
+
+def add_to_tar(add: Callable[..., None], pairs: Sequence[EncodedPair]) -> None:
+    """Adds three members per pair: .png, .txt and .json."""
+    for facts, png in pairs:
+        name = file_stem(facts)
         add(f"{name}.png", png)
         add(f"{name}.txt", facts["caption"].encode())
         add(f"{name}.json", json.dumps(facts, ensure_ascii=False).encode())
 
 
-def add_to_parquet(add, rows):
-    add(
-        [
-            {
-                "image": {
-                    "bytes": png,
-                    "path": f"{facts.get('first_seed', facts['seed']):010d}.png",
-                },
-                "text": facts["caption"],
-                **{name: facts.get(name) for name in SHARD_COLUMNS},
-            }
-            for facts, png in rows
-        ]
+def pair_parquet_writer(path: Path) -> AbstractContextManager[Callable[..., None]]:
+    """A context that gives the function that adds rows to the Parquet file."""
+    return parquet_writer(path, SHARD_COLUMNS)
+
+
+def add_to_parquet(add: Callable[..., None], pairs: Sequence[EncodedPair]) -> None:
+    """Adds a row per pair."""
+    rows = []
+    for facts, png in pairs:
+        image = {"bytes": png, "path": f"{file_stem(facts)}.png"}
+        columns = {name: facts.get(name) for name in SHARD_COLUMNS}
+        rows.append({"image": image, "text": facts["caption"], **columns})
+    add(rows)
+
+
+SHARD_FORMATS = {
+    "webdataset": ShardFormat(".tar", tar_writer, add_to_tar),
+    "parquet": ShardFormat(".parquet", pair_parquet_writer, add_to_parquet),
+}
+
+
+def shards_of(out: Path, order: Order, suffix: str) -> list[Shard]:
+    """All files of an order."""
+    first = order["first"]
+    end = first + order["count"]
+    size = order["pairs_per_file"]
+    return [
+        Shard(out / f"{start:010d}{suffix}", range(start, min(start + size, end)))
+        for start in range(first, end, size)
+    ]
+
+
+def require_same_order(order_file: Path, order: Order) -> None:
+    """UserError where the folder holds the pairs of another order, or part of them."""
+    if not order_file.exists():
+        return
+    held = read_json(order_file)
+    if held == order:
+        return
+    different = ", ".join(
+        f"{name} {held.get(name)!r}, not {value!r}"
+        for name, value in order.items()
+        if held.get(name) != value
+    )
+    raise UserError(
+        f"{order_file.parent} holds another order ({different}); name another folder: --out DIR"
     )
 
 
-def write_shards(out, order, make, share=(1, 1), batch=32, grey=False, ahead=BATCHES_AHEAD):
-    """Writes the files of one share of an order that are not there yet.
+def remove_abandoned_files(out: Path) -> None:
+    """Removes what killed runs left half-written."""
+    for partial in out.glob(".*.partial"):
+        if time.time() - partial.stat().st_mtime > ABANDONED_AFTER:
+            partial.unlink(missing_ok=True)
 
-    order: count, first (seed), pairs_per_file, format, and whatever else decides what the pairs are: it is compared with what the folder holds.
-    make: seeds -> [(facts, PIL image)], one for each. grey: the PNGs have one channel. ahead: batches that may wait to be encoded; 0 where making and
-    encoding want the same cores, since waiting ones gain nothing there that could be measured.
+
+def encode_pair(facts: CardFacts, image: Image.Image, grey: bool) -> EncodedPair:
+    """A pair -> its signed facts and the bytes of its card."""
+    signed = sign(image, facts)
+    return signed, encode_card(image, signed, grey=grey)
+
+
+def encoded_batches(
+    shards: Sequence[Shard],
+    make: MakePairs,
+    pool: ThreadPoolExecutor,
+    *,
+    batch_size: int,
+    grey: bool,
+    batches_ahead: int,
+) -> Iterator[tuple[Path, list[EncodedPair]]]:
+    """Yields (file, encoded pairs) batch by batch; the pool encodes while further ones are made."""
+    waiting: deque[tuple[Path, list[Future[EncodedPair]]]] = deque()
+    for shard in shards:
+        for start in range(0, len(shard.seeds), batch_size):
+            pairs = make(shard.seeds[start : start + batch_size])
+            futures = [pool.submit(encode_pair, facts, image, grey) for facts, image in pairs]
+            waiting.append((shard.path, futures))
+            if len(waiting) > batches_ahead:
+                path, oldest = waiting.popleft()
+                yield path, [future.result() for future in oldest]
+    for path, futures in waiting:
+        yield path, [future.result() for future in futures]
+
+
+def write_shards(
+    out: Path,
+    order: Order,
+    make: MakePairs,
+    *,
+    share: tuple[int, int] = (1, 1),
+    batch_size: int = 32,
+    grey: bool = False,
+    batches_ahead: int = BATCHES_AHEAD,
+) -> None:
+    """Writes the files of one share of an order that are not there yet, and says what it did.
+
+    order: count, first (seed), pairs_per_file, format, and whatever else decides what the pairs
+        are: it is compared with what the folder holds.
+    make: seeds -> (facts, RGB picture) of each.
+    share: (i, n), the i-th of n shares, from 1 on.
+    grey: the PNGs have one channel.
+    batches_ahead: batches that may wait to be encoded; 0 where making and encoding want the same
+        cores, since waiting ones gain nothing there that could be measured.
+    UserError where the folder holds another order, or pyarrow is missing.
     """
-    suffix, writer, put = SHARD_WRITERS[order["format"]]
+    shard_format = SHARD_FORMATS[order["format"]]
     if order["format"] == "parquet":
-        # says what to install, before anything is made
+        # Says what to install before anything is made.
         pyarrow_parquet()
-    file = out / ".order.json"
-    if file.exists() and (there := read_json(file)) != order:
-        different = ", ".join(
-            f"{name} {there.get(name)!r}, not {value!r}"
-            for name, value in order.items()
-            if there.get(name) != value
-        )
-        raise UserError(f"{out} holds another order ({different}); name another folder: --out DIR")
-    # of a killed run; a living one writes every few seconds
-    for stale in out.glob(".*.partial"):
-        if time.time() - stale.stat().st_mtime > 3600:
-            stale.unlink(missing_ok=True)
-    files = files_of(out, order, share, suffix)
+    order_file = out / ".order.json"
+    require_same_order(order_file, order)
+    remove_abandoned_files(out)
+
     begin = time.perf_counter()
-    missing = [(path, seeds) for path, seeds in files if not path.exists()]
-    total, lacking = (sum(len(seeds) for _, seeds in some) for some in (files, missing))
+    all_shards = shards_of(out, order, shard_format.suffix)
+    number, shares = share
+    own_shards = all_shards[number - 1 :: shares]
+    missing = [shard for shard in own_shards if not shard.path.exists()]
+    own_pairs = sum(len(shard.seeds) for shard in own_shards)
+    missing_pairs = sum(len(shard.seeds) for shard in missing)
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        progress(label="pairs", total=total, initial=total - lacking, unit="pair") as bar,
+        progress(
+            label="pairs", total=own_pairs, initial=own_pairs - missing_pairs, unit="pair"
+        ) as bar,
     ):
-        for path, parts in itertools.groupby(
-            encode_pairs(missing, make, batch, pool, grey, ahead), key=lambda part: part[0]
-        ):
-            # only now: an order that cannot be made binds nobody
-            if not file.exists():
-                write_text(file, json.dumps(order, ensure_ascii=False, indent=1) + "\n")
-            with whole_file(path) as partial, writer(partial) as add:
-                for _, rows in parts:
-                    put(add, rows)
-                    bar.update(len(rows))
-    seconds = time.perf_counter() - begin
-    others = [path for path, _ in files_of(out, order, (1, 1), suffix) if not path.exists()]
-    print(
-        f"{lacking:,} pairs in {seconds:.1f} s"
-        + (f", {lacking / seconds:.1f} pairs/s" if lacking else "")
-        + f"; {out.as_posix()}/ holds "
-        + (
-            f"all {order['count']:,} now"
-            if not others
-            else f"this share; {len(others):,} files of other shares are not here yet"
+        batches = encoded_batches(
+            missing, make, pool, batch_size=batch_size, grey=grey, batches_ahead=batches_ahead
         )
-    )
+        for path, batches_of_file in itertools.groupby(batches, key=lambda batch: batch[0]):
+            # Not earlier: an order that cannot be made binds nobody.
+            if not order_file.exists():
+                write_text(order_file, json.dumps(order, ensure_ascii=False, indent=1) + "\n")
+            with whole_file(path) as partial, shard_format.open_writer(partial) as add:
+                for _, pairs in batches_of_file:
+                    shard_format.add_pairs(add, pairs)
+                    bar.update(len(pairs))
+    seconds = time.perf_counter() - begin
+    absent = sum(not shard.path.exists() for shard in all_shards)
+    print(written_line(missing_pairs, seconds, out, order, absent))
 
 
-SHARD_WRITERS = {
-    "webdataset": (".tar", tar_writer, add_to_tar),
-    "parquet": (".parquet", lambda path: parquet_writer(path, SHARD_COLUMNS), add_to_parquet),
-}
+def written_line(pairs: int, seconds: float, out: Path, order: Order, absent: int) -> str:
+    """What was written, and what the folder holds. absent: files that other shares are to write."""
+    rate = f", {pairs / seconds:.1f} pairs/s" if pairs else ""
+    held = f"all {order['count']:,} now"
+    if absent:
+        held = f"this share; {absent:,} files of other shares are not here yet"
+    return f"{pairs:,} pairs in {seconds:.1f} s{rate}; {out.as_posix()}/ holds {held}"

@@ -1,17 +1,21 @@
-"""A PNG that says how it was made, and proves it.
+"""Pair cards: a PNG that says how it was made, so that whoever has the model can check it.
 
-Pair cards: a PNG that says how it was made, so that whoever has the model can make it again and see whether that is true.
+    python inference.py --verify outputs/000007.png
 
-    python inference.py --verify outputs/000007.png         # exit code 0: it is true; 1: what differs; 2: no card, or one of another model
+Exit code 0: it is true; 1: it differs, and how; 2: it is no card, or one of another model.
 
-The PNG carries as text: card (the format's number), the model's fingerprint, the caption, what the pair was made of (seed, prompt, guidance …),
-sha256_pixels and sha256_text. Whoever changes a card can also rewrite its digests; the pair that the model makes again shows it all the same.
+The PNG carries as text: card (the format's number), the model's fingerprint, the caption, what
+the pair was made of (seed, prompt, guidance, ...), sha256_pixels and sha256_text. Whoever changes
+a card can also rewrite its digests; the pair that the model makes again shows it all the same.
 """
 
 import hashlib
 import io
 import json
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin
@@ -20,173 +24,252 @@ from oneseed.config.inference import MAX_WALK_STEPS, InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.console.output import printable
 
+if TYPE_CHECKING:
+    from oneseed.generation.generator import MultimodalGenerator
+
+CardFacts = dict[str, Any]
+
 CARD_FORMAT = 1
-# of pictures that people bring
+# Of pictures that people bring.
 CARD_FORMATS = ("JPEG", "PNG", "WEBP")
-FACT_KINDS = {
-    **dict.fromkeys(
-        ("card", "seed", "from", "to", "step", "steps", "best_of", "first_seed", "match"), int
-    ),
-    # all other facts are text
-    **dict.fromkeys(("guidance", "temperature", "strength", "cosine"), float),
+INTEGER_FACTS = (
+    *("card", "seed", "from", "to", "step", "steps"),
+    *("best_of", "first_seed", "match"),
+)
+FLOAT_FACTS = ("guidance", "temperature", "strength", "cosine")
+# All other facts are text.
+FACT_KINDS: dict[str, type] = {
+    **dict.fromkeys(INTEGER_FACTS, int),
+    **dict.fromkeys(FLOAT_FACTS, float),
 }
 DIGESTS = ("sha256_pixels", "sha256_text")
-# a picture that is 1/255 off has another cosine
-SAME_COSINE = 0.01
+# A picture that is 1/255 off has another cosine.
+COSINE_TOLERANCE = 0.01
+# In 1/255, between a card's picture and the one that the model draws again.
+PIXEL_TOLERANCE = 1
 
 
-def digest_of_pixels(image):
+# ---- writing -------------------------------------------------------------------------------------
+
+
+def digest_of_pixels(image: Image.Image) -> str:
     """SHA-256 in hex, the same for a grey picture and for the same picture in RGB."""
-    return hashlib.sha256(
-        f"{image.width} {image.height} ".encode() + image.convert("RGB").tobytes()
-    ).hexdigest()
+    size = f"{image.width} {image.height} "
+    return hashlib.sha256(size.encode() + image.convert("RGB").tobytes()).hexdigest()
 
 
-def digest_of_text(facts):
-    return hashlib.sha256(
-        json.dumps(
-            sorted((key, str(value)) for key, value in facts.items() if key not in DIGESTS)
-        ).encode()
-    ).hexdigest()
+def digest_of_text(facts: CardFacts) -> str:
+    """SHA-256 in hex of all facts but the digests, whatever their order."""
+    lines = sorted((key, str(value)) for key, value in facts.items() if key not in DIGESTS)
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
-def sign(image, facts):
-    """PIL image and facts, a dict of plain values -> the facts of its card: those that are not None, and both digests."""
-    facts = {
-        "card": CARD_FORMAT,
-        **{key: value for key, value in facts.items() if value is not None},
+def sign(image: Image.Image, facts: CardFacts) -> CardFacts:
+    """Plain facts -> the facts of the picture's card: those that are not None, and both digests."""
+    known = {key: value for key, value in facts.items() if value is not None}
+    signed = {"card": CARD_FORMAT, **known}
+    return {
+        **signed,
+        "sha256_pixels": digest_of_pixels(image),
+        "sha256_text": digest_of_text(signed),
     }
-    return {**facts, "sha256_pixels": digest_of_pixels(image), "sha256_text": digest_of_text(facts)}
 
 
-def encode_card(image, facts, grey=False):
-    """PIL image and signed facts -> the bytes of a PNG with the facts inside as text."""
+def encode_card(image: Image.Image, facts: CardFacts, *, grey: bool = False) -> bytes:
+    """A picture and its signed facts -> a PNG file with the facts inside as text.
+
+    grey: the PNG has one channel.
+    """
     text = PngImagePlugin.PngInfo()
-    file = io.BytesIO()
     for key, value in facts.items():
         text.add_itxt(key, str(value))
-    (image.convert("L") if grey else image).save(file, "PNG", pnginfo=text, compress_level=6)
+    if grey:
+        image = image.convert("L")
+    file = io.BytesIO()
+    image.save(file, "PNG", pnginfo=text, compress_level=6)
     return file.getvalue()
 
 
-def open_with_facts(path, formats=CARD_FORMATS):
-    """Picture file -> (PIL RGB image, upright, on white where it is transparent; the text inside, {} but for a PNG's). UserError for anything that is not
-    a picture."""
+# ---- reading -------------------------------------------------------------------------------------
+
+
+def open_with_facts(
+    path: str | Path, formats: Sequence[str] = CARD_FORMATS
+) -> tuple[Image.Image, dict[str, str]]:
+    """Picture file -> (RGB picture, the text inside a PNG, {} for other formats).
+
+    The picture is turned upright and laid on white where it is transparent. UserError for anything
+    that is not a picture in one of Pillow's `formats`.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=formats) as image:
+            with Image.open(path, formats=tuple(formats)) as image:
                 text = {key: str(value) for key, value in getattr(image, "text", {}).items()}
-                image = ImageOps.exif_transpose(image).convert("RGBA")
-                return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert(
-                    "RGB"
-                ), text
+                upright = ImageOps.exif_transpose(image).convert("RGBA")
+                paper = Image.new("RGBA", upright.size, "white")
+                return Image.alpha_composite(paper, upright).convert("RGB"), text
     except FileNotFoundError:
         raise UserError(f"there is no file {path}") from None
     except Exception as error:
-        # Pillow's readers raise nearly anything on damaged bytes
+        # Pillow's readers raise nearly anything on damaged bytes.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"{path} cannot be read as a picture ({', '.join(formats)}): {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            f"{path} cannot be read as a picture ({', '.join(formats)}): {reason}"
         ) from error
 
 
-def read_card(path):
-    """PNG file -> (PIL RGB image, facts of its card). UserError where it is none."""
-    image, facts = open_with_facts(path, ("PNG",))
-    if (
-        facts.get("card") != str(CARD_FORMAT)
-        or not {"fingerprint", "caption", *DIGESTS} <= facts.keys()
-    ):
+def open_picture(path: str | Path) -> Image.Image:
+    """Picture file -> RGB picture, upright, on white where it is transparent.
+
+    UserError for anything that is not a JPEG, PNG or WEBP picture.
+    """
+    return open_with_facts(path)[0]
+
+
+def read_card(path: str | Path) -> tuple[Image.Image, CardFacts]:
+    """PNG file -> (RGB picture, facts of its card). UserError where it is none."""
+    image, text = open_with_facts(path, ("PNG",))
+    needed = {"fingerprint", "caption", *DIGESTS}
+    if text.get("card") != str(CARD_FORMAT) or not needed <= text.keys():
         raise UserError(
-            f"{path} is no pair card: it does not say how it was made; cards are the pictures that inference.py writes, as they were written"
+            f"{path} is no pair card: it does not say how it was made; "
+            "cards are the pictures that inference.py writes, as they were written"
         )
     try:
-        return image, {key: FACT_KINDS.get(key, str)(value) for key, value in facts.items()}
+        return image, {key: FACT_KINDS.get(key, str)(value) for key, value in text.items()}
     except ValueError as error:
         raise UserError(f"{path} is no pair card: {printable(str(error))}") from None
 
 
-def requested(facts):
-    """Facts of a card -> what its pair was asked for with, the keywords of MultimodalGenerator.generate. ValueError where they are out of their bounds."""
-    wish = {
-        name: facts[key]
-        for name, key in (("prompt", "prompt"), ("style", "asked_style"), ("guidance", "guidance"))
-        if key in facts
-    }
-    wish["temperature"] = facts.get("temperature", 0.0)
-    InferenceConfig(**wish)
-    return wish
+# ---- checking ------------------------------------------------------------------------------------
 
 
-def make_again(generator, facts, original=None):
-    """-> the pair (PIL image, caption) that the facts of a card describe. original: the picture it was made from, PIL, where it was made from one.
-    UserError where that is missing or another, ValueError where a fact is missing or out of its bounds."""
-    wish = requested(facts)
-    told = {"temperature": wish["temperature"]}
+def requested(facts: CardFacts) -> dict[str, Any]:
+    """Facts of a card -> the keywords of MultimodalGenerator.generate that its pair was asked with.
+
+    ValueError where they are out of their bounds.
+    """
+    key_of = {"prompt": "prompt", "style": "asked_style", "guidance": "guidance"}
+    conditions = {name: facts[key] for name, key in key_of.items() if key in facts}
+    conditions["temperature"] = facts.get("temperature", 0.0)
+    # Its bounds are those of the flags.
+    InferenceConfig(**conditions)
+    return conditions
+
+
+def make_again(
+    generator: "MultimodalGenerator", facts: CardFacts, original: Image.Image | None = None
+) -> tuple[Image.Image, str]:
+    """The pair (RGB picture, caption) that the facts of a card describe.
+
+    original: the picture that it was made from, where it was made from one.
+    UserError where that is missing or another; KeyError where a fact is missing; ValueError where
+    one is out of its bounds.
+    """
+    conditions = requested(facts)
+    temperature = conditions["temperature"]
     if "from" in facts:
-        if not 2 <= facts["steps"] <= MAX_WALK_STEPS or not 0 <= facts["step"] < facts["steps"]:
-            raise ValueError(f"step {facts['step']} of {facts['steps']}")
-        return generator.interpolate(facts["from"], facts["to"], facts["steps"], **told)[
-            facts["step"]
-        ]
-    if "image" not in facts:
-        return generator.generate(facts["seed"], **wish)
+        steps = facts["steps"]
+        step = facts["step"]
+        if not 2 <= steps <= MAX_WALK_STEPS or not 0 <= step < steps:
+            raise ValueError(f"step {step} of {steps}")
+        pairs = generator.interpolate(facts["from"], facts["to"], steps, temperature=temperature)
+        return pairs[step]
+    if "image" in facts:
+        return make_from_picture(generator, facts, original, temperature)
+    return generator.generate(facts["seed"], **conditions)
+
+
+def make_from_picture(
+    generator: "MultimodalGenerator",
+    facts: CardFacts,
+    original: Image.Image | None,
+    temperature: float,
+) -> tuple[Image.Image, str]:
+    """The part of make_again for cards that were made from a picture."""
     if original is None or digest_of_pixels(original) != facts["image_sha256"]:
+        another = "" if original is None else ", and --image names another"
         raise UserError(
-            f"this card was made from the picture {printable(facts['image'])}{'' if original is None else ', and --image names another'}; "
+            f"this card was made from the picture {printable(facts['image'])}{another}; "
             "name that: python inference.py --verify CARD --image PICTURE"
         )
     if "strength" not in facts:
-        return generator.decode(generator.encode([original]), **told)[0]
-    InferenceConfig(image="named", strength=facts["strength"])
+        return generator.decode(generator.encode([original]), temperature=temperature)[0]
+    strength = facts["strength"]
+    # Its bounds are those of the flag.
+    InferenceConfig(image="named", strength=strength)
     if "seed" in facts:
-        return generator.vary(original, [facts["seed"]], facts["strength"], **told)[0]
-    return generator.restyle([original], facts["asked_style"], facts["strength"], **told)[0]
+        return generator.vary(original, [facts["seed"]], strength, temperature=temperature)[0]
+    style = facts["asked_style"]
+    return generator.restyle([original], style, strength, temperature=temperature)[0]
 
 
-def differences(generator, path, original=None):
-    """Card, a PNG file, made again by `generator` -> sentences on what differs, none where it is true. original: see make_again. UserError where it is no
-    card, or one of another model."""
+def differences(
+    generator: "MultimodalGenerator", path: str | Path, original: Image.Image | None = None
+) -> list[str]:
+    """A card, made again by the generator -> sentences on what differs, none where it is true.
+
+    path: of the PNG file. original: see make_again.
+    UserError where it is no card, or one of another model.
+    """
     image, facts = read_card(path)
     if facts["fingerprint"] != generator.fingerprint:
+        maker = printable(facts.get("checkpoint", "unnamed"))
+        fingerprint = printable(facts["fingerprint"])
         raise UserError(
-            f"{path} was made by another model ({printable(facts.get('checkpoint', 'unnamed'))}, fingerprint {printable(facts['fingerprint'])[:16]}…) than "
-            f"{generator.checkpoint} ({generator.fingerprint[:16]}…); name that one: --checkpoint FILE"
+            f"{path} was made by another model ({maker}, fingerprint {fingerprint[:16]}…) than "
+            f"{generator.checkpoint} ({generator.fingerprint[:16]}…); "
+            "name that one: --checkpoint FILE"
         )
     try:
-        drawn, told = make_again(generator, facts, original)
+        drawn, caption = make_again(generator, facts, original)
     except (KeyError, ValueError) as error:
+        reason = f"{type(error).__name__}: {printable(str(error))}"
         raise UserError(
-            f"{path} is no pair card: what it says cannot be made ({type(error).__name__}: {printable(str(error))})"
+            f"{path} is no pair card: what it says cannot be made ({reason})"
         ) from error
+
+    found = changed_digests(image, facts)
+    if facts["caption"] != caption:
+        found.append(
+            f'the card says "{printable(facts["caption"])}", '
+            f'the model writes "{printable(caption)}"'
+        )
+    if image.size != drawn.size:
+        found.append(
+            f"the picture is {image.width} x {image.height}, "
+            f"the model draws {drawn.width} x {drawn.height}"
+        )
+        return found
+    distance = np.abs(np.asarray(image, dtype=int) - np.asarray(drawn, dtype=int)).max()
+    if distance > PIXEL_TOLERANCE:
+        found.append(f"the picture is up to {distance}/255 away from what the model draws")
+    return found + changed_score(generator, facts, drawn, caption)
+
+
+def changed_digests(image: Image.Image, facts: CardFacts) -> list[str]:
+    """What the digests of a card say of changes made after it was written."""
     found = []
     if facts["sha256_text"] != digest_of_text(facts):
         found.append("the text was changed after the card was written (its digest is another)")
     if facts["sha256_pixels"] != digest_of_pixels(image):
         found.append("the pixels were changed after the card was written (their digest is another)")
-    if facts["caption"] != told:
-        found.append(
-            f'the card says "{printable(facts["caption"])}", the model writes "{printable(told)}"'
-        )
-    if image.size != drawn.size:
-        return [
-            *found,
-            f"the picture is {image.width} x {image.height}, the model draws {drawn.width} x {drawn.height}",
-        ]
-    if (far := np.abs(np.asarray(image, dtype=int) - np.asarray(drawn, dtype=int)).max()) > 1:
-        found.append(f"the picture is up to {far}/255 away from what the model draws")
-    (score,) = generator.match([(drawn, told)])
-    if "cosine" in facts and not (
-        abs(facts["cosine"] - score["cosine"]) <= SAME_COSINE
-        and facts.get("match") == generator.percentile(facts["cosine"])
-    ):
-        found.append(
-            f"the match score is {score['match']} (cosine {score['cosine']}), not {facts.get('match')} (cosine {facts['cosine']})"
-        )
     return found
 
 
-def open_picture(path):
-    """Picture file -> PIL RGB image, upright, on white where it is transparent. UserError for anything that is not a picture."""
-    return open_with_facts(path)[0]
+def changed_score(
+    generator: "MultimodalGenerator", facts: CardFacts, drawn: Image.Image, caption: str
+) -> list[str]:
+    """A sentence where the card's match score is not that of the pair made again, else none."""
+    if "cosine" not in facts:
+        return []
+    (score,) = generator.match([(drawn, caption)])
+    same_cosine = abs(facts["cosine"] - score["cosine"]) <= COSINE_TOLERANCE
+    if same_cosine and facts.get("match") == generator.percentile(facts["cosine"]):
+        return []
+    return [
+        f"the match score is {score['match']} (cosine {score['cosine']}), "
+        f"not {facts.get('match')} (cosine {facts['cosine']})"
+    ]

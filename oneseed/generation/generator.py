@@ -3,93 +3,175 @@
 import functools
 import hashlib
 import secrets
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import Image
 
 from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
 from oneseed.console.command import UserError
 from oneseed.dataset.wording import words
 from oneseed.device import pick_device
 from oneseed.generation import index
+from oneseed.generation.reading import PICTURES_AT_ONCE, ImageCaption, PictureReader
+from oneseed.model import latent_operations
 from oneseed.model.multimodal import MultimodalModel
-from oneseed.model.pixels import to_pil, to_tensor
+from oneseed.model.pixels import to_pil
 from oneseed.seeds import LAST_SEED, latents, torch_generator
+from oneseed.workers import chunks
 
 
-def get_random_seed():
-    """A seed nobody knows yet: integer 0 … 2**32 - 1."""
+def get_random_seed() -> int:
+    """A seed that nobody knows yet: an integer from 0 to 2**32 - 1."""
     return secrets.randbelow(LAST_SEED + 1)
 
 
-def candidates(seed, count):
+def candidate_seeds(seed: int, count: int) -> list[int]:
     """`count` seeds that follow from one, the first of them the seed itself."""
-    return [
-        seed,
-        *(
-            int.from_bytes(hashlib.sha256(f"candidate {i} {seed}".encode()).digest()[:4], "big")
-            for i in range(1, count)
-        ),
-    ]
+    seeds = [seed]
+    for i in range(1, count):
+        digest = hashlib.sha256(f"candidate {i} {seed}".encode()).digest()
+        seeds.append(int.from_bytes(digest[:4], "big"))
+    return seeds
 
 
-class MultimodalGenerator:
+def check_prompt(prompt: str) -> None:
+    """UserError for a prompt that says nothing or too much."""
+    if not words(prompt):
+        raise UserError(
+            "the prompt has no words; write what the picture should show, "
+            'such as --prompt "a ship under a stormy sky"'
+        )
+    if len(prompt) > MAX_PROMPT_LENGTH:
+        raise UserError(
+            f"the prompt has {len(prompt):,} characters, "
+            f"at most {MAX_PROMPT_LENGTH} are read; shorten it"
+        )
+
+
+@torch.no_grad()
+def conditioned_codes(
+    model: MultimodalModel,
+    z: torch.Tensor,
+    prompts: Sequence[str] | None,
+    style: str | None,
+    *,
+    guidance: float,
+) -> torch.Tensor:
+    """Seeds z (B, D) -> codes (B, D) of what the prompts, one per seed, and the style ask for."""
+    for prompt in prompts or []:
+        check_prompt(prompt)
+    return latent_operations.apply_conditions(
+        model.sampler,
+        z.to(model.device),
+        captions=model.features_of(prompts) if prompts else None,
+        guidance=guidance,
+        styles=model.style_numbers([style] * len(z)) if style else None,
+    )
+
+
+class MultimodalGenerator(PictureReader):
     """A checkpoint, ready to answer seeds.
 
     generator = MultimodalGenerator("checkpoints/best_model.pt", device="auto")
-    image, caption = generator(7)                                   # PIL RGB image, str
-    generator.generate_batch([7, 8, 9])                             # list of such pairs
-    seed, pair = generator.best_of(7, 16)                           # the best of 16 candidates that follow from seed 7
-    generator.match([pair])                                         # [{"cosine": .8123, "match": 71}]
+    image, caption = generator(7)                      # PIL RGB image, str
+    generator.generate_batch([7, 8, 9])                # list of such pairs
+    seed, pair = generator.best_of(7, 16)              # the best of 16 that follow from seed 7
+    generator.match([pair])                            # [{"cosine": .8123, "match": 71}]
+
+    Pictures that come in may be of any mode and size; pictures that go out are RGB. How it reads
+    pictures (encode, caption, match, ...) is in PictureReader.
     """
 
-    def __init__(self, checkpoint_path="checkpoints/best_model.pt", device="auto", temperature=0.0):
-        """UserError where the checkpoint is missing or none of ours, or the device is not there."""
+    def __init__(
+        self,
+        checkpoint_path: str | Path = "checkpoints/best_model.pt",
+        device: str = "auto",
+        temperature: float = 0.0,
+    ) -> None:
+        """UserError where the checkpoint is missing or not ours, or the device is not there."""
         self.checkpoint = Path(checkpoint_path)
-        self.model = MultimodalModel.from_checkpoint(self.checkpoint, pick_device(device))
+        super().__init__(MultimodalModel.from_checkpoint(self.checkpoint, pick_device(device)))
         self.temperature = temperature
-        self.style = self.model.meta.get("style", "engraving")
-        # health.check's dict; None before training has ended
-        self.health = self.model.meta.get("health")
+        self.style: str = self.model.meta.get("style", "engraving")
+        # What the latent check found; None before training has ended.
+        self.health: dict[str, Any] | None = self.model.meta.get("health")
 
-    def __call__(self, seed):
+    # ---- what the model is
+
+    @property
+    def dimensions(self) -> int:
+        """Length of the latent."""
+        return self.model.config.latent_dim
+
+    @property
+    def grey(self) -> bool:
+        """Whether all its pictures are grey."""
+        return self.model.config.channels == 1
+
+    @property
+    def styles(self) -> list[str]:
+        """What `style` may be: the styles of the training collection."""
+        return self.model.meta.get("styles", [])
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all in the checkpoint that decides what it gives; on cards and indexes."""
+        return self.model.fingerprint()
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """The words of a prompt that no training caption had, in alphabetical order."""
+        return sorted(words(prompt) - set(self.model.meta.get("words", [])))
+
+    # ---- pairs of seeds
+
+    def __call__(self, seed: int) -> ImageCaption:
+        """As generate."""
         return self.generate(seed)
 
-    # -- pairs
+    def generate(
+        self,
+        seed: int,
+        prompt: str | None = None,
+        style: str | None = None,
+        *,
+        guidance: float = GUIDANCE,
+        temperature: float | None = None,
+    ) -> ImageCaption:
+        """Seed, an integer from 0 to 2**32 - 1 -> (image, caption); see generate_batch."""
+        options = {"guidance": guidance, "temperature": temperature}
+        return self.generate_batch([seed], prompt, style, **options)[0]
 
-    def generate(self, seed, prompt=None, style=None, guidance=GUIDANCE, temperature=None):
-        """Seed, an integer 0 … 2**32 - 1 -> (PIL RGB image, caption); of a prompt and in a style where they are given."""
-        return self.generate_batch([seed], prompt, style, guidance, temperature)[0]
+    def generate_batch(
+        self,
+        seeds: Sequence[int],
+        prompt: str | Sequence[str] | None = None,
+        style: str | None = None,
+        *,
+        guidance: float = GUIDANCE,
+        temperature: float | None = None,
+    ) -> list[ImageCaption]:
+        """Seeds -> list of (image, caption), pair i from seeds[i] alone.
 
-    def generate_batch(self, seeds, prompt=None, style=None, guidance=GUIDANCE, temperature=None):
-        """Seeds -> list of (PIL RGB image, caption), pair i from seeds[i] alone. prompt: what the pairs should show, one string or
-        one per seed; style: one of self.styles; guidance: how literally a prompt is taken, 1 … 3; temperature: of the captions, None: the generator's own."""
+        prompt: what the pairs should show, one string or one per seed.
+        style: one of self.styles.
+        guidance: how literally a prompt is taken, 0 to 5; what is useful lies between 1 and 3.
+        temperature: of the captions, 0 for the likeliest; None is the generator's own.
+        UserError for a seed, prompt or style that is none.
+        """
         if not len(seeds):
             return []
-        z = latents(seeds, self.model.config.latent_dim)
-        if prompt is not None or style is not None:
-            prompts = [prompt] * len(z) if isinstance(prompt, str) else prompt
-            for one in prompts or []:
-                check_prompt(one)
-            z = self.model.imagine(z, prompts, style and [style] * len(z), guidance)
-        return self.decode(z, seeds, temperature)
+        z = latents(seeds, self.dimensions)  # (B, D)
+        if prompt is None and style is None:
+            return self.decode(z, seeds, temperature)
+        prompts = [prompt] * len(z) if isinstance(prompt, str) else prompt
+        codes = conditioned_codes(self.model, z, prompts, style, guidance=guidance)
+        return self.decode_code(codes, seeds, temperature)
 
-    def decode(self, z, seeds=None, temperature=None):
-        """z (B, D) -> list of B pairs. seeds: of the words that a temperature draws; None: 0, 1, 2 …"""
-        chance = [
-            torch_generator(int(seed), "words")
-            for seed in (range(len(z)) if seeds is None else seeds)
-        ]
-        images, captions = self.model.decode(
-            z, self.temperature if temperature is None else temperature, chance
-        )
-        return list(zip(to_pil(images), captions))
-
-    def generate_with_metadata(self, seed):
-        """Seed -> dict of seed, image, caption, style and checkpoint."""
+    def generate_with_metadata(self, seed: int) -> dict[str, Any]:
+        """Seed -> {"seed", "image", "caption", "style", "checkpoint"}."""
         image, caption = self.generate(seed)
         return {
             "seed": int(seed),
@@ -99,199 +181,141 @@ class MultimodalGenerator:
             "checkpoint": str(self.checkpoint),
         }
 
-    def best_of(self, seed, count, prompt=None, style=None, guidance=GUIDANCE, temperature=None):
-        """-> (seed, pair) of the best of `count` candidates that follow from `seed`: whose picture and caption match each other best and, where there is a
-        prompt, both match it. The seed alone gives the same pair again."""
-        seeds = candidates(seed, count)
-        fits = []
+    def best_of(
+        self,
+        seed: int,
+        count: int,
+        prompt: str | None = None,
+        *,
+        style: str | None = None,
+        guidance: float = GUIDANCE,
+        temperature: float | None = None,
+    ) -> tuple[int, ImageCaption]:
+        """(seed, pair) of the best of `count` candidates that follow from a seed.
+
+        The best is whose picture and caption match each other best and, where there is a prompt,
+        both match it. Its own seed gives the same pair again. Further arguments: generate_batch.
+        """
+        seeds = candidate_seeds(seed, count)
+        scores = []
         pairs = []
-        for start in range(0, count, 32):
-            some = self.generate_batch(
-                seeds[start : start + 32], prompt, style, guidance, temperature
+        for some_seeds in chunks(seeds, PICTURES_AT_ONCE):
+            some_pairs = self.generate_batch(
+                some_seeds, prompt, style, guidance=guidance, temperature=temperature
             )
-            pictures = self.picture_features([image for image, _ in some])
-            texts = self.caption_features([caption for _, caption in some])
-            asked = (
-                self.caption_features([prompt]).T if prompt else torch.zeros(pictures.shape[1], 1)
-            )
-            fits += ((pictures * texts).sum(1) + ((pictures + texts) @ asked)[:, 0]).tolist()
-            pairs += some
-        best = max(range(count), key=fits.__getitem__)
+            scores += self.fit_scores(some_pairs, prompt)
+            pairs += some_pairs
+        best = max(range(count), key=scores.__getitem__)
         return seeds[best], pairs[best]
 
-    @property
-    def dimensions(self):
-        """Length of the latent."""
-        return self.model.config.latent_dim
+    def interpolate(
+        self, first: int, last: int, steps: int = 8, *, temperature: float | None = None
+    ) -> list[ImageCaption]:
+        """Two seeds -> `steps` pairs from one to the other; pictures and captions change slowly."""
+        return list(self.walk(first, last, steps, temperature=temperature, at_once=steps))
 
-    @property
-    def grey(self):
-        """Are all its pictures grey?"""
-        return self.model.config.channels == 1
+    def walk(
+        self,
+        first: int,
+        last: int,
+        steps: int = 8,
+        *,
+        temperature: float | None = None,
+        at_once: int = 4,
+    ) -> Iterator[ImageCaption]:
+        """As interpolate, one pair after another, for those who watch or may stop on the way.
 
-    @property
-    def styles(self):
-        """What `style` may be: the styles of the training collection; of the built-in one, its techniques."""
-        return self.model.meta.get("styles", [])
+        at_once: pairs that are drawn together.
+        """
+        ends = self.model.code(latents([first, last], self.dimensions))  # (2, D)
+        codes = latent_operations.walk(self.model.sampler, ends, steps)  # (steps, D)
+        for part in chunks(range(steps), at_once):
+            yield from self.decode_code(codes[part.start : part.stop], part, temperature)
 
-    @functools.cached_property
-    def fingerprint(self):
-        """SHA-256 of all in the checkpoint that decides what it gives; cards and indexes carry it."""
-        return self.model.fingerprint()
+    # ---- pairs around pictures
 
-    def unknown_words(self, prompt):
-        """The words of a prompt that no training caption had, in alphabetical order: the model cannot know what they mean."""
-        return sorted(words(prompt) - set(self.model.meta.get("words", [])))
+    def decode(
+        self,
+        z: torch.Tensor,
+        seeds: Iterable[int] | None = None,
+        temperature: float | None = None,
+    ) -> list[ImageCaption]:
+        """z (B, D) -> list of B pairs.
 
-    # -- between pairs, and around pictures
+        seeds: of the words that a temperature draws; None is 0, 1, 2, ...
+        """
+        return self.decode_code(self.model.code(z), seeds, temperature)
 
-    def interpolate(self, first, last, steps=8, temperature=None):
-        """Two seeds -> `steps` pairs from one to the other, picture and caption changing together."""
-        return list(self.walk(first, last, steps, temperature, at_once=steps))
-
-    def walk(self, first, last, steps=8, temperature=None, at_once=4):
-        """The same one pair after another, of which `at_once` are drawn together: for who wants to watch, or to stop on the way."""
-        way = self.model.walk(latents([first, last], self.model.config.latent_dim), steps)
-        for start in range(0, steps, at_once):
-            yield from self.decode(
-                way[start : start + at_once], range(start, min(start + at_once, steps)), temperature
-            )
-
-    def vary(self, image, seeds, strength=0.3, temperature=None):
-        """PIL image -> one pair per seed, around the image: strength 0 is its reconstruction, 1 has nothing left of it."""
-        noise = latents(seeds, self.model.config.latent_dim)
-        return self.decode(
-            self.model.vary(self.encode([image]).expand(len(noise), -1), noise, strength),
-            seeds,
-            temperature,
+    def decode_code(
+        self,
+        code: torch.Tensor,
+        seeds: Iterable[int] | None = None,
+        temperature: float | None = None,
+    ) -> list[ImageCaption]:
+        """As decode, of codes (B, D), which is what the decoders read."""
+        word_seeds = range(len(code)) if seeds is None else seeds
+        generators = [torch_generator(int(seed), "words") for seed in word_seeds]
+        if temperature is None:
+            temperature = self.temperature
+        images, captions = self.model.decode_code(
+            code, temperature=temperature, generators=generators
         )
+        return list(zip(to_pil(images), captions))
 
-    def restyle(self, images, style, strength=1.0, temperature=None):
-        """PIL images -> pairs, the same scenes in another of self.styles; strength 0 changes nothing, 1 goes all the way."""
-        return [
-            pair
-            for z in self.encode(images).split(32)
-            for pair in self.decode(
-                self.model.restyle(z, [style] * len(z), strength), temperature=temperature
-            )
-        ]
+    def vary(
+        self,
+        image: Image.Image,
+        seeds: Sequence[int],
+        strength: float = 0.3,
+        *,
+        temperature: float | None = None,
+    ) -> list[ImageCaption]:
+        """PIL image -> one pair per seed, around the image.
 
-    def encode(self, images):
-        """PIL images -> z (B, D); letter-boxed on white to the model's size as in preparation."""
-        return torch.cat([self.model.encode(part) for part in self.tensors(images).split(32)])
+        strength: 0 is the image's reconstruction, 1 has nothing left of it.
+        """
+        noise = latents(seeds, self.dimensions)  # (B, D)
+        code = self.encode_codes([image])  # (1, D)
+        codes = latent_operations.vary(self.model.sampler, code, noise, strength)  # (B, D)
+        return self.decode_code(codes, seeds, temperature)
 
-    def squares(self, images):
-        """PIL images -> uint8 array (B, S, S, 3), letter-boxed on white to the model's size as in preparation."""
-        size = self.model.config.image_size
-        return np.stack(
-            [
-                np.asarray(
-                    ImageOps.pad(
-                        image.convert("RGB"), (size, size), Image.Resampling.LANCZOS, color="white"
-                    )
-                )
-                for image in images
-            ]
-        )
+    def restyle(
+        self,
+        images: Sequence[Image.Image],
+        style: str,
+        strength: float = 1.0,
+        *,
+        temperature: float | None = None,
+    ) -> list[ImageCaption]:
+        """PIL images -> pairs, the same scenes in another of self.styles.
 
-    def tensors(self, images):
-        return to_tensor(self.squares(images))
+        strength: 0 changes nothing, 1 goes all the way.
+        """
+        pairs = []
+        for code in self.encode_codes(images).split(PICTURES_AT_ONCE):
+            styles = self.model.style_numbers([style] * len(code))
+            codes = latent_operations.restyle(self.model.sampler, code, styles, strength)
+            pairs += self.decode_code(codes, temperature=temperature)
+        return pairs
 
-    def reconstruct(self, images):
-        """PIL images -> the model's reconstructions, PIL RGB."""
-        return [
-            picture
-            for z in self.encode(images).split(32)
-            for picture in to_pil(self.model.decode_image(z))
-        ]
+    # ---- which seeds, which training pictures? After `python inference.py --index 10000`
 
-    def caption(self, images):
-        """PIL images -> captions."""
-        return [
-            caption for z in self.encode(images).split(32) for caption in self.model.decode_text(z)
-        ]
+    def find_seeds(
+        self, prompt: str | None = None, image: Image.Image | None = None, count: int = 10
+    ) -> list[dict[str, Any]]:
+        """The best of the indexed seeds for words or a PIL image; see index.find_seeds."""
+        if image is not None:
+            return index.find_seeds(self, self.picture_features([image]), count)
+        assert prompt is not None, "find_seeds needs a prompt or an image"
+        check_prompt(prompt)
+        return index.find_seeds(self, self.caption_features([prompt]), count)
 
-    # -- do picture and caption match?
+    def nearest_training(
+        self, images: Sequence[Image.Image], count: int = 3
+    ) -> list[list[dict[str, Any]]]:
+        """For each PIL image the nearest training pictures; see index.nearest_training."""
+        return index.nearest_training(self, self.letterboxed(images), count)
 
-    @torch.no_grad()
-    def picture_features(self, images):
-        """PIL images -> what the contrastive loss compares of them, float32 (N, D) of length 1 on the CPU."""
-        model = self.model
-        return F.normalize(
-            torch.cat(
-                [
-                    model.image_encoder(model.inward(part.to(model.device)))
-                    for part in self.tensors(images).split(32)
-                ]
-            ),
-            dim=1,
-        ).cpu()
-
-    @torch.no_grad()
-    def caption_features(self, captions):
-        """Captions -> the same of them, (M, D)."""
-        return F.normalize(
-            torch.cat(
-                [
-                    self.model.features_of(captions[i : i + 128])
-                    for i in range(0, len(captions), 128)
-                ]
-            ),
-            dim=1,
-        ).cpu()
-
-    def similarity(self, images, captions):
-        """N PIL images, M captions -> cosine (N, M) between what the contrastive loss compares, float32."""
-        return self.picture_features(images) @ self.caption_features(captions).T
-
-    def match(self, pairs):
-        """Pairs -> how well picture and caption fit each other, a list of {"cosine": of both, "match": percentile() of it}."""
-        images, captions = zip(*pairs)
-        cosines = (self.picture_features(images) * self.caption_features(captions)).sum(1).tolist()
-        return [
-            {"cosine": round(cosine, 4), "match": self.percentile(round(cosine, 4))}
-            for cosine in cosines
-        ]
-
-    def percentile(self, cosine):
-        """How many of a hundred held-out real pairs fit no better, an integer; None where the checkpoint cannot tell, since training has not ended."""
-        quantiles = self.model.meta.get("match")
-        return round(float(np.interp(cosine, quantiles, range(101)))) if quantiles else None
-
-    # -- which seeds, which training pictures? After `python inference.py --index 10000`
-
-    def find_seeds(self, prompt=None, image=None, count=10):
-        """Words or a PIL image -> the best of the indexed seeds, a list of {"seed", "caption", "score": -1 … 1, "match"}. UserError where there is no index."""
-        if image is None:
-            check_prompt(prompt)
-        return index.find_seeds(
-            self,
-            self.caption_features([prompt]) if image is None else self.picture_features([image]),
-            count,
-        )
-
-    def nearest_training(self, images, count=3):
-        """PIL images -> for each the nearest training pictures, a list of {"id", "filename", "caption", "distance", "memorised"}: memorised where it is nearer
-        than the nearest hundredth of reconstructions of held-out pictures are. UserError where there is no index."""
-        return index.nearest_training(self, self.squares(images), count)
-
-    def marks(self, images):
-        """PIL images -> for each the id of the training picture that it is too near to, or None; all None where there is no index."""
-        if index.load_index(self, "training") is None:
-            return [None] * len(images)
-        return [
-            near["id"] if near["memorised"] else None
-            for (near,) in self.nearest_training(images, 1)
-        ]
-
-
-def check_prompt(prompt):
-    """UserError for a prompt that says nothing or too much."""
-    if not words(prompt):
-        raise UserError(
-            'the prompt has no words; write what the picture should show, such as --prompt "a ship under a stormy sky"'
-        )
-    if len(prompt) > MAX_PROMPT_LENGTH:
-        raise UserError(
-            f"the prompt has {len(prompt):,} characters, at most {MAX_PROMPT_LENGTH} are read; shorten it"
-        )
+    def near_training(self, images: Sequence[Image.Image]) -> list[str | None]:
+        """For each PIL image the id of the training picture that it is too near to, or None."""
+        return index.near_training(self, images)

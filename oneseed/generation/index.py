@@ -1,22 +1,28 @@
-"""Which seeds, and which training pictures, are nearest.
+"""Two small indexes beside a checkpoint: what seeds give, and what the training pictures look like.
 
-Two small indexes beside a checkpoint: which seeds give what, and how near a picture comes to what the model was trained on.
-
-    python inference.py --index 10000                                  # once; with a larger number it goes on
+    python inference.py --index 10000                    # once; with a larger number it goes on
     python inference.py --find seeds --prompt "an elephant at night"
     python inference.py --find training --image outputs/000007.png
 
-best_model.seeds.npz      row i is seed i: features float16 (N, D), the mean of what the contrastive loss compares of picture and caption; cosine float32 (N,)
-                          between the two; captions
-best_model.training.npz   thumbnails float32 (N, 256) of the training pictures; threshold, the distance below which a pair counts as copied; rows: id, filename
-                          and caption of each
+best_model.seeds.npz, row i is seed i:
+    features   float16 (N, D), the mean of what the contrastive loss compares of picture and caption
+    cosine     float32 (N,), between the two
+    captions   N strings
+best_model.training.npz:
+    thumbnails float32 (N, 256), features of the training pictures
+    threshold  the distance to one of them below which a pair counts as copied
+    rows       id, filename and caption of each
 
-Both carry the model's fingerprint: one of another model counts as missing. Texts are JSON in uint8, so that reading executes nothing.
+Both carry the model's fingerprint: one of another model counts as missing. Texts are JSON in uint8,
+so that reading executes nothing.
 """
 
 import functools
 import json
 import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,28 +31,51 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
+from oneseed.dataset.commands import caption_command
+from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import PixelCache
 from oneseed.files import whole_file
-from oneseed.generation.memorisation import thumbnail_features
+from oneseed.generation.memorisation import (
+    copy_threshold,
+    euclidean_distances,
+    thumbnail_features,
+)
+from oneseed.workers import chunks
 
-# seeds, so that a killed run goes on
-SAVED_EVERY = 2000
-# held-out pictures whose reconstructions set the threshold
-INDEX_BATCH = 500
-
-
-def folder_of(generator, data="data"):
-    """Where the training pictures lie, on the machine that has them."""
-    return Collection(generator.style, data).resized
+if TYPE_CHECKING:
+    from oneseed.generation.generator import MultimodalGenerator
 
 
-def encode_texts(values):
+# Seeds that a killed run may lose.
+SEEDS_BETWEEN_SAVES = 2000
+# Held-out pictures whose reconstructions set the threshold.
+THRESHOLD_PICTURES = 500
+# Training pictures, reconstructions and rows of features compared at once.
+THUMBNAILS_AT_ONCE = 256
+RECONSTRUCTIONS_AT_ONCE = 32
+FEATURES_AT_ONCE = 8192
+
+
+# ---- the files -----------------------------------------------------------------------------------
+
+
+def index_path(generator: "MultimodalGenerator", kind: str) -> Path:
+    """Where the index lies. kind: "seeds" or "training"."""
+    return generator.checkpoint.with_suffix(f".{kind}.npz")
+
+
+def encode_texts(values: list[Any]) -> np.ndarray:
+    """JSON-like values -> uint8 (N,), their JSON text."""
     return np.frombuffer(json.dumps(values, ensure_ascii=False).encode(), np.uint8)
 
 
 @functools.lru_cache(4)
-def read_index(path, fingerprint, changed):
-    """-> dict of arrays, texts as what they say; None where the file belongs to another model. changed: the file's time, so that a new one is read anew."""
+def read_index(path: Path, fingerprint: str, changed: int) -> dict[str, Any] | None:
+    """The arrays of an index by name, texts as what they say; None for that of another model.
+
+    changed: the file's time, so that a new one is read anew.
+    UserError where the file is damaged.
+    """
     try:
         with np.load(path) as file:
             if str(file["fingerprint"]) != fingerprint:
@@ -65,84 +94,107 @@ def read_index(path, fingerprint, changed):
         zipfile.BadZipFile,
     ) as error:
         raise UserError(
-            f"{path} is damaged or no index ({type(error).__name__}); remove it and build it again: python inference.py --index 10000"
+            f"{path} is damaged or no index ({type(error).__name__}); "
+            "remove it and build it again: python inference.py --index 10000"
         ) from error
 
 
-def load_index(generator, kind):
-    """kind: seeds or training -> the index as read() gives it, None where there is none for this model."""
-    path = generator.checkpoint.with_suffix(f".{kind}.npz")
-    return (
-        read_index(path, generator.fingerprint, path.stat().st_mtime_ns) if path.exists() else None
-    )
+def load_index(generator: "MultimodalGenerator", kind: str) -> dict[str, Any] | None:
+    """The index as read_index gives it, None where there is none for this model.
+
+    kind: "seeds" or "training".
+    """
+    path = index_path(generator, kind)
+    if not path.exists():
+        return None
+    return read_index(path, generator.fingerprint, path.stat().st_mtime_ns)
 
 
-def save_index(generator, kind, **arrays):
-    path = generator.checkpoint.with_suffix(f".{kind}.npz")
+def save_index(generator: "MultimodalGenerator", kind: str, **arrays: Any) -> Path:
+    """Writes an index with the model's fingerprint -> its path."""
+    path = index_path(generator, kind)
     with whole_file(path) as partial, open(partial, "wb") as file:
         np.savez(file, fingerprint=np.array(generator.fingerprint), **arrays)
     return path
 
 
-def existing_index(generator, kind):
+def existing_index(generator: "MultimodalGenerator", kind: str) -> dict[str, Any]:
+    """As load_index; UserError where there is none."""
     found = load_index(generator, kind)
     if found is None:
+        what = "seeds" if kind == "seeds" else "the training pictures"
         raise UserError(
-            f"there is no index of {'seeds' if kind == 'seeds' else 'the training pictures'} beside {generator.checkpoint} that belongs to it; build it once: "
-            f"python inference.py --index 10000 --checkpoint {generator.checkpoint}"
+            f"there is no index of {what} beside {generator.checkpoint} that belongs to it; "
+            f"build it once: python inference.py --index 10000 --checkpoint {generator.checkpoint}"
         )
     return found
 
 
-def index_seeds(generator, count, batch=32):
+# ---- seeds ---------------------------------------------------------------------------------------
+
+
+def index_seeds(
+    generator: "MultimodalGenerator",
+    count: int,
+    batch_size: int = 32,
+    *,
+    seeds_between_saves: int = SEEDS_BETWEEN_SAVES,
+) -> Path:
     """Draws the seeds 0 to count - 1 into the index, from where it stands -> its path."""
+    growth = grow_seeds(generator, count, batch_size, seeds_between_saves=seeds_between_saves)
     with progress(label="indexing seeds", total=count, unit="seed") as bar:
-        for done in grow_seeds(generator, count, batch):
+        for done in growth:
             bar.update(done - bar.n)
-    return generator.checkpoint.with_suffix(".seeds.npz")
+    return index_path(generator, "seeds")
 
 
-def grow_seeds(generator, count, batch=32):
-    """The same as a generator of how many seeds are drawn."""
+def grow_seeds(
+    generator: "MultimodalGenerator",
+    count: int,
+    batch_size: int = 32,
+    *,
+    seeds_between_saves: int = SEEDS_BETWEEN_SAVES,
+) -> Iterator[int]:
+    """As index_seeds; yields after each batch how many seeds are drawn."""
     known = load_index(generator, "seeds")
-    features, cosines, captions = (
-        ([known["features"]], [known["cosine"]], list(known["captions"])) if known else ([], [], [])
-    )
-
-    def store():
-        return save_index(
-            generator,
-            "seeds",
-            features=np.concatenate(features),
-            cosine=np.concatenate(cosines),
-            captions=encode_texts(captions),
-        )
-
+    features = [known["features"]] if known else []
+    cosines = [known["cosine"]] if known else []
+    captions = list(known["captions"]) if known else []
     while len(captions) < count:
         start = len(captions)
-        pairs = generator.generate_batch(range(start, min(start + batch, count)))
-        seen = generator.picture_features([image for image, _ in pairs])
-        told = generator.caption_features([caption for _, caption in pairs])
-        features.append(((seen + told) / 2).half().numpy())
-        cosines.append((seen * told).sum(1).numpy())
-        captions += [caption for _, caption in pairs]
-        if len(captions) // SAVED_EVERY > start // SAVED_EVERY or len(captions) == count:
-            store()
+        pairs = generator.generate_batch(range(start, min(start + batch_size, count)))
+        new_captions = [caption for _, caption in pairs]
+        of_pictures = generator.picture_features([image for image, _ in pairs])  # (B, D)
+        of_captions = generator.caption_features(new_captions)  # (B, D)
+        features.append(((of_pictures + of_captions) / 2).half().numpy())
+        cosines.append((of_pictures * of_captions).sum(1).numpy())
+        captions += new_captions
+        passed_a_save = len(captions) // seeds_between_saves > start // seeds_between_saves
+        if passed_a_save or len(captions) == count:
+            save_index(
+                generator,
+                "seeds",
+                features=np.concatenate(features),
+                cosine=np.concatenate(cosines),
+                captions=encode_texts(captions),
+            )
         yield len(captions)
 
 
-def find_seeds(generator, feature, count=10):
-    """feature (1, D) of a text or a picture -> the `count` best seeds, {"seed", "caption", "score", "match"} each. The score is the mean of the cosines with
-    picture and caption: a pair that says it twice comes first."""
+def find_seeds(
+    generator: "MultimodalGenerator", feature: torch.Tensor, count: int = 10
+) -> list[Row]:
+    """The best of the indexed seeds, the best first: {"seed", "caption", "score", "match"} each.
+
+    feature: (1, D), of a text or a picture, of length 1.
+    The score is the mean of its cosines with picture and caption, -1 to 1: a pair that says it
+    twice comes first. UserError where there is no index.
+    """
     found = existing_index(generator, "seeds")
-    features = found["features"]
-    one = feature[0].numpy()
-    scores = np.concatenate(
-        [
-            features[start : start + 8192].astype(np.float32) @ one
-            for start in range(0, len(features), 8192)
-        ]
-    )
+    query = feature[0].numpy()  # (D,)
+    parts = chunks(found["features"], FEATURES_AT_ONCE)
+    scores = np.concatenate([part.astype(np.float32) @ query for part in parts])  # (N,)
+    best = np.argsort(-scores, kind="stable")[:count]
     return [
         {
             "seed": int(seed),
@@ -150,75 +202,107 @@ def find_seeds(generator, feature, count=10):
             "score": round(float(scores[seed]), 4),
             "match": generator.percentile(found["cosine"][seed]),
         }
-        for seed in np.argsort(-scores, kind="stable")[:count]
+        for seed in best
     ]
 
 
-def thumbnail_distances(thumbs, known):
-    """(N, 256), (M, 256) -> (N, M), as realism.memorised has them."""
-    return torch.cdist(
-        torch.as_tensor(thumbs), torch.as_tensor(known), compute_mode="donot_use_mm_for_euclid_dist"
-    )
+# ---- training pictures ---------------------------------------------------------------------------
 
 
-def index_training(generator, data="data"):
-    """Thumbnails of the training pictures, and the distance to the nearest of them that one in a hundred reconstructions of held-out pictures falls below
-    -> (path, how many pictures). UserError where the collection is not on this machine."""
+def training_folder(generator: "MultimodalGenerator", data: Path | str = "data") -> Path:
+    """Where the training pictures lie, on the machine that has them."""
+    return Collection(generator.style, data).resized
+
+
+def index_training(generator: "MultimodalGenerator", data: Path | str = "data") -> tuple[Path, int]:
+    """Indexes the training pictures -> (path of the index, how many pictures).
+
+    UserError where the collection is not on this machine.
+    """
     collection = Collection(generator.style, data)
     size = generator.model.config.image_size
     train, val = collection.read_captions()
     cache = PixelCache.of(collection, size)
     if cache is None:
         raise UserError(
-            f"{collection.pixels(size)} is missing; prepare the pictures again: python dataset_preparation.py --style {generator.style}"
+            f"{collection.pixels(size)} is missing; prepare the pictures again: "
+            f"python dataset_preparation.py --style {generator.style}"
         )
     train = [row for row in train if row["id"] in cache]
     val = [row for row in val if row["id"] in cache]
     if not (train and val):
         raise UserError(
-            f"{collection.pixels(size)} holds none of the captioned pictures; write the captions again: python caption_generation.py --style {generator.style}"
+            f"{collection.pixels(size)} holds none of the captioned pictures; "
+            f"write the captions again: {caption_command(generator.style)}"
         )
-    thumbs = np.concatenate(
-        [
-            thumbnail_features(cache.pictures(row["id"] for row in train[start : start + 256]))
-            for start in progress(
-                range(0, len(train), 256), label="training pictures", unit="batch"
-            )
-        ]
-    )
-    held_out = [
-        Image.fromarray(cache.array[cache.row_of[val[i]["id"]]])
-        for i in np.unique(np.linspace(0, len(val) - 1, INDEX_BATCH).astype(int))
-    ]
-    rebuilt = thumbnail_features(
-        np.stack([np.asarray(image) for image in generator.reconstruct(held_out)])
-    )
-    near = np.concatenate(
-        [
-            thumbnail_distances(part, thumbs).amin(1).numpy()
-            for part in np.array_split(rebuilt, -(-len(rebuilt) // 32))
-        ]
-    )
-    return save_index(
+    batches = progress(chunks(train, THUMBNAILS_AT_ONCE), label="training pictures", unit="batch")
+    features = [thumbnail_features(cache.pictures(row["id"] for row in batch)) for batch in batches]
+    thumbnails = np.concatenate(features)  # (N, 256)
+    threshold = reconstruction_threshold(generator, cache, val, thumbnails)
+    rows = [{name: row[name] for name in ("id", "filename", "caption")} for row in train]
+    path = save_index(
         generator,
         "training",
-        thumbnails=thumbs,
-        threshold=np.quantile(near, 0.01),
-        rows=encode_texts(
-            [{name: row[name] for name in ("id", "filename", "caption")} for row in train]
-        ),
-    ), len(train)
+        thumbnails=thumbnails,
+        threshold=threshold,
+        rows=encode_texts(rows),
+    )
+    return path, len(train)
 
 
-def nearest_training(generator, pixels, count=3):
-    """uint8 (N, S, S, 3) -> for each the `count` nearest training pictures, {"id", "filename", "caption", "distance", "memorised"} each."""
+def reconstruction_threshold(
+    generator: "MultimodalGenerator", cache: PixelCache, val: list[Row], thumbnails: np.ndarray
+) -> float:
+    """The distance to a training picture that reconstructions of held-out pictures seldom reach.
+
+    val: rows of held-out pictures. thumbnails: (N, 256), features of the training pictures.
+    """
+    chosen = np.unique(np.linspace(0, len(val) - 1, THRESHOLD_PICTURES).astype(int))
+    pixels = cache.pictures(val[i]["id"] for i in chosen)
+    rebuilt = generator.reconstruct([Image.fromarray(picture) for picture in pixels])
+    features = thumbnail_features(np.stack([np.asarray(image) for image in rebuilt]))
+    # No part may be empty, and all are of nearly one length.
+    parts = np.array_split(features, -(-len(features) // RECONSTRUCTIONS_AT_ONCE))
+    nearest = [euclidean_distances(part, thumbnails).amin(1).numpy() for part in parts]
+    return copy_threshold(np.concatenate(nearest))
+
+
+def nearest_training(
+    generator: "MultimodalGenerator", pixels: np.ndarray, count: int = 3
+) -> list[list[Row]]:
+    """For each picture the nearest training pictures, the nearest first.
+
+    pixels: uint8 (N, S, S, 3).
+    Each is {"id", "filename", "caption", "distance", "memorised"}. UserError where there is no
+    index.
+    """
     found = existing_index(generator, "training")
-    near = thumbnail_distances(thumbnail_features(pixels), found["thumbnails"])
-    distance, place = near.topk(min(count, near.shape[1]), largest=False)
-    return [
-        [
-            {**found["rows"][j], "distance": round(d, 4), "memorised": bool(d < found["threshold"])}
-            for d, j in zip(row, rows)
-        ]
-        for row, rows in zip(distance.tolist(), place.tolist())
-    ]
+    distances = euclidean_distances(thumbnail_features(pixels), found["thumbnails"])  # (N, M)
+    nearest = distances.topk(min(count, distances.shape[1]), largest=False)
+    found_rows = []
+    for rows, row_distances in zip(nearest.indices.tolist(), nearest.values.tolist()):
+        found_rows.append(
+            [
+                {
+                    **found["rows"][row],
+                    "distance": round(distance, 4),
+                    "memorised": bool(distance < found["threshold"]),
+                }
+                for row, distance in zip(rows, row_distances)
+            ]
+        )
+    return found_rows
+
+
+def near_training(
+    generator: "MultimodalGenerator", images: Sequence[Image.Image]
+) -> list[str | None]:
+    """For each PIL image the id of the training picture that it is too near to, or None.
+
+    All are None where there is no index.
+    """
+    if load_index(generator, "training") is None:
+        return [None] * len(images)
+    pixels = generator.letterboxed(images)
+    nearest = [rows[0] for rows in nearest_training(generator, pixels, 1)]
+    return [row["id"] if row["memorised"] else None for row in nearest]

@@ -1,9 +1,12 @@
-"""Pairs on paper: files, sheets, animations."""
+"""Pairs as people see them: files, pictures with their captions, contact sheets, animations."""
 
 import io
 import json
 import textwrap
 import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -12,89 +15,147 @@ from oneseed.files import whole_file, write_text
 from oneseed.generation import cards
 from oneseed.model.pixels import to_pil
 
+MAX_CAPTION_LINES = 5
+# Width of a letter, as a share of its height.
+LETTER_WIDTH = 0.52
+# Pixels between two lines of text.
+LINE_SPACING = 4
+# Pixels between the cells of a sheet, and around them.
+SHEET_GAP = 16
+# Colours of a frame of an animation.
+GIF_COLOURS = 128
 
-def save_pair(folder, name, image, facts, grey=False):
-    """FOLDER/NAME.png, a card with the facts (a dict of plain values) inside as PNG text, and NAME.json beside it -> the JSON's dict."""
-    facts = cards.sign(image, facts)
+
+def save_pair(
+    folder: Path, name: str, image: Image.Image, facts: dict[str, Any], *, grey: bool = False
+) -> dict[str, Any]:
+    """Writes FOLDER/NAME.png, a card with the facts inside as PNG text, and NAME.json beside it.
+
+    facts: plain values, those of the pair as cards carry them.
+    grey: the PNG has one channel.
+    Returns what the JSON file says.
+    """
+    signed = cards.sign(image, facts)
     with whole_file(folder / f"{name}.png") as partial:
-        partial.write_bytes(cards.encode_card(image, facts, grey))
-    facts = {**facts, "picture": f"{name}.png"}
-    write_text(folder / f"{name}.json", json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
-    return facts
+        partial.write_bytes(cards.encode_card(image, signed, grey=grey))
+    row = {**signed, "picture": f"{name}.png"}
+    write_text(folder / f"{name}.json", json.dumps(row, ensure_ascii=False, indent=1) + "\n")
+    return row
 
 
-def with_caption(image, caption, width, title=""):
-    """PIL image -> the image at `width` pixels on paper, title and wrapped caption below."""
-    font = ImageFont.load_default(size=max(11, width // 20))
-    line = font.size + 4
-    columns = max(10, int(width / (font.size * 0.52)))
-    # the font has no accents
-    plain = "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", caption)
-        if not unicodedata.combining(letter)
-    )
-    lines = ([title] if title else []) + textwrap.wrap(plain, columns)[:5]
-    image = image.convert("RGB").resize(
-        (width, round(image.height * width / image.width)),
-        Image.Resampling.LANCZOS if width < image.width else Image.Resampling.BICUBIC,
-    )
-    paper = Image.new("RGB", (width, image.height + 6 * line + 12), "white")
-    paper.paste(image, (0, 0))
+def without_accents(text: str) -> str:
+    """The text as the built-in font can show it."""
+    letters = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+def with_caption(image: Image.Image, caption: str, width: int, title: str = "") -> Image.Image:
+    """The image, resized to `width` pixels, on white paper; title and wrapped caption below it."""
+    font_size = max(11, width // 20)
+    line_height = font_size + LINE_SPACING
+    columns = max(10, int(width / (font_size * LETTER_WIDTH)))
+    lines = textwrap.wrap(without_accents(caption), columns)[:MAX_CAPTION_LINES]
+    if title:
+        lines.insert(0, title)
+
+    shrinks = width < image.width
+    resampling = Image.Resampling.LANCZOS if shrinks else Image.Resampling.BICUBIC
+    height = round(image.height * width / image.width)
+    picture = image.convert("RGB").resize((width, height), resampling)
+
+    paper_height = height + (MAX_CAPTION_LINES + 1) * line_height + 12
+    paper = Image.new("RGB", (width, paper_height), "white")
+    paper.paste(picture, (0, 0))
     ImageDraw.Draw(paper).multiline_text(
-        (2, image.height + 6), "\n".join(lines), fill="black", font=font, spacing=4
+        (2, height + 6),
+        "\n".join(lines),
+        fill="black",
+        font=ImageFont.load_default(size=font_size),
+        spacing=LINE_SPACING,
     )
     return paper
 
 
-def contact_sheet(pairs, titles, columns=5, width=256):
-    """Pairs (image, caption) -> one PIL image, each with its title and caption below; a number is the title of a seed."""
-    cells = [
-        with_caption(image, caption, width, title if isinstance(title, str) else f"seed {title}")
-        for (image, caption), title in zip(pairs, titles)
-    ]
-    gap = 16
-    (w, h) = cells[0].size
+def contact_sheet(
+    pairs: Sequence[tuple[Image.Image, str]],
+    titles: Sequence[int | str],
+    columns: int = 5,
+    *,
+    width: int = 256,
+) -> Image.Image:
+    """Pairs (image, caption) -> one RGB image, each pair with its title and caption below.
+
+    titles: one per pair; an integer is a seed and shown as "seed N".
+    width: of a cell, in pixels.
+    """
+    cells = []
+    for (image, caption), title in zip(pairs, titles):
+        words = title if isinstance(title, str) else f"seed {title}"
+        cells.append(with_caption(image, caption, width, words))
+    cell_width, cell_height = cells[0].size
     columns = min(columns, len(cells))
-    sheet = Image.new(
-        "RGB", (columns * (w + gap) + gap, -(-len(cells) // columns) * (h + gap) + gap), "white"
-    )
+    rows = -(-len(cells) // columns)
+    step_right = cell_width + SHEET_GAP
+    step_down = cell_height + SHEET_GAP
+    sheet_size = (columns * step_right + SHEET_GAP, rows * step_down + SHEET_GAP)
+    sheet = Image.new("RGB", sheet_size, "white")
     for i, cell in enumerate(cells):
-        sheet.paste(cell, (gap + i % columns * (w + gap), gap + i // columns * (h + gap)))
+        row, column = divmod(i, columns)
+        sheet.paste(cell, (SHEET_GAP + column * step_right, SHEET_GAP + row * step_down))
     return sheet
 
 
-def animation(pairs, width=320, seconds=0.16):
-    """Pairs of a walk -> the bytes of a GIF that goes there and back for ever, each picture with its caption below."""
+def animation(
+    pairs: Sequence[tuple[Image.Image, str]], width: int = 320, seconds: float = 0.16
+) -> bytes:
+    """Pairs of a walk -> a GIF file that goes there and back for ever, captions below the pictures.
+
+    width: in pixels. seconds: that a picture stays.
+    """
     frames = [
         with_caption(image, caption, width).quantize(
-            128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+            GIF_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
         )
         for image, caption in pairs
     ]
+    way_back = frames[-2:0:-1]
     file = io.BytesIO()
     frames[0].save(
         file,
         "GIF",
         save_all=True,
-        append_images=[*frames[1:], *frames[-2:0:-1]],
+        append_images=[*frames[1:], *way_back],
         duration=round(1000 * seconds),
         loop=0,
     )
     return file.getvalue()
 
 
-def save_visualization(image, caption, path):
-    """One pair as a PNG, the caption below the picture. image: tensor (1, 3, H, W) or (3, H, W) in [-1, 1], or PIL; caption: a
-    string or a list of one."""
+def save_visualization(
+    image: torch.Tensor | Image.Image, caption: str | Sequence[str], path: str | Path
+) -> None:
+    """Writes one pair as a PNG, the caption below the picture.
+
+    image: tensor (1, 3, H, W) or (3, H, W) in [-1, 1], or a PIL image.
+    caption: a string, or a list of one.
+    """
     if isinstance(image, torch.Tensor):
         image = to_pil(image.reshape(-1, *image.shape[-3:])[:1])[0]
-    caption = caption if isinstance(caption, str) else caption[0]
+    words = caption if isinstance(caption, str) else caption[0]
     with whole_file(path) as partial:
-        with_caption(image, caption, max(256, image.width)).save(partial, "PNG")
+        with_caption(image, words, max(256, image.width)).save(partial, "PNG")
 
 
-def save_sheet(path, pairs, titles, grey=False):
+def save_sheet(
+    path: Path,
+    pairs: Sequence[tuple[Image.Image, str]],
+    titles: Sequence[int | str],
+    *,
+    grey: bool = False,
+) -> None:
+    """Writes the contact sheet of the pairs as a PNG. grey: with one channel."""
+    sheet = contact_sheet(pairs, titles)
+    if grey:
+        sheet = sheet.convert("L")
     with whole_file(path) as partial:
-        sheet = contact_sheet(pairs, titles)
-        (sheet.convert("L") if grey else sheet).save(partial, "PNG", optimize=True)
+        sheet.save(partial, "PNG", optimize=True)

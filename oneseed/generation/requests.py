@@ -1,127 +1,167 @@
-"""What was asked for becomes pairs with their facts."""
+"""What was asked for, as pairs with their facts: of seeds, around a picture, between two seeds."""
 
 import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
+from oneseed.config.inference import InferenceConfig
 from oneseed.config.options import parse_seeds
 from oneseed.generation import cards
 from oneseed.generation.cards import open_picture
+from oneseed.workers import chunks
+
+if TYPE_CHECKING:
+    from oneseed.generation.generator import MultimodalGenerator
 
 
-def pairs_of_seeds(generator, config, seeds):
-    """Seeds -> list of (file name, title, facts, (image, caption)), as prompt, style and --best-of want them."""
-    wish = {"prompt": config.prompt, "style": config.style, "guidance": config.guidance}
-    facts = {
+@dataclass(frozen=True)
+class Pair:
+    """A picture, the caption that belongs to it, and how both were made."""
+
+    name: str  # of its files: "000042"
+    title: int | str  # on sheets and in the terminal: its seed, or words
+    image: Image.Image  # RGB
+    caption: str
+    facts: dict[str, Any]  # of its card: plain values, None where a fact does not apply
+
+
+def pairs_of_seeds(
+    generator: "MultimodalGenerator", config: InferenceConfig, seeds: Sequence[int]
+) -> list[Pair]:
+    """One pair per seed, under the prompt, style, guidance and --best-of of the settings."""
+    conditions: dict[str, Any] = {
+        "prompt": config.prompt,
+        "style": config.style,
+        "guidance": config.guidance,
+    }
+    facts: dict[str, Any] = {
         "prompt": config.prompt,
         "asked_style": config.style,
         "guidance": config.guidance if config.prompt else None,
     }
     if config.style:
         facts["style"] = config.style
+
     if config.best_of == 1:
+        drawn = generator.generate_batch(seeds, **conditions)
         return [
-            (f"{seed:06d}", seed, {"seed": seed, **facts}, pair)
-            for seed, pair in zip(seeds, generator.generate_batch(seeds, **wish))
+            Pair(f"{seed:06d}", seed, image, caption, {"seed": seed, **facts})
+            for seed, (image, caption) in zip(seeds, drawn)
         ]
-    found = [(first, *generator.best_of(first, config.best_of, **wish)) for first in seeds]
-    return [
-        (
-            f"{seed:06d}",
-            seed,
-            {"seed": seed, "best_of": config.best_of, "first_seed": first, **facts},
-            pair,
-        )
-        for first, seed, pair in found
-    ]
+
+    pairs = []
+    for first_seed in seeds:
+        seed, (image, caption) = generator.best_of(first_seed, config.best_of, **conditions)
+        choice = {"seed": seed, "best_of": config.best_of, "first_seed": first_seed}
+        pairs.append(Pair(f"{seed:06d}", seed, image, caption, {**choice, **facts}))
+    return pairs
 
 
-def made_from(picture, name):
-    """PIL RGB image that somebody brings, and its name -> the facts of a card that is made from it."""
+def source_facts(picture: Image.Image, name: str) -> dict[str, Any]:
+    """A picture that somebody brings, RGB, and its name -> what cards say of it."""
     return {"image": name, "image_sha256": cards.digest_of_pixels(picture)}
 
 
-def requested_pairs(generator, config):
-    """InferenceConfig -> how many pairs, and an iterator of lists of (file name, title, further facts, (image, caption))."""
+def requested_pairs(
+    generator: "MultimodalGenerator", config: InferenceConfig
+) -> tuple[int, Iterator[list[Pair]]]:
+    """Settings -> how many pairs, and an iterator that makes them list by list."""
     seeds = parse_seeds(config.seeds)
-    parts = [
-        seeds[start : start + config.batch_size]
-        for start in range(0, len(seeds), config.batch_size)
-    ]
     if config.image:
         picture = open_picture(config.image)
-        stem = Path(config.image).stem
-        source = made_from(picture, Path(config.image).as_posix())
-        if config.style:
-            strength = 1.0 if config.strength is None else config.strength
-            return 1, iter(
-                [
-                    [
-                        (
-                            f"{stem}_{config.style}",
-                            config.style,
-                            {
-                                **source,
-                                "style": config.style,
-                                "asked_style": config.style,
-                                "strength": strength,
-                            },
-                            pair,
-                        )
-                        for pair in generator.restyle([picture], config.style, strength)
-                    ]
-                ]
-            )
-        if config.strength is None:
-            return 1, iter(
-                [
-                    [
-                        (f"{stem}_drawn", "drawn by the model", source, pair)
-                        for pair in generator.decode(generator.encode([picture]))
-                    ]
-                ]
-            )
-        return len(seeds), (
-            [
-                (
-                    f"{stem}_{seed:06d}",
-                    seed,
-                    {"seed": seed, **source, "strength": config.strength},
-                    pair,
-                )
-                for seed, pair in zip(part, generator.vary(picture, part, config.strength))
-            ]
-            for part in parts
-        )
+        if config.style or config.strength is None:
+            return 1, iter([[redrawn_picture(generator, config, picture)]])
+        return len(seeds), variations(generator, config, picture, seeds)
     if config.interpolate:
-        ways = list(itertools.pairwise(seeds))
-        steps = config.interpolate
-        return len(ways) * steps, (
-            [
-                (
-                    f"{first:06d}_{last:06d}_{step:02d}",
-                    f"{first} to {last}, step {step}",
-                    {"from": first, "to": last, "step": step, "steps": steps},
-                    pair,
-                )
-                for step, pair in enumerate(generator.interpolate(first, last, steps))
-            ]
-            for first, last in ways
-        )
-    return len(seeds), (pairs_of_seeds(generator, config, part) for part in parts)
+        return (len(seeds) - 1) * config.interpolate, interpolations(generator, config, seeds)
+    batches = chunks(seeds, config.batch_size)
+    return len(seeds), (pairs_of_seeds(generator, config, batch) for batch in batches)
 
 
-def with_facts(generator, made):
-    """What was made, as asked_for lists it -> the same with all facts of the cards: the model, the match score, and what a pair is too near to."""
-    pairs = [pair for *_, pair in made]
-    model = {
+def redrawn_picture(
+    generator: "MultimodalGenerator", config: InferenceConfig, picture: Image.Image
+) -> Pair:
+    """The model's own drawing and caption of --image: as it is, or in another style."""
+    path = Path(config.image or "")
+    facts = source_facts(picture, path.as_posix())
+    if not config.style:
+        ((image, caption),) = generator.decode(generator.encode([picture]))
+        return Pair(f"{path.stem}_drawn", "drawn by the model", image, caption, facts)
+
+    strength = 1.0 if config.strength is None else config.strength
+    ((image, caption),) = generator.restyle([picture], config.style, strength)
+    facts |= {"style": config.style, "asked_style": config.style, "strength": strength}
+    return Pair(f"{path.stem}_{config.style}", config.style, image, caption, facts)
+
+
+def variations(
+    generator: "MultimodalGenerator",
+    config: InferenceConfig,
+    picture: Image.Image,
+    seeds: Sequence[int],
+) -> Iterator[list[Pair]]:
+    """Pairs around --image, one per seed, as far from it as --strength says."""
+    assert config.strength is not None, "variations need a strength"
+    path = Path(config.image or "")
+    source = source_facts(picture, path.as_posix())
+    for batch in chunks(seeds, config.batch_size):
+        varied = generator.vary(picture, batch, config.strength)
+        yield [
+            Pair(
+                name=f"{path.stem}_{seed:06d}",
+                title=seed,
+                image=image,
+                caption=caption,
+                facts={"seed": seed, **source, "strength": config.strength},
+            )
+            for seed, (image, caption) in zip(batch, varied)
+        ]
+
+
+def interpolations(
+    generator: "MultimodalGenerator", config: InferenceConfig, seeds: Sequence[int]
+) -> Iterator[list[Pair]]:
+    """The pairs from each seed to the next, --interpolate of them with both ends."""
+    steps = config.interpolate
+    for first, last in itertools.pairwise(seeds):
+        yield [
+            Pair(
+                name=f"{first:06d}_{last:06d}_{step:02d}",
+                title=f"{first} to {last}, step {step}",
+                image=image,
+                caption=caption,
+                facts={"from": first, "to": last, "step": step, "steps": steps},
+            )
+            for step, (image, caption) in enumerate(generator.interpolate(first, last, steps))
+        ]
+
+
+def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs with all facts of their cards.
+
+    Added are the caption, the model, the match score, and the training picture that a pair is too
+    near to. What a pair's own facts say wins over what the generator says in general.
+    """
+    model_facts = {
         "style": generator.style,
         "checkpoint": generator.checkpoint.as_posix(),
         "fingerprint": generator.fingerprint,
         "temperature": generator.temperature or None,
     }
-    return [
-        (name, title, {"caption": pair[1], **model, **facts, **score, "near_training": near}, pair)
-        for (name, title, facts, pair), score, near in zip(
-            made, generator.match(pairs), generator.marks([image for image, _ in pairs])
-        )
-    ]
+    scores = generator.match([(pair.image, pair.caption) for pair in pairs])
+    too_near = generator.near_training([pair.image for pair in pairs])
+    described = []
+    for pair, score, near in zip(pairs, scores, too_near):
+        facts = {
+            "caption": pair.caption,
+            **model_facts,
+            **pair.facts,
+            **score,
+            "near_training": near,
+        }
+        described.append(replace(pair, facts=facts))
+    return described

@@ -40,14 +40,14 @@ def pairs_in(out):
     for path in sorted(out.glob("*.tar")):
         with tarfile.open(path) as file:
             members = {member.name: file.extractfile(member).read() for member in file}
-        assert [name for name in members if name.endswith(".png")] == sorted(
-            name for name in members if name.endswith(".png")
-        )
+        pictures = [name for name in members if name.endswith(".png")]
+        assert pictures == sorted(pictures)
         for name in members:
             if name.endswith(".json"):
                 stem = name[:-5]
                 facts = json.loads(members[name])
-                assert facts["seed"] not in found and stem == f"{facts['seed']:010d}"
+                assert facts["seed"] not in found
+                assert stem == f"{facts['seed']:010d}"
                 found[facts["seed"]] = (
                     members[f"{stem}.png"],
                     members[f"{stem}.txt"].decode(),
@@ -60,24 +60,17 @@ def test_every_pair_is_there_once_and_is_the_one_that_its_seed_gives(tiny_run, t
     write(tiny_run, tmp_path / "out", seeds="5")
     found = pairs_in(tmp_path / "out")
     generator = MultimodalGenerator(tiny_run / "best_model.pt", device="cpu")
-    assert sorted(found) == list(range(5, 25)) and {
-        path.name for path in (tmp_path / "out").iterdir()
-    } == {".order.json", "0000000005.tar", "0000000013.tar", "0000000021.tar"}
+    assert sorted(found) == list(range(5, 25))
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {".order.json", "0000000005.tar", "0000000013.tar", "0000000021.tar"}
     for seed, (png, caption, facts) in found.items():
         image, words = generator(seed)
         assert caption == facts["caption"] == words
-        assert (
-            np.abs(
-                np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=int)
-                - np.asarray(image, dtype=int)
-            ).max()
-            <= 1
-        )
+        stored = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=int)
+        assert np.abs(stored - np.asarray(image, dtype=int)).max() <= 1
     (tmp_path / "card.png").write_bytes(found[9][0])
-    assert (
-        not cards.differences(generator, tmp_path / "card.png")
-        and "holds all 20 now" in capsys.readouterr().out
-    )
+    assert not cards.differences(generator, tmp_path / "card.png")
+    assert "holds all 20 now" in capsys.readouterr().out
 
 
 def test_parquet_files_hold_the_same_pairs(tiny_run, tmp_path):
@@ -92,13 +85,11 @@ def test_parquet_files_hold_the_same_pairs(tiny_run, tmp_path):
     ]
     with tarfile.open(tmp_path / "tar" / "0000000008.tar") as file:
         image, caption = (file.extractfile(f"0000000009.{kind}").read() for kind in ("png", "txt"))
-    assert (
-        rows[9]["image"] == {"bytes": image, "path": "0000000009.png"}
-        and rows[9]["text"] == caption.decode()
-    )
-    assert len({row["image"]["path"] for row in rows}) == 20 and all(
-        row["match"] >= 0 and -1 <= row["cosine"] <= 1 for row in rows
-    )
+    assert rows[9]["image"] == {"bytes": image, "path": "0000000009.png"}
+    assert rows[9]["text"] == caption.decode()
+    assert len({row["image"]["path"] for row in rows}) == 20
+    assert min(row["match"] for row in rows) >= 0
+    assert all(-1 <= row["cosine"] <= 1 for row in rows)
 
 
 def test_parquet_files_open_as_a_data_set_with_pictures(tiny_run, tmp_path):
@@ -110,11 +101,9 @@ def test_parquet_files_open_as_a_data_set_with_pictures(tiny_run, tmp_path):
         split="train",
         cache_dir=str(tmp_path / "cache"),
     )
-    assert (
-        loaded[9]["image"].size == (32, 32)
-        and loaded[9]["seed"] == 9
-        and loaded[9]["near_training"] is None
-    )
+    assert loaded[9]["image"].size == (32, 32)
+    assert loaded[9]["seed"] == 9
+    assert loaded[9]["near_training"] is None
 
 
 def test_shares_make_the_whole_and_a_run_without_them_makes_the_rest(tiny_run, tmp_path, capsys):
@@ -122,10 +111,8 @@ def test_shares_make_the_whole_and_a_run_without_them_makes_the_rest(tiny_run, t
         write(tiny_run, tmp_path / "shares", count=26, shard=share)
     assert sorted(pairs_in(tmp_path / "shares")) == list(range(26))
     write(tiny_run, tmp_path / "rest", count=26, shard="3/3")
-    assert (
-        sorted(pairs_in(tmp_path / "rest")) == list(range(16, 24))
-        and "3 files of other shares" in capsys.readouterr().out
-    )
+    assert sorted(pairs_in(tmp_path / "rest")) == list(range(16, 24))
+    assert "3 files of other shares" in capsys.readouterr().out
     write(tiny_run, tmp_path / "rest", count=26)
     assert "18 pairs in" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in (tmp_path / "rest").glob("*.tar")} == {
@@ -161,33 +148,40 @@ def test_an_order_that_cannot_be_made_does_not_bind_the_folder(tiny_run, tmp_pat
 
 
 def test_pictures_are_encoded_while_the_next_are_made_and_few_wait(tmp_path, monkeypatch):
-    """A queue without an end would hold a hundred thousand pictures on a machine that draws faster than it encodes."""
-    made = [0]
-    done = [0]
-    most = [0]
+    """A queue without an end would hold a hundred thousand pictures.
+
+    It does on a machine that draws faster than it encodes.
+    """
+    made = 0
+    done = 0
+    most_waiting = 0
     real = cards.encode_card
 
-    def slow(*args):
+    def slow(*args, **options):
+        nonlocal done
         time.sleep(0.02)
-        done[0] += 1
-        return real(*args)
+        done += 1
+        return real(*args, **options)
 
     def make(seeds):
-        made[0] += len(seeds)
-        most[0] = max(most[0], made[0] - done[0])
+        nonlocal made, most_waiting
+        made += len(seeds)
+        most_waiting = max(most_waiting, made - done)
         return [({"seed": seed, "caption": ""}, Image.new("L", (8, 8))) for seed in seeds]
 
     monkeypatch.setattr(bulk, "encode_card", slow)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     bulk.write_shards(
-        tmp_path, dict(count=60, first=0, pairs_per_file=20, format="webdataset"), make, batch=3
+        tmp_path,
+        dict(count=60, first=0, pairs_per_file=20, format="webdataset"),
+        make,
+        batch_size=3,
     )
-    assert 3 < most[0] <= (bulk.BATCHES_AHEAD + 2) * 3 and sorted(pairs_in(tmp_path)) == list(
-        range(60)
-    )
+    assert 3 < most_waiting <= (bulk.BATCHES_AHEAD + 2) * 3
+    assert sorted(pairs_in(tmp_path)) == list(range(60))
 
 
-@pytest.mark.parametrize("format", ["webdataset", "parquet"])
+@pytest.mark.parametrize("file_format", ["webdataset", "parquet"])
 @pytest.mark.parametrize(
     "kills",
     [
@@ -197,10 +191,10 @@ def test_pictures_are_encoded_while_the_next_are_made_and_few_wait(tmp_path, mon
         ),
     ],
 )
-def test_a_killed_run_goes_on_and_every_pair_is_there_once(tiny_run, tmp_path, kills, format):
+def test_a_killed_run_goes_on_and_every_pair_is_there_once(tiny_run, tmp_path, kills, file_format):
     out = tmp_path / "out"
-    suffix = {"webdataset": ".tar", "parquet": ".parquet"}[format]
-    flags = dict(count=40 * (kills + 2), pairs_per_file=40, format=format)
+    suffix = {"webdataset": ".tar", "parquet": ".parquet"}[file_format]
+    flags = dict(count=40 * (kills + 2), pairs_per_file=40, format=file_format)
     command = [
         sys.executable,
         str(ROOT / "inference.py"),
@@ -229,10 +223,9 @@ def test_a_killed_run_goes_on_and_every_pair_is_there_once(tiny_run, tmp_path, k
     before = {path.name: path.stat().st_mtime_ns for path in out.glob(f"*{suffix}")}
     write(tiny_run, out, batch_size=32, **flags)
     names = [f"{start:010d}{suffix}" for start in range(0, flags["count"], 40)]
-    assert sorted(path.name for path in out.glob(f"*{suffix}")) == names and all(
-        (out / name).stat().st_mtime_ns == moment for name, moment in before.items()
-    )
-    if format == "parquet":
+    assert sorted(path.name for path in out.glob(f"*{suffix}")) == names
+    assert {name: (out / name).stat().st_mtime_ns for name in before} == before
+    if file_format == "parquet":
         seeds = [
             row["seed"]
             for path in sorted(out.glob("*.parquet"))

@@ -1,4 +1,4 @@
-"""Seeds are found again by what they show, and a pair that is too near to a training picture is marked."""
+"""Seeds are found again by what they show; pairs too near to a training picture are marked."""
 
 import json
 
@@ -39,37 +39,25 @@ def test_the_best_seeds_for_words_and_for_a_picture_are_those_of_an_exhaustive_s
     images = [image for image, _ in pairs]
     captions = [caption for _, caption in pairs]
     texts = generator.caption_features(captions)
-    by_words = (
-        (
-            generator.similarity(images, ["a ship"])
-            + texts @ generator.caption_features(["a ship"]).T
-        )
-        / 2
-    )[:, 0].numpy()
+    ship = generator.caption_features(["a ship"])  # (1, D)
+    pictures = generator.picture_features(images)  # (50, D)
+    by_words = ((pictures @ ship.T + texts @ ship.T) / 2)[:, 0].numpy()
     found = generator.find_seeds("a ship", count=5)
-    assert np.allclose([one["score"] for one in found], np.sort(by_words)[::-1][:5], atol=2e-3)
-    assert all(
-        np.isclose(by_words[one["seed"]], one["score"], atol=2e-3)
-        and one["caption"] == captions[one["seed"]]
-        for one in found
-    )
-    assert [one["match"] for one in found] == [
-        pytest.approx(generator.match([pairs[one["seed"]]])[0]["match"], abs=2) for one in found
-    ]
-    by_picture = (
-        (
-            generator.similarity([images[17]], captions).T
-            + generator.picture_features(images) @ generator.picture_features([images[17]]).T
-        )
-        / 2
-    )[:, 0].numpy()
+    assert np.allclose([row["score"] for row in found], np.sort(by_words)[::-1][:5], atol=2e-3)
+    for row in found:
+        seed = row["seed"]
+        assert np.isclose(by_words[seed], row["score"], atol=2e-3)
+        assert row["caption"] == captions[seed]
+        (score,) = generator.match([pairs[seed]])
+        assert row["match"] == pytest.approx(score["match"], abs=2)
+    sought = generator.picture_features([images[17]])  # (1, D)
+    by_picture = ((texts @ sought.T + pictures @ sought.T) / 2)[:, 0].numpy()
     found = generator.find_seeds(image=images[17], count=3)
-    assert np.allclose([one["score"] for one in found], np.sort(by_picture)[::-1][:3], atol=2e-3)
+    assert np.allclose([row["score"] for row in found], np.sort(by_picture)[::-1][:3], atol=2e-3)
 
 
 def test_an_index_goes_on_where_it_stood(generator, monkeypatch):
     """Ten thousand seeds take minutes; a kill, or the wish for more, does not begin them again."""
-    monkeypatch.setattr(index, "SAVED_EVERY", 16)
     drawn = []
     real = generator.generate_batch
 
@@ -80,24 +68,17 @@ def test_an_index_goes_on_where_it_stood(generator, monkeypatch):
 
     monkeypatch.setattr(generator, "generate_batch", killed)
     with pytest.raises(KeyboardInterrupt):
-        index.index_seeds(generator, 60, 8)
+        index.index_seeds(generator, 60, 8, seeds_between_saves=16)
     monkeypatch.setattr(
         generator, "generate_batch", lambda seeds, *rest: drawn.extend(seeds) or real(seeds, *rest)
     )
-    index.index_seeds(generator, 40, 8)
+    index.index_seeds(generator, 40, 8, seeds_between_saves=16)
     assert drawn == list(range(16, 40))
-    index.index_seeds(generator, 30, 8)
-    assert (
-        len(drawn) == 24
-        and [
-            len(index.load_index(generator, "seeds")[name])
-            for name in ("features", "cosine", "captions")
-        ]
-        == [40] * 3
-    )
-    pieces = index.load_index(generator, "seeds")
-    whole = real(range(40))
-    assert pieces["captions"] == [caption for _, caption in whole]
+    index.index_seeds(generator, 30, 8, seeds_between_saves=16)
+    assert len(drawn) == 24
+    stored = index.load_index(generator, "seeds")
+    assert {len(stored[name]) for name in ("features", "cosine", "captions")} == {40}
+    assert stored["captions"] == [caption for _, caption in real(range(40))]
 
 
 def test_an_index_of_another_model_counts_as_missing(generator, tiny_run):
@@ -129,22 +110,20 @@ def test_a_training_picture_is_its_own_nearest_and_marked_and_a_blank_one_is_not
     collection = Collection("builtin", builtin_data)
     train, val = collection.read_captions()
     # no index yet
-    assert generator.marks([Image.new("L", (32, 32))]) == [None]
+    assert generator.near_training([Image.new("L", (32, 32))]) == [None]
     build(generator, 2, builtin_data)
     (found,) = generator.nearest_training([Image.open(collection.resized / train[3]["filename"])])
-    assert (
-        found[0]
-        == {
-            "id": train[3]["id"],
-            "filename": train[3]["filename"],
-            "caption": train[3]["caption"],
-            "distance": pytest.approx(0, abs=1e-3),
-            "memorised": True,
-        }
-        and len(found) == 3
-    )
-    assert [one["distance"] for one in found] == sorted(one["distance"] for one in found)
-    assert generator.marks([Image.effect_noise((32, 32), 90).convert("RGB")]) == [None]
+    assert len(found) == 3
+    assert found[0] == {
+        "id": train[3]["id"],
+        "filename": train[3]["filename"],
+        "caption": train[3]["caption"],
+        "distance": pytest.approx(0, abs=1e-3),
+        "memorised": True,
+    }
+    distances = [row["distance"] for row in found]
+    assert distances == sorted(distances)
+    assert generator.near_training([Image.effect_noise((32, 32), 90).convert("RGB")]) == [None]
 
     # the report's measure, on the same pictures
     path = collection.pixels(32)
@@ -162,7 +141,7 @@ def test_a_training_picture_is_its_own_nearest_and_marked_and_a_blank_one_is_not
     assert float(index.load_index(generator, "training")["threshold"]) == pytest.approx(
         memorisation.memorised(
             memorisation.thumbnail_features, rebuilt, rebuilt, pixels(train), range(len(train))
-        )["threshold"],
+        ).threshold,
         abs=1e-4,
     )
 
@@ -181,7 +160,9 @@ def test_a_training_picture_is_its_own_nearest_and_marked_and_a_blank_one_is_not
         )
         assert Image.open("out/found.png").width
     printed = capsys.readouterr().out
-    assert "TOO NEAR" in printed and train[3]["id"] in printed and "seed 0 " in printed
+    assert "TOO NEAR" in printed
+    assert train[3]["id"] in printed
+    assert "seed 0 " in printed
 
 
 def test_a_pair_that_copies_is_marked_where_it_is_shown_and_in_its_card(
@@ -190,7 +171,7 @@ def test_a_pair_that_copies_is_marked_where_it_is_shown_and_in_its_card(
     build(generator, 2, builtin_data)
     image, _ = generator(1)
     known = {**index.load_index(generator, "training"), "threshold": 1e-3}
-    known["thumbnails"][5] = memorisation.thumbnail_features(generator.squares([image]))
+    known["thumbnails"][5] = memorisation.thumbnail_features(generator.letterboxed([image]))
     monkeypatch.setattr(index, "load_index", lambda generator, kind: known)
     inference.main(
         InferenceConfig(
@@ -202,8 +183,5 @@ def test_a_pair_that_copies_is_marked_where_it_is_shown_and_in_its_card(
     )
     rows = json.loads((tmp_path / "out" / "pairs.json").read_text("utf-8"))
     copied = known["rows"][5]["id"]
-    assert [row.get("near_training") for row in rows] == [
-        None,
-        copied,
-        None,
-    ] and capsys.readouterr().out.count(f"TOO NEAR to training picture {copied}") == 1
+    assert [row.get("near_training") for row in rows] == [None, copied, None]
+    assert capsys.readouterr().out.count(f"TOO NEAR to training picture {copied}") == 1

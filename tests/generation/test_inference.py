@@ -16,7 +16,7 @@ from oneseed.console import output
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.generation import cards
-from oneseed.generation.generator import MultimodalGenerator, candidates, get_random_seed
+from oneseed.generation.generator import MultimodalGenerator, candidate_seeds, get_random_seed
 from oneseed.generation.rendering import contact_sheet, save_visualization
 from oneseed.model.multimodal import MultimodalModel
 
@@ -36,7 +36,8 @@ def test_same_seed_same_pair_alone_or_in_a_batch(generator):
     seeds = [0, 7, 42, 2**32 - 1, 3, 5, 9]
     for seed, (image, caption) in zip(seeds, generator.generate_batch(seeds)):
         alone, words = generator(seed)
-        assert difference(image, alone) <= 1 and caption == words
+        assert difference(image, alone) <= 1
+        assert caption == words
 
 
 def test_pair_ignores_the_global_generator(generator):
@@ -45,7 +46,8 @@ def test_pair_ignores_the_global_generator(generator):
     torch.manual_seed(2)
     torch.rand(7)
     again, words = generator.generate(7)
-    assert difference(image, again) == 0 and caption == words
+    assert difference(image, again) == 0
+    assert caption == words
 
 
 def test_different_seeds_differ(generator):
@@ -98,12 +100,12 @@ def test_files_hold_seed_and_caption_inside_and_beside(tiny_run, tmp_path, capsy
     assert [row["seed"] for row in rows] == [0, 1, 2, 9]
     for row in rows:
         inside = Image.open(tmp_path / row["picture"]).text
-        assert inside["seed"] == str(row["seed"]) and inside["caption"] == row["caption"]
+        assert inside["seed"] == str(row["seed"])
+        assert inside["caption"] == row["caption"]
 
 
 def test_the_shell_snippet_of_the_documentation_runs_verbatim(generator, tmp_path, monkeypatch):
-    """model = MultimodalModel(); model.load_state_dict(torch.load(...)) …: at the full preset, with an untrained checkpoint of it."""
-
+    """At the full preset, with an untrained checkpoint of it."""
     (tmp_path / "checkpoints").mkdir()
     torch.save(MultimodalModel().state_dict(), tmp_path / "checkpoints" / "best_model.pt")
     monkeypatch.chdir(tmp_path)
@@ -117,30 +119,28 @@ def test_the_shell_snippet_of_the_documentation_runs_verbatim(generator, tmp_pat
 
 def test_metadata_names_everything_a_pair_is_made_of(generator):
     pair = generator.generate_with_metadata(11)
-    assert (
-        pair.keys() == {"seed", "image", "caption", "style", "checkpoint"}
-        and pair["seed"] == 11
-        and pair["style"] == "builtin"
-    )
+    assert pair.keys() == {"seed", "image", "caption", "style", "checkpoint"}
+    assert pair["seed"] == 11
+    assert pair["style"] == "builtin"
 
 
 def test_random_seeds_are_seeds(generator):
-    assert (
-        all(0 <= get_random_seed() < 2**32 for _ in range(100))
-        and len({get_random_seed() for _ in range(100)}) > 90
-    )
+    seeds = [get_random_seed() for _ in range(100)]
+    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert len(set(seeds)) > 90
 
 
 def test_empty_caption_stays_empty(generator, monkeypatch):
-    """The first public attempt showed "an engraving" instead, and so hid that 20-40 % of its captions were empty."""
-    monkeypatch.setattr(generator.model, "decode_tokens", lambda *args: [[1, 2]])
+    """A caption shown in its place would hide how many are empty."""
+    monkeypatch.setattr(generator.model, "decode_tokens", lambda *args, **options: [[1, 2]])
     assert generator(7)[1] == ""
 
 
 def test_sampled_captions_repeat_with_their_seed(tiny_run):
     warm = MultimodalGenerator(tiny_run / "best_model.pt", device="cpu", temperature=1.0)
     captions = [caption for _, caption in warm.generate_batch([1, 2, 3])]
-    assert captions == [warm(seed)[1] for seed in (1, 2, 3)] and len(set(captions)) > 1
+    assert captions == [warm(seed)[1] for seed in (1, 2, 3)]
+    assert len(set(captions)) > 1
 
 
 def test_a_missing_checkpoint_names_the_script_that_makes_it(tmp_path):
@@ -151,20 +151,15 @@ def test_a_missing_checkpoint_names_the_script_that_makes_it(tmp_path):
 def test_pictures_come_back_through_the_latent(generator):
     image = Image.new("L", (50, 30), 128)
     assert generator.encode([image]).shape == (1, 32)
-    assert generator.reconstruct([image])[0].size == (32, 32) and isinstance(
-        generator.caption([image])[0], str
-    )
+    assert generator.reconstruct([image])[0].size == (32, 32)
+    assert isinstance(generator.caption([image])[0], str)
 
 
 def test_sheets_and_visualisations_take_any_caption(generator, tmp_path):
     hostile = "<script>\u202e\x00 = cmd " + "word " * 200
     save_visualization(torch.zeros(1, 3, 32, 32), [hostile], tmp_path / "one.png")
-    assert (
-        contact_sheet(
-            [(Image.new("RGB", (32, 32)), hostile), (Image.new("RGB", (32, 32)), "")], [1, 2]
-        ).width
-        > 256
-    )
+    blank = Image.new("RGB", (32, 32))
+    assert contact_sheet([(blank, hostile), (blank, "")], [1, 2]).width > 256
     assert Image.open(tmp_path / "one.png").width == 256
 
 
@@ -173,14 +168,13 @@ def test_a_prompt_changes_the_pair_and_its_seed_still_counts(generator):
     ship = generator.generate(7, prompt="a ship by the sea")
     again = generator.generate(7, prompt="a ship by the sea")
     castle = generator.generate(7, prompt="a castle")
-    assert (
-        difference(ship[0], again[0]) == 0
-        and difference(ship[0], castle[0]) > 0
-        and difference(ship[0], plain[0]) > 0
-    )
+    assert difference(ship[0], again[0]) == 0
+    assert difference(ship[0], castle[0]) > 0
+    assert difference(ship[0], plain[0]) > 0
     assert difference(ship[0], generator.generate(8, prompt="a ship by the sea")[0]) > 0
     batch = generator.generate_batch([5, 7, 9], prompt="a ship by the sea")
-    assert difference(batch[1][0], ship[0]) <= 1 and batch[1][1] == ship[1]
+    assert difference(batch[1][0], ship[0]) <= 1
+    assert batch[1][1] == ship[1]
 
 
 @pytest.mark.parametrize(
@@ -217,12 +211,11 @@ def test_an_unknown_style_lists_the_known_ones(generator):
 
 def test_a_walk_begins_and_ends_at_its_seeds_and_moves_between(generator):
     pairs = generator.interpolate(3, 9, 5)
-    assert (
-        len(pairs) == 5
-        and difference(pairs[0][0], generator(3)[0]) <= 1
-        and difference(pairs[-1][0], generator(9)[0]) <= 1
-    )
-    assert pairs[0][1] == generator(3)[1] and pairs[-1][1] == generator(9)[1]
+    assert len(pairs) == 5
+    for (image, caption), seed in ((pairs[0], 3), (pairs[-1], 9)):
+        alone, words = generator(seed)
+        assert difference(image, alone) <= 1
+        assert caption == words
     assert len({image.tobytes() for image, _ in pairs}) == 5
 
 
@@ -233,11 +226,11 @@ def test_variations_leave_the_picture_as_slowly_as_asked(generator):
         np.abs(np.asarray(generator.vary(image, [1], strength)[0][0], dtype=float) - rebuilt).mean()
         for strength in (0, 0.3, 1.0)
     ]
-    assert far[0] <= 1 and far[0] < far[1] < far[2]
-    assert (
-        difference(generator.vary(image, [1, 2], 0.5)[1][0], generator.vary(image, [2], 0.5)[0][0])
-        <= 1
-    )
+    assert far[0] <= 1
+    assert far[0] < far[1] < far[2]
+    in_a_batch = generator.vary(image, [1, 2], 0.5)[1][0]
+    alone = generator.vary(image, [2], 0.5)[0][0]
+    assert difference(in_a_batch, alone) <= 1
 
 
 def test_another_style_at_strength_0_is_the_reconstruction(generator):
@@ -288,9 +281,8 @@ def test_every_way_to_ask_writes_pairs(tiny_run, tmp_path, monkeypatch, flags, n
 
 def test_the_best_of_a_folder_and_of_a_list_are_found(tiny_run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for seed, (image, caption) in enumerate(
-        MultimodalGenerator(tiny_run / "best_model.pt", device="cpu").generate_batch(range(4))
-    ):
+    generator = MultimodalGenerator(tiny_run / "best_model.pt", device="cpu")
+    for seed, (image, _) in enumerate(generator.generate_batch(range(4))):
         image.save(f"{seed}.png")
     Path("captions.jsonl").write_text(
         "".join(
@@ -316,11 +308,9 @@ def test_the_best_of_a_folder_and_of_a_list_are_found(tiny_run, tmp_path, monkey
         )
     )
     printed = capsys.readouterr().out
-    assert (
-        all(f"{seed}.png" in printed for seed in range(4))
-        and "An engraving of two ships." in printed
-        and Path("out/found.png").exists()
-    )
+    assert all(f"{seed}.png" in printed for seed in range(4))
+    assert "An engraving of two ships." in printed
+    assert Path("out/found.png").exists()
     with pytest.raises(UserError, match="holds no pictures"):
         inference.main(
             InferenceConfig(
@@ -335,24 +325,23 @@ def test_the_best_of_a_folder_and_of_a_list_are_found(tiny_run, tmp_path, monkey
 def test_a_match_score_is_the_share_of_held_out_real_pairs_that_fit_no_better(
     generator, builtin_data
 ):
-
     collection = Collection("builtin", builtin_data)
     rows = collection.read_captions()[1]
     scores = generator.match(
         [(Image.open(collection.resized / row["filename"]), row["caption"]) for row in rows]
     )
     ranks = np.argsort(np.argsort([score["cosine"] for score in scores]))
-    assert [
-        abs(score["match"] - 100 * rank / (len(rows) - 1)) <= 1
-        for score, rank in zip(scores, ranks)
-    ] == [True] * len(rows)
-    assert generator.percentile(-1) == 0 and generator.percentile(1) == 100
+    for score, rank in zip(scores, ranks):
+        assert abs(score["match"] - 100 * rank / (len(rows) - 1)) <= 1
+    assert generator.percentile(-1) == 0
+    assert generator.percentile(1) == 100
 
 
 def test_before_training_has_ended_there_is_a_cosine_and_no_percentile(tiny_run, tmp_path, capsys):
     early = MultimodalGenerator(tiny_run / "checkpoint_epoch_001.pt", device="cpu")
     (score,) = early.match([early(7)])
-    assert score["match"] is None and -1 <= score["cosine"] <= 1
+    assert score["match"] is None
+    assert -1 <= score["cosine"] <= 1
     inference.main(
         InferenceConfig(
             seeds="7", checkpoint=str(early.checkpoint), out=str(tmp_path), device="cpu"
@@ -362,19 +351,18 @@ def test_before_training_has_ended_there_is_a_cosine_and_no_percentile(tiny_run,
 
 
 def test_the_best_of_some_candidates_is_kept_and_its_own_seed_gives_it_again(generator):
-    seeds = candidates(7, 40)
-    assert (
-        seeds[0] == 7
-        and len(set(seeds)) == 40
-        and all(0 <= seed < 2**32 for seed in seeds)
-        and seeds[:5] == candidates(7, 5)
-    )
+    seeds = candidate_seeds(7, 40)
+    assert seeds[0] == 7
+    assert len(set(seeds)) == 40
+    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert seeds[:5] == candidate_seeds(7, 5)
     cosines = [score["cosine"] for score in generator.match(generator.generate_batch(seeds))]
     # more than one batch
     seed, (image, caption) = generator.best_of(7, 40)
     assert cosines[seeds.index(seed)] >= max(cosines) - 2e-4
     again, words = generator(seed)
-    assert difference(image, again) <= 1 and caption == words
+    assert difference(image, again) <= 1
+    assert caption == words
     assert generator.best_of(7, 1)[0] == 7
 
 
@@ -385,7 +373,7 @@ def test_the_best_of_a_prompt_also_fits_the_prompt(generator, monkeypatch):
     monkeypatch.setattr(
         generator,
         "generate_batch",
-        lambda seeds, *wish: [("castle", "castle"), ("ship", "nearly a ship")],
+        lambda seeds, *rest, **conditions: [("castle", "castle"), ("ship", "nearly a ship")],
     )
     for name in ("picture_features", "caption_features"):
         monkeypatch.setattr(
@@ -393,7 +381,7 @@ def test_the_best_of_a_prompt_also_fits_the_prompt(generator, monkeypatch):
         )
     assert generator.best_of(3, 2) == (3, ("castle", "castle"))
     assert generator.best_of(3, 2, "ship") == (
-        candidates(3, 2)[1],
+        candidate_seeds(3, 2)[1],
         ("ship", "nearly a ship"),
     )
 
@@ -409,11 +397,9 @@ def test_the_command_tells_the_seed_of_the_best_candidate(generator, tiny_run, t
         )
     )
     (row,) = json.loads((tmp_path / "pairs.json").read_text("utf-8"))
-    assert (
-        row["seed"] == generator.best_of(5, 6)[0]
-        and (row["best_of"], row["first_seed"]) == (6, 5)
-        and f"{row['seed']}  {row['match']:3d}%" in capsys.readouterr().out
-    )
+    assert row["seed"] == generator.best_of(5, 6)[0]
+    assert (row["best_of"], row["first_seed"]) == (6, 5)
+    assert f"{row['seed']}  {row['match']:3d}%" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -448,7 +434,7 @@ def test_the_command_tells_the_seed_of_the_best_candidate(generator, tiny_run, t
 def test_an_interactive_session_answers_until_told_to_end(
     tiny_run, tmp_path, monkeypatch, capsys, lines, names, sentences
 ):
-    """Wrong input is a sentence and the next question; the lines may also just run out, as with Ctrl+D."""
+    """Wrong input is a sentence and the next question; the lines may run out, as with Ctrl+D."""
     said = iter(lines)
 
     def answer(question):
@@ -468,15 +454,13 @@ def test_an_interactive_session_answers_until_told_to_end(
         )
     )
     printed = capsys.readouterr().out
-    assert {path.stem for path in tmp_path.glob("*.png")} == names and list(said) == []
-    assert all(sentence in printed for sentence in sentences) and printed.count(
-        "a seed is an integer"
-    ) == (5 if sentences else 0)
-    assert all(
-        output.printable(json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["caption"])
-        in printed
-        for name in names
-    )
+    assert {path.stem for path in tmp_path.glob("*.png")} == names
+    assert list(said) == []
+    assert all(sentence in printed for sentence in sentences)
+    assert printed.count("a seed is an integer") == (5 if sentences else 0)
+    for name in names:
+        row = json.loads((tmp_path / f"{name}.json").read_text("utf-8"))
+        assert output.printable(row["caption"]) in printed
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""What a model sees in pictures and captions, and how well they match."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps
+
+from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.pixels import to_pil, to_tensor
+from oneseed.workers import chunks
+
+# An RGB picture and its caption.
+ImageCaption = tuple[Image.Image, str]
+
+# Pictures and captions that go through a network together.
+PICTURES_AT_ONCE = 32
+CAPTIONS_AT_ONCE = 128
+
+
+class PictureReader:
+    """A model that reads pictures: their latents, captions, and how well captions match them.
+
+    Pictures that come in may be of any mode and size.
+    Features are what the contrastive loss compares: float32 (N, D) on the CPU, rows of length 1.
+    """
+
+    def __init__(self, model: MultimodalModel) -> None:
+        """model: in eval mode, as it comes from a checkpoint."""
+        self.model = model
+
+    def letterboxed(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """PIL images -> uint8 (N, S, S, 3), on white squares of the model's size."""
+        size = (self.model.config.image_size, self.model.config.image_size)
+        squares = [
+            ImageOps.pad(image.convert("RGB"), size, Image.Resampling.LANCZOS, color="white")
+            for image in images
+        ]
+        return np.stack([np.asarray(square) for square in squares])
+
+    def encode(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """PIL images -> z (B, D), the same for equal pixels."""
+        batches = to_tensor(self.letterboxed(images)).split(PICTURES_AT_ONCE)
+        return torch.cat([self.model.encode(batch) for batch in batches])
+
+    def encode_codes(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """PIL images -> codes (B, D), those of the z that encode gives."""
+        batches = to_tensor(self.letterboxed(images)).split(PICTURES_AT_ONCE)
+        return torch.cat([self.model.encode_code(batch) for batch in batches])
+
+    def reconstruct(self, images: Sequence[Image.Image]) -> list[Image.Image]:
+        """PIL images -> the model's reconstructions."""
+        pictures = []
+        for z in self.encode(images).split(PICTURES_AT_ONCE):
+            pictures += to_pil(self.model.decode_image(z))
+        return pictures
+
+    def caption(self, images: Sequence[Image.Image]) -> list[str]:
+        """PIL images -> captions."""
+        captions = []
+        for z in self.encode(images).split(PICTURES_AT_ONCE):
+            captions += self.model.decode_text(z)
+        return captions
+
+    # ---- do picture and caption match?
+
+    @torch.no_grad()
+    def picture_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """N PIL images -> their features (N, D)."""
+        model = self.model
+        batches = to_tensor(self.letterboxed(images)).split(PICTURES_AT_ONCE)
+        codes = [
+            model.image_encoder(model.to_model_channels(batch.to(model.device)))
+            for batch in batches
+        ]
+        return F.normalize(torch.cat(codes), dim=1).cpu()
+
+    @torch.no_grad()
+    def caption_features(self, captions: Sequence[str]) -> torch.Tensor:
+        """M captions -> their features (M, D)."""
+        features = [self.model.features_of(part) for part in chunks(captions, CAPTIONS_AT_ONCE)]
+        return F.normalize(torch.cat(features), dim=1).cpu()
+
+    def similarity(self, images: Sequence[Image.Image], captions: Sequence[str]) -> torch.Tensor:
+        """N PIL images, M captions -> cosines (N, M), float32."""
+        return self.picture_features(images) @ self.caption_features(captions).T
+
+    def match(self, pairs: Sequence[ImageCaption]) -> list[dict[str, Any]]:
+        """How well picture and caption of each pair fit: {"cosine", "match": its percentile}."""
+        images, captions = zip(*pairs)
+        cosines = (self.picture_features(images) * self.caption_features(captions)).sum(1)  # (N,)
+        rounded = [round(cosine, 4) for cosine in cosines.tolist()]
+        return [{"cosine": cosine, "match": self.percentile(cosine)} for cosine in rounded]
+
+    def percentile(self, cosine: float) -> int | None:
+        """How many of a hundred held-out real pairs fit no better.
+
+        None where the checkpoint cannot tell, since training has not ended.
+        """
+        quantiles = self.model.meta.get("match")
+        if not quantiles:
+            return None
+        return round(float(np.interp(cosine, quantiles, range(101))))
+
+    def fit_scores(self, pairs: Sequence[ImageCaption], prompt: str | None = None) -> list[float]:
+        """How well each pair fits itself and, where there is a prompt, how well both fit it."""
+        images, captions = zip(*pairs)
+        pictures = self.picture_features(images)  # (N, D)
+        texts = self.caption_features(captions)  # (N, D)
+        scores = (pictures * texts).sum(1)  # (N,)
+        if prompt:
+            scores = scores + ((pictures + texts) @ self.caption_features([prompt]).T)[:, 0]
+        return scores.tolist()
