@@ -1,19 +1,22 @@
-"""Do picture and caption of one seed belong together, and how good are they? One command, one report.
+"""Do picture and caption of one seed belong together, and how good are they? One report.
 
 Reads   checkpoints/best_model.pt
-        checkpoints/judge.pt            built-in collection: the picture judge; taught first where it is missing (some minutes, once)
-        checkpoints/realism.pt          any other: the judges of realism; the same
-        data/                           training captions and pixels, where they are: for the spread and for memorisation
+        checkpoints/judge.pt            built-in collection: the picture judge
+        checkpoints/realism.pt          any other collection: its judges
+        data/                           training captions and pixels, where they are: for the spread
+                                        and for memorisation
 Writes  outputs/report/report.json      every number with its floor and its ceiling
-        outputs/report/index.html       the same as one page with pictures, nothing else needed to open it
+        outputs/report/index.html       the same as one page with pictures
 
-    python evaluation.py                                           # 500 seeds that no other script shows
+    python evaluation.py                                 # 500 seeds that no other script shows
     python evaluation.py --seeds 100 --out outputs/quick
     python evaluation.py --checkpoint checkpoints/checkpoint_epoch_005.pt
     python evaluation.py --compare outputs/old/report.json         # what moved since
 
-Floor: captions shuffled among the pairs. Ceilings: held-out renders sent through the model, and real renders with their own captions.
-The exact judges exist for the built-in collection alone; other collections are judged by networks taught on their own real pictures.
+Floor: captions shuffled among the pairs. Ceilings: held-out renders sent through the model, and
+real renders with their own captions. The exact judges exist for the built-in collection alone;
+other collections are judged by networks taught on their own real pictures. Judges that are missing
+are taught first, once, in some minutes.
 """
 
 if __name__ == "__main__":
@@ -27,187 +30,238 @@ import math
 import sys
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
 from PIL import Image
 
+from oneseed.config.evaluation import EvaluateConfig
 from oneseed.console.command import run
 from oneseed.dataset.collection import Collection
-from oneseed.evaluation.attribute_judge import draw_all, load_judge
-from oneseed.evaluation.exact import (
-    FIRST_RENDER,
-    fresh_facts,
-    level_of,
+from oneseed.dataset.jsonl import Row
+from oneseed.evaluation.attribute_judge import AttributeJudge
+from oneseed.evaluation.attribute_judge_training import load_judge
+from oneseed.evaluation.exact import Exam, fresh_facts, level_of, trained_facts
+from oneseed.evaluation.exact_conditions import (
     measure_conditions,
-    measure_pairs,
     measure_styles,
     measure_walks,
-    trained_facts,
 )
+from oneseed.evaluation.exact_pairs import measure_pairs
 from oneseed.evaluation.learned import measure_captions, measure_real
-from oneseed.evaluation.metrics import EXAMPLES, number, timed_pairs, training_rows
 from oneseed.evaluation.pair_judge_training import load_pair_judge
 from oneseed.evaluation.report import ablation, moved, read_report, report_page, text_report
+from oneseed.evaluation.samples import (
+    PAIRS_SHOWN,
+    ImageCaption,
+    as_images,
+    timed_pairs,
+    training_rows,
+)
+from oneseed.evaluation.section import Number, Section, joined
 from oneseed.files import write_text
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.model import latent_check
 from oneseed.synthetic.engravings import attributes
 
-__all__ = ["evaluate", "main"]
+__all__ = ["Evaluation", "evaluate", "main"]
 
 # conditions of each kind, beside the seeds
 CONDITIONS_COUNT = 300
 
 
-def evaluate(generator, config, judge=None):
-    """Generator and EvaluateConfig -> (report, list of example dicts, {title: PIL pictures}). judge: else the one in config.judge. UserError (code 1)
-    where the judge refuses."""
-    builtin = generator.style == "builtin"
-    if builtin:
+class Evaluation(NamedTuple):
+    """What an evaluation found."""
+
+    # of report.json
+    report: dict[str, Any]
+    # the first pairs: seed, image, caption and verdict
+    examples: list[dict[str, Any]]
+    # further pictures by their headings
+    gallery: dict[str, list[Image.Image]]
+
+
+def evaluate(
+    generator: MultimodalGenerator,
+    config: EvaluateConfig,
+    judge: AttributeJudge | None = None,
+) -> Evaluation:
+    """Judges the pairs of config.seeds seeds from config.first_seed on.
+
+    judge: of the built-in collection, None: the one in config.judge.
+    UserError (code 1) where the judge refuses to score.
+    """
+    is_builtin = generator.style == "builtin"
+    if is_builtin:
         judge = judge or load_judge(config.judge)
     collection = Collection(generator.style, config.data)
-    gallery = {}
     begin = time.perf_counter()
     seeds = list(range(config.first_seed, config.first_seed + config.seeds))
-    pairs, seconds = timed_pairs(generator, seeds)
+    pairs, seconds_per_pair = timed_pairs(generator, seeds)
     rows = training_rows(collection)
-    numbers = {}
-    notes = []
-    warnings = []
-    if not rows:
-        notes.append(
-            f"{collection.train.as_posix()} is not here: "
-            + (
-                "the spread is measured against a collection drawn anew"
-                if builtin
-                else "no captions to compare with"
-            )
-        )
 
-    if builtin:
-        size = pairs[0][0].width
-        examples = measure_pairs(
-            generator, judge, pairs, rows, collection, numbers, notes, warnings
-        )
-        level = level_of([row["caption"] for row in rows])
-        trained = trained_facts(rows, level)
-        some = min(config.seeds, CONDITIONS_COUNT)
-        measure_conditions(generator, judge, level, trained, some, numbers, size)
-        numbers["joint_over_conditional"] = number(
-            "joint over conditional: pairs of seeds that agree, over prompts whose picture is right",
-            numbers["joint_strict"]["value"]
-            / max(numbers["caption_to_picture_seen"]["value"], 1e-9),
-            None,
-            1.0,
-            "at least 0.95",
-        )
-        measure_styles(generator, judge, level, trained, some, numbers, size)
-        measure_walks(generator, judge, level, trained, numbers, size)
-        real = [
-            Image.fromarray(render)
-            for render in draw_all(
-                fresh_facts(EXAMPLES, level), FIRST_RENDER, "examples", size
-            ).numpy()
-        ]
-        gallery = {
+    parts = [note_missing_captions(collection, rows, is_builtin=is_builtin)]
+    if judge and is_builtin:
+        parts += judge_builtin(generator, judge, pairs, rows, collection)
+    else:
+        parts += judge_others(generator, pairs, rows, collection, config)
+    training_captions = [row["caption"] for row in rows]
+    parts.append(measure_captions(pairs, training_captions, is_builtin=is_builtin))
+    parts.append(measure_cost(seconds_per_pair))
+    parts.append(report_health(generator))
+    seconds = Number("seconds that this report took, judges ready", time.perf_counter() - begin)
+    found = joined([*parts, Section({"seconds": seconds})])
+
+    for example, seed, (image, _) in zip(found.examples, seeds, pairs):
+        example.update(seed=seed, image=image)
+    report = {
+        "checkpoint": str(config.checkpoint),
+        "style": generator.style,
+        "first_seed": config.first_seed,
+        "seeds": config.seeds,
+        "collection": attributes.COLLECTION if is_builtin else None,
+        "judge": judge.about if judge and is_builtin else None,
+        "health": generator.health,
+        "warnings": found.warnings,
+        "notes": found.notes,
+        "numbers": found.rows(),
+    }
+    return Evaluation(report, found.examples, found.gallery)
+
+
+def note_missing_captions(collection: Collection, rows: list[Row], *, is_builtin: bool) -> Section:
+    """Says what is lacking where the training captions are not on this machine."""
+    if rows:
+        return Section()
+    consequence = "no captions to compare with"
+    if is_builtin:
+        consequence = "the spread is measured against a collection drawn anew"
+    return Section(notes=[f"{collection.train.as_posix()} is not here: {consequence}"])
+
+
+def judge_builtin(
+    generator: MultimodalGenerator,
+    judge: AttributeJudge,
+    pairs: list[ImageCaption],
+    rows: list[Row],
+    collection: Collection,
+) -> list[Section]:
+    """Pairs of the built-in collection, counted exactly, attribute by attribute."""
+    level = level_of([row["caption"] for row in rows])
+    size = pairs[0][0].width
+    exam = Exam(generator, judge, level, trained_facts(rows, level), size)
+    count = min(len(pairs), CONDITIONS_COUNT)
+    of_pairs = measure_pairs(exam, pairs, rows, collection)
+    of_conditions = measure_conditions(exam, count)
+    return [
+        of_pairs,
+        of_conditions,
+        compare_joint_and_conditional(of_pairs, of_conditions),
+        measure_styles(exam, count),
+        measure_walks(exam),
+        real_pictures(exam),
+    ]
+
+
+def compare_joint_and_conditional(of_pairs: Section, of_conditions: Section) -> Section:
+    """Do pairs of seeds agree as often as prompts are obeyed?"""
+    joint = of_pairs.value_of("joint_strict")
+    conditional = of_conditions.value_of("caption_to_picture_seen")
+    number = Number(
+        "joint over conditional: pairs of seeds that agree, over prompts whose picture is right",
+        joint / max(conditional, 1e-9),
+        None,
+        1.0,
+        "at least 0.95",
+    )
+    return Section({"joint_over_conditional": number})
+
+
+def real_pictures(exam: Exam) -> Section:
+    """Some held-out renders for the page, and the same through the model."""
+    real = as_images(exam.draw(fresh_facts(PAIRS_SHOWN, exam.level), "examples"))
+    return Section(
+        gallery={
             "real pictures that training has not seen": real,
-            "the same, through the model": generator.reconstruct(real),
+            "the same, through the model": exam.generator.reconstruct(real),
         }
-    elif rows:
+    )
+
+
+def judge_others(
+    generator: MultimodalGenerator,
+    pairs: list[ImageCaption],
+    rows: list[Row],
+    collection: Collection,
+    config: EvaluateConfig,
+) -> list[Section]:
+    """Pairs of a collection that nobody drew by rule; where it is here, by judges taught on it."""
+    parts = []
+    if rows:
         everything = Collection("all", config.data)
-        rebuilt, unseen = measure_real(
-            generator,
-            load_pair_judge(
-                config.realism, everything if everything.train.exists() else collection
-            ),
-            pairs,
-            collection,
-            numbers,
-            notes,
-        )
-        chosen = np.linspace(0, len(unseen) - 1, min(EXAMPLES, len(unseen))).astype(int)
-        gallery = {
-            title: [Image.fromarray(one) for one in pictures[chosen]]
-            for title, pictures in {
-                "real pictures that training has not seen": unseen,
-                "the same, through the model": rebuilt,
-            }.items()
-        }
-    if not builtin:
-        notes.append(
-            f"The exact judges exist for the built-in collection alone; of style {generator.style} less can be measured."
-        )
-        examples = [{"caption": caption, "verdict": []} for _, caption in pairs[:EXAMPLES]]
-    measure_captions(pairs, [row["caption"] for row in rows], builtin, numbers)
-    numbers["seconds_per_pair"] = number("seconds per pair, in batches of 32", seconds)
+        taught_on = everything if everything.train.exists() else collection
+        judges = load_pair_judge(config.realism, taught_on)
+        parts.append(measure_real(generator, judges, pairs, collection))
+    note = (
+        "The exact judges exist for the built-in collection alone; "
+        f"of style {generator.style} less can be measured."
+    )
+    examples = [{"caption": caption, "verdict": []} for _, caption in pairs[:PAIRS_SHOWN]]
+    return [*parts, Section(notes=[note], examples=examples)]
+
+
+def measure_cost(seconds_per_pair: float) -> Section:
+    """Time for a pair, and memory; Windows does not tell the latter."""
+    numbers = {"seconds_per_pair": Number("seconds per pair, in batches of 32", seconds_per_pair)}
     if sys.platform != "win32":
         import resource
 
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-            1024 if sys.platform == "linux" else 1024**2
-        )
-        numbers["memory"] = number("memory of the whole process at its peak, MiB", peak)
-    if generator.health:
-        numbers["health_auc"] = number(
-            "latent health: two-sample AUC of encoded held-out pictures against seeds, where the decoders read",
-            generator.health["auc"],
+        # Linux counts kilobytes, macOS bytes
+        per_mib = 1024 if sys.platform == "linux" else 1024**2
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mib
+        numbers["memory"] = Number("memory of the whole process at its peak, MiB", peak)
+    return Section(numbers)
+
+
+def report_health(generator: MultimodalGenerator) -> Section:
+    """The latent check that training ended with; empty where it has not ended."""
+    health = generator.health
+    if not health:
+        return Section()
+    numbers = {
+        "health_auc": Number(
+            "latent health: two-sample AUC of encoded held-out pictures against seeds, "
+            "where the decoders read",
+            health["auc"],
             1.0,
             0.5,
             f"at most {latent_check.GATE}",
-        )
-        numbers["health_norm"] = number(
+        ),
+        "health_norm": Number(
             "latent health: norm of encoded held-out pictures",
-            generator.health["norm"],
+            health["norm"],
             None,
             math.sqrt(generator.dimensions),
-        )
-    if generator.health and not generator.health["passed"]:
-        warnings.append(latent_check.describe_latent(generator.health))
-    numbers["seconds"] = number(
-        "seconds that this report took, judges ready", time.perf_counter() - begin
-    )
-
-    for example, seed, (image, _) in zip(examples, seeds, pairs):
-        example.update(seed=seed, image=image)
-    return (
-        {
-            "checkpoint": str(config.checkpoint),
-            "style": generator.style,
-            "first_seed": config.first_seed,
-            "seeds": config.seeds,
-            "collection": attributes.COLLECTION if builtin else None,
-            "judge": judge.about if builtin else None,
-            "health": generator.health,
-            "warnings": warnings,
-            "notes": notes,
-            "numbers": numbers,
-        },
-        examples,
-        gallery,
-    )
+        ),
+    }
+    warnings = [] if health["passed"] else [latent_check.describe_latent(health)]
+    return Section(numbers, warnings=warnings)
 
 
-def main(config):
+def main(config: EvaluateConfig) -> None:
+    """Evaluates the checkpoint, writes both files and prints the numbers."""
     old = read_report(config.compare) if config.compare else None
-    report, examples, gallery = evaluate(
-        MultimodalGenerator(checkpoint_path=config.checkpoint, device=config.device), config
-    )
-    out = Path(config.out)
+    generator = MultimodalGenerator(checkpoint_path=config.checkpoint, device=config.device)
+    report, examples, gallery = evaluate(generator, config)
     changes = moved(report, old) if old else []
+    out = Path(config.out)
+    samplers = ablation(out.parent / "samplers.json")
     write_text(out / "report.json", json.dumps(report, ensure_ascii=False, indent=1) + "\n")
-    write_text(
-        out / "index.html",
-        report_page(report, examples, gallery, changes, ablation(out.parent / "samplers.json")),
-    )
-    print(
-        "\n".join(
-            [
-                text_report(report),
-                *(["", f"What moved since {config.compare}:", *changes] if old else []),
-                f"{out.as_posix()}/report.json, {out.as_posix()}/index.html",
-            ]
-        )
-    )
+    page = report_page(report, examples, gallery, changes=changes, samplers=samplers)
+    write_text(out / "index.html", page)
+    print(text_report(report))
+    if old:
+        print("", f"What moved since {config.compare}:", *changes, sep="\n")
+    print(f"{out.as_posix()}/report.json, {out.as_posix()}/index.html")
 
 
 if __name__ == "__main__":

@@ -1,149 +1,250 @@
-"""What can be asked of a collection that nobody drew by rule."""
+"""What can be asked of any collection: of its captions, and with judges taught on its pictures."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from oneseed import seeds
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.commands import prepare_command
+from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import training_pixels
-from oneseed.evaluation.exact import measure_distances
-from oneseed.evaluation.metrics import grey_array, grey_pixels, is_fallback, number, tones
+from oneseed.evaluation.distances import distance_numbers, memorisation_notes
+from oneseed.evaluation.metrics import WIDE, is_fallback, tones
+from oneseed.evaluation.pair_judge import PairJudge
+from oneseed.evaluation.samples import PAIRS_SHOWN, ImageCaption, as_images, grey_array, grey_pixels
+from oneseed.evaluation.section import Number, Section, joined
+from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.memorisation import memorised, thumbnail_features
 
+# words by which a caption names a technique or style, each in the singular or the plural
+STYLE_WORDS = re.compile(
+    r"\b(engraving|drawing|painting|sculpture|icon|etching|woodcut|lithograph|mezzotint)s?\b"
+)
 
-def measure_captions(pairs, real, builtin, numbers):
+
+def measure_captions(
+    pairs: Sequence[ImageCaption], real: Sequence[str], *, is_builtin: bool
+) -> Section:
     """What captions say about themselves. real: the training captions, perhaps none."""
     captions = [caption for _, caption in pairs]
     count = len(pairs)
-    ends = builtin or sum(caption.rstrip().endswith(".") for caption in real) > len(real) / 2
-    sample = (
-        [
-            real[i]
-            for i in seeds.numpy_generator(0, "evaluation captions").choice(
-                len(real), count, replace=count > len(real)
-            )
-        ]
-        if real
-        else []
-    )
-
-    def rate(captions):
-        return (
-            sum(is_fallback(caption, ends) for caption in captions) / len(captions)
-            if captions
-            else None
-        )
-
-    numbers["fallback"] = number(
-        "fallback captions: empty, under two words" + ", or cut off" * ends,
-        rate(captions),
-        None,
-        rate(sample),
-        "0",
-    )
-    numbers["distinct_caption_texts"] = number(
-        "distinct captions, word for word",
-        len(set(captions)) / count,
-        1 / count,
-        len(set(sample)) / count if sample else None,
-    )
-    numbers["distinct_pairs"] = number(
-        "distinct pairs, to the pixel",
-        len({(image.tobytes(), caption) for image, caption in pairs}) / count,
-        1 / count,
-        1.0,
+    stops = [caption.rstrip().endswith(".") for caption in real]
+    ends = is_builtin or sum(stops) > len(real) / 2
+    sample = as_many_captions(real, count)
+    cut_off = ", or cut off" if ends else ""
+    pixels = {(image.tobytes(), caption) for image, caption in pairs}
+    return Section(
+        {
+            "fallback": Number(
+                f"fallback captions: empty, under two words{cut_off}",
+                fallback_share(captions, ends=ends),
+                None,
+                fallback_share(sample, ends=ends),
+                "0",
+            ),
+            "distinct_caption_texts": Number(
+                "distinct captions, word for word",
+                len(set(captions)) / count,
+                1 / count,
+                len(set(sample)) / count if sample else None,
+            ),
+            "distinct_pairs": Number(
+                "distinct pairs, to the pixel", len(pixels) / count, 1 / count, 1.0
+            ),
+        }
     )
 
 
-def measure_real(generator, judges, pairs, collection, numbers, notes):
-    """What can be asked of a collection that nobody drew by rule. judges: realism.Realism, taught on this very collection -> the
-    rebuilt held-out pictures and the real ones, uint8 (N, S, S)."""
-    samples = grey_pixels([image for image, _ in pairs])
+def as_many_captions(real: Sequence[str], count: int) -> list[str]:
+    """`count` of the real captions, each at most once where there are enough; [] of none."""
+    if not real:
+        return []
+    generator = seeds.numpy_generator(0, "evaluation captions")
+    return [real[i] for i in generator.choice(len(real), count, replace=count > len(real))]
+
+
+def fallback_share(captions: Sequence[str], *, ends: bool) -> float | None:
+    """Share of captions that say nothing, None without captions. ends: as in is_fallback()."""
+    if not captions:
+        return None
+    return sum(is_fallback(caption, ends=ends) for caption in captions) / len(captions)
+
+
+def measure_real(
+    generator: MultimodalGenerator,
+    judges: PairJudge,
+    pairs: Sequence[ImageCaption],
+    collection: Collection,
+) -> Section:
+    """What can be asked of a collection that nobody drew by rule.
+
+    judges: taught on this very collection.
+    """
+    samples = grey_pixels([image for image, _ in pairs])  # (N, S, S)
     captions = [caption for _, caption in pairs]
-    size = pairs[0][0].width
+    size = samples.shape[1]
     train, val = collection.read_captions()
-    known, unseen = (grey_array(training_pixels(collection, size, rows)) for rows in (train, val))
-    rebuilt = grey_pixels(generator.reconstruct([Image.fromarray(one) for one in unseen]))
-    for name, found in tones(samples, known).items():
-        numbers[f"tone_{name}"] = number(
+    known = cached_pictures(collection, size, train)
+    unseen = cached_pictures(collection, size, val)
+    rebuilt = grey_pixels(generator.reconstruct(as_images(unseen)))
+    untaught_rows = [row for row in train + val if row["id"] in judges.unseen]
+    untaught = cached_pictures(collection, size, untaught_rows)
+    distances = distance_numbers(
+        judges.features,
+        samples,
+        rebuilt,
+        known=untaught[::2],
+        others=untaught[1::2],
+        network=judges.network,
+    )
+    distance_note = (
+        "Distances grow as pictures become fewer: all are taken from as many, "
+        "and the real ones are such as the judge was not taught."
+    )
+    return joined(
+        [
+            measure_tones(samples, known),
+            Section(distances, notes=[distance_note]),
+            measure_judged_styles(judges, samples, unseen, [row["style"] for row in val]),
+            measure_pair_retrieval(judges, samples, captions),
+            measure_copies(samples, rebuilt, known, [row["id"] for row in train]),
+            measure_named_styles(captions, [row["caption"] for row in train]),
+            Section(gallery=beside_reconstructions(unseen, rebuilt)),
+        ]
+    )
+
+
+def cached_pictures(collection: Collection, size: int, rows: list[Row]) -> np.ndarray:
+    """The rows' pictures as uint8 (N, size, size), grey, in the order of the cache.
+
+    UserError where none of them is on this machine.
+    """
+    pixels = training_pixels(collection, size, rows)
+    if pixels is None:
+        raise UserError(
+            f"{collection.pixels(size)} is missing or holds none of {len(rows)} pictures; prepare "
+            f"them again: {prepare_command(collection.style)}"
+        )
+    return grey_array(pixels)
+
+
+def beside_reconstructions(unseen: np.ndarray, rebuilt: np.ndarray) -> dict[str, list[Image.Image]]:
+    """Some held-out pictures for the page, and the same through the model, by their headings.
+
+    unseen, rebuilt: uint8 (N, S, S).
+    """
+    count = min(PAIRS_SHOWN, len(unseen))
+    chosen = np.linspace(0, len(unseen) - 1, count).astype(int)
+    return {
+        "real pictures that training has not seen": as_images(unseen[chosen]),
+        "the same, through the model": as_images(rebuilt[chosen]),
+    }
+
+
+def measure_tones(samples: np.ndarray, known: np.ndarray) -> Section:
+    """Brightness and contrast beside those of training. Both: uint8 pictures of one size."""
+    numbers = {}
+    for name, tone in tones(samples, known).items():
+        lower, upper = tone.quartiles
+        numbers[f"tone_{name}"] = Number(
             f"{name} of the pictures, median",
-            found["median"],
+            tone.median,
             None,
-            dict(zip(("lower quartile", "upper quartile"), found["quartiles"])),
+            {"lower quartile": lower, "upper quartile": upper},
             "between",
         )
-        numbers[f"tone_{name}_spread"] = number(
+        numbers[f"tone_{name}_spread"] = Number(
             f"{name}: the pictures' 10-90 range over the real one",
-            found["spread"],
+            tone.spread,
             0.0,
             1.0,
-            "at least 0.6",
+            f"at least {WIDE}",
         )
-    strange = grey_array(
-        training_pixels(
-            collection, size, [row for row in train + val if row["id"] in judges.unseen]
-        )
-    )
-    measure_distances(
-        judges.features, samples, rebuilt, strange[::2], strange[1::2], judges.network, numbers
-    )
-    notes.append(
-        "Distances grow as pictures become fewer: all are taken from as many, and the real ones are such as the judge was not taught."
-    )
+    return Section(numbers)
+
+
+def measure_judged_styles(
+    judges: PairJudge, samples: np.ndarray, unseen: np.ndarray, styles: Sequence[str]
+) -> Section:
+    """Which styles the pictures are judged to have, where the collection has several.
+
+    unseen: held-out real pictures; styles: of each of them.
+    """
+    numbers = {}
     for name, share in judges.style_shares(samples).items():
-        mine, others = (
-            np.array([(row["style"] == name) == own for row in val]) for own in (True, False)
+        is_own = np.array([style == name for style in styles])
+        numbers[f"judged_{name}"] = Number(
+            f"pictures judged {name}",
+            share,
+            judged_share(judges, unseen[~is_own], name),
+            {"held-out real ones": judged_share(judges, unseen[is_own], name)},
         )
+    return Section(numbers)
 
-        def judged(part):
-            return judges.style_shares(unseen[part])[name] if part.any() else None
 
-        numbers[f"judged_{name}"] = number(
-            f"pictures judged {name}", share, judged(others), {"held-out real ones": judged(mine)}
-        )
+def judged_share(judges: PairJudge, pictures: np.ndarray, style: str) -> float | None:
+    """Share of the pictures that are judged to be of the style; None without pictures."""
+    return judges.style_shares(pictures)[style] if len(pictures) else None
+
+
+def measure_pair_retrieval(
+    judges: PairJudge, samples: np.ndarray, captions: Sequence[str]
+) -> Section:
+    """Does the pair judge find the own caption, and the own picture, among others?"""
     found = judges.retrieval(samples, captions)
-    if found["measurable"]:
-        numbers["pair_retrieval"] = number(
-            "own caption or picture found among 16 by a dual encoder that knows nothing of the model",
-            found["recall"],
-            found["chance"],
-            {"held-out real pairs": found["held_out"]},
-            f"at least {(found['chance'] + found['held_out']) / 2:.3f}",
+    chance = found["chance"]
+    held_out = found["held_out"]
+    if not found["measurable"]:
+        note = (
+            "Caption-picture retrieval is not measurable here: held-out real pairs reach "
+            f"{held_out:.3f}, under twice chance ({chance:.3f})."
         )
-    else:
-        notes.append(
-            f"Caption-picture retrieval is not measurable here: held-out real pairs reach {found['held_out']:.3f}, under twice chance ({found['chance']:.3f})."
-        )
-    copied = memorised(thumbnail_features, samples, rebuilt, known, [row["id"] for row in train])
-    numbers["memorised"] = number(
-        "pictures nearer to a training picture than the nearest hundredth of reconstructions of unseen ones, as thumbnails of 16 x 16",
-        copied["share"],
+        return Section(notes=[note])
+    number = Number(
+        "own caption or picture found among 16 by a dual encoder that knows nothing of the model",
+        found["recall"],
+        chance,
+        {"held-out real pairs": held_out},
+        f"at least {(chance + held_out) / 2:.3f}",
+    )
+    return Section({"pair_retrieval": number})
+
+
+def measure_copies(
+    samples: np.ndarray, rebuilt: np.ndarray, known: np.ndarray, ids: Sequence[str]
+) -> Section:
+    """Are the pictures copies of training pictures?
+
+    rebuilt: held-out pictures through the model; known: training pictures with their ids.
+    """
+    copied = memorised(thumbnail_features, samples, rebuilt, known, ids)
+    number = Number(
+        "pictures nearer to a training picture than the nearest hundredth of reconstructions of "
+        "unseen ones, as thumbnails of 16 x 16",
+        copied.share,
         None,
         {"reconstructions": 0.01},
         "at most 0.02",
     )
-    notes += [
-        f"Nearer to training picture {id} than that: pair {place} (distance {distance:.2f})."
-        for place, id, distance in copied["nearest"][: round(copied["share"] * len(samples))]
-    ]
+    return Section({"memorised": number}, notes=memorisation_notes(copied))
 
-    def named(captions):
-        return sum(
-            bool(
-                re.search(
-                    r"\b(engraving|drawing|painting|sculpture|icon|etching|woodcut|lithograph|mezzotint)s?\b",
-                    caption.lower(),
-                )
-            )
-            for caption in captions
-        ) / len(captions)
 
-    numbers["style_in_captions"] = number(
+def measure_named_styles(captions: Sequence[str], real: Sequence[str]) -> Section:
+    """How many captions name a technique or style, beside the training captions."""
+    number = Number(
         "captions that name a technique or style",
-        named(captions),
+        share_with_style_word(captions),
         None,
-        named([row["caption"] for row in train]),
+        share_with_style_word(real),
         "at least 0.99",
     )
-    return rebuilt, unseen
+    return Section({"style_in_captions": number})
+
+
+def share_with_style_word(captions: Sequence[str]) -> float:
+    """Share of the captions that hold one of STYLE_WORDS."""
+    return sum(bool(STYLE_WORDS.search(caption.lower())) for caption in captions) / len(captions)

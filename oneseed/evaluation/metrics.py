@@ -1,193 +1,239 @@
 """Arithmetic of the report: shares, distances, retrieval."""
 
-import time
 import warnings
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
-from oneseed.console.output import progress
+from oneseed.synthetic.engravings.attributes import Facts
 
-# shuffled floors are means over so many ways to pair wrongly
+# shuffled floors are means over at most so many ways to pair wrongly
 SHIFTS = 10
-# pairs on the page
-EXAMPLES = 12
-
-
-def agreement(truths, claims, names):
-    """Two lists of N facts -> {"strict": share equal in all `names`, "mean": mean share over names, name: share, ...}.
-    None, an attribute that could not be read, equals nothing."""
-    # (N, names)
-    equal = np.array(
-        [
-            [a[name] is not None and a[name] == b[name] for name in names]
-            for a, b in zip(truths, claims)
-        ]
-    )
-    return {
-        "strict": float(equal.all(1).mean()),
-        "mean": float(equal.mean()),
-        **{name: float(share) for name, share in zip(names, equal.mean(0))},
-    }
-
-
-def shuffled(truths, claims, names):
-    """agreement when every claim goes to another pair: the mean over some cyclic shifts. N >= 2."""
-    shifts = range(1, min(SHIFTS + 1, len(claims)))
-    floors = [agreement(truths, claims[shift:] + claims[:shift], names) for shift in shifts]
-    return {name: float(np.mean([floor[name] for floor in floors])) for name in floors[0]}
-
-
-def total_variation(found, expected):
-    """Two lists of values -> total-variation distance of their frequencies: 0 alike, 1 nothing in common."""
-    p = Counter(found)
-    q = Counter(expected)
-    return sum(abs(p[value] / len(found) - q[value] / len(expected)) for value in p | q) / 2
-
-
-def distinct(facts, names):
-    """How many combinations of `names` occur; facts with an unread attribute do not count."""
-    return len(
-        {
-            combination
-            for one in facts
-            if None not in (combination := tuple(one[name] for name in names))
-        }
-    )
-
-
-def is_fallback(caption, ends=True):
-    """Empty, under two words, or cut off at the length limit. ends: captions of this collection end in a full stop."""
-    return len(caption.split()) < 2 or (ends and not caption.rstrip().endswith("."))
-
-
-def number(title, value, floor=None, ceiling=None, wanted=""):
-    return {"title": title, "value": value, "floor": floor, "ceiling": ceiling, "wanted": wanted}
-
-
-def hits(cosine, facts, names, best):
-    """Retrieval: cosine (N, N) between queries and candidates, candidate i described by facts[i] -> share of queries among whose
-    `best` nearest is one with the very facts of their own partner."""
-    order = np.argsort(-np.asarray(cosine), axis=1, kind="stable")[:, :best]
-    key = [tuple(one[name] for name in names) for one in facts]
-    return float(np.mean([key[i] in {key[j] for j in row} for i, row in enumerate(order)]))
-
-
-def grey_pixels(images):
-    """List of PIL images of one size -> uint8 array (N, S, S)."""
-    return np.stack([np.asarray(image.convert("L")) for image in images])
-
-
-def timed_pairs(generator, seeds, batch=32):
-    """-> (list of pairs, seconds per pair)."""
-    pairs = []
-    start = time.perf_counter()
-    with progress(label="pairs", total=len(seeds), unit="pair") as bar:
-        for i in range(0, len(seeds), batch):
-            pairs += generator.generate_batch(seeds[i : i + batch])
-            bar.update(len(seeds[i : i + batch]))
-    return pairs, (time.perf_counter() - start) / len(seeds)
-
-
-def training_rows(collection):
-    """Rows of the training captions, [] where they are not on this machine."""
-    return (
-        collection.read_captions()[0]
-        if collection.train.exists() and collection.val.exists()
-        else []
-    )
-
-
-def grey_array(pixels):
-    """uint8 (N, S, S) or (N, S, S, 3) -> (N, S, S), grey as Pillow makes it."""
-    return (
-        np.asarray(pixels)
-        if pixels.ndim == 3
-        else grey_pixels([Image.fromarray(one) for one in pixels])
-    )
-
-
-TONES = {
-    "luminance": lambda pictures: pictures.mean((1, 2)),
-    "deviation": lambda pictures: pictures.std((1, 2)),
-    "near_white": lambda pictures: (pictures >= 240).mean((1, 2)),
-    "near_black": lambda pictures: (pictures < 40).mean((1, 2)),
-}
 # share of the real spread that samples should have
 WIDE = 0.6
 
 
-def tones(samples, real):
-    """uint8 (N, S, S) and (M, S, S) -> for each of TONES, luminance and deviation from 0 to 255: {"median": of the samples, "quartiles": of
-    real pictures, "within": is the median between them, "spread": ratio of the 10-90 ranges, samples to real, "wide": is it at least WIDE}.
-    Fine lines average out: compare at one size."""
+def agreement(
+    truths: Sequence[Facts], claims: Sequence[Facts], names: Sequence[str]
+) -> dict[str, float]:
+    """N facts against N others, attribute by attribute.
+
+    Returns {"strict": share equal in all `names`, "mean": mean share over names, name: share, ...}.
+    None, an attribute that could not be read, equals nothing.
+    """
+    rows = [equal_values(truth, claim, names) for truth, claim in zip(truths, claims)]
+    equal = np.array(rows)  # (N, names)
+    shares = {name: float(share) for name, share in zip(names, equal.mean(0))}
+    return {"strict": float(equal.all(1).mean()), "mean": float(equal.mean()), **shares}
+
+
+def equal_values(truth: Facts, claim: Facts, names: Sequence[str]) -> list[bool]:
+    """For each name: are both values known and equal?"""
+    return [truth[name] is not None and truth[name] == claim[name] for name in names]
+
+
+def shuffled(truths: list[Facts], claims: list[Facts], names: Sequence[str]) -> dict[str, float]:
+    """agreement() when every claim goes to another pair: the mean over some cyclic shifts.
+
+    Needs two pairs or more.
+    """
+    shifts = range(1, min(SHIFTS + 1, len(claims)))
+    floors = [agreement(truths, claims[shift:] + claims[:shift], names) for shift in shifts]
+    means = {}
+    for name in floors[0]:
+        means[name] = float(np.mean([floor[name] for floor in floors]))
+    return means
+
+
+def total_variation(found: Sequence[Any], expected: Sequence[Any]) -> float:
+    """Total-variation distance of the frequencies of two lists of values.
+
+    0: the same frequencies; 1: no value in common.
+    """
+    p = Counter(found)
+    q = Counter(expected)
+    gaps = [abs(p[value] / len(found) - q[value] / len(expected)) for value in p | q]
+    return sum(gaps) / 2
+
+
+def distinct(facts: Sequence[Facts], names: Sequence[str]) -> int:
+    """How many combinations of `names` occur; facts with an unread attribute do not count."""
+    combinations = {combination(one, names) for one in facts}
+    return sum(None not in values for values in combinations)
+
+
+def combination(facts: Facts, names: Sequence[str]) -> tuple[Any, ...]:
+    """The values of these attributes."""
+    return tuple(facts[name] for name in names)
+
+
+def is_fallback(caption: str, *, ends: bool = True) -> bool:
+    """Is the caption empty, under two words, or cut off at the length limit?
+
+    ends: captions of this collection end in a full stop.
+    """
+    return len(caption.split()) < 2 or (ends and not caption.rstrip().endswith("."))
+
+
+def hits(scores: np.ndarray, facts: Sequence[Facts], names: Sequence[str], best: int) -> float:
+    """Retrieval: how often is a candidate with the right facts among the `best` highest scores?
+
+    scores: (N, N), queries by candidates; facts[i] describes query i and its partner, candidate i.
+    Any candidate with the facts of the query's own partner counts.
+    """
+    order = np.argsort(-np.asarray(scores), axis=1, kind="stable")[:, :best]  # (N, best)
+    keys = [combination(one, names) for one in facts]
+    found = []
+    for i, row in enumerate(order):
+        candidates = {keys[j] for j in row}
+        found.append(keys[i] in candidates)
+    return float(np.mean(found))
+
+
+def luminance(pictures: np.ndarray) -> np.ndarray:
+    """uint8 (N, S, S) -> mean of each picture, 0 to 255."""
+    return pictures.mean((1, 2))
+
+
+def deviation(pictures: np.ndarray) -> np.ndarray:
+    """uint8 (N, S, S) -> standard deviation of each picture, 0 to 127.5."""
+    return pictures.std((1, 2))
+
+
+def near_white(pictures: np.ndarray) -> np.ndarray:
+    """uint8 (N, S, S) -> share of each picture's pixels from 240 on."""
+    return (pictures >= 240).mean((1, 2))
+
+
+def near_black(pictures: np.ndarray) -> np.ndarray:
+    """uint8 (N, S, S) -> share of each picture's pixels under 40."""
+    return (pictures < 40).mean((1, 2))
+
+
+TONE_MEASURES = (luminance, deviation, near_white, near_black)
+
+
+@dataclass(frozen=True)
+class Tone:
+    """One tone of generated pictures beside that of real ones."""
+
+    # of the samples
+    median: float
+    # lower and upper quartile of the real pictures
+    quartiles: tuple[float, float]
+    # ratio of the ranges from the 10th to the 90th percentile, samples to real
+    spread: float
+
+    @property
+    def is_within(self) -> bool:
+        """Does the samples' median lie between the real quartiles?"""
+        lower, upper = self.quartiles
+        return lower <= self.median <= upper
+
+    @property
+    def is_wide(self) -> bool:
+        """Do the samples have WIDE of the real spread or more?"""
+        return self.spread >= WIDE
+
+
+def tones(samples: np.ndarray, real: np.ndarray) -> dict[str, Tone]:
+    """uint8 (N, S, S) and (M, S, S) -> each of TONE_MEASURES by its name.
+
+    Fine lines average out, so both must have one size: else ValueError.
+    """
     if samples.shape[1:] != real.shape[1:]:
         raise ValueError(f"tones change with size: {samples.shape[1:]} against {real.shape[1:]}")
     found = {}
-    for name, tone in TONES.items():
-        ours = tone(samples)
-        theirs = tone(real)
+    for tone in TONE_MEASURES:
+        ours = tone(samples)  # (N,)
+        theirs = tone(real)  # (M,)
         lower, upper = np.quantile(theirs, (0.25, 0.75))
-
-        # two ranges of nothing are equal
-        def width(values):
-            return np.ptp(np.quantile(values, (0.1, 0.9))) + 1e-6
-
-        spread = width(ours) / width(theirs)
-        found[name] = {
-            "median": float(np.median(ours)),
-            "quartiles": [float(lower), float(upper)],
-            "within": bool(lower <= np.median(ours) <= upper),
-            "spread": float(spread),
-            "wide": bool(spread >= WIDE),
-        }
+        found[tone.__name__] = Tone(
+            median=float(np.median(ours)),
+            quartiles=(float(lower), float(upper)),
+            spread=float(percentile_range(ours) / percentile_range(theirs)),
+        )
     return found
 
 
-@torch.no_grad()
-def feature_distances(features_of, samples, reconstructions, real_a, real_b, network):
-    """How far samples, reconstructions and real_b lie from real_a, as many of each. features_of: function or module, uint8 pictures (N, S, S) ->
-    (N, F); network: its name.
+def percentile_range(values: np.ndarray) -> float:
+    """From the 10th to the 90th percentile; never 0, so that two ranges of nothing are equal."""
+    return np.ptp(np.quantile(values, (0.1, 0.9))) + 1e-6
 
-    -> {"network", "pictures": how many of each, "frechet": {"samples", "reconstructions", "real"}, "kernel": the same}. The Fréchet distance grows as
-    pictures become fewer, and differs from network to network: compare within one answer. The kernel distance (unbiased, of degree 3) may fall below 0.
+
+@dataclass(frozen=True)
+class FeatureDistances:
+    """How far pictures lie from real ones, in the features of one network.
+
+    Compare within one answer: the figures differ from network to network, and the Fréchet distance
+    grows as pictures become fewer. The kernel distance (unbiased, of degree 3) may fall below 0.
+    Each dict has a figure for "samples", "reconstructions" and "real".
+    """
+
+    network: str
+    # how many of each kind
+    pictures: int
+    frechet: dict[str, float]
+    kernel: dict[str, float]
+
+
+class GivenFeatures(nn.Identity):
+    """Stands for a network in the metrics of torchmetrics, which are given features instead."""
+
+    def __init__(self, num_features: int) -> None:
+        """num_features: of each picture; torchmetrics reads it."""
+        super().__init__()
+        self.num_features = num_features
+
+
+@torch.no_grad()
+def feature_distances(
+    features_of: Callable[[np.ndarray], Any],
+    samples: np.ndarray,
+    reconstructions: np.ndarray,
+    *,
+    known: np.ndarray,
+    others: np.ndarray,
+    network: str,
+) -> FeatureDistances:
+    """How far samples, reconstructions and other real pictures lie from known real ones.
+
+    features_of: uint8 pictures (N, S, S) -> features (N, F), array or tensor; network: its name.
+    All four sets are thinned to as many pictures as the smallest has.
+    Sources: Heusel et al. 2017 (arXiv:1706.08500); Bińkowski et al. 2018 (arXiv:1801.01401).
     """
     from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance
 
-    count = min(map(len, (samples, reconstructions, real_a, real_b)))
+    count = min(map(len, (samples, reconstructions, known, others)))
 
-    def features(pictures):
-        return (
-            torch.as_tensor(
-                features_of(pictures[np.linspace(0, len(pictures) - 1, count).round().astype(int)])
-            )
-            .detach()
-            .double()
-        )
+    def features(pictures: np.ndarray) -> torch.Tensor:
+        chosen = np.linspace(0, len(pictures) - 1, count).round().astype(int)
+        return torch.as_tensor(features_of(pictures[chosen])).detach().double()  # (count, F)
 
-    # the metrics get features: each picture is seen once
-    known = features(real_a)
-    given = nn.Identity()
-    given.num_features = known.shape[1]
-    found = {"network": network, "pictures": count, "frechet": {}, "kernel": {}}
+    known_features = features(known)
+    # so that each picture passes through the network once
+    network_of_features = GivenFeatures(known_features.shape[1])
+    frechet_of = {}
+    kernel_of = {}
+    kinds = {"samples": samples, "reconstructions": reconstructions, "real": others}
     with warnings.catch_warnings(), torch.random.fork_rng(devices=()):
-        # that the kernel distance keeps all features
+        # torchmetrics warns that the kernel distance keeps all features …
         warnings.simplefilter("ignore")
-        for name, pictures in (
-            ("samples", samples),
-            ("reconstructions", reconstructions),
-            ("real", real_b),
-        ):
-            frechet = FrechetInceptionDistance(given)
-            kernel = KernelInceptionDistance(given, subsets=1, subset_size=count)
-            other = features(pictures)
+        # … and shuffles them: without a seed the last digits would differ from run to run
+        torch.manual_seed(0)
+        for kind, pictures in kinds.items():
+            frechet = FrechetInceptionDistance(network_of_features)
+            kernel = KernelInceptionDistance(network_of_features, subsets=1, subset_size=count)
+            other_features = features(pictures)
             for metric in (frechet, kernel):
-                metric.update(known, real=True)
-                metric.update(other, real=False)
-            found["frechet"][name] = float(frechet.compute())
-            found["kernel"][name] = float(kernel.compute()[0])
-    return found
+                metric.update(known_features, real=True)
+                metric.update(other_features, real=False)
+            frechet_of[kind] = float(frechet.compute())
+            kernel_of[kind] = float(kernel.compute()[0])
+    return FeatureDistances(network, count, frechet_of, kernel_of)

@@ -1,155 +1,150 @@
-"""Judges of a collection that nobody drew by rule.
+"""Judges of a collection that nobody drew by rule: of its pairs, and of its styles.
 
-How real are pictures and pairs of a collection that nobody drew by rule? Judges taught on the collection itself; they know nothing of the model.
+    judges = load_pair_judge("checkpoints/realism.pt", Collection("all"))   # of pair_judge_training
+    judges.style_shares(pixels)             # uint8 (N, S, S) -> {"engraving": 0.9, "painting": 0.1}
+    judges.retrieval(pixels, captions)      # how often is the own caption the nearest of 16?
+    judges.features(pixels)                 # for distances between collections
 
-Reads   data/captions/, data/metadata/, data/processed/<style>/    the prepared and captioned collection
-Writes  checkpoints/realism.pt                                     the judges and their examination, kept for this collection
-
-    python realism.py --style engraving                            # teach and examine; under three minutes on two CPU cores, once
-    python realism.py --style all                                  # several styles: they are told apart too
-
-    judges = load_realism("checkpoints/realism.pt", Collection("all"))      # taught where missing, or where the collection has changed
-    judges.style_shares(pixels)                                             # uint8 (N, S, S) -> {"engraving": .9, "painting": .1, ...}
-    judges.retrieval(pixels, captions)                                      # how often is the own caption the nearest of 16?
-    distances(judges.features, samples, rebuilt, real, more_real, judges.network)
-    memorised(thumbnails, samples, rebuilt, training, ids)
-    tones(samples, real)                                                    # the last two need no judge
-
-The judges are taught one half of the real pairs; the other, `unseen`, is their examination, the ceiling of what they say of new pairs, and
-what features are to be compared with: the taught half they know by heart.
+They know nothing of the model. They are taught one half of the collection's real pairs. The other
+half, `unseen`, is their examination and the ceiling of what they say of new pairs; its features are
+what those of new pictures are compared with, for the taught half is known by heart.
 """
 
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from oneseed.console.command import UserError
+from oneseed.evaluation.judge_network import UNREADABLE, convolutions
 from oneseed.files import whole_file
 from oneseed.model.pixels import portions
 
 # candidates among which a pair is looked for
 GROUP_SIZE = 16
-
-
 # of realism.pt
 PAIR_JUDGE_FORMAT = 1
-
-
-def tower(width, features):
-    """Grey pictures (B, 1, SIZE, SIZE) in [-1, 1] -> (B, features)."""
-
-    # batch norm: its statistics are frozen when the judges judge
-    def stage(narrow, wide, stride=1):
-        return nn.Sequential(
-            nn.Conv2d(narrow, wide, 3, stride, padding=1, bias=False),
-            nn.BatchNorm2d(wide),
-            nn.ReLU(inplace=True),
-        )
-
-    return nn.Sequential(
-        nn.PixelUnshuffle(4),  # (B, 16, 32, 32)
-        stage(16, width),
-        stage(width, 2 * width, 2),
-        stage(2 * width, 2 * width),  # (B, 2W, 16, 16)
-        stage(2 * width, 3 * width, 2),
-        stage(3 * width, 3 * width),  # (B, 3W, 8, 8)
-        stage(3 * width, 4 * width, 2),  # (B, 4W, 4, 4)
-        nn.Flatten(),
-        nn.Dropout(0.5),
-        nn.Linear(64 * width, features),
-    )
+# number of a style that the judges do not tell apart: cross-entropy leaves it out
+NO_STYLE = -100
+# of the cosines, at most
+MAX_SCALE = 50
 
 
 class PairJudge(nn.Module):
-    """A pair judge: a picture tower and a caption tower that meet in one space. A style judge: a linear layer that reads the picture tower.
+    """A pair judge and a style judge.
 
-    styles: their names, [] where there is one alone; words: the captions' vocabulary; unseen: ids of the pictures that were not taught;
+    The pair judge has a picture tower and a caption tower that meet in one space. The style judge
+    is a linear layer that reads the picture tower.
+
+    styles: their names, [] where the collection has one alone; words: the captions' vocabulary;
+    unseen: ids of the pictures that were not taught;
     about: plain JSON, the collection's digest and the examination.
     """
 
     FEATURES = 64
 
-    def __init__(self, styles, words, unseen, width=16):
+    def __init__(
+        self, styles: Sequence[str], words: Sequence[str], unseen: Sequence[str], width: int = 16
+    ) -> None:
+        """width: channels of the picture tower's first convolution."""
         super().__init__()
-        self.pictures = tower(width, self.FEATURES)
-        self.captions = nn.Sequential(
-            nn.Dropout(0.2),
-            nn.Linear(len(words), self.FEATURES, bias=False),
-            nn.Dropout(0.3),
-            nn.Linear(self.FEATURES, self.FEATURES),
+        self.pictures = nn.Sequential(
+            *convolutions(width), nn.Dropout(0.5), nn.Linear(64 * width, self.FEATURES)
         )
-        nn.init.normal_(self.captions[1].weight, std=0.3)
+        word_layer = nn.Linear(len(words), self.FEATURES, bias=False)
+        self.captions = nn.Sequential(
+            nn.Dropout(0.2), word_layer, nn.Dropout(0.3), nn.Linear(self.FEATURES, self.FEATURES)
+        )
+        nn.init.normal_(word_layer.weight, std=0.3)
         self.style = nn.Linear(self.FEATURES, max(1, len(styles)))
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
         self.styles = list(styles)
         self.words = list(words)
         self.unseen = set(unseen)
         self.width = width
-        self.about = {}
-        self.number = {word: i for i, word in enumerate(words)}
+        self.about: dict[str, Any] = {}
+        self.word_ids = {word: i for i, word in enumerate(words)}
 
     @property
-    def network(self):
+    def network(self) -> str:
         """What features() are, for the reader."""
         return f"the picture tower of the pair judge taught on {self.about['style']}"
 
-    def bags(self, captions):
-        """N captions -> (N, words), rows that sum to 1 over the words that are known."""
+    def bags(self, captions: Sequence[str]) -> torch.Tensor:
+        """N captions -> (N, words): the known words of each, weights that sum to 1."""
         bags = torch.zeros(len(captions), len(self.words))
         for row, caption in zip(bags, captions):
-            row[[self.number[word] for word in words_of(caption) if word in self.number]] = 1
+            row[[self.word_ids[word] for word in words_of(caption) if word in self.word_ids]] = 1
         return bags / bags.sum(1, keepdim=True).clamp(min=1)
 
-    def loss(self, images, bags, styles, log_shares):
-        """images (B, 1, SIZE, SIZE), bags (B, words), styles (B,) int64, -100 for none of ours -> InfoNCE plus cross-entropy, nats. log_shares: of the
-        styles; what is frequent is expected here, so that style() itself takes all styles for equally likely (Menon et al. 2021)."""
+    def loss(
+        self,
+        images: torch.Tensor,
+        bags: torch.Tensor,
+        styles: torch.Tensor,
+        log_shares: torch.Tensor,
+    ) -> torch.Tensor:
+        """InfoNCE of the pairs plus cross-entropy of the styles, in nats.
+
+        images: (B, 1, 128, 128) in [-1, 1]; bags: (B, words); styles: (B,) int64, NO_STYLE allowed.
+        log_shares: (styles,), how frequent each style is. They are added to the logits here, so
+        that the logits alone take all styles for equally likely (Menon et al. 2021,
+        arXiv:2007.07314).
+        """
         seen = self.pictures(images)  # (B, FEATURES)
-        scores = (
-            self.log_scale.clamp(max=math.log(50)).exp()
-            * F.normalize(seen)
-            @ F.normalize(self.captions(bags)).T
-        )
+        scale = self.log_scale.clamp(max=math.log(MAX_SCALE)).exp()
+        scores = scale * F.normalize(seen) @ F.normalize(self.captions(bags)).T  # (B, B)
         own = torch.arange(len(images))
         pairs = (F.cross_entropy(scores, own) + F.cross_entropy(scores.T, own)) / 2
-        return pairs + F.cross_entropy(
-            self.style(seen) + log_shares, styles, reduction="sum"
-        ) / len(images)
+        logits = self.style(seen) + log_shares  # (B, styles)
+        # over all pictures, those without a style too
+        style = F.cross_entropy(logits, styles, ignore_index=NO_STYLE, reduction="sum")
+        return pairs + style / len(images)
 
     @torch.no_grad()
-    def read(self, pixels):
-        """uint8 (N, S, S) grey or (N, S, S, 3), array or tensor -> what the picture tower says, (N, FEATURES)."""
+    def read(self, pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """What the picture tower says, (N, FEATURES). pixels: uint8 (N, S, S) or (N, S, S, 3)."""
         self.eval()
         return torch.cat([self.pictures(batch) for batch in portions(pixels)])
 
-    def features(self, pixels):
-        """uint8 (N, S, S) grey or (N, S, S, 3) -> float32 array (N, FEATURES) of length 1, for distances between pictures and collections."""
+    def features(self, pixels: np.ndarray | torch.Tensor) -> np.ndarray:
+        """Features for distances, float32 (N, FEATURES) of length 1. pixels: as in read()."""
         return F.normalize(self.read(pixels)).numpy()
 
     @torch.no_grad()
-    def style_of(self, pixels):
-        """uint8 (N, S, S) or (N, S, S, 3) -> N names of styles, each the likeliest."""
+    def style_of(self, pixels: np.ndarray | torch.Tensor) -> list[str]:
+        """The likeliest style of each picture. pixels: as in read()."""
         return [self.styles[i] for i in self.style(self.read(pixels)).argmax(1)]
 
-    def style_shares(self, pixels):
-        """uint8 (N, S, S) or (N, S, S, 3) -> {style: share of the pictures judged so}; {} where the collection has one style."""
+    def style_shares(self, pixels: np.ndarray | torch.Tensor) -> dict[str, float]:
+        """Share of the pictures judged to be of each style; {} where the collection has one."""
         seen = self.style_of(pixels) if self.styles else []
         return {style: seen.count(style) / len(seen) for style in self.styles}
 
     @torch.no_grad()
-    def recall(self, pixels, captions, seed=0):
-        """N pictures and captions -> recall() of their cosines."""
-        seen = self.read(pixels)
-        return recall(F.normalize(seen) @ F.normalize(self.captions(self.bags(captions))).T, seed)
+    def recall(
+        self, pixels: np.ndarray | torch.Tensor, captions: Sequence[str], seed: int = 0
+    ) -> dict[str, float]:
+        """N pictures and their captions -> recall() of their cosines."""
+        seen = F.normalize(self.read(pixels))
+        said = F.normalize(self.captions(self.bags(captions)))
+        return recall(seen @ said.T, seed)
 
-    def retrieval(self, pixels, captions, seed=0):
-        """N >= 2 pictures and their captions -> {"recall", "caption_of_picture", "picture_of_caption", "chance", "held_out": recall of held-out
-        real pairs, "measurable": is that at least twice chance}: how often the own one is the nearest among GROUP."""
+    def retrieval(
+        self, pixels: np.ndarray | torch.Tensor, captions: Sequence[str], seed: int = 0
+    ) -> dict[str, Any]:
+        """How often is the own caption or picture the nearest of GROUP_SIZE? Needs two pairs.
+
+        Returns recall(), "held_out": the recall of held-out real pairs, and "measurable": is that
+        at least twice chance.
+        """
         return {
             **self.recall(pixels, captions, seed),
             "held_out": self.about["pairs"]["recall"],
@@ -157,22 +152,27 @@ class PairJudge(nn.Module):
         }
 
 
-def words_of(caption):
+def words_of(caption: str) -> list[str]:
+    """The caption's words in lower case."""
     return re.findall(r"\w+", caption.lower())
 
 
-def recall(scores, seed=0, rounds=200):
-    """(N, N) scores of pictures with captions, own ones on the diagonal -> {"recall", "caption_of_picture", "picture_of_caption", "chance"}: how often the
-    own one scores best, in the mean over many random groups of GROUP (of N, where N is less). Equals share the hit: one caption for all is chance."""
+def recall(scores: torch.Tensor, seed: int = 0, rounds: int = 200) -> dict[str, float]:
+    """How often does the own one score best in a random group?
+
+    scores: (N, N) of pictures with captions, own ones on the diagonal.
+    Groups have GROUP_SIZE pairs (N, where N is less); in each round all pairs are dealt anew.
+    Returns {"recall": mean of the next two, "caption_of_picture", "picture_of_caption", "chance"}.
+    Equal scores share the hit: one caption for all is chance.
+    """
     group = min(GROUP_SIZE, len(scores))
-    dice = torch.Generator().manual_seed(seed)
+    dealt = len(scores) // group * group
+    generator = torch.Generator().manual_seed(seed)
     hits = torch.zeros(2)
     for _ in range(rounds):
-        # (G, 16)
-        rows = torch.randperm(len(scores), generator=dice)[: len(scores) // group * group].view(
-            -1, group
-        )
-        among = scores[rows[:, :, None], rows[:, None, :]]  # (G, 16, 16)
+        order = torch.randperm(len(scores), generator=generator)
+        rows = order[:dealt].view(-1, group)  # (G, group)
+        among = scores[rows[:, :, None], rows[:, None, :]]  # (G, group, group)
         for direction, dim in enumerate((2, 1)):
             best = among >= among.amax(dim, keepdim=True) - 1e-6
             hits[direction] += (best.diagonal(dim1=1, dim2=2) / best.sum(dim)).mean() / rounds
@@ -184,8 +184,8 @@ def recall(scores, seed=0, rounds=200):
     }
 
 
-def save_pair_judge(judges, path):
-    """Tensors, lists of strings and one JSON string, so that torch.load reads it under its safe default."""
+def save_pair_judge(judges: PairJudge, path: str | Path) -> None:
+    """Tensors, lists of strings and one JSON string: torch.load reads it under its safe default."""
     with whole_file(path) as partial:
         torch.save(
             {
@@ -199,30 +199,24 @@ def save_pair_judge(judges, path):
         )
 
 
-def read_pair_judge(path, key=None):
-    """-> Realism, or None where the file is missing, of another format or not of the collection with this digest (None: of any).
-    UserError where it holds no such judges."""
+def read_pair_judge(path: str | Path, digest: str | None = None) -> PairJudge | None:
+    """The judges in the file; None where it is missing, of another format or another collection.
+
+    digest: the collection's; None accepts any. UserError where the file holds no such judges.
+    """
     if not Path(path).exists():
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         about = json.loads(state["about"])
-        if about["format"] != PAIR_JUDGE_FORMAT or key not in (None, about["digest"]):
+        if about["format"] != PAIR_JUDGE_FORMAT or digest not in (None, about["digest"]):
             return None
         judges = PairJudge(state["styles"], state["words"], state["unseen"], about["width"])
         judges.load_state_dict(state["weights"])
-    except (
-        RuntimeError,
-        ValueError,
-        EOFError,
-        OSError,
-        KeyError,
-        TypeError,
-        UnicodeDecodeError,
-        UnpicklingError,
-    ) as error:
+    except UNREADABLE as error:
         raise UserError(
-            f"{path} is damaged or holds no judges of realism ({type(error).__name__}); remove it and run the same command again"
+            f"{path} is damaged or holds no judges of realism ({type(error).__name__}); "
+            "remove it and run the same command again"
         ) from error
     judges.about = about
     return judges.eval()

@@ -1,227 +1,279 @@
-"""The pair judges are taught on the collection's own pictures, and examined."""
+"""The pair judges are taught one half of a collection's pictures, and examined on the other."""
 
 import hashlib
 import json
 import math
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
-from oneseed.dataset.jsonl import read_json
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.commands import prepare_command
+from oneseed.dataset.jsonl import Row, read_json
 from oneseed.dataset.pixels import PixelCache
-from oneseed.evaluation.attribute_judge import JUDGE_SIZE, degrade, judge_generator, resized_views
 from oneseed.evaluation.pair_judge import (
     GROUP_SIZE,
+    NO_STYLE,
     PAIR_JUDGE_FORMAT,
     PairJudge,
     read_pair_judge,
     save_pair_judge,
     words_of,
 )
+from oneseed.evaluation.teaching import Teacher, TeachingPlan, degrade, judge_generator
+from oneseed.model.pixels import VIEW_SIZE, resized_views, to_pixels
+from oneseed.workers import chunks
 
-# in either half, of a style that is told apart
-MIN_PICTURES = 10
-PAIR_EPOCHS = 90
+PAIR_PLAN = TeachingPlan(epochs=90, batch_size=64, learning_rate=2e-3, weight_decay=0.1)
+# steps, however large the collection
 MAX_PAIR_STEPS = 1200
-PAIR_BATCH = 64
-PAIR_LEARNING_RATE = 2e-3
-PAIR_WEIGHT_DECAY = 0.1
+# pictures in either half, of a style that is told apart
+MIN_PICTURES = 10
 # words that the pair judge reads, at most
-VOCABULARY = 4000
+MAX_WORDS = 4000
+# pictures that are resized together
+RESIZED_AT_ONCE = 64
 
 
-def judge_pairs(collection):
-    """-> (rows of all captioned pictures in the order of id, each with its group of look-alikes; path of their pixels). UserError where a
-    stage is missing."""
-    rows = [row for part in collection.read_captions() for row in part]
+@dataclass(frozen=True)
+class Half:
+    """One half of a collection: pairs to teach, or to examine with."""
+
+    # in the order of id
+    rows: list[Row]
+    # uint8 (N, 128, 128)
+    pixels: torch.Tensor
+
+    @property
+    def captions(self) -> list[str]:
+        """The caption of each picture."""
+        return [row["caption"] for row in self.rows]
+
+    @property
+    def styles(self) -> list[str]:
+        """The style of each picture."""
+        return [row["style"] for row in self.rows]
+
+
+def judge_pairs(collection: Collection) -> tuple[list[Row], Path]:
+    """Rows of all captioned pictures in the order of id, and the path of their pixels.
+
+    Each row has its "group" of look-alikes. UserError where a stage is missing.
+    """
+    train, val = collection.read_captions()
     group_of = {row["id"]: row.get("group") for row in collection.read_metadata()}
     path = min(collection.processed.glob("pixels_*.npy"), default=None)
     if path is None:
         raise UserError(
-            f"{collection.pixels(JUDGE_SIZE)} is missing: prepare the pictures again: python dataset_preparation.py --style {collection.style} --source PATH"
+            f"{collection.pixels(VIEW_SIZE)} is missing: prepare the pictures again: "
+            f"{prepare_command(collection.style)}"
         )
-    there = set(read_json(path.with_suffix(".json"))["ids"])
-    return sorted(
-        (
-            {**row, "group": group_of.get(row["id"]) or row["id"]}
-            for row in rows
-            if row["id"] in there
-        ),
-        key=lambda row: row["id"],
-    ), path
-
-
-def pictures_of(rows, path):
-    """Rows and the path of the pixels -> uint8 tensor (N, SIZE, SIZE), grey."""
-    cache = PixelCache(path)
-    places = cache.rows(row["id"] for row in rows)
-    grey = [
-        resized_views(cache.array[places[start : start + 64]])[:, 0]
-        for start in range(0, len(places), 64)
+    cached = set(read_json(path.with_suffix(".json"))["ids"])
+    rows = [
+        {**row, "group": group_of.get(row["id"]) or row["id"]}
+        for row in [*train, *val]
+        if row["id"] in cached
     ]
-    return torch.cat([((images + 1) * 127.5).round().to(torch.uint8) for images in grey])
+    return sorted(rows, key=lambda row: row["id"]), path
 
 
-def collection_digest(rows):
-    """Of all that the judges learn from: another picture, caption, style or split, and they are taught anew."""
-    told = sorted(
-        [row["id"], row["group"], row["split"], row["style"], row["caption"]] for row in rows
-    )
-    return hashlib.sha256(json.dumps([PAIR_JUDGE_FORMAT, told]).encode()).hexdigest()[:16]
+def pictures_of(rows: Sequence[Row], path: Path) -> torch.Tensor:
+    """The rows' pictures, uint8 (N, 128, 128), grey. path: of the pixel cache."""
+    cache = PixelCache(path)
+    batches = []
+    for places in chunks(cache.rows(row["id"] for row in rows), RESIZED_AT_ONCE):
+        views = resized_views(cache.array[places])
+        batches.append(torch.as_tensor(to_pixels(views)[..., 0]))
+    return torch.cat(batches)
 
 
-def is_shown(row):
-    """Half of all rows, look-alikes together: those that the pair judge is taught."""
+def collection_digest(rows: Sequence[Row]) -> str:
+    """A digest of all that the judges learn from.
+
+    With another picture, caption, style or split, judges are taught anew.
+    """
+    learned = sorted(map(learned_values, rows))
+    return hashlib.sha256(json.dumps([PAIR_JUDGE_FORMAT, learned]).encode()).hexdigest()[:16]
+
+
+def learned_values(row: Row) -> list[str]:
+    """What the judges learn from a row; its picture follows from its id."""
+    return [row[key] for key in ("id", "group", "split", "style", "caption")]
+
+
+def is_shown(row: Row) -> bool:
+    """Is the row in the half that the judges are taught? Look-alikes share a half."""
     return hashlib.sha256(f"half {row['group']}".encode()).digest()[0] < 128
 
 
-def frequent_words(captions):
-    """Words of two captions or more, the most frequent first."""
-    count = Counter(word for caption in captions for word in set(words_of(caption)))
-    return [
-        word for word in sorted(count, key=lambda word: (-count[word], word)) if count[word] > 1
-    ][:VOCABULARY]
+def frequent_words(captions: Sequence[str]) -> list[str]:
+    """Words of two captions or more, the most frequent first, at most MAX_WORDS."""
+    count = Counter()
+    for caption in captions:
+        count.update(set(words_of(caption)))
+    by_frequency = sorted(count, key=lambda word: (-count[word], word))
+    return [word for word in by_frequency if count[word] > 1][:MAX_WORDS]
 
 
-def augment(images, dice):
-    """Pictures (B, 1, S, S) in [-1, 1] -> the same moved, zoomed and half of them mirrored, on white; every second degraded, as generated ones are."""
+def augment(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Pictures (B, 1, S, S) in [-1, 1] -> the same moved, zoomed and mirrored, on white.
 
-    def random(*shape):
-        return torch.rand(*shape, generator=dice)
+    Each is mirrored or not at random. The second half of the batch is also degraded, as generated
+    pictures are.
+    """
 
-    place = torch.zeros(len(images), 2, 3)
-    place[:, 1, 1] = 0.75 + 0.3 * random(len(images))
-    place[:, 0, 0] = place[:, 1, 1] * (random(len(images)) < 0.5).float().mul(2).sub(1)
-    place[:, :, 2] = 0.24 * random(len(images), 2) - 0.12
-    images = 1 - F.grid_sample(
-        1 - images, F.affine_grid(place, images.shape, align_corners=False), align_corners=False
-    )
-    return torch.cat([images[: len(images) // 2], degrade(images[len(images) // 2 :], dice)])
+    def random(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    affine = torch.zeros(len(images), 2, 3)
+    affine[:, 1, 1] = 0.75 + 0.3 * random(len(images))
+    mirror = (random(len(images)) < 0.5).float().mul(2).sub(1)
+    affine[:, 0, 0] = affine[:, 1, 1] * mirror
+    affine[:, :, 2] = 0.24 * random(len(images), 2) - 0.12
+    grid = F.affine_grid(affine, list(images.shape), align_corners=False)
+    # grid_sample fills with 0, which stands for white here
+    moved = 1 - F.grid_sample(1 - images, grid, align_corners=False)
+    half = len(images) // 2
+    return torch.cat([moved[:half], degrade(moved[half:], generator)])
 
 
-def teach_pair_judge(judges, pixels, captions, styles, epochs=PAIR_EPOCHS):
-    """Fit the judges to N pictures (N, SIZE, SIZE) uint8, captions and styles. Repeatable."""
-    dice = judge_generator("realism")
-    bags = judges.bags(captions)
-    steps = min(MAX_PAIR_STEPS, math.ceil(epochs * len(pixels) / PAIR_BATCH))
-    truth = torch.tensor(
-        [judges.styles.index(style) if style in judges.styles else -100 for style in styles]
-    )
-    log_shares = torch.tensor(
-        [styles.count(style) / len(styles) for style in judges.styles] or [1.0]
-    ).log()
-    optimizer = torch.optim.AdamW(
-        judges.parameters(), PAIR_LEARNING_RATE, weight_decay=PAIR_WEIGHT_DECAY, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, PAIR_LEARNING_RATE, total_steps=steps, pct_start=0.2
-    )
+def teach_pair_judge(judges: PairJudge, taught: Half, plan: TeachingPlan = PAIR_PLAN) -> PairJudge:
+    """Fits the judges to one half of a collection, and returns them. Repeatable."""
+    generator = judge_generator("realism")
+    count = len(taught.rows)
+    steps = min(MAX_PAIR_STEPS, math.ceil(plan.epochs * count / plan.batch_size))
+    bags = judges.bags(taught.captions)  # (N, words)
+    styles = taught.styles
+    number_of = {style: i for i, style in enumerate(judges.styles)}
+    truth = torch.tensor([number_of.get(style, NO_STYLE) for style in styles])  # (N,)
+    shares = [styles.count(style) / count for style in judges.styles] or [1.0]
+    log_shares = torch.tensor(shares).log()  # (styles,)
+    teacher = Teacher(judges.parameters(), plan, steps)
     judges.train()
     for _ in progress(range(steps), label="teaching the judges of realism", unit="step"):
-        rows = torch.randperm(len(pixels), generator=dice)[:PAIR_BATCH]
-        optimizer.zero_grad()
-        judges.loss(
-            augment(resized_views(pixels[rows]), dice), bags[rows], truth[rows], log_shares
-        ).backward()
-        optimizer.step()
-        schedule.step()
+        rows = torch.randperm(count, generator=generator)[: plan.batch_size]
+        images = augment(resized_views(taught.pixels[rows]), generator)
+        teacher.step(judges.loss(images, bags[rows], truth[rows], log_shares))
     return judges.eval()
 
 
-def examine_pair_judge(judges, pixels, captions, styles):
-    """Held-out pictures, captions and styles -> ({recall() of the pairs, "measurable"}, {"balanced": mean over the styles, "right": {style: share
-    judged right}, "pictures": {style: how many}} or None where there is one style)."""
-    pairs = judges.recall(pixels, captions)
+def examine_pair_judge(
+    judges: PairJudge, held_out: Half
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What the judges can tell about the half that they were not taught: pairs, and styles.
+
+    pairs: recall(), and "measurable": does it reach twice chance.
+    styles: None where there is one style, else {"balanced": mean over the styles, "right": {style:
+    share judged right}, "pictures": {style: how many}}.
+    """
+    pairs: dict[str, Any] = judges.recall(held_out.pixels, held_out.captions)
     pairs["measurable"] = pairs["recall"] >= 2 * pairs["chance"]
     if not judges.styles:
         return pairs, None
-    count = {style: styles.count(style) for style in judges.styles}
-    right = Counter(truth for truth, seen in zip(styles, judges.style_of(pixels)) if truth == seen)
+    count = {style: held_out.styles.count(style) for style in judges.styles}
+    judged = judges.style_of(held_out.pixels)
+    right = Counter(truth for truth, seen in zip(held_out.styles, judged) if truth == seen)
     shares = {style: right[style] / count[style] for style in judges.styles}
-    return pairs, {
-        "balanced": sum(shares.values()) / len(shares),
-        "right": shares,
-        "pictures": count,
-    }
+    balanced = sum(shares.values()) / len(shares)
+    return pairs, {"balanced": balanced, "right": shares, "pictures": count}
 
 
-def train_pair_judge(path, collection, epochs=PAIR_EPOCHS, width=16):
-    """Teach one half, examine on the other, write to `path` -> Realism. UserError where the collection is too small to be halved."""
+def train_pair_judge(
+    path: str | Path, collection: Collection, *, plan: TeachingPlan = PAIR_PLAN, width: int = 16
+) -> PairJudge:
+    """Teaches the judges one half, examines them on the other, and writes them to `path`.
+
+    Prints the examination.
+
+    UserError where the collection is too small to be halved.
+    """
     start = time.time()
     rows, stored = judge_pairs(collection)
-    halves = [row for row in rows if is_shown(row)], [row for row in rows if not is_shown(row)]
-    if min(map(len, halves)) < GROUP_SIZE:
+    shown_rows = [row for row in rows if is_shown(row)]
+    held_out_rows = [row for row in rows if not is_shown(row)]
+    if min(len(shown_rows), len(held_out_rows)) < GROUP_SIZE:
         raise UserError(
-            f"{collection.style} has {len(rows)} captioned pictures, too few to teach judges one half and examine them on the other; prepare 100 or "
-            f"more: python dataset_preparation.py --style {collection.style} --source PATH"
+            f"{collection.style} has {len(rows)} captioned pictures, too few to teach judges one "
+            "half and examine them on the other; prepare 100 or more: "
+            f"{prepare_command(collection.style)}"
         )
-    (shown, captions, shown_styles), held_out = (
-        (
-            pictures_of(half, stored),
-            [row["caption"] for row in half],
-            [row["style"] for row in half],
-        )
-        for half in halves
-    )
-    # of each style, in the half that has fewer
-    least = Counter(shown_styles) & Counter(held_out[2])
-    styles = [style for style in sorted(least) if least[style] >= MIN_PICTURES]
-    # initial values and dropout repeat, and leave no trace
+    shown = Half(shown_rows, pictures_of(shown_rows, stored))
+    held_out = Half(held_out_rows, pictures_of(held_out_rows, stored))
+    # initial values and dropout repeat, and the global generator is as before
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         judges = PairJudge(
-            styles if len(styles) > 1 else [],
-            frequent_words(captions),
-            [row["id"] for row in halves[1]],
+            styles_told_apart(shown, held_out),
+            frequent_words(shown.captions),
+            [row["id"] for row in held_out_rows],
             width,
         )
-        teach_pair_judge(judges, shown, captions, shown_styles, epochs)
-    pairs, styles = examine_pair_judge(judges, *held_out)
+        teach_pair_judge(judges, shown, plan)
+    pairs, styles = examine_pair_judge(judges, held_out)
     judges.about = {
         "format": PAIR_JUDGE_FORMAT,
         "style": collection.style,
         "digest": collection_digest(rows),
         "width": width,
-        "shown": len(halves[0]),
-        "held_out": len(halves[1]),
+        "shown": len(shown_rows),
+        "held_out": len(held_out_rows),
         "pairs": pairs,
         "styles": styles,
         "seconds": round(time.time() - start),
     }
     save_pair_judge(judges, path)
+    print(*describe_judges(judges.about), sep="\n", flush=True)
     return judges
 
 
-def describe_judges(about):
-    """The examination, for the reader."""
+def styles_told_apart(shown: Half, held_out: Half) -> list[str]:
+    """Styles with MIN_PICTURES or more in both halves; [] where that is one alone."""
+    fewest = Counter(shown.styles) & Counter(held_out.styles)
+    styles = [style for style in sorted(fewest) if fewest[style] >= MIN_PICTURES]
+    return styles if len(styles) > 1 else []
+
+
+def describe_judges(about: dict[str, Any]) -> Iterator[str]:
+    """The examination in sentences, for the reader. about: of the judges."""
     pairs = about["pairs"]
-    styles = about["styles"]
     yield (
-        f"pairs: taught {about['shown']:,}; of {about['held_out']:,} others the own one is the nearest of {GROUP_SIZE} in {pairs['recall']:.3f} (caption of a picture "
-        f"{pairs['caption_of_picture']:.3f}, picture of a caption {pairs['picture_of_caption']:.3f}; chance {pairs['chance']:.3f})"
+        f"pairs: taught {about['shown']:,}; of {about['held_out']:,} others the own one is the "
+        f"nearest of {GROUP_SIZE} in {pairs['recall']:.3f} (caption of a picture "
+        f"{pairs['caption_of_picture']:.3f}, picture of a caption "
+        f"{pairs['picture_of_caption']:.3f}; chance {pairs['chance']:.3f})"
     )
     if not pairs["measurable"]:
-        yield "  that is under twice chance: whether picture and caption agree is not measurable here"
-    if styles:
         yield (
-            f"styles: {styles['balanced']:.3f} of held-out pictures judged right, each style counting equally: "
-            + ", ".join(
-                f"{style} {share:.2f} of {styles['pictures'][style]}"
-                for style, share in styles["right"].items()
-            )
+            "  that is under twice chance: whether picture and caption agree is not measurable here"
+        )
+    styles = about["styles"]
+    if styles:
+        shares = [
+            f"{style} {share:.2f} of {styles['pictures'][style]}"
+            for style, share in styles["right"].items()
+        ]
+        yield (
+            f"styles: {styles['balanced']:.3f} of held-out pictures judged right, "
+            f"each style counting equally: {', '.join(shares)}"
         )
 
 
-def load_pair_judge(path, collection):
-    """The judges in `path`, taught first where there are none for this collection as it is now."""
-    judges = read_pair_judge(path, collection_digest(judge_pairs(collection)[0]))
+def load_pair_judge(path: str | Path, collection: Collection) -> PairJudge:
+    """The judges in the file, taught first where they do not fit the collection as it is now."""
+    rows, _ = judge_pairs(collection)
+    judges = read_pair_judge(path, collection_digest(rows))
     if judges is None:
         print(
-            f"no judges of realism for {collection.style} as it is now in {path}: teaching them, once",
+            f"no judges of realism for {collection.style} as it is now in {path}: "
+            "teaching them, once",
             flush=True,
         )
         judges = train_pair_judge(path, collection)

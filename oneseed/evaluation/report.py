@@ -1,13 +1,16 @@
-"""The report as text and as one page."""
+"""The report as text and as one page, and what moved since another."""
 
-import base64
-import html
-import io
 import json
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from oneseed.console.command import UserError
+from oneseed.console.html import data_url, html_page, safe_text
+from oneseed.media.picture import encode_png
 
 # heading -> how the names of its numbers begin; the last takes the rest
 SECTIONS = {
@@ -25,9 +28,27 @@ SECTIONS = {
     "Pictures": ("frechet", "kernel", "tone"),
     "Latent and cost": ("",),
 }
+COLUMNS = ("value", "floor", "ceiling", "wanted")
+REPORT_STYLE = """
+body { font: 16px/1.5 Georgia, serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem }
+body { color: #222; background: #fdfcf8 }
+table { border-collapse: collapse; width: 100%; font-size: .9rem }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd }
+th, td { vertical-align: top }
+.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1.2rem }
+figure { margin: 0; font-size: .85rem }
+.small { display: grid; grid-template-columns: repeat(6, 1fr); gap: .4rem }
+img { width: 100%; border: 1px solid #bbb }
+.wrong { color: #a3190b; font-weight: bold }
+.warning { background: #fbe9e4; padding: .5rem .8rem }
+"""
+FLOOR_AND_CEILING = (
+    "Floor: captions shuffled among the pairs, or one pair repeated. "
+    "Ceiling: held-out renders sent through the model, and real pairs."
+)
 
 
-def format_value(value):
+def format_value(value: float | dict[str, Any] | None) -> str:
     """A number, several with names, or None -> text."""
     if value is None:
         return "-"
@@ -36,150 +57,150 @@ def format_value(value):
     return f"{value:.3f}" if math.isfinite(value) else str(value)
 
 
-def sections(numbers):
-    """Numbers in the order of SECTIONS -> (heading, row of strings) each; the heading is "" where it goes on."""
-    before = None
-    place = {
-        name: next(i for i, prefixes in enumerate(SECTIONS.values()) if name.startswith(prefixes))
-        for name in numbers
-    }
-    for name in sorted(numbers, key=place.get):
-        heading = list(SECTIONS)[place[name]]
-        one = numbers[name]
-        yield (
-            "" if heading == before else heading,
-            (
-                one["title"],
-                *(format_value(one[key]) for key in ("value", "floor", "ceiling")),
-                one["wanted"],
-            ),
-        )
-        before = heading
+def sections(numbers: dict[str, dict[str, Any]]) -> dict[str, list[tuple[str, ...]]]:
+    """The numbers of report.json, as text, below the headings of SECTIONS.
+
+    Each row is (title, value, floor, ceiling, wanted); headings without numbers are left out.
+    """
+    rows: dict[str, list[tuple[str, ...]]] = {heading: [] for heading in SECTIONS}
+    for name, number in numbers.items():
+        figures = [format_value(number[key]) for key in ("value", "floor", "ceiling")]
+        rows[heading_of(name)].append((number["title"], *figures, number["wanted"]))
+    return {heading: some for heading, some in rows.items() if some}
 
 
-def text_report(report):
-    rows = [("", "value", "floor", "ceiling", "wanted")]
-    for heading, row in sections(report["numbers"]):
-        rows += [
-            *([("", "", "", "", ""), (heading.upper(), "", "", "", "")] if heading else []),
-            row,
-        ]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    table = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
-    ]
-    return "\n".join([*table, "", *report["notes"], *report["warnings"]])
+def heading_of(name: str) -> str:
+    """The heading that a number stands below. name: its key in report.json."""
+    return next(heading for heading, starts in SECTIONS.items() if name.startswith(starts))
 
 
-REPORT_STYLE = """body { font: 16px/1.5 Georgia, serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fdfcf8 }
-table { border-collapse: collapse; width: 100%; font-size: .9rem } th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top }
-.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1.2rem } figure { margin: 0; font-size: .85rem } .small { display: grid; grid-template-columns: repeat(6, 1fr); gap: .4rem }
-img { width: 100%; border: 1px solid #bbb } .wrong { color: #a3190b; font-weight: bold } .warning { background: #fbe9e4; padding: .5rem .8rem }"""
+def text_report(report: dict[str, Any]) -> str:
+    """report.json as lines for a terminal: a table in columns, notes, warnings."""
+    rows: list[tuple[str, ...]] = [("", *COLUMNS)]
+    for heading, some in sections(report["numbers"]).items():
+        rows += [("", "", "", "", ""), (heading.upper(), "", "", "", ""), *some]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join([*lines, "", *report["notes"], *report["warnings"]])
 
 
-def moved(report, old):
-    """Two reports -> lines on every number that both have: before, now, difference, the largest first."""
-    pairs = {
-        one["title"]: (old["numbers"][name]["value"], one["value"])
-        for name, one in report["numbers"].items()
-        if name in old["numbers"]
-    }
-    plain = {
-        title: values
-        for title, values in pairs.items()
-        if all(isinstance(value, (int, float)) for value in values)
-    }
+def moved(report: dict[str, Any], old: dict[str, Any]) -> list[str]:
+    """Two reports -> a line for every number that moved: difference, before, now; largest first."""
+    changes = []
+    for name, number in report["numbers"].items():
+        before = old["numbers"].get(name, {}).get("value")
+        after = number["value"]
+        if isinstance(before, int | float) and isinstance(after, int | float):
+            changes.append((number["title"], before, after))
+    changes.sort(key=lambda change: -abs(change[2] - change[1]))
     return [
         f"{after - before:+.3f}  {before:.3f} -> {after:.3f}  {title}"
-        for title, (before, after) in sorted(
-            plain.items(), key=lambda item: -abs(item[1][1] - item[1][0])
-        )
+        for title, before, after in changes
         if f"{after - before:+.3f}" not in ("+0.000", "-0.000")
     ]
 
 
-def read_report(path):
+def read_report(path: str | Path) -> dict[str, Any] | None:
+    """A report.json; None where its numbers have another form. UserError if it is no report."""
     try:
         report = json.loads(Path(path).read_text("utf-8"))
         return report if isinstance(report["numbers"], dict) else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"--compare {path} is no report of this program ({type(error).__name__}); name the report.json of another run"
+            f"--compare {path} is no report of this program ({type(error).__name__}); "
+            "name the report.json of another run"
         ) from error
 
 
-def ablation(path):
-    """outputs/samplers.json of `python -m benchmarks.samplers` -> lines of a table, none where it was never run."""
+def ablation(path: str | Path) -> list[str]:
+    """A table of what `python -m benchmarks.samplers` found, in lines; [] if it was never run."""
     if not Path(path).exists():
         return []
     found = json.loads(Path(path).read_text("utf-8"))
-    return [f"{found['seeds']} seeds, {found['steps']} steps"] + [
-        f"{row['sampler']:<16} strict {row['strict']:.3f}  mean {row['mean']:.3f}  distinct {row['distinct']:4d}  AUC {'    -' if row['auc'] is None else format(row['auc'], '.3f')}  "
-        f"{row['seconds']:6.1f} s  {row['checkpoint']}"
-        for row in found["rows"]
-    ]
-
-
-def inline(image):
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def report_page(report, examples, gallery={}, changes=(), samplers=()):
-    """Report, examples, further pictures and what moved -> one HTML page, pictures inline; all text escaped."""
-
-    def text(value):
-        return html.escape(str(value))
-
-    def line(tag, values):
-        return "<tr>" + "".join(f"<{tag}>{text(value)}</{tag}>" for value in values) + "</tr>"
-
-    table = []
-    for heading, row in sections(report["numbers"]):
-        table += [
-            *([line("th", (heading, "value", "floor", "ceiling", "wanted"))] if heading else []),
-            line("td", row),
-        ]
-    figures = []
-    for example in examples:
-        verdict = "<br>".join(
-            text(f"{name}: {seen}")
-            if seen == told
-            else f'<span class="wrong">{text(f"{name}: seen {seen}, told {told}")}</span>'
-            for name, seen, told in example["verdict"]
+    lines = [f"{found['seeds']} seeds, {found['steps']} steps"]
+    for row in found["rows"]:
+        auc = "    -" if row["auc"] is None else f"{row['auc']:.3f}"
+        lines.append(
+            f"{row['sampler']:<16} strict {row['strict']:.3f}  mean {row['mean']:.3f}  "
+            f"distinct {row['distinct']:4d}  AUC {auc}  "
+            f"{row['seconds']:6.1f} s  {row['checkpoint']}"
         )
-        figures.append(
-            f'<figure><img alt="seed {text(example["seed"])}" src="{inline(example["image"])}">'
-            f"<figcaption><b>{text(example['seed'])}</b> {text(example['caption'])}<br>{verdict}</figcaption></figure>"
-        )
+    return lines
+
+
+def report_page(
+    report: dict[str, Any],
+    examples: Iterable[dict[str, Any]],
+    gallery: dict[str, list[Image.Image]] | None = None,
+    *,
+    changes: Sequence[str] = (),
+    samplers: Sequence[str] = (),
+) -> str:
+    """The report as one HTML page, pictures inside.
+
+    examples: the pairs shown, each with seed, image, caption and verdict;
+    gallery: further pictures by their headings; changes: lines of moved(); samplers: of ablation().
+    """
     title = f"{report['style']}: {report['seeds']} seeds from {report['first_seed']}"
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            f'<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title><style>{REPORT_STYLE}</style></head><body>',
-            f"<h1>{text(title)}</h1>",
-            f"<p>{text(report['checkpoint'])}</p>",
-            *(f'<p class="warning">{text(one)}</p>' for one in report["warnings"]),
-            f"<table>{''.join(table)}</table>",
-            "<p>Floor: captions shuffled among the pairs, or one pair repeated. Ceiling: held-out renders sent through the model, and real pairs.</p>",
-            *(f"<p>{text(one)}</p>" for one in report["notes"]),
-            *(
-                part
-                for title, lines in (
-                    ("What moved", changes),
-                    ("Samplers on the same models", samplers),
-                )
-                if lines
-                for part in (f"<h2>{title}</h2><pre>", text("\n".join(lines)), "</pre>")
-            ),
-            "<h2>Pairs</h2>",
-            f'<div class="pairs">{"".join(figures)}</div>',
-            *(
-                f'<h2>{text(title)}</h2><div class="small">{"".join(f"""<img alt="" src="{inline(image)}">""" for image in images)}</div>'
-                for title, images in gallery.items()
-            ),
-            "</body></html>",
-            "",
-        ]
+    body = [f"<h1>{safe_text(title)}</h1>", f"<p>{safe_text(report['checkpoint'])}</p>"]
+    body += [f'<p class="warning">{safe_text(warning)}</p>' for warning in report["warnings"]]
+    body.append(numbers_table(report["numbers"]))
+    body.append(f"<p>{FLOOR_AND_CEILING}</p>")
+    body += [f"<p>{safe_text(note)}</p>" for note in report["notes"]]
+    body += preformatted("What moved", changes)
+    body += preformatted("Samplers on the same models", samplers)
+    body.append('<h2>Pairs</h2><div class="pairs">')
+    body += [figure_of_pair(example) for example in examples]
+    body.append("</div>")
+    for heading, images in (gallery or {}).items():
+        pictures = [f'<img alt="" src="{inline(image)}">' for image in images]
+        body.append(f'<h2>{safe_text(heading)}</h2><div class="small">{"".join(pictures)}</div>')
+    return html_page(title, REPORT_STYLE, body)
+
+
+def numbers_table(numbers: dict[str, dict[str, Any]]) -> str:
+    """All numbers of report.json as one HTML table, a line of headings above each section."""
+    lines = []
+    for heading, rows in sections(numbers).items():
+        lines.append(table_row("th", (heading, *COLUMNS)))
+        lines += [table_row("td", row) for row in rows]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def table_row(tag: str, cells: Iterable[str]) -> str:
+    """One row of an HTML table. tag: "th" or "td"."""
+    inside = [f"<{tag}>{safe_text(cell)}</{tag}>" for cell in cells]
+    return f"<tr>{''.join(inside)}</tr>"
+
+
+def preformatted(title: str, lines: Sequence[str]) -> list[str]:
+    """Lines below a title, in columns as they are; [] without lines."""
+    if not lines:
+        return []
+    text = "\n".join(safe_text(line) for line in lines)
+    return [f"<h2>{title}</h2><pre>{text}</pre>"]
+
+
+def figure_of_pair(example: dict[str, Any]) -> str:
+    """One pair with its caption, and what its picture shows; what the caption denies is marked."""
+    verdict = []
+    for name, seen, said in example["verdict"]:
+        if seen == said:
+            verdict.append(safe_text(f"{name}: {seen}"))
+        else:
+            line = safe_text(f"{name}: seen {seen}, told {said}")
+            verdict.append(f'<span class="wrong">{line}</span>')
+    seed = example["seed"]
+    return (
+        f'<figure><img alt="seed {seed:d}" src="{inline(example["image"])}">'
+        f"<figcaption><b>{seed:d}</b> {safe_text(example['caption'])}<br>"
+        f"{'<br>'.join(verdict)}</figcaption></figure>"
     )
+
+
+def inline(image: Image.Image) -> str:
+    """A picture as an address that holds it."""
+    return data_url(encode_png(image))

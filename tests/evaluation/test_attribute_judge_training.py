@@ -1,0 +1,139 @@
+"""Teaching the picture judge: it learns, repeats, and is written only when it passes."""
+
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+
+from oneseed.console.command import UserError
+from oneseed.evaluation import attribute_judge_training
+from oneseed.evaluation.attribute_judge import (
+    MIN_CLEAN,
+    MIN_DEGRADED,
+    AttributeJudge,
+    save_judge,
+)
+from oneseed.evaluation.attribute_judge_training import (
+    EXAM_SEED,
+    FIRST_JUDGE_SEED,
+    JUDGE_PLAN,
+    labels,
+    load_judge,
+    share_right,
+    teach_attribute_judge,
+    train_judge,
+    uniform_facts,
+)
+from oneseed.evaluation.renders import draw_all
+from oneseed.evaluation.teaching import degrade, judge_generator
+from oneseed.model.pixels import resized_views
+from oneseed.synthetic.engravings import attributes
+from tests.evaluation.test_attribute_judge import about
+
+QUICK = replace(JUDGE_PLAN, epochs=1, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def renders():
+    facts = uniform_facts(96)
+    return facts, draw_all(facts, FIRST_JUDGE_SEED, "renders")
+
+
+def test_same_lesson_same_judge_and_the_global_generator_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(attribute_judge_training, "require_pass", lambda judge: None)
+    before = torch.get_rng_state()
+    one, other = (
+        train_judge(tmp_path / f"{i}.pt", renders=32, exam=8, plan=QUICK, width=8) for i in range(2)
+    )
+    assert torch.equal(before, torch.get_rng_state())
+    weights = other.state_dict()
+    assert one.state_dict().keys() == weights.keys()
+    for name, weight in one.state_dict().items():
+        assert torch.equal(weight, weights[name]), name
+
+
+def test_judge_learns_the_easy_attributes_within_seconds(renders):
+    """96 renders cannot teach all; technique and sky must come out far above chance (1 in 3), on
+    the renders themselves."""
+    facts, pixels = renders
+    torch.manual_seed(0)
+    plan = replace(JUDGE_PLAN, epochs=12, batch_size=32)
+    judge = teach_attribute_judge(AttributeJudge(16), pixels, labels(facts), plan)
+    right = share_right(judge.see(pixels), facts)
+    assert right["technique"] > 0.8, right
+    assert right["sky"] > 0.7, right
+
+
+def test_undertrained_judge_refuses_to_score_and_writes_nothing(tmp_path):
+    with pytest.raises(UserError, match="refuses to score") as refusal:
+        train_judge(tmp_path / "judge.pt", renders=32, exam=20, plan=QUICK, width=8)
+    assert refusal.value.code == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("clean, degraded, weak", [(0.98, 0.98, "clean"), (1.0, 0.96, "degraded")])
+def test_stored_judge_that_failed_refuses(tmp_path, clean, degraded, weak):
+    judge = AttributeJudge(8)
+    judge.about = about(clean, degraded)
+    save_judge(judge, tmp_path / "judge.pt")
+    with pytest.raises(UserError, match=weak) as refusal:
+        load_judge(tmp_path / "judge.pt")
+    assert refusal.value.code == 1
+
+
+def test_stored_judge_that_passed_is_loaded(tmp_path):
+    judge = AttributeJudge(8)
+    judge.about = about(1.0, 1.0)
+    save_judge(judge, tmp_path / "judge.pt")
+    assert load_judge(tmp_path / "judge.pt").about == judge.about
+
+
+def test_judge_of_another_collection_is_taught_anew(tmp_path, monkeypatch):
+    judge = AttributeJudge(8)
+    judge.about = {**about(1.0, 1.0), "collection": "builtin-0"}
+    save_judge(judge, tmp_path / "judge.pt")
+    monkeypatch.setattr(attribute_judge_training, "train_judge", lambda path: "taught anew")
+    assert load_judge(tmp_path / "judge.pt") == "taught anew"
+    assert load_judge(tmp_path / "missing.pt") == "taught anew"
+
+
+@pytest.mark.parametrize("content", [b"", b"no judge", "model"])
+def test_a_file_that_is_no_judge_is_named_and_kept(tmp_path, content):
+    path = tmp_path / "best_model.pt"
+    if content == "model":
+        torch.save({"weights": torch.zeros(1)}, path)
+    else:
+        path.write_bytes(content)
+    size = path.stat().st_size
+    with pytest.raises(UserError, match=r"best_model\.pt"):
+        load_judge(path)
+    assert path.stat().st_size == size
+
+
+def test_degrading_changes_every_picture_by_its_own_amount_and_repeats(renders):
+    images = resized_views(renders[1][:4])
+    once, twice = (degrade(images, judge_generator("test")) for _ in range(2))
+    assert torch.equal(once, twice)
+    assert once.shape == images.shape
+    assert once.abs().max() <= 1
+    change = (once - images).square().mean((1, 2, 3))
+    assert (change > 1e-3).all()
+    assert change.unique().numel() == 4
+
+
+def test_lesson_and_exam_share_no_seed_with_the_collection():
+    assert FIRST_JUDGE_SEED > 100_000
+    assert EXAM_SEED >= FIRST_JUDGE_SEED + 100_000
+    # the judge may know every combination
+    assert any(attributes.held_out(facts) for facts in uniform_facts(500))
+
+
+@pytest.mark.skipif(not os.environ.get("LONG"), reason="some minutes; LONG=1 runs it")
+def test_the_real_judge_passes_its_examination(tmp_path_factory):
+    # test_evaluation.py reads it again
+    judge = load_judge(tmp_path_factory.getbasetemp() / "judge.pt")
+    print(judge.about)
+    assert judge.about["clean"]["all"] >= MIN_CLEAN
+    assert judge.about["degraded"]["all"] >= MIN_DEGRADED
+    assert judge.about["seconds"] < 600, judge.about["seconds"]

@@ -1,0 +1,69 @@
+"""The report: hostile captions stay text, disagreement is marked, and what moved is told."""
+
+import pytest
+
+from evaluation import evaluate
+from oneseed.console.command import UserError
+from oneseed.console.html import CONTENT_SECURITY_POLICY
+from oneseed.evaluation.report import moved, read_report, report_page, sections
+from tests.evaluation.fakes import BarcodeJudge, Perfect, Shuffled, config
+
+
+@pytest.fixture(autouse=True)
+def all_are_barcodes(barcodes):
+    """Every test of this file draws bar codes."""
+
+
+def test_what_moved_is_told_and_a_strange_file_refused(tmp_path):
+    old = evaluate(Shuffled(), config(tmp_path, 40), BarcodeJudge()).report
+    new = evaluate(Perfect(), config(tmp_path, 40), BarcodeJudge()).report
+    changes = moved(new, old)
+    strict = [line for line in changes if line.endswith("picture and caption agree, strict")]
+    assert strict[0].startswith("+")
+    assert not moved(new, new)
+    assert "What moved" in report_page(new, [], {}, changes=changes)
+    (tmp_path / "odd.json").write_text("[]")
+    with pytest.raises(UserError, match=r"--compare .*odd\.json is no report"):
+        read_report(tmp_path / "odd.json")
+
+
+def test_page_shows_hostile_captions_as_text(tmp_path):
+    class Hostile(Perfect):
+        style = "<b>engraving"
+
+        def generate_batch(self, seeds, **conditions):
+            caption = '<script>alert(1)</script> & "more".'
+            return [(image, caption) for image, _ in super().generate_batch(seeds)]
+
+    document = report_page(*evaluate(Hostile(), config(tmp_path, 4)))
+    assert "<script" not in document
+    assert "<b>engraving" not in document
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;." in document
+
+
+def test_page_is_self_contained_and_may_load_nothing(tmp_path):
+    document = report_page(*evaluate(Perfect(), config(tmp_path, 4), BarcodeJudge()))
+    assert f'content="{CONTENT_SECURITY_POLICY}"' in document
+    # four pairs, twelve held-out renders and the same through the model
+    assert document.count("data:image/png;base64,") == 4 + 12 + 12
+    assert "http:" not in document
+    assert "https:" not in document
+
+
+def test_page_keeps_the_lines_of_its_tables(tmp_path):
+    report = evaluate(Perfect(), config(tmp_path, 4), BarcodeJudge()).report
+    document = report_page(report, [], changes=["+0.1  one", "-0.1  other"])
+    assert "<pre><bdi>+0.1  one</bdi>\n<bdi>-0.1  other</bdi></pre>" in document
+
+
+def test_page_marks_what_disagrees(tmp_path):
+    document = report_page(*evaluate(Shuffled(), config(tmp_path, 20), BarcodeJudge()))
+    assert 'class="wrong"><bdi>subject: seen ' in document
+
+
+def test_every_number_stands_below_one_heading(tmp_path):
+    numbers = evaluate(Perfect(), config(tmp_path, 20), BarcodeJudge()).report["numbers"]
+    found = sections(numbers)
+    assert next(iter(found)) == "Pairs of seeds"
+    assert found["Pairs of seeds"][0][0] == "picture and caption agree, strict"
+    assert sum(map(len, found.values())) == len(numbers)
