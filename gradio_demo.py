@@ -1,23 +1,30 @@
-"""A page on which seeds are typed and pairs appear, pictures are redrawn, and a collection and its training are looked through.
+"""A page on which seeds become pairs, pictures are redrawn and collections are looked through.
 
 Reads   checkpoints/best_model.pt       looked for again on each click while there is none
-        checkpoints/metrics.json, checkpoints/tensorboard/, outputs/report/report.json, data/      for the tabs Training and Collection
-Writes  data/metadata, data/captions    where somebody saves a caption, or leaves a picture out, in the tab Collection
+        checkpoints/metrics.json, checkpoints/tensorboard/, outputs/report/report.json, data/
+                                        for the tabs Training and Collection
+Writes  data/metadata, data/captions    where somebody saves a caption, or leaves a picture out, in
+                                        the tab Collection
         nothing else                    pictures on show lie in a temporary folder of this run
 
-    python gradio_demo.py                                     # http://127.0.0.1:7860, this machine alone
+    python gradio_demo.py                                     # http://127.0.0.1:7860, here alone
     python gradio_demo.py --port 7861 --checkpoint checkpoints/checkpoint_epoch_005.pt
-    python gradio_demo.py --host 0.0.0.0                      # everybody on the network, who may look and draw, but change no file
-    python gradio_demo.py --host 0.0.0.0 --auth anna:secret   # whoever has the password
+    # everybody on the network, who may look and draw, but change no file
+    python gradio_demo.py --host 0.0.0.0
+    # whoever has the password
+    python gradio_demo.py --host 0.0.0.0 --auth anna:secret
 
-http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 makes of "a ship". From Python, with the page running:
+http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 makes of "a ship".
+From Python, with the page running:
 
     from gradio_client import Client
-    picture, caption, seed, match, remark = Client("http://127.0.0.1:7860").predict("7", api_name="/generate")
+    page = Client("http://127.0.0.1:7860")
+    picture, caption, seed, match, remark = page.predict("7", api_name="/generate")
 """
 
+from oneseed.config.demo import DemoConfig
+
 if __name__ == "__main__":
-    from oneseed.config.demo import DemoConfig
     from oneseed.console.flags import parse_configs
 
     CONFIGS = parse_configs(DemoConfig, description=__doc__)
@@ -26,24 +33,28 @@ import functools
 import os
 import tempfile
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
 
 from oneseed.config.inference import GUIDANCE
 from oneseed.console.command import UserError, run
 from oneseed.generation.generator import MultimodalGenerator
-from oneseed.model.latent_check import describe_latent
 from oneseed.page.collection_tab import collection_tab
+from oneseed.page.events import QUIET_EVENT, Component, Event, import_gradio
 from oneseed.page.find_tab import find_tab
-from oneseed.page.generate_tab import ANY_STYLE, EVERY_STYLE, PROMPT_EXAMPLES, generate_tab
-from oneseed.page.inputs import QUIET_EVENT, import_gradio
+from oneseed.page.generate_handlers import ControlValues
+from oneseed.page.generate_tab import GenerateTab, generate_tab
 from oneseed.page.morph_tab import morph_tab
 from oneseed.page.picture_tab import picture_tab
+from oneseed.page.surroundings import TITLE, Surroundings, masthead
 from oneseed.page.training_tab import training_tab
 
 __all__ = ["build_page", "main", "serve"]
 
 ASSETS = Path(__file__).parent / "oneseed" / "page"
-TITLE = "One seed, one picture, one caption"
+# name in links -> what the tab says
 TABS = {
     "generate": "Generate",
     "picture": "Your picture",
@@ -52,126 +63,127 @@ TABS = {
     "collection": "Collection",
     "training": "Training",
 }
-# whose state is kept, the latest; Gradio keeps 10,000, and each takes a copy of the page's
-# configuration
+# Visitors whose state is kept, the latest. Gradio itself keeps 10,000, and each takes a copy of
+# the page's configuration.
 VISITORS = 200
+# clicks that wait at once; further ones are refused
+QUEUE_LENGTH = 32
+# seconds between two looks for old files, and the age from which they are deleted
+DELETE_CACHE = (3600, 3600)
 FONTS = ["Georgia", "Times New Roman", "Times", "serif"]
-COMMANDS = """The built-in collection, a model trained on it and this page, in one command:
-
-    make demo
-
-Or step by step, with engravings from Kaggle:
-
-    python dataset_preparation.py
-    python caption_generation.py
-    python training_loop.py
-
-Then press **Generate**: each click looks for the model anew."""
+MONO_FONTS = ["Menlo", "Consolas", "monospace"]
 
 
 def build_page(
-    source, data="data", run="checkpoints", report="outputs/report/report.json", editable=True
-):
+    source: MultimodalGenerator | Callable[[], MultimodalGenerator],
+    data: str | Path = "data",
+    run_folder: str | Path = "checkpoints",
+    report: str | Path = "outputs/report/report.json",
+    *,
+    editable: bool = True,
+) -> Any:
     """The page as a gr.Blocks; `serve` puts it on a port.
 
-    source: a MultimodalGenerator, or a function without arguments that returns one and raises UserError while there is none.
-    data: folder of the collections; run: of the training; report: what evaluation.py wrote. editable: may visitors change the collection?
+    source: a MultimodalGenerator, or a function without arguments that returns one and raises
+    UserError while there is none.
+    data: folder of the collections. run_folder: of the training. report: what evaluation.py wrote.
+    editable: may visitors change the collection?
     """
     gr = import_gradio()
-    find = (lambda: source) if hasattr(source, "generate_batch") else source
-
-    def style_of_model():
-        try:
-            return find().style
-        except UserError:
-            return ""
-
-    def state():
-        """What surrounds the tabs: is there a model, is it healthy, which one is it; and the styles that it knows."""
-        try:
-            generator = find()
-        except UserError as error:
-            return (
-                gr.Markdown(f"## No model yet\n\n{error}.\n\n{COMMANDS}", visible=True),
-                gr.Markdown(visible=False),
-                gr.Markdown(visible=False),
-                gr.skip(),
-                gr.skip(),
-                gr.skip(),
-            )
-        sick = generator.health and not generator.health["passed"]
-        known = [text for text in PROMPT_EXAMPLES if not generator.unknown_words(text)]
-        return (
-            gr.Markdown(visible=False),
-            gr.Markdown(describe_latent(generator.health) if sick else "", visible=bool(sick)),
-            gr.Markdown(
-                f"Style *{generator.style}* · checkpoint *{Path(generator.checkpoint).name}*",
-                visible=True,
-            ),
-            gr.Dropdown(choices=[(ANY_STYLE, ""), *generator.styles]),
-            gr.Dropdown(choices=[(EVERY_STYLE, ""), *generator.styles]),
-            gr.Dataset(samples=[[text] for text in known], visible=bool(known)),
-        )
-
-    def wanted_tab(request: gr.Request):
-        tab = request.query_params.get("tab")
-        return gr.Tabs(selected=tab if tab in TABS else "generate")
-
-    def bring_up(seeds, event: gr.SelectData):
-        """A seed that was found, to the tab Generate."""
-        return gr.Tabs(selected="generate"), str(seeds[event.index]), "", "", GUIDANCE, 0, 1
-
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
-        gr.Markdown(
-            f"# {TITLE}\n\nA small model holds both in one latent: the seed draws the picture, and the same seed writes what it shows.",
-            elem_id="masthead",
-        )
+    find_generator = loader_of(source)
+    surroundings = Surroundings(gr, find_generator)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=DELETE_CACHE) as page:
+        masthead(gr)
         warning = gr.Markdown(visible=False, elem_id="health")
         notice = gr.Markdown(visible=False, elem_id="notice")
         tabs = gr.Tabs(elem_id="tabs", overflow_behavior="wrap")
-        loaded = page.load(wanted_tab, None, tabs, **QUIET_EVENT)
+        loaded = when_opened(gr, page, tabs)
         with tabs:
             with gr.Tab(TABS["generate"], id="generate") as generate_page:
-                desk = generate_tab(gr, find, loaded)
+                generate = generate_tab(gr, find_generator, loaded)
             with gr.Tab(TABS["picture"], id="picture") as picture_page:
-                other_styles = picture_tab(gr, find, data)
+                other_styles = picture_tab(gr, find_generator, data)
             with gr.Tab(TABS["morph"], id="morph") as morph_page:
-                morph_tab(gr, find, loaded)
+                morph_tab(gr, find_generator, loaded)
             with gr.Tab(TABS["find"], id="find") as find_page:
-                found, seeds = find_tab(gr, find_page, find, editable)
+                found, seeds = find_tab(gr, find_page, find_generator, editable=editable)
             with gr.Tab(TABS["collection"], id="collection") as collection_page:
-                collection_tab(gr, collection_page, data, style_of_model, editable)
+                usual_style = surroundings.style_of_model
+                collection_tab(
+                    gr, collection_page, data, usual_style=usual_style, editable=editable
+                )
             with gr.Tab(TABS["training"], id="training") as training_page:
-                training_tab(gr, training_page, find, run, report)
+                training_tab(gr, training_page, find_generator, run=run_folder, report=report)
         colophon = gr.Markdown(visible=False, elem_id="colophon")
 
         loaded.then(None, None, None, js="() => page.opened()", **QUIET_EVENT)
-        for event in (loaded, desk.asked):
-            event.then(
-                state,
-                None,
-                [notice, warning, colophon, desk.styles, other_styles, desk.examples],
-                **QUIET_EVENT,
-            )
-        desk.show(found.select(bring_up, seeds, [tabs, *desk.controls], **QUIET_EVENT).then)
-        for name, tab in zip(
-            TABS,
-            (generate_page, picture_page, morph_page, find_page, collection_page, training_page),
-        ):
+        model_parts = [notice, warning, colophon, generate.styles, other_styles, generate.examples]
+        for event in (loaded, generate.asked):
+            event.then(surroundings.state, None, model_parts, **QUIET_EVENT)
+        bring_up_found(gr, tabs, generate, found=found, seeds=seeds)
+        pages = (generate_page, picture_page, morph_page, find_page, collection_page, training_page)
+        for name, tab in zip(TABS, pages):
             tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET_EVENT)
-    return page.queue(max_size=32, default_concurrency_limit=1, api_open=False)
+    return page.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=1, api_open=False)
 
 
-def serve(page, host="127.0.0.1", port=7860, share=False, auth="", blocked=()):
-    """Puts the page on its port and returns; page.close() ends it. auth: "user:password"; blocked: paths never served. UserError where the port is taken."""
+def loader_of(
+    source: MultimodalGenerator | Callable[[], MultimodalGenerator],
+) -> Callable[[], MultimodalGenerator]:
+    """A generator, or what gives one -> what gives one."""
+    if hasattr(source, "generate_batch"):
+        generator = cast(MultimodalGenerator, source)
+        return lambda: generator
+    return source
+
+
+def when_opened(gr: ModuleType, page: Component, tabs: Component) -> Event:
+    """The event of the page being opened: it turns to the tab of its link."""
+
+    def wanted_tab(request: gr.Request) -> Component:
+        tab = request.query_params.get("tab")
+        return gr.Tabs(selected=tab if tab in TABS else "generate")
+
+    return page.load(wanted_tab, None, tabs, **QUIET_EVENT)
+
+
+def bring_up_found(
+    gr: ModuleType, tabs: Component, generate: GenerateTab, *, found: Component, seeds: Component
+) -> None:
+    """A seed that was found and clicked goes to the tab Generate."""
+
+    def bring_up(found_seeds: list[int], event: gr.SelectData) -> tuple[Any, ...]:
+        controls = ControlValues(
+            seed=str(found_seeds[event.index]),
+            prompt="",
+            style="",
+            guidance=GUIDANCE,
+            temperature=0,
+        )
+        return (gr.Tabs(selected="generate"), *controls)
+
+    outputs = [tabs, *generate.controls]
+    generate.show(found.select(bring_up, seeds, outputs, **QUIET_EVENT).then)
+
+
+def serve(
+    page: Any,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    *,
+    share: bool = False,
+    auth: str = "",
+    blocked: Sequence[str | Path] = (),
+    visitors: int = VISITORS,
+) -> Any:
+    """Puts the page on its port and returns it; page.close() ends it.
+
+    auth: "user:password". blocked: paths that are never served. visitors: whose state is kept.
+    UserError where the port is taken.
+    """
     gr = import_gradio()
-    ours = {
-        "127.0.0.1",
-        "localhost",
-        *(os.environ.get("NO_PROXY", "") + "," + os.environ.get("no_proxy", "")).split(","),
-    } - {""}
-    # launch() asks its own server whether it is up
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(sorted(ours))
+    reach_own_server()
+    theme = gr.themes.Base(font=FONTS, font_mono=MONO_FONTS, radius_size="none")
     try:
         page.launch(
             server_name=host,
@@ -187,11 +199,9 @@ def serve(page, host="127.0.0.1", port=7860, share=False, auth="", blocked=()):
             strict_cors=True,
             ssr_mode=False,
             enable_monitoring=False,
-            state_session_capacity=VISITORS,
+            state_session_capacity=visitors,
             footer_links=["api"],
-            theme=gr.themes.Base(
-                font=FONTS, font_mono=["Menlo", "Consolas", "monospace"], radius_size="none"
-            ),
+            theme=theme,
             css_paths=ASSETS / "page.css",
             head=f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>",
         )
@@ -200,32 +210,56 @@ def serve(page, host="127.0.0.1", port=7860, share=False, auth="", blocked=()):
         if "localhost is not accessible" in str(error):
             page.close(verbose=False)
             raise UserError(
-                "the page did not answer itself within three seconds: this machine is too busy; run the same command again"
+                "the page did not answer itself within three seconds: this machine is too busy; "
+                "run the same command again"
             ) from error
         if "empty port" not in str(error):
             raise
         raise UserError(
-            f"cannot listen on {host}, port {port}: it is taken, or not of this machine; choose another: python gradio_demo.py --port N"
+            f"cannot listen on {host}, port {port}: it is taken, or not of this machine; "
+            "choose another: python gradio_demo.py --port N"
         ) from error
     return page
 
 
-def main(config):
+def reach_own_server() -> None:
+    """Lets requests to this machine pass by any proxy: launch() asks its own server if it is up."""
+    hosts = {"127.0.0.1", "localhost"}
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts.update(os.environ.get(name, "").split(","))
+    hosts.discard("")
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(sorted(hosts))
+
+
+def main(config: DemoConfig) -> None:
+    """Serves the page until Ctrl+C."""
+
     # a failed call is not kept: the next one looks again
-    find = functools.cache(lambda: MultimodalGenerator(config.checkpoint, config.device))
+    @functools.cache
+    def find_generator() -> MultimodalGenerator:
+        return MultimodalGenerator(config.checkpoint, config.device)
+
     checkpoint = Path(config.checkpoint)
     if checkpoint.exists():
-        find()
+        find_generator()
     else:
         print(
-            f"{checkpoint} is missing; make it with: make demo, or python training_loop.py; the page looks for it on each click"
+            f"{checkpoint} is missing; make it with: make demo, or python training_loop.py; "
+            "the page looks for it on each click"
         )
     with tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True) as cache:
         # /tmp/gradio belongs to whoever made it first
         os.environ["GRADIO_TEMP_DIR"] = cache
-        page = build_page(find, config.data, checkpoint.parent, editable=config.private)
+        run_folder = checkpoint.parent
+        page = build_page(find_generator, config.data, run_folder, editable=config.private)
         serve(
-            page, config.host, config.port, config.share, config.auth, blocked=[checkpoint.parent]
+            page,
+            config.host,
+            config.port,
+            share=config.share,
+            auth=config.auth,
+            blocked=[run_folder],
         )
         print(f"page: {page.share_url or f'http://{config.host}:{config.port}'}", flush=True)
         try:

@@ -1,1 +1,7 @@
-"""The page: layout in tabs, what visitors send, what they get."""
+"""The page: layout in tabs, what visitors send, what they get.
+
+A tab is a file of layout and wiring (generate_tab, picture_tab, ...); what it does on the server is
+a class of handlers, in a file of its own where it is long. Shared are events (settings, messages,
+Stop), components (fields and frames), inputs (checks of what strangers send), pair_rows (cards and
+rows of galleries) and links. page.css and page.js are the browser's part.
+"""

@@ -1,128 +1,121 @@
-"""The tab Collection.
+"""The tab Collection: the prepared pictures with their captions.
 
-The tab Collection: the prepared pictures with their captions; where the visitor may, captions are mended and bad pictures left out.
+Where the visitor may, captions are mended, pictures left out, and archives checked.
 """
 
-import functools
-import html
-import itertools
-import os
-import subprocess
-import sys
-import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-from PIL import Image
-
-from oneseed.console.command import UserError
-from oneseed.dataset.collection import Collection
-from oneseed.dataset.curation import SHOWS, change_row, matching_rows, row_kind
-from oneseed.page.events import messages, sheet_of_pairs, with_stop_button
-from oneseed.page.inputs import FILES_TASK, QUIET_EVENT, one_line, one_of, uploaded
-
-ROOT = Path(__file__).resolve().parents[2]
-# pictures; pixels
-ROWS_ON_A_PAGE = 24
-THUMBNAIL_SIDE = 256
-# characters
-PAGE_MAX_CAPTION = 1000
-PAGE_MAX_SEARCH = 200
+from oneseed.dataset.curation import SHOWS
+from oneseed.page.collection_handlers import (
+    PAGE_MAX_CAPTION,
+    PAGE_MAX_SEARCH,
+    ROWS_ON_A_PAGE,
+    CollectionHandlers,
+    RowDetail,
+)
+from oneseed.page.components import quiet_text, sheet_of_pairs, shown_picture
+from oneseed.page.events import FILES_TASK, QUIET_EVENT, Component, with_stop_button
 
 
-def collections(data):
-    """Names of the prepared collections."""
-    return sorted(
-        path.name.removesuffix("_metadata.json")
-        for path in (Path(data) / "metadata").glob("*_metadata.json")
+@dataclass(frozen=True)
+class Filters:
+    """What is looked for."""
+
+    style: Component
+    words: Component
+    show: Component
+
+
+@dataclass(frozen=True)
+class RowPanel:
+    """One picture shown large, with what can be done with it."""
+
+    one: Component
+    picture: Component
+    caption: Component
+    about: Component
+    save_button: Component
+    mark_button: Component
+    said: Component
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The pictures that were found, a page at a time."""
+
+    tally: Component
+    gallery: Component
+    back_button: Component
+    onward_button: Component
+
+
+@dataclass(frozen=True)
+class ShelfState:
+    """What the page remembers for each visitor."""
+
+    # place of the first row shown
+    start: Component
+    # ids of the rows shown
+    listed: Component
+    # id of the row shown large
+    chosen: Component
+
+
+@dataclass(frozen=True)
+class ArchiveRegion:
+    """An archive, and what was found in it."""
+
+    archive: Component
+    stop_button: Component
+    checked: Component
+    report: Component
+
+
+def collection_tab(
+    gr: ModuleType,
+    tab: Component,
+    data: str | Path,
+    *,
+    usual_style: Callable[[], str],
+    editable: bool,
+) -> None:
+    """Fills the tab.
+
+    data: folder of the collections. usual_style(): name of the one to begin with.
+    editable: may visitors change files?
+    """
+    filters = collection_filters(gr)
+    tally = gr.Textbox(
+        label="Found", interactive=False, buttons=[], elem_id="tally", elem_classes="quiet"
     )
-
-
-@functools.lru_cache(2)
-def read_once(style, data, changed):
-    return Collection(style, data).read_metadata()
-
-
-def rows_of(collection, data):
-    """The collection's rows, read again when the file has changed; not to be written to."""
-    return (
-        read_once(collection.style, data, collection.metadata.stat().st_mtime_ns)
-        if collection.metadata.exists()
-        else collection.read_metadata()
+    panel = row_panel(gr, editable=editable)
+    gallery = sheet_of_pairs(gr, "Collection", "shelf")
+    with gr.Row(elem_classes="line", elem_id="pages"):
+        back = gr.Button("Earlier", elem_id="back", min_width=100, interactive=False)
+        onward = gr.Button("Further", elem_id="onward", min_width=100, interactive=False)
+    shelf = Shelf(tally, gallery, back, onward)
+    region = archive_region(gr, editable=editable)
+    state = ShelfState(start=gr.State(0), listed=gr.State([]), chosen=gr.State(None))
+    handlers = CollectionHandlers(gr, data, usual_style, editable, gallery.GRADIO_CACHE)
+    look = look_event(handlers, filters, shelf, state)
+    connect_shelf(gr, tab, filters, shelf, state, look=look)
+    with_stop_button(
+        region.stop_button,
+        [region.archive.upload],
+        fn=handlers.check,
+        inputs=region.archive,
+        outputs=[region.checked, region.report],
+        **FILES_TASK,
     )
+    connect_panel(gr, handlers, filters.style, gallery, panel, state, look=look)
 
 
-def row_thumbnail(collection, row, side=THUMBNAIL_SIDE):
-    """A row's picture, small, as a PIL image; a blank one where the file is gone or damaged."""
-    try:
-        with Image.open(collection.resized / Path(row["filename"]).name) as image:
-            image.thumbnail((side, side))
-            return image.convert("RGB")
-    except OSError:
-        return Image.new("RGB", (side, side), "white")
-
-
-def collection_facts(row):
-    """What is known of a picture, as one line."""
-    who = (
-        f"caption by {row['captioner']}"
-        if row.get("captioner")
-        else "the collection's own caption, or written by hand"
-        if row.get("caption")
-        else "no caption"
-    )
-    return f"{row['id']} · {row['width']:,} × {row['height']:,} · from {row['source']} · {row_kind(row) or 'not dealt yet'} · {who}"
-
-
-def check_archive(path):
-    """Runs the check of dataset_preparation.py on an archive in a process of its own -> generator of (what it says so far, its page as HTML or ""). Nothing is
-    prepared; the process ends with the generator."""
-    with tempfile.TemporaryDirectory(prefix="check-") as folder:
-        command = [
-            sys.executable,
-            str(ROOT / "dataset_preparation.py"),
-            "--check",
-            "--source",
-            path,
-            "--style",
-            "all",
-            "--data",
-            folder,
-        ]
-        with open(Path(folder) / "said", "w+", encoding="utf-8") as said:
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=os.environ | {"TQDM_DISABLE": "1"},
-            )
-            try:
-                for second in itertools.count(1):
-                    try:
-                        process.wait(1)
-                        break
-                    except subprocess.TimeoutExpired:
-                        yield f"looking at it, {second} s", ""
-            finally:
-                process.kill()
-                process.wait()
-            said.seek(0)
-            lines = [
-                line
-                for line in said.read().splitlines()
-                if not line.lstrip().startswith(("files:", "next:"))
-            ]
-        page = Collection("all", folder).check.with_suffix(".html")
-        yield (
-            "\n".join(lines).replace(str(path), Path(path).name).strip(),
-            page.read_text("utf-8") if page.exists() else "",
-        )
-
-
-def collection_tab(gr, tab, data, usual, editable):
-    """Fills the tab. usual(): name of the collection to begin with. editable: may visitors change files?"""
+def collection_filters(gr: ModuleType) -> Filters:
+    """The row of fields at the top."""
     with gr.Row(elem_classes="line", elem_id="filters"):
         style = gr.Dropdown(
             [],
@@ -152,20 +145,14 @@ def collection_tab(gr, tab, data, usual, editable):
             min_width=150,
             scale=1,
         )
-    tally = gr.Textbox(
-        label="Found", interactive=False, buttons=[], elem_id="tally", elem_classes="quiet"
-    )
+    return Filters(style, words, show)
+
+
+def row_panel(gr: ModuleType, *, editable: bool) -> RowPanel:
+    """The picture that was clicked, beside its caption and its buttons."""
     with gr.Row(elem_classes="spread", elem_id="one", visible=False) as one:
         with gr.Column(elem_classes="plate", min_width=260):
-            picture = gr.Image(
-                label="Picture",
-                show_label=False,
-                format="png",
-                interactive=False,
-                buttons=["download", "fullscreen"],
-                elem_id="one-picture",
-                elem_classes="print",
-            )
+            picture = shown_picture(gr, "Picture", "one-picture")
         with gr.Column(elem_classes="desk", min_width=260):
             caption = gr.Textbox(
                 label="Caption",
@@ -176,32 +163,16 @@ def collection_tab(gr, tab, data, usual, editable):
                 elem_id="one-caption",
                 buttons=["copy"],
             )
-            about = gr.Textbox(
-                label="About",
-                interactive=False,
-                buttons=[],
-                lines=1,
-                max_lines=4,
-                elem_id="one-about",
-                elem_classes="quiet",
-            )
+            about = quiet_text(gr, "About", max_lines=4, elem_id="one-about")
             with gr.Row(elem_classes="line", visible=editable):
                 save = gr.Button("Save caption", variant="primary", elem_id="save", min_width=120)
                 mark = gr.Button("Leave out", elem_id="mark", min_width=120)
-            said = gr.Textbox(
-                label="Done",
-                interactive=False,
-                buttons=[],
-                lines=1,
-                max_lines=4,
-                elem_id="said",
-                elem_classes="quiet",
-                visible=False,
-            )
-    shelf = sheet_of_pairs(gr, label="Collection", elem_id="shelf")
-    with gr.Row(elem_classes="line", elem_id="pages"):
-        back = gr.Button("Earlier", elem_id="back", min_width=100, interactive=False)
-        onward = gr.Button("Further", elem_id="onward", min_width=100, interactive=False)
+            said = quiet_text(gr, "Done", max_lines=4, elem_id="said", visible=False)
+    return RowPanel(one, picture, caption, about, save, mark, said)
+
+
+def archive_region(gr: ModuleType, *, editable: bool) -> ArchiveRegion:
+    """A field for an archive, folded away."""
     with gr.Accordion(
         "Check an archive before it becomes a collection",
         open=False,
@@ -214,7 +185,7 @@ def collection_tab(gr, tab, data, usual, editable):
             elem_id="archive",
             height=120,
         )
-        halt = gr.Button("Stop", elem_id="stop-check", visible=False)
+        stop = gr.Button("Stop", elem_id="stop-check", visible=False)
         checked = gr.Textbox(
             label="What it holds",
             interactive=False,
@@ -225,144 +196,93 @@ def collection_tab(gr, tab, data, usual, editable):
             visible=False,
         )
         report = gr.HTML(elem_id="check-report", visible=False)
-    # first of the rows shown; their ids; the id of the one shown large
-    start = gr.State(0)
-    listed = gr.State([])
-    chosen = gr.State(None)
+    return ArchiveRegion(archive, stop, checked, report)
 
-    def asked(style):
-        there = collections(data)
-        if not there:
-            raise UserError(
-                "No collection is prepared yet; make one: python dataset_preparation.py --source builtin --preset small"
-            )
-        return Collection(
-            one_of(style, there, "The collection") or (usual() if usual() in there else there[0]),
-            data,
-        )
 
-    def look(style, words, show, first):
-        """One page of what was asked for, beginning with row `first` of it."""
-        with messages(gr):
-            collection = asked(style)
-            words = one_line(words, PAGE_MAX_SEARCH, "What is searched for")
-            show = one_of(show, SHOWS, "Show") or SHOWS[0]
-            rows = rows_of(collection, data)
-            found = matching_rows(rows, words, show)
-            first = first if 0 <= first < len(found) else 0
-            page = found[first : first + ROWS_ON_A_PAGE]
-            there = collections(data)
-            told = (
-                f"{first + 1:,} to {first + len(page):,} of {len(found):,}" if page else "nothing"
-            )
-            told += "" if len(found) == len(rows) else f", out of {len(rows):,} pictures"
-            return (
-                gr.Dropdown(choices=there, value=collection.style, visible=len(there) > 1),
-                [
-                    (row_thumbnail(collection, row), row.get("caption") or "no caption")
-                    for row in page
-                ],
-                told,
-                first,
-                [row["id"] for row in page],
-                gr.Button(interactive=first > 0),
-                gr.Button(interactive=first + len(page) < len(found)),
-            )
-
-    def detail(collection, row, said=""):
-        out = bool(row.get("left_out"))
-        return (
-            gr.Row(visible=True),
-            gr.Image(
-                value=row_thumbnail(collection, row, 768),
-                alt_text=row.get("caption") or "no caption",
-            ),
-            row.get("caption") or "",
-            collection_facts(row),
-            gr.Button("Take back" if out else "Leave out"),
-            gr.Textbox(said, visible=bool(said)),
-            row["id"],
-        )
-
-    def picked(style, listed, event: gr.SelectData):
-        with messages(gr):
-            collection = asked(style)
-            row = next(
-                (row for row in rows_of(collection, data) if row["id"] == listed[event.index]), None
-            )
-            if row is None:
-                raise UserError("This picture is no longer in the collection; look again.")
-            return detail(collection, row)
-
-    def allowed():
-        if not editable:
-            raise UserError(
-                "This page is open to others without a password, so it changes no files."
-            )
-
-    def saved(style, chosen, caption):
-        with messages(gr):
-            allowed()
-            collection = asked(style)
-            row = change_row(
-                collection, chosen, caption=one_line(caption, PAGE_MAX_CAPTION, "A caption")
-            )
-            return detail(
-                collection,
-                row,
-                f"Saved. The next training reads it: python training_loop.py --style {collection.style} --fresh",
-            )
-
-    def marked(style, chosen):
-        with messages(gr):
-            allowed()
-            collection = asked(style)
-            row = next((row for row in rows_of(collection, data) if row["id"] == chosen), {})
-            row = change_row(collection, chosen, left_out=not row.get("left_out"))
-            done = "leaves it out" if row.get("left_out") else "has it again"
-            return detail(
-                collection,
-                row,
-                f"The next training {done}: python training_loop.py --style {collection.style} --fresh",
-            )
-
-    def check(file):
-        """What an archive holds: pictures that can be used, rejected ones by reason, duplicates, captions."""
-        with messages(gr):
-            allowed()
-            path = uploaded(
-                file,
-                archive.GRADIO_CACHE,
-                "Bring an archive first: drop it into the frame, or choose a file.",
-            )
-            for said, page in check_archive(path):
-                framed = (
-                    f'<iframe title="The check as a page" sandbox srcdoc="{html.escape(page)}"></iframe>'
-                    if page
-                    else ""
-                )
-                yield gr.Textbox(said, visible=True), gr.HTML(framed, visible=bool(page))
-
-    view = [style, shelf, tally, start, listed, back, onward]
-    one_of_them = [one, picture, caption, about, mark, said, chosen]
-    shown = dict(
-        fn=look,
-        inputs=[style, words, show, start],
-        outputs=view,
-        show_progress_on=shelf,
+def look_event(
+    handlers: CollectionHandlers, filters: Filters, shelf: Shelf, state: ShelfState
+) -> dict[str, Any]:
+    """What Gradio takes for the event that fills the shelf."""
+    return {
+        "fn": handlers.look,
+        "inputs": [filters.style, filters.words, filters.show, state.start],
+        # in the order of ShelfPage
+        "outputs": [
+            filters.style,
+            shelf.gallery,
+            shelf.tally,
+            state.start,
+            state.listed,
+            shelf.back_button,
+            shelf.onward_button,
+        ],
+        "show_progress_on": shelf.gallery,
         **FILES_TASK,
-    )
-    gr.on([words.submit, show.input, style.input], lambda: 0, None, start, **QUIET_EVENT).then(
-        **shown
-    )
-    back.click(lambda first: max(0, first - ROWS_ON_A_PAGE), start, start, **QUIET_EVENT).then(
-        **shown
-    )
-    onward.click(lambda first: first + ROWS_ON_A_PAGE, start, start, **QUIET_EVENT).then(**shown)
-    tab.select(**shown)
-    with_stop_button(
-        halt, [archive.upload], fn=check, inputs=archive, outputs=[checked, report], **FILES_TASK
-    )
-    shelf.select(picked, [style, listed], one_of_them, **FILES_TASK)
-    save.click(saved, [style, chosen, caption], one_of_them, **FILES_TASK).success(**shown)
-    mark.click(marked, [style, chosen], one_of_them, **FILES_TASK).success(**shown)
+    }
+
+
+def from_the_first() -> int:
+    """Where the shelf begins once something else is looked for."""
+    return 0
+
+
+def page_before(start: int) -> int:
+    """For the button Earlier."""
+    return max(0, start - ROWS_ON_A_PAGE)
+
+
+def page_after(start: int) -> int:
+    """For the button Further."""
+    return start + ROWS_ON_A_PAGE
+
+
+def connect_shelf(
+    gr: ModuleType,
+    tab: Component,
+    filters: Filters,
+    shelf: Shelf,
+    state: ShelfState,
+    *,
+    look: dict[str, Any],
+) -> None:
+    """Filters and buttons fill the shelf anew, and so does opening the tab."""
+    start = state.start
+    changed = [filters.words.submit, filters.show.input, filters.style.input]
+    gr.on(changed, from_the_first, None, start, **QUIET_EVENT).then(**look)
+    shelf.back_button.click(page_before, start, start, **QUIET_EVENT).then(**look)
+    shelf.onward_button.click(page_after, start, start, **QUIET_EVENT).then(**look)
+    tab.select(**look)
+
+
+def connect_panel(
+    gr: ModuleType,
+    handlers: CollectionHandlers,
+    style: Component,
+    gallery: Component,
+    panel: RowPanel,
+    state: ShelfState,
+    *,
+    look: dict[str, Any],
+) -> None:
+    """A click on the shelf shows a row large; its buttons change it."""
+
+    def picked(style: Any, listed: list[str], event: gr.SelectData) -> RowDetail:
+        return handlers.picked(style, listed[event.index])
+
+    # in the order of RowDetail
+    shown = [
+        panel.one,
+        panel.picture,
+        panel.caption,
+        panel.about,
+        panel.mark_button,
+        panel.said,
+        state.chosen,
+    ]
+    gallery.select(picked, [style, state.listed], shown, **FILES_TASK)
+    caption_inputs = [style, state.chosen, panel.caption]
+    saved = panel.save_button.click(handlers.saved, caption_inputs, shown, **FILES_TASK)
+    saved.success(**look)
+    mark_inputs = [style, state.chosen]
+    marked = panel.mark_button.click(handlers.marked, mark_inputs, shown, **FILES_TASK)
+    marked.success(**look)

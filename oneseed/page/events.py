@@ -1,66 +1,82 @@
-"""Buttons, messages and figures of the page."""
+"""How the page's events are wired: settings, messages, buttons that stop, and Gradio itself.
+
+Events hand over plain JSON as it came (preprocess=False): Gradio's own checks answer a list or a
+null in place of a number with the word "Error".
+"""
 
 import contextlib
 import html
+import os
+from collections.abc import Callable, Generator, Sequence
+from types import ModuleType
+from typing import Any
 
 from oneseed.console.command import UserError
-from oneseed.page.inputs import QUIET_EVENT
+
+# Gradio is imported when the page is built, so its classes cannot be named here.
+Component = Any
+Event = Any
+# settings of events that ask the model: one after another
+MODEL_TASK: dict[str, Any] = {
+    "concurrency_id": "model",
+    "concurrency_limit": 1,
+    "show_progress": "minimal",
+    "preprocess": False,
+}
+# of those that no program may call
+PRIVATE_MODEL_TASK = {**MODEL_TASK, "api_visibility": "private"}
+# of events that read or write files
+FILES_TASK: dict[str, Any] = {
+    "concurrency_id": "files",
+    "concurrency_limit": 1,
+    "show_progress": "minimal",
+    "api_visibility": "private",
+    "preprocess": False,
+}
+# of events that only rearrange the page
+QUIET_EVENT: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "preprocess": False,
+}
+# JavaScript that shows or hides the output of an event
+SHOW = "() => ({__type__: 'update', visible: true})"
+HIDE = "() => ({__type__: 'update', visible: false})"
+
+
+def import_gradio() -> ModuleType:
+    """The module gradio, told to send nothing to its makers. Its import takes seconds."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import gradio
+
+    return gradio
 
 
 @contextlib.contextmanager
-def messages(gr):
-    """with messages(gr): a UserError becomes one sentence on the page, with no traceback anywhere."""
+def messages(gr: ModuleType) -> Generator[None, None, None]:
+    """A UserError within becomes one sentence on the page, with no traceback anywhere."""
     try:
         yield
     except UserError as error:
         raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from None
 
 
-def pair_text(head, facts):
-    """What stands under a picture: "seed 7 · match 85", and its caption on the next line."""
-    match = "" if facts.get("match") is None else f" · match {facts['match']}"
-    return f"{head}{match}{' · too near to a training picture' if facts.get('near_training') else ''}\n{facts['caption']}"
+def with_stop_button(
+    stop: Component, begins: Sequence[Callable[..., Event]], **event: Any
+) -> list[Event]:
+    """An event whose Stop button is there while it runs; returns one event for each of `begins`.
 
-
-def with_stop_button(stop, begins, **event):
-    """An event whose Stop button is there while it runs, begun by any of `begins` (button.click, earlier.success); the first is its
-    public endpoint. -> the events in the order of begins."""
-    there, gone = (f"() => ({{__type__: 'update', visible: {word}}})" for word in ("true", "false"))
+    begins: what starts it (button.click, earlier.success); the first is its public endpoint.
+    event: what Gradio takes for it (fn, inputs, outputs, ...).
+    """
+    again = {name: value for name, value in event.items() if name != "api_name"}
+    again["api_visibility"] = "private"
     runs = []
     for begin in begins:
-        runs.append(begin(None, None, stop, js=there, **QUIET_EVENT).then(**event))
-        runs[-1].then(None, None, stop, js=gone, **QUIET_EVENT)
-        event = {**event, "api_visibility": "private"}
-        event.pop("api_name", None)
-    stop.click(None, None, stop, js=gone, cancels=runs, **QUIET_EVENT)
+        settings = again if runs else event
+        run = begin(None, None, stop, js=SHOW, **QUIET_EVENT).then(**settings)
+        run.then(None, None, stop, js=HIDE, **QUIET_EVENT)
+        runs.append(run)
+    stop.click(None, None, stop, js=HIDE, cancels=runs, **QUIET_EVENT)
     return runs
-
-
-def figures(gr, label, value=None, **more):
-    """A text field for a whole number: a number field sends null for "abc"."""
-    return gr.Textbox(
-        value,
-        label=label,
-        max_lines=1,
-        elem_classes="figures",
-        html_attributes=gr.InputHTMLAttributes(
-            autocomplete="off", spellcheck=False, enterkeyhint="go"
-        ),
-        **more,
-    )
-
-
-def sheet_of_pairs(gr, **more):
-    """A gallery whose captions stand below the pictures."""
-    return gr.Gallery(
-        show_label=False,
-        format="png",
-        interactive=False,
-        allow_preview=False,
-        columns=4,
-        height="auto",
-        object_fit="contain",
-        buttons=["download_all"],
-        elem_classes="sheet",
-        **more,
-    )

@@ -1,27 +1,37 @@
-"""The tab Find.
+"""The tab Find: words or a picture in; the best of the seeds that were drawn before, out.
 
-The tab Find: words or a picture in, the best of the seeds that were drawn before out. Reads the index that `python inference.py --index N` writes.
+Reads the index that `python inference.py --index N` writes; where the visitor may, a first index is
+drawn here.
 """
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 from oneseed.config.inference import MAX_PROMPT_LENGTH, InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.generation import index
 from oneseed.generation.generator import check_prompt
 from oneseed.generation.requests import pairs_of_seeds
-from oneseed.page.events import figures, messages, pair_text, sheet_of_pairs, with_stop_button
-from oneseed.page.inputs import (
+from oneseed.page.components import number_field, picture_field, quiet_text, sheet_of_pairs
+from oneseed.page.events import (
     MODEL_TASK,
-    PAGE_AT_ONCE,
     QUIET_EVENT,
-    as_cards,
-    one_line,
-    uploaded_image,
-    whole_number,
+    Component,
+    messages,
+    with_stop_button,
 )
+from oneseed.page.inputs import one_line, uploaded_image, whole_number
+from oneseed.page.pair_rows import PAGE_AT_ONCE, FindGenerator, GalleryRow, as_cards, seed_rows
+from oneseed.workers import chunks
 
 # seeds that the page itself offers to draw
 FIRST_INDEX = 2000
-BUILDING = {
+# seeds of one answer
+PAGE_MAX_FOUND = 24
+# settings of the event that draws the index
+INDEX_TASK: dict[str, Any] = {
     "concurrency_id": "index",
     "concurrency_limit": 1,
     "show_progress": "hidden",
@@ -30,124 +40,173 @@ BUILDING = {
 }
 
 
-def find_tab(gr, tab, find, editable):
-    """Fills the tab -> its sheet, and the State that holds the seeds of it. editable: may visitors have the index drawn?"""
-    with gr.Row(elem_classes="spread"):
-        with gr.Column(elem_classes="desk", min_width=260, scale=3):
-            sought = gr.Textbox(
-                "",
-                label="Words",
-                placeholder="an elephant at night",
-                lines=2,
-                max_lines=6,
-                max_length=MAX_PROMPT_LENGTH,
-                elem_id="sought",
-                info="Nothing is drawn to order: the seeds that say it best already are looked up.",
-                html_attributes=gr.InputHTMLAttributes(autocomplete="off", enterkeyhint="search"),
-            )
-            with gr.Row(elem_classes="line"):
-                count = figures(gr, "How many", "8", elem_id="find-count", min_width=90, scale=1)
-                go = gr.Button("Find", variant="primary", elem_id="find", min_width=120, scale=3)
-                stop = gr.Button("Stop", elem_id="stop-find", min_width=80, scale=1, visible=False)
-            known = gr.Textbox(
-                label="Index",
-                interactive=False,
-                buttons=[],
-                lines=1,
-                max_lines=4,
-                elem_id="known",
-                elem_classes="quiet",
-            )
-            with gr.Row(elem_classes="line"):
-                build = gr.Button(f"Draw {FIRST_INDEX:,} seeds", elem_id="build", visible=False)
-                halt = gr.Button("Stop", elem_id="stop-build", visible=False)
-        with gr.Column(elem_classes="plate", min_width=200, scale=2):
-            picture = gr.Image(
-                label="Or a picture",
-                show_label=False,
-                format="png",
-                sources=["upload", "clipboard"],
-                interactive=True,
-                buttons=[],
-                elem_id="sought-picture",
-                elem_classes="print",
-                alt_text="The picture to look for",
-                placeholder="… or drop a picture here",
-            )
-    sheet = sheet_of_pairs(gr, label="Found", elem_id="found")
-    seeds = gr.State([])
+@dataclass(frozen=True)
+class FindDesk:
+    """What is looked for, and the state of the index."""
 
-    def search(sought, picture, count):
-        """Look for the seeds whose pictures and captions say something best, among those that were drawn before.
+    words: Component
+    count: Component
+    find_button: Component
+    stop_button: Component
+    known: Component
+    build_button: Component
+    halt_button: Component
+    picture: Component
+
+
+@dataclass(frozen=True)
+class FindHandlers:
+    """What the tab does on the server."""
+
+    gr: ModuleType
+    find_generator: FindGenerator
+    # folder of the files that Gradio serves and receives
+    cache: str
+    # may visitors have the index drawn?
+    editable: bool
+
+    def search(
+        self, sought: Any, picture: Any, count: Any
+    ) -> Iterator[tuple[list[GalleryRow], list[int]]]:
+        """Look for the seeds whose pictures and captions say something best, among those that were
+        drawn before.
 
         Parameters:
             sought: words, at most 500 characters; "" to look for the picture
             picture: a JPEG, PNG or WEBP file, or null; not looked at where there are words
             count: how many, 1 to 24
         Returns:
-            the pictures as PNG, each with "seed N" and its match score, a line break and its caption
+            the pictures as PNG, each with "seed N" and its match, a line break and its caption
         """
-        with messages(gr):
-            sought = one_line(sought, MAX_PROMPT_LENGTH, "What is searched for")
-            count = whole_number(count, 1, 24, "How many")
-            rows = []
-            generator = find()
+        with messages(self.gr):
+            words = one_line(sought, "What is searched for", limit=MAX_PROMPT_LENGTH)
+            length = whole_number(count, "How many", low=1, high=PAGE_MAX_FOUND)
+            generator = self.find_generator()
             image = None
-            if sought:
-                check_prompt(sought)
+            if words:
+                check_prompt(words)
             elif picture:
-                image = uploaded_image(picture, sheet.GRADIO_CACHE)
+                image = uploaded_image(picture, self.cache)
             else:
                 raise UserError("Write what to look for, or drop a picture.")
-            best = [one["seed"] for one in generator.find_seeds(sought or None, image, count)]
-            for start in range(0, len(best), PAGE_AT_ONCE):
-                some = as_cards(
-                    generator,
-                    pairs_of_seeds(
-                        generator, InferenceConfig(), best[start : start + PAGE_AT_ONCE]
-                    ),
-                    sheet.GRADIO_CACHE,
-                )
-                rows += [(path, pair_text(f"seed {facts['seed']}", facts)) for path, facts in some]
+            found = generator.find_seeds(words or None, image, length)
+            best = [row["seed"] for row in found]
+            rows = []
+            for seeds in chunks(best, PAGE_AT_ONCE):
+                pairs = pairs_of_seeds(generator, InferenceConfig(), seeds)
+                rows += seed_rows(as_cards(generator, pairs, self.cache))
                 yield rows, best
 
-    def held():
-        """What the index holds, and whether the visitor may have it drawn."""
+    def held(self) -> tuple[str, Component]:
+        """What the index holds, and the button that draws it where the visitor may."""
+        hidden = self.gr.Button(visible=False)
         try:
-            seeds = index.load_index(find(), "seeds")
+            seeds = index.load_index(self.find_generator(), "seeds")
         except UserError as error:
             # no model: the notice says so; a damaged index
-            return str(error), gr.Button(visible=False)
+            return str(error), hidden
         if seeds:
-            return f"{len(seeds['captions']):,} seeds are indexed", gr.Button(visible=False)
-        return (
-            "No seed is indexed yet: python inference.py --index 10000"
-            + ", or here, in about a minute:" * editable,
-            gr.Button(visible=editable),
-        )
+            return f"{len(seeds['captions']):,} seeds are indexed", hidden
+        sentence = "No seed is indexed yet: python inference.py --index 10000"
+        if not self.editable:
+            return sentence, hidden
+        return f"{sentence}, or here, in about a minute:", self.gr.Button(visible=True)
 
-    def drawn():
+    def drawn(self) -> Iterator[str]:
         """Draw the first index, saying how far it is."""
-        with messages(gr):
-            if not editable:
+        with messages(self.gr):
+            if not self.editable:
                 raise UserError(
                     "This page is open to others without a password, so it writes no files."
                 )
-            for done in index.grow_seeds(find(), FIRST_INDEX):
+            for done in index.grow_seeds(self.find_generator(), FIRST_INDEX):
                 yield f"{done:,} of {FIRST_INDEX:,} seeds drawn"
 
+
+def find_tab(
+    gr: ModuleType, tab: Component, find_generator: FindGenerator, *, editable: bool
+) -> tuple[Component, Component]:
+    """Fills the tab; returns its sheet, and the State that holds the seeds of the sheet.
+
+    editable: may visitors have the index drawn?
+    """
+    desk = find_desk(gr)
+    sheet = sheet_of_pairs(gr, "Found", "found")
+    seeds = gr.State([])
+    handlers = FindHandlers(gr, find_generator, sheet.GRADIO_CACHE, editable)
     with_stop_button(
-        stop,
-        [go.click, sought.submit, count.submit],
-        fn=search,
-        inputs=[sought, picture, count],
+        desk.stop_button,
+        [desk.find_button.click, desk.words.submit, desk.count.submit],
+        fn=handlers.search,
+        inputs=[desk.words, desk.picture, desk.count],
         outputs=[sheet, seeds],
         api_name="find",
         **MODEL_TASK,
     )
     (built,) = with_stop_button(
-        halt, [build.click], fn=drawn, inputs=None, outputs=known, **BUILDING
+        desk.halt_button,
+        [desk.build_button.click],
+        fn=handlers.drawn,
+        inputs=None,
+        outputs=desk.known,
+        **INDEX_TASK,
     )
-    for event in (tab.select, built.then):
-        event(held, None, [known, build], **QUIET_EVENT)
+    for begin in (tab.select, built.then):
+        begin(handlers.held, None, [desk.known, desk.build_button], **QUIET_EVENT)
     return sheet, seeds
+
+
+def find_desk(gr: ModuleType) -> FindDesk:
+    """Words on the left, a picture on the right."""
+    with gr.Row(elem_classes="spread"):
+        with gr.Column(elem_classes="desk", min_width=260, scale=3):
+            words = words_field(gr)
+            with gr.Row(elem_classes="line"):
+                count = number_field(
+                    gr, "How many", "8", elem_id="find-count", min_width=90, scale=1
+                )
+                find_button = gr.Button(
+                    "Find", variant="primary", elem_id="find", min_width=120, scale=3
+                )
+                stop_button = gr.Button(
+                    "Stop", elem_id="stop-find", min_width=80, scale=1, visible=False
+                )
+            known = quiet_text(gr, "Index", max_lines=4, elem_id="known")
+            with gr.Row(elem_classes="line"):
+                build_button = gr.Button(
+                    f"Draw {FIRST_INDEX:,} seeds", elem_id="build", visible=False
+                )
+                halt_button = gr.Button("Stop", elem_id="stop-build", visible=False)
+        with gr.Column(elem_classes="plate", min_width=200, scale=2):
+            picture = picture_field(
+                gr,
+                "Or a picture",
+                "sought-picture",
+                alt_text="The picture to look for",
+                placeholder="… or drop a picture here",
+            )
+    return FindDesk(
+        words=words,
+        count=count,
+        find_button=find_button,
+        stop_button=stop_button,
+        known=known,
+        build_button=build_button,
+        halt_button=halt_button,
+        picture=picture,
+    )
+
+
+def words_field(gr: ModuleType) -> Component:
+    """Words that a pair should say."""
+    return gr.Textbox(
+        "",
+        label="Words",
+        placeholder="an elephant at night",
+        lines=2,
+        max_lines=6,
+        max_length=MAX_PROMPT_LENGTH,
+        elem_id="sought",
+        info="Nothing is drawn to order: the seeds that say it best already are looked up.",
+        html_attributes=gr.InputHTMLAttributes(autocomplete="off", enterkeyhint="search"),
+    )

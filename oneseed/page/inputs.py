@@ -1,164 +1,136 @@
-"""What visitors send, checked; what they get, as cards.
+"""What visitors send, checked.
 
-What the tabs of the page share: limits on what strangers send, messages, and how events are wired.
-
-Events hand over plain JSON as it came (preprocess=False), since Gradio's own checks answer a list or a null in place of a number with "Error".
-A limit is a UserError in one sentence that does not repeat what came: a page shows error messages as HTML.
+Values are plain JSON from strangers. Each check gives a clean value, or raises a UserError of one
+sentence that does not repeat what came: a page shows error messages as HTML.
 """
 
+import contextlib
 import math
-import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from oneseed.console.command import UserError
-from oneseed.generation import cards
-from oneseed.generation.cards import open_picture
-from oneseed.generation.requests import with_facts
+from oneseed.generation.cards import CARD_FORMATS, open_picture
 from oneseed.seeds import LAST_SEED
 
-# of a picture that somebody brings; 160 MB once decoded
+# pixels of a picture that somebody brings; 160 MB once decoded
 PAGE_MAX_PIXELS = 40_000_000
-# pairs drawn before they are shown, and before Stop is heard
-PAGE_AT_ONCE = 4
-# events that ask the model: one after another
-MODEL_TASK = {
-    "concurrency_id": "model",
-    "concurrency_limit": 1,
-    "show_progress": "minimal",
-    "preprocess": False,
-}
-# that read or write files
-FILES_TASK = {
-    "concurrency_id": "files",
-    "concurrency_limit": 1,
-    "show_progress": "minimal",
-    "api_visibility": "private",
-    "preprocess": False,
-}
-# events that only rearrange the page
-QUIET_EVENT = {
-    "queue": False,
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "preprocess": False,
-}
+PAGE_MAX_GUIDANCE = 5
+PAGE_MAX_TEMPERATURE = 2
+# digits of a whole number, and characters of any other, that are looked at
+MAX_DIGITS = 20
+MAX_NUMBER_LENGTH = 30
+# characters of a file's name
+MAX_NAME_LENGTH = 255
 
 
-def import_gradio():
-    # read at import
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    import gradio
-
-    return gradio
-
-
-def whole_number(value, low, high, name):
-    """7 or "7" -> 7."""
+def whole_number(value: Any, name: str, *, low: int, high: int) -> int:
+    """7 or "7" -> 7. name: of the value, as the sentence begins."""
     text = str(value).strip()
-    if not (text.isascii() and text.isdecimal() and len(text) <= 20 and low <= int(text) <= high):
+    is_whole = text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
+    if not is_whole or not low <= int(text) <= high:
         raise UserError(f"{name} is a whole number from {low:,} to {high:,}.")
     return int(text)
 
 
-def parse_number(value, low, high, name):
+def parse_seed(value: Any, name: str = "A seed") -> int:
+    """A seed of a pair: 7 or "7" -> 7."""
+    return whole_number(value, name, low=0, high=LAST_SEED)
+
+
+def parse_number(value: Any, name: str, *, low: float, high: float) -> float:
     """2, 2.5 or "2.5" -> float."""
-    try:
-        found = math.nan if isinstance(value, bool) or len(str(value)) > 30 else float(value)
-    except (TypeError, ValueError):
-        found = math.nan
-    if not low <= found <= high:
+    number = math.nan
+    with contextlib.suppress(TypeError, ValueError):
+        if not isinstance(value, bool) and len(str(value)) <= MAX_NUMBER_LENGTH:
+            number = float(value)
+    if not low <= number <= high:
         raise UserError(f"{name} is a number from {low:g} to {high:g}.")
-    return found
+    return number
 
 
-def one_line(value, most, name):
-    """Text -> the same on one line, without control characters; null is empty."""
-    if value is not None and not isinstance(value, str):
+def parse_guidance(value: Any, name: str = "Guidance") -> float:
+    """How literally a prompt is taken."""
+    return parse_number(value, name, low=0, high=PAGE_MAX_GUIDANCE)
+
+
+def parse_temperature(value: Any, name: str = "The captions' freedom") -> float:
+    """The temperature of captions."""
+    return parse_number(value, name, low=0, high=PAGE_MAX_TEMPERATURE)
+
+
+def one_line(value: Any, name: str, *, limit: int) -> str:
+    """Text -> the same on one line, without control characters; null is empty.
+
+    limit: characters.
+    """
+    text = "" if value is None else value
+    if not isinstance(text, str):
         raise UserError(f"{name} is text.")
-    if len(value or "") > most:
+    if len(text) > limit:
         raise UserError(
-            f"{name} has {len(value):,} characters, at most {most} are read; shorten it."
+            f"{name} has {len(text):,} characters, at most {limit} are read; shorten it."
         )
-    return "".join(
-        letter for letter in " ".join((value or "").split()) if letter.isprintable()
-    ).strip()
+    words = " ".join(text.split())
+    return "".join(letter for letter in words if letter.isprintable()).strip()
 
 
-def one_of(value, choices, name):
+def one_of(value: Any, choices: Sequence[str], name: str) -> str:
     """One of the choices; null and "" are ""."""
     if value in (None, ""):
         return ""
-    if not isinstance(value, str) or value not in choices:
-        raise UserError(
-            f"{name} is one of: {', '.join(choices)}."
-            if choices
-            else f"{name} is to be left empty: this model knows only one."
-        )
-    return value
+    if isinstance(value, str) and value in choices:
+        return value
+    if not choices:
+        raise UserError(f"{name} is to be left empty: this model knows only one.")
+    raise UserError(f"{name} is one of: {', '.join(choices)}.")
 
 
-def uploaded(value, uploads, sentence):
-    """What a file field sent -> its path. uploads: the folder it must lie in; Gradio itself looks only at paths that say they are files."""
+def uploaded(value: Any, uploads: str | Path, sentence: str) -> str:
+    """What a file field sent -> the file's path; a UserError with the sentence otherwise.
+
+    uploads: the folder in which the file must lie. Gradio itself looks only at paths that say they
+    are files.
+    """
     path = value.get("path") if isinstance(value, dict) else None
-    if (
-        not isinstance(path, str)
-        or "\0" in path
-        or not Path(path).resolve().is_relative_to(Path(uploads).resolve())
-    ):
+    if not isinstance(path, str) or "\0" in path:
+        raise UserError(sentence)
+    if not Path(path).resolve().is_relative_to(Path(uploads).resolve()):
         raise UserError(sentence)
     return path
 
 
-def upload_name(value):
+def upload_name(value: dict[str, Any]) -> str:
     """The name that a file had where it came from, as a card may say it."""
     name = value.get("orig_name")
-    return one_line(name, 255, "A file's name") if isinstance(name, str) and name else "picture"
+    if not isinstance(name, str) or not name:
+        return "picture"
+    return one_line(name, "A file's name", limit=MAX_NAME_LENGTH)
 
 
-def uploaded_image(value, uploads):
-    """What an image field sent -> PIL RGB image."""
-    path = uploaded(
-        value, uploads, "Bring a picture first: drop it into the frame, paste it, or choose a file."
-    )
+def uploaded_image(value: Any, uploads: str | Path) -> Image.Image:
+    """What an image field sent -> PIL image, RGB. uploads: the folder in which it must lie."""
+    sentence = "Bring a picture first: drop it into the frame, paste it, or choose a file."
+    path = uploaded(value, uploads, sentence)
     try:
-        with Image.open(path, formats=cards.CARD_FORMATS) as image:
+        with Image.open(path, formats=CARD_FORMATS) as image:
             pixels = image.width * image.height
     except Exception:
         # Pillow's readers raise nearly anything on damaged bytes
         raise UserError(
-            f"This file cannot be read as a picture; bring {', '.join(cards.CARD_FORMATS[:-1])} or {cards.CARD_FORMATS[-1]}."
+            "This file cannot be read as a picture; bring "
+            f"{', '.join(CARD_FORMATS[:-1])} or {CARD_FORMATS[-1]}."
         ) from None
     if pixels > PAGE_MAX_PIXELS:
         raise UserError(
-            f"This picture has {pixels / 1e6:.0f} million pixels, at most {PAGE_MAX_PIXELS / 1e6:.0f} million are read; make it smaller."
+            f"This picture has {pixels / 1e6:.0f} million pixels, at most "
+            f"{PAGE_MAX_PIXELS / 1e6:.0f} million are read; make it smaller."
         )
     try:
         return open_picture(path)
     except UserError:
         # its sentence names a file of the server
         raise UserError("This picture is damaged and cannot be read to its end.") from None
-
-
-def as_cards(generator, made, cache):
-    """Pairs as inference.asked_for lists them -> (path of the pair's card, a PNG in the folder `cache`; its facts) of each."""
-    from gradio.processing_utils import save_bytes_to_cache
-
-    signed = [
-        (name, image, cards.sign(image, facts))
-        for name, _, facts, (image, _) in with_facts(generator, made)
-    ]
-    return [
-        (
-            save_bytes_to_cache(
-                cards.encode_card(image, facts, generator.grey), f"{name}.png", cache
-            ),
-            facts,
-        )
-        for name, image, facts in signed
-    ]
-
-
-def parse_seed(value, name="A seed"):
-    return whole_number(value, 0, LAST_SEED, name)

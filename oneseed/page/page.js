@@ -1,21 +1,27 @@
-// What the page does without asking the server: lasting links, number keys, and the player of a morph.
+// What the page does without the server: lasting links, dropped cards, the player of a morph.
 window.page = {
     playing: false,
     forwards: true,
-    tab: null,                                                          // nothing is said of tabs before the page has turned to the one it was opened at
-    links: {},                                                          // of each tab, as it was left
+    // null until the page has turned to the tab that it was opened at
+    tab: null,
+    // query of each tab's link, as the tab was left
+    links: {},
 
     opened() {
         page.catchCards();
         page.tab = document.querySelector('[role=tab][aria-selected=true]').dataset.tabId;
         page.links[page.tab] = location.search.slice(1);
         page.dress();
-        new MutationObserver(page.dress).observe(document.querySelector('main'), {childList: true, subtree: true});
+        const observer = new MutationObserver(page.dress);
+        observer.observe(document.querySelector('main'), {childList: true, subtree: true});
     },
 
     // The address bar names what is shown; usual values stay out of it.
     link(tab, ...values) {
-        const names = {generate: ['seed', 'prompt', 'style', 'guidance', 'temperature'], morph: ['from', 'to']}[tab];
+        const names = {
+            generate: ['seed', 'prompt', 'style', 'guidance', 'temperature'],
+            morph: ['from', 'to'],
+        }[tab];
         const usual = {prompt: '', style: '', guidance: 2.5, temperature: 0};
         const query = new URLSearchParams(tab === 'generate' ? {} : {tab});
         names.forEach((name, i) => {
@@ -27,26 +33,39 @@ window.page = {
             page.turn(tab);
     },
 
+    // The address bar turns to a tab's own link; the theme that was asked for stays in it.
     turn(tab) {
         if (page.tab === null)
             return;
         page.tab = tab;
-        const link = new URL(window.location), look = link.searchParams.get('__theme');
+        const link = new URL(window.location);
+        const theme = link.searchParams.get('__theme');
         link.search = page.links[tab] ?? (tab === 'generate' ? '' : `tab=${tab}`);
-        if (look)
-            link.searchParams.set('__theme', look);
+        if (theme)
+            link.searchParams.set('__theme', theme);
         history.replaceState(history.state, '', link);
     },
 
     // A card dropped anywhere but on a field that takes files goes to "Open a pair card".
     catchCards() {
-        const field = () => document.querySelector('#card')?.parentElement.querySelector('input[type=file]');
-        const ours = event => page.tab === 'generate' && event.dataTransfer?.types.includes('Files');
-        document.addEventListener('dragover', event => ours(event) && (event.preventDefault(), document.body.classList.add('dropping')));
-        document.addEventListener('dragleave', event => event.relatedTarget || document.body.classList.remove('dropping'));
+        const field = () =>
+            document.querySelector('#card')?.parentElement.querySelector('input[type=file]');
+        const isCard = event =>
+            page.tab === 'generate' && event.dataTransfer?.types.includes('Files');
+        document.addEventListener('dragover', event => {
+            if (!isCard(event))
+                return;
+            event.preventDefault();
+            document.body.classList.add('dropping');
+        });
+        document.addEventListener('dragleave', event => {
+            // still within the page while there is another element below the pointer
+            if (!event.relatedTarget)
+                document.body.classList.remove('dropping');
+        });
         document.addEventListener('drop', event => {
             document.body.classList.remove('dropping');
-            if (!ours(event) || !field())
+            if (!isCard(event) || !field())
                 return;
             event.preventDefault();
             field().files = event.dataTransfer.files;
@@ -54,19 +73,29 @@ window.page = {
         });
     },
 
-    bring(id) {                                                         // into view, where it is out of it
-        const element = document.getElementById(id), top = element?.getBoundingClientRect().top;
+    // Scrolls an element into view where it is out of it.
+    bring(id) {
+        const element = document.getElementById(id);
+        const top = element?.getBoundingClientRect().top;
         if (top < 0 || top > innerHeight - 200)
             element.scrollIntoView({behavior: page.still() ? 'auto' : 'smooth', block: 'start'});
     },
 
+    // Does the visitor want no movement?
     still() {
         return matchMedia('(prefers-reduced-motion: reduce)').matches;
     },
 
-    dress() {                                                           // a phone shows its number keys; a field with a copy button has lost its label to that
-        document.querySelectorAll('.figures input').forEach(field => field.inputMode = 'numeric');
-        document.querySelectorAll('main textarea').forEach(field => field.labels.length || field.setAttribute('aria-label', field.closest('label')?.querySelector('[data-testid=block-info]')?.innerText ?? ''));
+    // A phone shows its number keys; a field that lost its label to its copy button gets it back.
+    dress() {
+        for (const field of document.querySelectorAll('.figures input'))
+            field.inputMode = 'numeric';
+        for (const field of document.querySelectorAll('main textarea')) {
+            if (field.labels.length)
+                continue;
+            const label = field.closest('label')?.querySelector('[data-testid=block-info]');
+            field.setAttribute('aria-label', label?.innerText ?? '');
+        }
     },
 
     // A strip is the value of its gallery; its captions begin with a line "step N".
@@ -75,27 +104,35 @@ window.page = {
         return row ? [row.image, row.caption.slice(row.caption.indexOf('\n') + 1)] : [null, ''];
     },
 
+    // A walk has been drawn: updates of clock, play button, slider, picture, caption, film.
     begin(strip) {
         page.forwards = true;
-        const range = {__type__: 'update', value: 1, maximum: Math.max(2, strip?.length ?? 0)};
-        const whole = {__type__: 'update', interactive: strip?.length > 1};
-        return [...page.play(strip?.length > 1 && !page.still()), range, ...page.at(1, strip), whole];
+        const moves = strip?.length > 1;
+        const slider = {__type__: 'update', value: 1, maximum: Math.max(2, strip?.length ?? 0)};
+        const film = {__type__: 'update', interactive: moves};
+        return [...page.play(moves && !page.still()), slider, ...page.at(1, strip), film];
     },
 
+    // Updates of clock and play button.
     play(playing) {
         page.playing = playing;
-        return [{__type__: 'update', active: playing}, {__type__: 'update', value: playing ? 'Pause' : 'Play'}];
+        const label = playing ? 'Pause' : 'Play';
+        return [{__type__: 'update', active: playing}, {__type__: 'update', value: label}];
     },
 
+    // The next step, there and back: values of slider, picture, caption.
     tick(step, strip) {
         const last = strip?.length ?? 0;
-        if (step >= last) page.forwards = false;
-        if (step <= 1) page.forwards = true;
+        if (step >= last)
+            page.forwards = false;
+        if (step <= 1)
+            page.forwards = true;
         const next = Math.min(Math.max(step + (page.forwards ? 1 : -1), 1), Math.max(last, 1));
         return [next, ...page.at(next, strip)];
     },
 
-    show(step, strip) {                                                 // somebody moves the slider
+    // Somebody moves the slider: updates of clock, play button, picture, caption.
+    show(step, strip) {
         return [...page.play(false), ...page.at(step, strip)];
     },
 };

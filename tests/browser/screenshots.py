@@ -1,6 +1,8 @@
-"""The README's pictures of the page: every tab of a page that is being served, after its main action.
+"""The README's pictures of the page: every tab of a served page, after its main action.
 
-python gradio_demo.py &                                   # after make demo and python inference.py --index 2000
+After make demo and python inference.py --index 2000:
+
+python gradio_demo.py &
 python tests/browser/screenshots.py http://127.0.0.1:7860 samples
 """
 
@@ -12,16 +14,20 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-# of the window; pixels of the saved picture's width
+# pixels of the window
 WIDTH = 1100
 HEIGHT = 1200
+# pixels of the saved picture's width
 SHOWN = 760
 
 
 def loaded(page, gallery, count):
     page.wait_for_function(
-        "([name, count]) => { const all = [...document.querySelectorAll(`#${name} .thumbnail-lg img`)];"
-        "return all.length >= count && all.every(image => (image.loading = 'eager') && image.naturalWidth); }",
+        """([name, count]) => {
+            const all = [...document.querySelectorAll(`#${name} .thumbnail-lg img`)];
+            const ready = image => (image.loading = 'eager') && image.naturalWidth;
+            return all.length >= count && all.every(ready);
+        }""",
         arg=[gallery, count],
         timeout=120_000,
     )

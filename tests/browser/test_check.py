@@ -32,17 +32,14 @@ def test_the_page_shows_every_plate_asks_nobody_and_runs_nothing(browser, tmp_pa
     path = collection.check.with_suffix(".html")
     page.goto(path.as_uri())
     page.wait_for_timeout(200)
-    assert (
-        [url for url in asked if not url.startswith("data:image/jpeg")] == [path.as_uri()]
-        and not spoken
-        and page.title() == "engraving: what the source holds"
-    )
-    assert (
-        page.evaluate("[...document.images].every(image => image.naturalWidth)")
-        and page.locator("img").count() >= 10
-    )
+    assert [url for url in asked if not url.startswith("data:image/jpeg")] == [path.as_uri()]
+    assert not spoken
+    assert page.title() == "engraving: what the source holds"
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth)")
+    assert page.locator("img").count() >= 10
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out"
     assert page.evaluate(
-        "[...document.querySelectorAll('*')].every(one => [...one.attributes].every(attribute => !attribute.name.startsWith('on')))"
+        "[...document.querySelectorAll('*')].every(one =>"
+        " [...one.attributes].every(attribute => !attribute.name.startsWith('on')))"
     )
     page.close()

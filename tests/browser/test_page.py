@@ -1,6 +1,7 @@
-"""The page in a real browser: `make test-browser`. Needs `pip install playwright` and Debian's chromium; fails where they are not.
+"""The page in a real browser: `make test-browser`.
 
-Screenshots of every tab: /tmp/page_<tab>_{desktop,phone,dark}.png, /tmp/page_sick.png, /tmp/page_none.png.
+Needs `pip install playwright` and Debian's chromium; fails where they are not.
+Screenshots of every tab: /tmp/page_<tab>_{desktop,phone,dark}.png, /tmp/page_{sick,none}.png.
 """
 
 import json
@@ -10,6 +11,7 @@ import shutil
 import socket
 import threading
 import zipfile
+from typing import ClassVar
 
 import pytest
 from PIL import Image, ImageOps
@@ -37,13 +39,16 @@ SICK = {
 }
 # Gradio's client, where a stream is closed before it is open
 HARMLESS = ("Method not implemented.",)
+# of the tab Morph: the picture and the caption of a step
+FRAME_SHOWS = """([source, caption]) => document.querySelector('#frame img').src == source
+    && document.querySelector('#words textarea').value == caption"""
 HOSTILE = "<img src=x onerror=alert(1)> **ship** [x](javascript:alert(2))"
 
 
 class Engraver(Pretend):
-    """True pairs of the built-in collection: no model to wait for. Its redrawing is the negative."""
+    """True pairs of the built-in collection, without a model. Its redrawing is the negative."""
 
-    styles = list(attributes.ATTRIBUTES["technique"])
+    styles: ClassVar = list(attributes.ATTRIBUTES["technique"])
     facts = attributes.collection(64, seed=5)
     # clear: pairs wait
     gate = threading.Event()
@@ -163,7 +168,10 @@ def address(served):
 
 @pytest.fixture
 def opened(browser):
-    """opened(url, width=…, height=…, dark=…) -> page. At the end: no console error, no request to another host."""
+    """opened(url, width=…, height=…, dark=…) -> page.
+
+    At the end: no console error, no request to another host.
+    """
     complaints = []
     contexts = []
 
@@ -210,7 +218,8 @@ def opened(browser):
 def shows(page, seed, prompt=None, style=None):
     """Waits until the plate shows the pair of this seed, and its picture has arrived."""
     page.wait_for_function(
-        "seed => document.querySelector('#shown input')?.value == seed && document.querySelector('#picture img')?.alt.startsWith(`Seed ${seed}:`)",
+        """seed => document.querySelector('#shown input')?.value == seed
+            && document.querySelector('#picture img')?.alt.startsWith(`Seed ${seed}:`)""",
         arg=str(seed),
     )
     page.wait_for_function("document.querySelector('#picture img').naturalWidth > 0")
@@ -218,16 +227,18 @@ def shows(page, seed, prompt=None, style=None):
         "caption => document.querySelector('#caption textarea').value == caption",
         arg=Engraver().told(seed, prompt, style),
     )
-    assert (
-        page.locator("#picture img").is_visible() and page.locator("#caption textarea").is_visible()
-    )
+    assert page.locator("#picture img").is_visible()
+    assert page.locator("#caption textarea").is_visible()
 
 
 def holds(page, gallery, count):
     """Waits until a gallery shows so many pictures, and all have arrived."""
     page.wait_for_function(
-        "([name, count]) => { const all = [...document.querySelectorAll(`#${name} .thumbnail-lg img`)];"
-        "return all.length == count && all.every(image => (image.loading = 'eager') && image.naturalWidth); }",
+        """([name, count]) => {
+            const all = [...document.querySelectorAll(`#${name} .thumbnail-lg img`)];
+            const ready = image => (image.loading = 'eager') && image.naturalWidth;
+            return all.length == count && all.every(ready);
+        }""",
         arg=[gallery, count],
     )
 
@@ -277,7 +288,8 @@ def test_generate_shows_the_pair_and_then_fills_the_sheet(opened, address):
     ), "captions stand below"
     page.locator("#sheet button.thumbnail-lg").nth(2).click()
     shows(page, 14)
-    assert page.input_value("#seed input") == "14" and page.url.endswith("?seed=14")
+    assert page.input_value("#seed input") == "14"
+    assert page.url.endswith("?seed=14")
 
 
 def test_prompt_style_and_link_belong_together(opened, address):
@@ -292,14 +304,13 @@ def test_prompt_style_and_link_belong_together(opened, address):
     page.click("#generate")
     shows(page, 7, "a zeppelin <b>& more</b>", "stipple")
     page.wait_for_function(
-        "document.querySelector('#remark textarea')?.value.startsWith('No training caption had: zeppelin.')"
+        "document.querySelector('#remark textarea')?.value"
+        ".startsWith('No training caption had: zeppelin.')"
     )
     again = opened(page.url)
     shows(again, 7, "a zeppelin <b>& more</b>", "stipple")
-    assert (
-        again.input_value("#prompt textarea") == "a zeppelin <b>& more</b>"
-        and again.input_value("#style input") == "stipple"
-    )
+    assert again.input_value("#prompt textarea") == "a zeppelin <b>& more</b>"
+    assert again.input_value("#style input") == "stipple"
     shows(opened(address + "?seed=nonsense&guidance=99"), 0)
 
 
@@ -355,10 +366,8 @@ def test_download_gives_the_png_and_copy_the_caption(opened, address, tmp_path):
         page.click("#picture [aria-label=Download]")
     download.value.save_as(tmp_path / "7.png")
     with Image.open(tmp_path / "7.png") as picture:
-        assert (
-            picture.format == "PNG"
-            and picture.tobytes() == Engraver().generate_batch([7])[0][0].tobytes()
-        )
+        assert picture.format == "PNG"
+        assert picture.tobytes() == Engraver().generate_batch([7])[0][0].tobytes()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click("#caption [aria-label=Copy]")
     page.wait_for_function(
@@ -388,18 +397,17 @@ def test_a_card_that_is_dropped_anywhere_brings_back_its_controls(opened, addres
     page.evaluate(
         """bytes => { const carried = new DataTransfer();
         carried.items.add(new File([new Uint8Array(bytes)], 'card.png', {type: 'image/png'}));
-        document.querySelector('#plate').dispatchEvent(new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: carried})); }""",
+        const options = {bubbles: true, cancelable: true, dataTransfer: carried};
+        document.querySelector('#plate').dispatchEvent(new DragEvent('drop', options)); }""",
         list((folder / "card.png").read_bytes()),
     )
     shows(page, 14, "two ships", "stipple")
     page.wait_for_function(
         "document.querySelector('#verdict textarea')?.value.startsWith('The card is true')"
     )
-    assert (
-        page.input_value("#prompt textarea") == "two ships"
-        and page.input_value("#style input") == "stipple"
-        and page.input_value("#match input") == "85"
-    )
+    assert page.input_value("#prompt textarea") == "two ships"
+    assert page.input_value("#style input") == "stipple"
+    assert page.input_value("#match input") == "85"
 
 
 # ---------------------------------------------------------------- the other tabs
@@ -410,7 +418,8 @@ def test_a_brought_picture_is_redrawn_varied_and_restyled(opened, address, folde
     turn(page, "picture")
     page.locator("#upload input[type=file]").set_input_files(str(folder / "plate.png"))
     page.wait_for_function(
-        "document.querySelector('#drawing img')?.naturalWidth == 200 && document.querySelector('#read textarea').value == 'An engraving of 200 by 150'"
+        "document.querySelector('#drawing img')?.naturalWidth == 200"
+        " && document.querySelector('#read textarea').value == 'An engraving of 200 by 150'"
     )
     assert page.url.endswith("?tab=picture")
     page.fill("#vary-count input", "6")
@@ -464,14 +473,14 @@ def test_a_morph_moves_picture_and_caption_together(opened, address):
     )
     page.locator("#strip button.thumbnail-lg").nth(3).click()
     page.wait_for_function(
-        "([source, caption]) => document.querySelector('#frame img').src == source && document.querySelector('#words textarea').value == caption",
+        FRAME_SHOWS,
         arg=[sources[3], told[3]],
     )
     assert page.input_value("#step input[type=number]") == "4"
     page.focus("#step input[type=range]")
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
-        "([source, caption]) => document.querySelector('#frame img').src == source && document.querySelector('#words textarea').value == caption",
+        FRAME_SHOWS,
         arg=[sources[4], told[4]],
     )
     assert page.url.endswith("?tab=morph&from=20&to=30")
@@ -500,10 +509,9 @@ def test_a_dropped_archive_is_reported(opened, address, folder):
     page.click("#check button")
     page.locator("#archive input[type=file]").set_input_files(str(folder / "mine.zip"))
     page.wait_for_selector("#check-report iframe")
+    assert re.search(r"found +2", page.input_value("#checked textarea"))
     assert (
-        re.search(r"found +2", page.input_value("#checked textarea"))
-        and page.frame_locator("#check-report iframe").locator("h1").inner_text()
-        == "all: 1 pictures"
+        page.frame_locator("#check-report iframe").locator("h1").inner_text() == "all: 1 pictures"
     )
     photograph(page, "archive")
 
@@ -556,35 +564,64 @@ def test_the_training_is_drawn_and_told(opened, address):
     page = opened(address + "?tab=training")
     page.wait_for_selector("#losses svg")
     holds(page, "grids", 2)
-    assert page.locator("#losses svg").count() >= 6 and page.input_value(
-        "#run textarea"
-    ).startswith("2 epochs")
-    assert (
-        page.locator("#numbers summary").all_inner_texts() == ["Pairs of seeds", "Latent and cost"]
-        and HOSTILE in page.locator("#numbers").inner_text()
-    )
+    assert page.locator("#losses svg").count() >= 6
+    assert page.input_value("#run textarea").startswith("2 epochs")
+    assert page.locator("#numbers summary").all_inner_texts() == [
+        "Pairs of seeds",
+        "Latent and cost",
+    ]
+    assert HOSTILE in page.locator("#numbers").inner_text()
 
 
 # ---------------------------------------------------------------- the whole page
 
-UNNAMED = """() => {                                                     // what a screen reader could not tell
-    const named = element => (element.labels && [...element.labels].some(label => label.innerText.trim())) || element.getAttribute('aria-label') || element.title || element.innerText?.trim()
-        || [...element.querySelectorAll('img')].some(image => image.alt) || element.querySelector('[aria-label]');
+# elements of which a screen reader could not tell what they are
+UNNAMED = """() => {
+    const labelled = element => [...element.labels ?? []].some(label => label.innerText.trim());
+    const named = element => labelled(element)
+        || element.getAttribute('aria-label') || element.title || element.innerText?.trim()
+        || [...element.querySelectorAll('img')].some(image => image.alt)
+        || element.querySelector('[aria-label]');
     const seen = element => element.checkVisibility() && element.type !== 'file';
-    return [...[...document.querySelectorAll('button, input, textarea, select, a[href], [role=tab]')].filter(seen).filter(element => !named(element)),
-            ...[...document.images].filter(seen).filter(image => !image.alt && !image.closest('footer'))].map(element => element.outerHTML.slice(0, 200));
+    const all = selector => [...document.querySelectorAll(selector)].filter(seen);
+    const fields = all('button, input, textarea, select, a[href], [role=tab]');
+    const images = all('img').filter(image => !image.alt && !image.closest('footer'));
+    return [...fields.filter(element => !named(element)), ...images]
+        .map(element => element.outerHTML.slice(0, 200));
 }"""
-PALE = """() => {                                                        // text whose contrast with the paper below it is less than 4.5 to 1
+# text whose contrast with the paper below it is less than 4.5 to 1
+PALE = """() => {
     const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-    const paper = element => { for (; element; element = element.parentElement) { const c = numbers(getComputedStyle(element).backgroundColor); if (c[3] !== 0) return c; } return [255, 255, 255]; };
+    const linear = v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+    const light = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255)
+        + .0722 * linear(b / 255);
+    const paper = element => {
+        for (; element; element = element.parentElement) {
+            const colour = numbers(getComputedStyle(element).backgroundColor);
+            if (colour[3] !== 0)
+                return colour;
+        }
+        return [255, 255, 255];
+    };
+    const hasText = element => {
+        const isText = node => node.nodeType === 3 && node.textContent.trim();
+        const isField = /INPUT|TEXTAREA/.test(element.tagName) && element.type !== 'range';
+        return [...element.childNodes].some(isText) || (isField && element.value);
+    };
+    const hidden = element => !element.checkVisibility({opacityProperty: true})
+        || element.matches(':disabled:not(textarea, input)')
+        || getComputedStyle(element).clipPath !== 'none';
     const found = [];
     for (const element of document.querySelectorAll('main *')) {
-        const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()) || (/INPUT|TEXTAREA/.test(element.tagName) && element.value && element.type !== 'range');
-        if (!own || !element.checkVisibility({opacityProperty: true}) || element.matches(':disabled:not(textarea, input)') || getComputedStyle(element).clipPath !== 'none') continue;
-        const style = getComputedStyle(element), ink = element instanceof SVGElement ? style.fill : style.webkitTextFillColor;
+        if (!hasText(element) || hidden(element))
+            continue;
+        const style = getComputedStyle(element);
+        const ink = element instanceof SVGElement ? style.fill : style.webkitTextFillColor;
         const [a, b] = [light(numbers(ink)), light(paper(element))].sort((x, y) => y - x);
-        if ((a + .05) / (b + .05) < 4.5) found.push(`${element.tagName} ${element.className?.baseVal ?? element.className} ${(element.value ?? element.textContent).slice(0, 40)} ${ink}`);
+        const kind = element.className?.baseVal ?? element.className;
+        const text = (element.value ?? element.textContent).slice(0, 40);
+        if ((a + .05) / (b + .05) < 4.5)
+            found.push(`${element.tagName} ${kind} ${text} ${ink}`);
     }
     return found;
 }"""
@@ -609,7 +646,10 @@ def violations(page):
 def test_every_tab_fits_reads_well_and_can_be_told(
     opened, address, folder, name, width, height, dark
 ):
-    """No scrolling sideways, contrast of 4.5 to 1, a name for every field and picture; screenshots to look at."""
+    """No scrolling sideways, contrast of 4.5 to 1, a name for every field and picture.
+
+    Leaves screenshots to look at.
+    """
     page = opened(address + "?seed=7", width, height, dark)
     shows(page, 7)
     holds(page, "sheet", 8)
@@ -656,7 +696,8 @@ def test_every_tab_fits_reads_well_and_can_be_told(
         int,
         re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3],
     )
-    assert (red + green + blue < 120) == dark and page.locator("h1").count() == 1
+    assert (red + green + blue < 120) == dark
+    assert page.locator("h1").count() == 1
 
 
 def test_the_keyboard_alone_reaches_the_pair_and_the_tabs(opened, address):
@@ -684,7 +725,8 @@ def test_failed_health_check_is_a_banner(opened, served):
     page = opened(served(Sick()))
     shows(page, 0)
     banner = page.locator("#health")
-    assert banner.is_visible() and "LATENT CHECK FAILED" in banner.inner_text()
+    assert banner.is_visible()
+    assert "LATENT CHECK FAILED" in banner.inner_text()
     photograph(page, "sick")
 
 

@@ -1,0 +1,295 @@
+"""What the tab Generate does on the server: one pair, a sheet of pairs, and cards opened again."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from oneseed.config.inference import GUIDANCE, InferenceConfig
+from oneseed.console.command import UserError
+from oneseed.generation import cards
+from oneseed.generation.generator import MultimodalGenerator, check_prompt
+from oneseed.generation.requests import pairs_of_seeds
+from oneseed.page.events import Component, messages
+from oneseed.page.inputs import (
+    one_of,
+    parse_guidance,
+    parse_seed,
+    parse_temperature,
+    uploaded,
+    whole_number,
+)
+from oneseed.page.links import controls_from_query, prompt_text
+from oneseed.page.pair_rows import (
+    PAGE_AT_ONCE,
+    FindGenerator,
+    GalleryRow,
+    as_cards,
+    seed_rows,
+    seeds_from,
+)
+from oneseed.workers import chunks
+
+# pairs of a sheet
+PAGE_MAX_SHEET = 24
+# candidates of which the best pair is kept
+PAGE_MAX_CANDIDATES = 16
+# label of no style in particular
+ANY_STYLE = "as the seed has it"
+
+
+class Conditions(NamedTuple):
+    """What a pair should be like, as a visitor sent it or as the controls show it."""
+
+    prompt: Any = ""
+    style: Any = ""
+    guidance: Any = GUIDANCE
+    temperature: Any = 0
+    best_of: Any = 1
+
+
+class ShownPair(NamedTuple):
+    """What the plate shows, in the order of its fields."""
+
+    # path of the card
+    picture: str | None = None
+    caption: str = ""
+    seed: int | None = None
+    # so many of a hundred real pairs fit no better
+    match: int | None = None
+    remark: str = ""
+
+
+class ControlValues(NamedTuple):
+    """What the controls become, in their order; style is an update of its dropdown or a value."""
+
+    seed: str
+    prompt: str
+    style: Component
+    guidance: float
+    temperature: float
+    best_of: int = 1
+
+
+@dataclass(frozen=True)
+class DrawnSheet:
+    """The seeds of a sheet, and the controls at the time it was drawn."""
+
+    seeds: list[int]
+    config: InferenceConfig
+
+
+def request_config(
+    generator: MultimodalGenerator, wanted: Conditions
+) -> tuple[MultimodalGenerator, InferenceConfig]:
+    """What came in over the wire, checked -> the model at that temperature, and its settings."""
+    prompt = prompt_text(wanted.prompt)
+    style = one_of(wanted.style, generator.styles, "The style")
+    guidance = parse_guidance(wanted.guidance)
+    temperature = parse_temperature(wanted.temperature)
+    best_of = whole_number(wanted.best_of, "Best of", low=1, high=PAGE_MAX_CANDIDATES)
+    if prompt:
+        check_prompt(prompt)
+    config = InferenceConfig(
+        prompt=prompt or None,
+        style=style or None,
+        guidance=guidance,
+        best_of=best_of,
+        temperature=temperature,
+    )
+    return at_temperature(generator, temperature), config
+
+
+def at_temperature(generator: MultimodalGenerator, temperature: float) -> MultimodalGenerator:
+    """The same model with captions drawn at another temperature.
+
+    A copy, so that other visitors' pairs do not notice.
+    """
+    other = copy.copy(generator)
+    other.temperature = temperature
+    return other
+
+
+def pair_note(generator: MultimodalGenerator, facts: Mapping[str, Any]) -> str:
+    """What is to be known of a pair, "" where it is nothing."""
+    notes = []
+    unknown = generator.unknown_words(facts.get("prompt", ""))
+    if unknown:
+        notes.append(
+            f"No training caption had: {', '.join(unknown)}. The model cannot know what is meant."
+        )
+    if facts.get("near_training"):
+        notes.append(
+            f"Nearer to training picture {facts['near_training']} than pictures that it has not "
+            "seen come."
+        )
+    return " ".join(notes)
+
+
+def alternative_text(seed: int | None, caption: str) -> str:
+    """What a screen reader says of the plate."""
+    return "" if seed is None else f"Seed {seed}: {caption}"
+
+
+@dataclass(frozen=True)
+class GenerateHandlers:
+    """The events of the tab. They take plain JSON; a refusal is one sentence on the page."""
+
+    gr: ModuleType
+    find_generator: FindGenerator
+    # folder of the files that Gradio serves and receives
+    cache: str
+
+    def generate(
+        self,
+        seed: Any,
+        prompt: Any,
+        style: Any,
+        guidance: Any,
+        temperature: Any,
+        best_of: Any,
+    ) -> ShownPair:
+        """Draw the pair of one seed.
+
+        Parameters:
+            seed: whole number from 0 to 4294967295; the same number gives the same pair for ever
+            prompt: what to show, at most 500 characters; "" for nothing in particular
+            style: one of the model's styles, or ""
+            guidance: how literally a prompt is taken, 0 to 5
+            temperature: 0 for the likeliest caption, up to 2 for a freer one
+            best_of: 1 to 16; above 1, the best of so many candidates that follow from the seed
+        Returns:
+            the picture as PNG, a card that says how it was made; its caption; the seed of both;
+            their match, so many of a hundred real pairs fit no better; and what else is to be
+            known of the pair, "" where it is nothing
+        """
+        return self.shown_pair(seed, Conditions(prompt, style, guidance, temperature, best_of))
+
+    def shown_pair(self, seed: Any, wanted: Conditions) -> ShownPair:
+        """One pair as the plate shows it."""
+        with messages(self.gr):
+            first = parse_seed(seed)
+            generator, config = request_config(self.find_generator(), wanted)
+            pairs = pairs_of_seeds(generator, config, [first])
+            ((path, facts),) = as_cards(generator, pairs, self.cache)
+            note = pair_note(generator, facts)
+            return ShownPair(path, facts["caption"], facts["seed"], facts.get("match"), note)
+
+    def batch(
+        self,
+        seed: Any,
+        count: Any,
+        prompt: Any,
+        style: Any,
+        guidance: Any,
+        temperature: Any,
+        best_of: Any,
+    ) -> Iterator[tuple[list[GalleryRow], DrawnSheet]]:
+        """Draw the pairs of consecutive seeds; with the Python client `submit` gives them as they
+        come.
+
+        Parameters:
+            seed: the first seed, whole number from 0 to 4294967295; where seeds end, the sheet ends
+            count: how many, 1 to 24
+            prompt: what to show, at most 500 characters; "" for nothing in particular
+            style: one of the model's styles, or ""
+            guidance: how literally a prompt is taken, 0 to 5
+            temperature: 0 for the likeliest captions, up to 2 for freer ones
+            best_of: 1 to 16; above 1, each the best of so many candidates that follow from its seed
+        Returns:
+            the pictures as PNG, each with "seed N" and its match, a line break and its caption
+        """
+        with messages(self.gr):
+            first = parse_seed(seed)
+            length = whole_number(count, "How many", low=1, high=PAGE_MAX_SHEET)
+            wanted = Conditions(prompt, style, guidance, temperature, best_of)
+            generator, config = request_config(self.find_generator(), wanted)
+            made = []
+            for seeds in chunks(seeds_from(first, length), PAGE_AT_ONCE):
+                pairs = pairs_of_seeds(generator, config, seeds)
+                made += as_cards(generator, pairs, self.cache)
+                drawn_seeds = [facts["seed"] for _, facts in made]
+                yield seed_rows(made), DrawnSheet(drawn_seeds, config)
+
+    def surroundings(self, seed: Any, caption: str, remark: str) -> tuple[Component, Component]:
+        """Alternative text of the plate, and its remark where there is one."""
+        picture = self.gr.Image(alt_text=alternative_text(seed, caption))
+        return picture, self.gr.Textbox(visible=bool(remark))
+
+    def opened(self, query: Mapping[str, str]) -> tuple[Any, ...]:
+        """ControlValues as the page's address has them, and the ShownPair that belongs to them."""
+        values = controls_from_query(query)
+        wanted = Conditions(
+            values["prompt"], values["style"], values["guidance"], values["temperature"]
+        )
+        try:
+            pair = self.shown_pair(values["seed"], wanted)
+        except self.gr.Error:
+            # no model, or a style of another one: the notice says it, or the next click
+            pair = ShownPair()
+        try:
+            styles = self.find_generator().styles
+        except UserError:
+            styles = [values["style"]] if values["style"] else []
+        controls = ControlValues(
+            seed=str(values["seed"]),
+            prompt=values["prompt"],
+            style=self.style_choice(styles, values["style"]),
+            guidance=values["guidance"],
+            temperature=values["temperature"],
+        )
+        return (*controls, *pair)
+
+    def style_choice(self, styles: list[str], style: str) -> Component:
+        """An update of the dropdown: all styles, one of them chosen."""
+        return self.gr.Dropdown(choices=[(ANY_STYLE, ""), *styles], value=style)
+
+    def card_opened(self, file: Any) -> tuple[Any, ...]:
+        """A pair card -> its ControlValues, and the sentence that says whether it is true."""
+        with messages(self.gr):
+            path = uploaded(
+                file,
+                self.cache,
+                "Bring a pair card: a PNG that was saved here, or by inference.py.",
+            )
+            generator = self.find_generator()
+            facts, conditions = read_seed_card(path, generator.fingerprint)
+            found = cards.differences(generator, path)
+            verdict = (
+                "The card is true: the model makes the same picture and the same caption again."
+            )
+            if found:
+                verdict = f"The card is not true: {'; '.join(found)}."
+            controls = ControlValues(
+                seed=str(facts["seed"]),
+                prompt=conditions.get("prompt", ""),
+                style=self.style_choice(generator.styles, conditions.get("style", "")),
+                guidance=conditions.get("guidance", GUIDANCE),
+                temperature=conditions["temperature"],
+            )
+            return (*controls, self.gr.Textbox(verdict, visible=True))
+
+
+def read_seed_card(path: str | Path, fingerprint: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A card of a seed -> its facts, and the conditions under which it was made.
+
+    fingerprint: of the model that should have made it. UserError for any other file or card.
+    """
+    try:
+        facts = cards.read_card(path)[1]
+        conditions = cards.requested(facts)
+    except (UserError, ValueError):
+        raise UserError(
+            "This is no pair card: it does not say how it was made. Cards are the pictures saved "
+            "here, or by inference.py, as they were saved."
+        ) from None
+    if facts["fingerprint"] != fingerprint:
+        raise UserError("This card was made by another model than the one that draws here.")
+    if "seed" not in facts or "image" in facts:
+        way = "made from a picture: see the tab Your picture"
+        if {"from", "to"} <= facts.keys():
+            way = f"a step from seed {facts['from']} to seed {facts['to']}: see the tab Morph"
+        raise UserError(f"This card is not of a seed alone, but {way}.")
+    return facts, conditions

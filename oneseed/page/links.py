@@ -1,0 +1,65 @@
+"""The page's lasting links: what its address says -> the values of the controls."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
+from oneseed.console.command import UserError
+from oneseed.page.inputs import one_line, parse_guidance, parse_seed, parse_temperature
+
+# seed shown where the link names none
+PAGE_FIRST_SEED = 0
+# characters of a style's name
+MAX_STYLE_LENGTH = 80
+
+
+def short_text(value: Any, name: str) -> str:
+    """A style's name on one line."""
+    return one_line(value, name, limit=MAX_STYLE_LENGTH)
+
+
+def prompt_text(value: Any, name: str = "A prompt") -> str:
+    """A prompt on one line."""
+    return one_line(value, name, limit=MAX_PROMPT_LENGTH)
+
+
+@dataclass(frozen=True)
+class LinkedControl:
+    """A control that a link may set."""
+
+    # value where the link is silent, or wrong
+    usual: Any
+    # check(value, name) gives the value or raises UserError
+    check: Callable[[Any, str], Any]
+
+
+# name in the query ->
+LINKED_CONTROLS = {
+    "seed": LinkedControl(PAGE_FIRST_SEED, parse_seed),
+    "prompt": LinkedControl("", prompt_text),
+    "style": LinkedControl("", short_text),
+    "guidance": LinkedControl(GUIDANCE, parse_guidance),
+    "temperature": LinkedControl(0.0, parse_temperature),
+    "from": LinkedControl(3, parse_seed),
+    "to": LinkedControl(9, parse_seed),
+}
+
+
+def controls_from_query(query: Mapping[str, str]) -> dict[str, Any]:
+    """Query of the page's address, {"seed": "7", "prompt": "…"} -> the values of the controls.
+
+    What it lacks, or says wrongly, is as usual.
+    """
+    return {name: linked_value(query, name) for name in LINKED_CONTROLS}
+
+
+def linked_value(query: Mapping[str, str], name: str) -> Any:
+    """The value of one control."""
+    control = LINKED_CONTROLS[name]
+    if name not in query:
+        return control.usual
+    try:
+        return control.check(query[name], name)
+    except UserError:
+        return control.usual

@@ -1,0 +1,56 @@
+"""Pairs as the page shows them: signed cards on disk, and rows of a gallery."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from oneseed.generation import cards
+from oneseed.generation.cards import CardFacts
+from oneseed.generation.generator import MultimodalGenerator
+from oneseed.generation.requests import Pair, with_facts
+from oneseed.seeds import LAST_SEED
+
+# gives the model, or raises UserError while there is none
+FindGenerator = Callable[[], MultimodalGenerator]
+# of a gallery: a picture or the path of one, and what stands below it
+GalleryRow = tuple[Any, str]
+# pairs drawn before they are shown, and before Stop is heard
+PAGE_AT_ONCE = 4
+
+
+class Card(NamedTuple):
+    """A pair as a PNG that says how it was made."""
+
+    path: str
+    facts: CardFacts
+
+
+def as_cards(generator: MultimodalGenerator, pairs: Sequence[Pair], cache: str) -> list[Card]:
+    """Writes the card of each pair into the folder `cache`, from where Gradio serves it."""
+    from gradio.processing_utils import save_bytes_to_cache
+
+    made = []
+    for pair in with_facts(generator, pairs):
+        facts = cards.sign(pair.image, pair.facts)
+        png = cards.encode_card(pair.image, facts, grey=generator.grey)
+        made.append(Card(save_bytes_to_cache(png, f"{pair.name}.png", cache), facts))
+    return made
+
+
+def pair_text(head: str, facts: CardFacts) -> str:
+    """What stands under a picture: "seed 7 · match 85", and its caption on the next line."""
+    parts = [head]
+    if facts.get("match") is not None:
+        parts.append(f"match {facts['match']}")
+    if facts.get("near_training"):
+        parts.append("too near to a training picture")
+    return f"{' · '.join(parts)}\n{facts['caption']}"
+
+
+def seed_rows(made: Sequence[Card]) -> list[GalleryRow]:
+    """Cards of seeds -> rows of a gallery."""
+    return [(path, pair_text(f"seed {facts['seed']}", facts)) for path, facts in made]
+
+
+def seeds_from(first: int, count: int) -> range:
+    """`count` seeds from `first` on; fewer where seeds end."""
+    return range(first, min(first + count, LAST_SEED + 1))

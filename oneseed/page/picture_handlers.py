@@ -1,0 +1,164 @@
+"""What the tab Your picture does on the server: redraw, vary and restyle a picture, look around it.
+
+The methods' docstrings describe the public endpoints.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from PIL import Image
+
+from oneseed.config.inference import InferenceConfig
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.generation import index
+from oneseed.generation.cards import open_picture
+from oneseed.generation.requests import Pair, pairs_of_seeds, source_facts
+from oneseed.page.events import messages
+from oneseed.page.generate_handlers import PAGE_MAX_SHEET
+from oneseed.page.inputs import (
+    one_of,
+    parse_number,
+    parse_seed,
+    upload_name,
+    uploaded_image,
+    whole_number,
+)
+from oneseed.page.pair_rows import (
+    PAGE_AT_ONCE,
+    FindGenerator,
+    GalleryRow,
+    as_cards,
+    pair_text,
+    seed_rows,
+    seeds_from,
+)
+from oneseed.workers import chunks
+
+
+def parse_strength(value: Any) -> float:
+    """How far from the picture a pair may be, 0 to 1."""
+    return parse_number(value, "How far", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class PictureHandlers:
+    """The events of the tab. They take plain JSON; a refusal is one sentence on the page."""
+
+    gr: ModuleType
+    find_generator: FindGenerator
+    # folder of the files that Gradio serves and receives
+    cache: str
+    # folder of the collections
+    data: str | Path
+
+    def redraw(self, picture: Any) -> tuple[str, str]:
+        """Encode a picture and decode it again: what the model sees in it.
+
+        Parameters:
+            picture: a JPEG, PNG or WEBP file
+        Returns:
+            the model's own drawing as PNG, and its caption
+        """
+        with messages(self.gr):
+            image = uploaded_image(picture, self.cache)
+            generator = self.find_generator()
+            ((drawn, caption),) = generator.decode(generator.encode([image]))
+            pair = Pair("drawn", "", drawn, caption, source_facts(image, upload_name(picture)))
+            ((path, facts),) = as_cards(generator, [pair], self.cache)
+            return path, facts["caption"]
+
+    def vary(
+        self, picture: Any, strength: Any, seed: Any, count: Any
+    ) -> Iterator[list[GalleryRow]]:
+        """Draw pairs around a picture.
+
+        Parameters:
+            picture: a JPEG, PNG or WEBP file
+            strength: 0 for the model's drawing of it, up to 1, where nothing of it is left
+            seed: the first seed, whole number from 0 to 4294967295
+            count: how many, 1 to 24
+        Returns:
+            the pictures as PNG, each with "seed N" and its match, a line break and its caption
+        """
+        with messages(self.gr):
+            how_far = parse_strength(strength)
+            first = parse_seed(seed)
+            length = whole_number(count, "How many", low=1, high=PAGE_MAX_SHEET)
+            image = uploaded_image(picture, self.cache)
+            source = source_facts(image, upload_name(picture))
+            generator = self.find_generator()
+            rows = []
+            for seeds in chunks(seeds_from(first, length), PAGE_AT_ONCE):
+                varied = generator.vary(image, seeds, how_far)
+                pairs = []
+                for one_seed, (drawn, caption) in zip(seeds, varied):
+                    facts = {"seed": one_seed, **source, "strength": how_far}
+                    pairs.append(Pair(f"varied_{one_seed}", "", drawn, caption, facts))
+                rows += seed_rows(as_cards(generator, pairs, self.cache))
+                yield rows
+
+    def restyle(self, picture: Any, style: Any, strength: Any) -> Iterator[list[GalleryRow]]:
+        """Draw a picture's scene in another style.
+
+        Parameters:
+            picture: a JPEG, PNG or WEBP file
+            style: one of the model's styles; "" for each of them
+            strength: 0 changes nothing, 1 goes all the way
+        Returns:
+            the pictures as PNG, each with its style and its match, a line break and its caption
+        """
+        with messages(self.gr):
+            how_far = parse_strength(strength)
+            generator = self.find_generator()
+            wanted = one_of(style, generator.styles, "The style")
+            image = uploaded_image(picture, self.cache)
+            if not generator.styles:
+                raise UserError("This model knows only one style.")
+            source = source_facts(image, upload_name(picture))
+            rows = []
+            for name in [wanted] if wanted else generator.styles:
+                ((drawn, caption),) = generator.restyle([image], name, how_far)
+                facts = {**source, "style": name, "asked_style": name, "strength": how_far}
+                made = as_cards(generator, [Pair(name, "", drawn, caption, facts)], self.cache)
+                rows += [(path, pair_text(name, card_facts)) for path, card_facts in made]
+                yield rows
+
+    def near(self, picture: Any) -> Iterator[list[GalleryRow]]:
+        """Look for the indexed seeds that are nearest to a picture in what it shows, and for the
+        training pictures that look most like it.
+
+        Parameters:
+            picture: a JPEG, PNG or WEBP file
+        Returns:
+            four seeds as PNG, each with "seed N" and its match, a line break and its caption; then
+            four training pictures with their ids, how far they are from it, and their captions
+        """
+        with messages(self.gr):
+            image = uploaded_image(picture, self.cache)
+            generator = self.find_generator()
+            found = generator.find_seeds(image=image, count=PAGE_AT_ONCE)
+            seeds = [row["seed"] for row in found]
+            pairs = pairs_of_seeds(generator, InferenceConfig(), seeds)
+            rows = seed_rows(as_cards(generator, pairs, self.cache))
+            yield rows
+            folder = index.training_folder(generator, self.data)
+            for row in generator.nearest_training([image], PAGE_AT_ONCE)[0]:
+                path = folder / row["filename"]
+                if path.exists():
+                    text = f"{row['id']} · {row['distance']:.2f} away\n{row['caption']}"
+                    rows.append((open_picture(path), text))
+            yield rows
+
+    def unseen(self) -> Image.Image:
+        """A picture that training has not seen."""
+        with messages(self.gr):
+            collection = Collection(self.find_generator().style, self.data)
+            held_out = collection.read_captions()[1]
+            return open_picture(
+                collection.resized / Path(secrets.choice(held_out)["filename"]).name
+            )

@@ -1,0 +1,152 @@
+"""What a training run left behind, as text, tables and pictures. All text in HTML is escaped.
+
+Reads   checkpoints/metrics.json            the losses, epoch by epoch
+        checkpoints/tensorboard/            what eight fixed seeds gave after each epoch
+        outputs/report/report.json          python evaluation.py
+"""
+
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from oneseed.console.command import UserError
+from oneseed.dataset.jsonl import Row, read_json
+from oneseed.evaluation.report import sections
+from oneseed.model.latent_check import GATE
+
+EPOCHS_SHOWN = 12
+# tags in TensorBoard's files
+PICTURES_TAG = "pictures/seeds 0-7"
+CAPTIONS_TAG = "captions/seeds 0-7/text_summary"
+REPORT_COLUMNS = ("", "value", "floor", "ceiling", "wanted")
+
+
+def read_metrics(folder: str | Path) -> list[Row]:
+    """Rows of metrics.json, one an epoch. UserError where there are none."""
+    path = Path(folder) / "metrics.json"
+    if not path.exists():
+        raise UserError(
+            f"{path.as_posix()} is not here: no training has ended its first epoch; begin one: "
+            "python training_loop.py"
+        )
+    rows = read_json(path)
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise UserError(
+            f"{path.as_posix()} holds no epochs; training writes it again: python training_loop.py"
+        )
+    return rows
+
+
+def run_summary(rows: Sequence[Row]) -> str:
+    """How far the run is, and its notes, one a line."""
+    parts = [f"{len(rows)} epochs" if len(rows) > 1 else "1 epoch"]
+    best = max((row.get("epoch", 0) for row in rows if row.get("best")), default=None)
+    if best:
+        parts.append(f"the best is epoch {best}")
+    measured = [row.get("images_per_second") for row in rows]
+    speeds = sorted(speed for speed in measured if isinstance(speed, int | float))
+    if speeds:
+        parts.append(f"{speeds[len(speeds) // 2]:,.0f} pictures a second")
+    notes = [note for note in rows[-1].get("notes") or [] if isinstance(note, str)]
+    return "\n".join([" · ".join(parts), *notes])
+
+
+def html_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Rows of text -> an HTML table, escaped. The first cell of a row is its heading."""
+
+    def cell(tag: str, text: Any) -> str:
+        return f"<{tag}>{html.escape(str(text))}</{tag}>"
+
+    lines = []
+    for name, *values in rows:
+        cells = "".join(cell("td", value) for value in values)
+        lines.append(f'<tr><th scope="row">{html.escape(str(name))}</th>{cells}</tr>')
+    headings = "".join(cell("th", text) for text in head)
+    return (
+        f'<div class="numbers"><table><thead><tr>{headings}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def health_table(health: dict[str, Any] | None) -> str:
+    """The dict of the latent check -> table, "" where the run was not checked."""
+    if not health:
+        return ""
+
+    def auc(value: float | None) -> str:
+        return "not tested" if value is None else f"{value:.3f}"
+
+    rows = [
+        (
+            "a classifier tells held-out pictures from seeds, in the "
+            f"{health['directions']} directions that the decoders read (AUC)",
+            auc(health["auc"]),
+            f"at most {GATE}; .5 is ideal",
+        ),
+        ("the same in all directions", auc(health["auc_all"]), "near .5"),
+        ("held-out pictures", f"{health['rows']:,}", "400 or more"),
+        ("mean, standard deviation", f"{health['mean']:.3f}, {health['std']:.3f}", "0, 1"),
+        ("verdict", "healthy" if health["passed"] else "failed", ""),
+    ]
+    return html_table(("Is the latent what seeds assume?", "value", "wanted"), rows)
+
+
+def report_tables(path: str | Path) -> str:
+    """report.json -> its sections as tables, the first one open; a sentence where there is none."""
+    name = html.escape(Path(path).as_posix())
+    if not Path(path).exists():
+        return f"<p>{name} is not here; python evaluation.py writes it.</p>"
+    try:
+        report = read_json(path)
+        found = sections(report["numbers"])
+        about = (
+            f"The report: {report['checkpoint']}, {report['seeds']} seeds from "
+            f"{report['first_seed']:,}. Floor: captions shuffled among the pairs. "
+            "Ceiling: real pairs."
+        )
+    except (UserError, LookupError, TypeError, AttributeError, ValueError):
+        return (
+            f"<p>{name} is damaged or of another version; python evaluation.py writes it again.</p>"
+        )
+    parts = [f"<p>{html.escape(about)}</p>"]
+    for number, (heading, rows) in enumerate(found.items()):
+        tag = "<details>" if number else "<details open>"
+        table = html_table(REPORT_COLUMNS, rows)
+        parts.append(f"{tag}<summary>{html.escape(heading)}</summary>{table}</details>")
+    return "".join(parts)
+
+
+def evenly_chosen(steps: Sequence[int], count: int) -> list[int]:
+    """At most `count` of the steps, the first and the last among them."""
+    count = min(len(steps), count)
+    return [steps[round(i * (len(steps) - 1) / max(1, count - 1))] for i in range(count)]
+
+
+def seed_grids(folder: str | Path) -> tuple[list[tuple[Image.Image, str]], str]:
+    """TensorBoard's folder -> grids of the fixed seeds, and the captions of the last as text.
+
+    A grid is (RGB image, "after epoch N"); of many, EPOCHS_SHOWN are evenly chosen.
+    """
+    if not any(Path(folder).glob("events.*")):
+        return [], ""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"images": 0, "tensors": 0})
+    events.Reload()
+    tags = events.Tags()
+    grids = []
+    if PICTURES_TAG in tags["images"]:
+        # a resumed epoch stands there twice; the later one counts
+        found = {event.step: event.encoded_image_string for event in events.Images(PICTURES_TAG)}
+        for step in evenly_chosen(sorted(found), EPOCHS_SHOWN):
+            with Image.open(io.BytesIO(found[step]), formats=["PNG"]) as image:
+                grids.append((image.convert("RGB"), f"after epoch {step}"))
+    captions = ""
+    if CAPTIONS_TAG in tags["tensors"]:
+        last = events.Tensors(CAPTIONS_TAG)[-1].tensor_proto
+        captions = last.string_val[0].decode("utf-8", "replace")
+    return grids, "\n".join(line.strip() for line in captions.splitlines())
