@@ -1,13 +1,15 @@
-"""Strict coherence over minutes of training, over training seeds and over levels: trains, evaluates, appends to one results file.
+"""Strict coherence over minutes of training, over training seeds and over levels.
 
-    python -m benchmarks.coherence                          # everything that is not yet in outputs/coherence/results.jsonl
-    python -m benchmarks.coherence --only demo              # three training seeds of what `make demo` trains
+    python -m benchmarks.coherence                          # everything that is not yet measured
+    python -m benchmarks.coherence --only demo              # three times what `make demo` trains
     python -m benchmarks.coherence --only levels,half-hour
     python -m benchmarks.coherence --only two-hours --judge checkpoints/judge.pt
 
-Each row is prepared, trained and evaluated by the scripts themselves, as a user would. Interrupted, it goes on where it stood. Minutes
-are the wall time of training alone, on as many threads as the table says (OMP_NUM_THREADS); the other figures do not depend on them. The long
-rows train on more drawings: the wording of 5,400 captions is learnt by heart in a quarter of an hour.
+Trains, evaluates, and appends to outputs/coherence/results.jsonl. Each row is prepared, trained and
+evaluated by the scripts themselves, as a user would. Interrupted, it goes on where it stood.
+Minutes are the wall time of training alone, on as many threads as the table says (OMP_NUM_THREADS);
+the other figures do not depend on them. The long rows train on more drawings: the wording of 5,400
+captions is learnt by heart in a quarter of an hour.
 """
 
 # --help answers at once
@@ -22,21 +24,50 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from oneseed.console.command import UserError, run
+from oneseed.dataset.jsonl import read_jsonl, to_json
 from oneseed.files import write_text
 
-# name -> rows of level, training seed, drawings, further flags of training_loop.py
-PLANS = {
-    "demo": [(5, 0, 6000, ""), (5, 1, 6000, ""), (5, 2, 6000, "")],
-    "levels": [(1, 0, 6000, ""), (2, 0, 6000, ""), (3, 0, 6000, ""), (4, 0, 6000, "")],
-    "half-hour": [(5, 0, 24000, "--num-epochs 7 --sampler-steps 8000")],
-    "two-hours": [
-        (5, 0, 40000, "--num-epochs 9 --sampler-steps 15000 --flow-dims 64 --follow-dims 128")
-    ],
-}
-SHOWN = {
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training that is measured."""
+
+    plan: str
+    # how many attributes the captions tell, 1 to 5
+    level: int
+    # of the training
+    seed: int
+    drawings: int = 6000
+    # further flags of training_loop.py
+    flags: str = ""
+
+
+PLANNED_RUNS = (
+    PlannedRun("demo", 5, 0),
+    PlannedRun("demo", 5, 1),
+    PlannedRun("demo", 5, 2),
+    PlannedRun("levels", 1, 0),
+    PlannedRun("levels", 2, 0),
+    PlannedRun("levels", 3, 0),
+    PlannedRun("levels", 4, 0),
+    PlannedRun("half-hour", 5, 0, 24000, "--num-epochs 7 --sampler-steps 8000"),
+    PlannedRun(
+        "two-hours",
+        5,
+        0,
+        40000,
+        "--num-epochs 9 --sampler-steps 15000 --flow-dims 64 --follow-dims 128",
+    ),
+)
+ROOT = Path("outputs/coherence")
+RESULTS = ROOT / "results.jsonl"
+# columns of the table: of the row itself, and of report.json with their headings
+ROW_COLUMNS = ("plan", "level", "seed", "drawings", "threads")
+REPORT_COLUMNS = {
     "joint_strict": "strict",
     "joint_mean": "mean",
     "joint_subject": "subject",
@@ -50,117 +81,100 @@ SHOWN = {
 }
 
 
-def script(*words, may_say_no=False):
-    """Run a script of ours; its output goes by. UserError where it fails."""
-    done = subprocess.run([sys.executable, *words])
-    if done.returncode not in ((0, 1) if may_say_no else (0,)):
+def script(name, *flags, may_say_no=False):
+    """Runs a script of ours; its output goes by. UserError where it fails.
+
+    may_say_no: code 1, "the answer is no", is no failure.
+    """
+    done = subprocess.run([sys.executable, name, *flags])
+    accepted = (0, 1) if may_say_no else (0,)
+    if done.returncode not in accepted:
         raise UserError(
-            f"python {' '.join(words)} ended with {done.returncode}; mend that and run the same command again",
+            f"python {' '.join([name, *flags])} ended with {done.returncode}; "
+            "mend that and run the same command again",
             code=done.returncode,
         )
 
 
-def measure(plan, level, seed, drawings, flags, judge):
-    """One row -> its results, a dict."""
-    root = Path("outputs/coherence")
-    data = root / f"data_{level}_{drawings}"
-    folder = root / f"{plan}_{level}_{seed}"
-    if not (data / "captions/builtin_train.jsonl").exists():
-        script(
-            "dataset_preparation.py",
-            "--source",
-            "builtin",
-            "--preset",
-            "small",
-            "--level",
-            str(level),
-            "--max-samples",
-            str(drawings),
-            "--data",
-            str(data),
-        )
-        script("caption_generation.py", "--style", "builtin", "--data", str(data))
+def prepare(row):
+    """The folder of the row's collection, which is made where it is not there yet."""
+    data = ROOT / f"data_{row.level}_{row.drawings}"
+    if (data / "captions/builtin_train.jsonl").exists():
+        return data
+    flags = ["--source", "builtin", "--preset", "small", "--level", str(row.level)]
+    flags += ["--max-samples", str(row.drawings), "--data", str(data)]
+    script("dataset_preparation.py", *flags)
+    script("caption_generation.py", "--style", "builtin", "--data", str(data))
+    return data
+
+
+def train(row, data, folder):
+    """Trains the row, or goes on with it -> minutes of training in all."""
     spent = folder / "minutes.json"
     minutes = json.loads(spent.read_text()) if spent.exists() else 0.0
+    flags = ["--style", "builtin", "--preset", "small", "--seed", str(row.seed)]
+    flags += ["--data", str(data), "--checkpoints", str(folder), *row.flags.split()]
     begin = time.perf_counter()
     try:
-        script(
-            "training_loop.py",
-            "--style",
-            "builtin",
-            "--preset",
-            "small",
-            "--seed",
-            str(seed),
-            "--data",
-            str(data),
-            "--checkpoints",
-            str(folder),
-            *flags.split(),
-            may_say_no=True,
-        )
+        # a failed latent check is a result too
+        script("training_loop.py", *flags, may_say_no=True)
     finally:
         minutes += (time.perf_counter() - begin) / 60
         write_text(spent, json.dumps(minutes))
-    script(
-        "evaluation.py",
-        "--checkpoint",
-        str(folder / "best_model.pt"),
-        "--judge",
-        judge,
-        "--data",
-        str(data),
-        "--out",
-        str(folder / "report"),
-    )
-    numbers = json.loads((folder / "report/report.json").read_text("utf-8"))["numbers"]
+    return minutes
+
+
+def measure(row, judge):
+    """Prepares, trains and evaluates a row -> its results, a dict."""
+    folder = ROOT / f"{row.plan}_{row.level}_{row.seed}"
+    data = prepare(row)
+    minutes = train(row, data, folder)
+    flags = ["--checkpoint", str(folder / "best_model.pt"), "--judge", judge]
+    flags += ["--data", str(data), "--out", str(folder / "report")]
+    script("evaluation.py", *flags)
+    report = json.loads((folder / "report/report.json").read_text("utf-8"))
     return {
-        "plan": plan,
-        "level": level,
-        "seed": seed,
-        "drawings": drawings,
-        "flags": flags,
+        **asdict(row),
         "threads": int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count()),
         "minutes": round(minutes, 2),
-        **{name: row["value"] for name, row in numbers.items()},
+        **{name: number["value"] for name, number in report["numbers"].items()},
     }
 
 
-def table(rows):
-    head = ["plan", "level", "seed", "drawings", "threads", "minutes", *SHOWN.values()]
-    cells = [
-        [
-            *(str(row[name]) for name in head[:5]),
-            f"{row['minutes']:.1f}",
-            *(f"{row[name]:.3f}" if row.get(name) is not None else "-" for name in SHOWN),
-        ]
-        for row in rows
-    ]
-    return "\n".join(["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *cells)])
+def table(results):
+    """Results -> a table in Markdown."""
+    head = [*ROW_COLUMNS, "minutes", *REPORT_COLUMNS.values()]
+    lines = [head, ["---"] * len(head)]
+    for result in results:
+        cells = [str(result[name]) for name in ROW_COLUMNS]
+        cells.append(f"{result['minutes']:.1f}")
+        for name in REPORT_COLUMNS:
+            value = result.get(name)
+            cells.append("-" if value is None else f"{value:.3f}")
+        lines.append(cells)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def stored_results():
+    """What was measured before, also by other commands."""
+    return read_jsonl(RESULTS, torn=True) if RESULTS.exists() else []
+
+
+def is_measured(row, results):
+    """Do the results hold this very row?"""
+    return any(asdict(row).items() <= result.items() for result in results)
 
 
 def main(config):
-    results = Path("outputs/coherence/results.jsonl")
-
-    def read():
-        return (
-            [json.loads(line) for line in results.read_text("utf-8").splitlines()]
-            if results.exists()
-            else []
-        )
-
-    for plan in config.only.split(","):
-        for row in PLANS[plan]:
-            if not any(
-                (plan, *row)
-                == tuple(done[name] for name in ("plan", "level", "seed", "drawings", "flags"))
-                for done in read()
-            ):
-                measured = measure(plan, *row, config.judge)
-                # two of these commands may run side by side
-                with open(results, "a", encoding="utf-8") as file:
-                    file.write(json.dumps(measured) + "\n")
-    print(table(read()))
+    plans = config.only.split(",")
+    chosen = [row for row in PLANNED_RUNS if row.plan in plans]
+    for row in sorted(chosen, key=lambda row: plans.index(row.plan)):
+        # read anew each time: two of these commands may run side by side
+        if not is_measured(row, stored_results()):
+            result = measure(row, config.judge)
+            with open(RESULTS, "a", encoding="utf-8") as file:
+                file.write(to_json(result) + "\n")
+    print(table(stored_results()))
 
 
 if __name__ == "__main__":

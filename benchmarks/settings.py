@@ -1,23 +1,37 @@
-"""Settings of the benchmarks."""
+"""Flags of those benchmarks whose modules load numpy or torch; nothing heavy is imported here."""
 
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option
-from oneseed.console.flags import option
+from oneseed.config.options import data_option, device_option
+from oneseed.console.flags import BaseConfig, option
 
 COHERENCE_PLANS = ("demo", "levels", "half-hour", "two-hours")
+PREPARATION_PARTS = ("speed", "rows", "memory")
+# names of the library multivae, in lower case as flags take them
+VAE_NAMES = ("mvtcae", "mopoe", "cmvae")
+
+
+def checkpoint_option(note):
+    """The field `checkpoint`."""
+    return option("checkpoints/best_model.pt", note)
+
+
+def judge_option():
+    """The field `judge`."""
+    return option(
+        "checkpoints/judge.pt", "the picture judge; taught and written where it is missing"
+    )
 
 
 @dataclass(frozen=True)
 class CoherenceConfig:
     only: str = option(",".join(COHERENCE_PLANS), "which rows, with commas between")
-    judge: str = option(
-        "checkpoints/judge.pt", "the picture judge; taught and written where it is missing"
-    )
+    judge: str = judge_option()
 
     def __post_init__(self):
-        if wrong := [plan for plan in self.only.split(",") if plan not in COHERENCE_PLANS]:
-            raise ValueError(f"--only knows {', '.join(COHERENCE_PLANS)}, not {wrong[0]!r}")
+        for plan in self.only.split(","):
+            if plan not in COHERENCE_PLANS:
+                raise ValueError(f"--only knows {', '.join(COHERENCE_PLANS)}, not {plan!r}")
 
 
 @dataclass(frozen=True)
@@ -26,10 +40,72 @@ class SamplersConfig:
         "checkpoints/best_model.pt",
         "models on whose codes the samplers are fitted, with commas between",
     )
-    judge: str = option(
-        "checkpoints/judge.pt", "the picture judge; taught and written where it is missing"
-    )
+    judge: str = judge_option()
     seeds: int = option(500, "how many pairs to judge")
     steps: int = option(2000, "of 256 rows each, for every sampler with a network")
     out: str = option("outputs/samplers.json", "the results")
     data: str = data_option()
+
+
+@dataclass(frozen=True)
+class JointConfig(BaseConfig):
+    model: str = option("mvtcae", "the multimodal VAE to train", choices=VAE_NAMES)
+    minutes: float = option(
+        6.0, "how long it trains; give it what our model took on this machine", above=0
+    )
+    seeds: int = option(500, "how many pairs of each to judge")
+    latent_dim: int = option(256, "length of its latent", above=0)
+    beta: float = option(0.5, "weight of its divergence terms", above=0)
+    components: int = option(
+        100, "Gaussians of the fitted mixture, and clusters in the prior of cmvae", above=0
+    )
+    checkpoint: str = checkpoint_option("our model; its sizes and its tokenizer serve both")
+    judge: str = judge_option()
+    out: str = option("outputs/joint_coherence.json", "file of all numbers")
+    device: str = device_option("where to train")
+    data: str = data_option()
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 2 <= self.seeds <= 1_000_000:
+            raise ValueError(
+                f"--seeds must be 2 (the floor needs a wrong pair) to a million, got {self.seeds}"
+            )
+
+
+@dataclass(frozen=True)
+class PreparationConfig:
+    only: str = option(",".join(PREPARATION_PARTS), "which parts, with commas between")
+    pictures: str = option(
+        "",
+        "folder of pictures that the files are made from "
+        "(default: that of the environment variable ENGRAVINGS, else built-in drawings)",
+    )
+    files: int = option(
+        24,
+        "files of 0.5 and of 3 million pixels, in RGB and in grey; of 18 million a third as many",
+    )
+    rows: int = option(10_000, "pictures of the parts rows and memory")
+    size: int = option(512, "side of the prepared pictures in the parts speed and rows")
+    img2dataset: str = option("", "python of an environment in which img2dataset is installed")
+    folder: str = option(
+        "", "where files are made and removed again (default: the system's folder for that)"
+    )
+
+    def __post_init__(self):
+        for part in self.only.split(","):
+            if part not in PREPARATION_PARTS:
+                raise ValueError(f"--only knows speed, rows and memory, not {part!r}")
+
+
+@dataclass(frozen=True)
+class PageConfig:
+    checkpoint: str = checkpoint_option("the model")
+    clicks: int = option(40, "pairs that are asked for one after another")
+    minutes: float = option(0.0, "of mixed load from 16 clients")
+    clients: int = option(16, "how many of them")
+    collection: int = option(
+        0,
+        "rows of a made-up collection that are looked through, searched and mended, "
+        "and nothing else",
+    )

@@ -1,12 +1,21 @@
-"""What a training step costs here: pictures per second, floating-point operations, which share of the machine's matrix speed that is, memory, and the share of
-each part.
+"""What a training step costs here.
 
-    python -m benchmarks.training_step --preset small --style builtin                                # the step of make demo
-    python -m benchmarks.training_step --preset small --style builtin --against eager --pictures 4800      # beside the same networks and loss in plain eager fp32, NCHW, AdamW, to the same loss
-    python -m benchmarks.training_step --preset full --batch-size 8 --against plain      # beside a plain autoencoder of 64 to 512 channels, both trained on --pictures
+Pictures per second, floating-point operations, which share of the machine's matrix speed that is,
+memory, and the share of each part.
 
-Operations are counted by PyTorch (multiplications and additions of matrices and convolutions); matrix speed is that of the best of five products of 1,024 x
-1,024 matrices in the same dtype, in this run. The pictures are drawn by the built-in generator and read from a memory-mapped cache, as in training.
+    python -m benchmarks.training_step --preset small --style builtin   # the step of make demo
+
+    # beside the same networks and loss in plain eager fp32, NCHW, AdamW, to the same loss
+    python -m benchmarks.training_step --preset small --style builtin --against eager \\
+        --pictures 4800
+
+    # beside a plain autoencoder of 64 to 512 channels, both trained on --pictures
+    python -m benchmarks.training_step --preset full --batch-size 8 --against plain
+
+Operations are counted by PyTorch (multiplications and additions of matrices and convolutions).
+Matrix speed is that of the best of five products of 1,024 x 1,024 matrices in the same dtype, in
+this run. The pictures are drawn by the built-in generator and read from a memory-mapped cache, as
+in training.
 """
 
 # --help answers before torch loads
@@ -22,13 +31,15 @@ if __name__ == "__main__":
         steps: int = option(8, "steps that are timed, after two that are not")
         against: str = option(
             "",
-            "eager: the same networks in plain eager fp32, NCHW, with AdamW, until they reach the same loss; plain: an autoencoder of five strided and five transposed convolutions, w = 64, "
-            "BatchNorm, Adam",
+            "eager: the same networks in plain eager fp32, NCHW, with AdamW, until they reach the "
+            "same loss; plain: an autoencoder of five strided and five transposed convolutions, "
+            "w = 64, BatchNorm, Adam",
             choices=("", "eager", "plain"),
         )
         pictures: int = option(
             160,
-            "that both sides of --against plain are trained on before their reconstructions are compared, and ours of --against eager",
+            "that both sides of --against plain are trained on before their reconstructions are "
+            "compared, and ours of --against eager",
         )
 
     CONFIGS = parse_configs(
@@ -36,346 +47,290 @@ if __name__ == "__main__":
     )
 
 import contextlib
-import itertools
+import functools
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import nn
 
-from oneseed.config.model import MAX_OWN_VOCABULARY
+from benchmarks.plain_autoencoder import HELD_OUT, compare_with_plain, held_bytes
+from oneseed.config.model import MAX_OWN_VOCABULARY, ModelConfig
+from oneseed.config.training import TrainConfig
 from oneseed.console.command import run
 from oneseed.console.output import progress
 from oneseed.device import pick_device
 from oneseed.model.multimodal import MultimodalModel
-from oneseed.model.tokenizer import PAD, Encoded, Tokenizer
+from oneseed.model.tokenizer import Encoded, Tokenizer
 from oneseed.synthetic.engravings import attributes, drawing
-from oneseed.training.data import PairLoader
-from oneseed.training.memory import format_bytes, measured_peak, optimizer_bytes, total_bytes
+from oneseed.training.data import Batch, PairLoader
+from oneseed.training.memory import format_bytes
 from oneseed.training.optimizers import trained_weights
+from oneseed.training.setup import resolve_model_config, resolve_precision
 from oneseed.training.speed import count_flops, peak_matmul_flops, seconds_of
-from training_loop import MultimodalTrainer, resolved
+from training_loop import MultimodalTrainer
 
-HELD_OUT = 16
-MOST_DRAWN = 1200
+# pictures that are drawn to train on
+MAX_DRAWN = 1_200
+# entries of the tokenizer, where a collection has none yet
+VOCABULARY = 600
+# steps between two looks at the held-out loss
+LOOK_EVERY = 5
+# epochs of a run whose end never comes near, so that the learning rate stays at its peak
+ENDLESS = 10**9
 
 
-def drawn(folder, model_config, config, count):
-    """Built-in drawings in a memory-mapped cache -> (loader of all but the last HELD_OUT, loader of these, tokenizer)."""
+# ---- what is trained -----------------------------------------------------------------------------
+
+
+def draw_pictures(path: Path, model_config: ModelConfig, count: int) -> list[str]:
+    """Draw so many built-in pictures into a memory-mapped cache -> their captions."""
     size = model_config.image_size
-    facts = attributes.collection(count + HELD_OUT)
-    pixels = np.lib.format.open_memmap(
-        Path(folder) / "pixels.npy",
-        "w+",
-        np.uint8,
-        (len(facts), size, size) + (3,) * (model_config.channels == 3),
-    )
-    captions = [attributes.tell(one, seed) for seed, one in enumerate(facts)]
+    is_colour = model_config.channels == 3
+    facts = attributes.collection(count)
+    shape = (count, size, size, 3) if is_colour else (count, size, size)
+    pixels = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     for seed, one in enumerate(progress(facts, label="drawing", unit="picture")):
-        pixels[seed] = np.asarray(
-            drawing.draw(one, seed, size).convert("RGB" if model_config.channels == 3 else "L")
-        )
+        picture = drawing.draw(one, seed, size).convert("RGB" if is_colour else "L")
+        pixels[seed] = np.asarray(picture)
     pixels.flush()
+    return [attributes.tell(one, seed) for seed, one in enumerate(facts)]
+
+
+def drawn_loaders(
+    folder: str, model_config: ModelConfig, config: TrainConfig, count: int
+) -> tuple[PairLoader, PairLoader]:
+    """Loaders of `count` built-in drawings to train on, and of HELD_OUT more."""
+    path = Path(folder) / "pixels.npy"
+    captions = draw_pictures(path, model_config, count + HELD_OUT)
     tokenizer = Tokenizer.train(captions, model_config.vocab_size or MAX_OWN_VOCABULARY)
-    pixels = np.load(Path(folder) / "pixels.npy", mmap_mode="r")
-    return (
-        PairLoader(
+    pixels = np.load(path, mmap_mode="r")
+
+    def loader_of(rows: np.ndarray, batch_size: int, *, shuffle: bool) -> PairLoader:
+        texts = [captions[row] for row in rows]
+        return PairLoader(
             pixels,
-            range(count),
-            Encoded(captions[:count], tokenizer, model_config.max_caption_length),
-            config.batch_size,
-            model_config.channels,
-            shuffle=True,
-        ),
-        PairLoader(
-            pixels,
-            range(count, len(facts)),
-            Encoded(captions[count:], tokenizer, model_config.max_caption_length),
-            HELD_OUT,
-            model_config.channels,
-        ),
-        tokenizer,
+            rows,
+            Encoded(texts, tokenizer, model_config.max_caption_length),
+            batch_size=batch_size,
+            channels=model_config.channels,
+            shuffle=shuffle,
+            tokenizer=tokenizer,
+        )
+
+    train = loader_of(np.arange(count), config.batch_size, shuffle=True)
+    held_out = loader_of(np.arange(count, count + HELD_OUT), HELD_OUT, shuffle=False)
+    return train, held_out
+
+
+def new_trainer(
+    model_config: ModelConfig,
+    config: TrainConfig,
+    loaders: tuple[PairLoader, PairLoader],
+    *,
+    device: torch.device,
+    precision: str,
+) -> MultimodalTrainer:
+    """A trainer of a new model, the same every time."""
+    train, val = loaders
+    torch.manual_seed(config.seed)
+    model = MultimodalModel(model_config, train.tokenizer)
+    return MultimodalTrainer(model, train, val, config, device=device, precision=precision)
+
+
+# ---- measuring -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What some work took, and what share of the machine's matrix speed it used."""
+
+    name: str
+    seconds: float
+    flops: int
+    # FLOP/s of the machine
+    speed: float
+
+    def line(self, amount: str) -> str:
+        """For the terminal. amount: pictures per second, or the share of the step."""
+        text = f"  {self.name:<15} {self.seconds * 1e3:9.1f} ms   {amount}   "
+        if self.flops:
+            share = self.flops / self.seconds / self.speed
+            text += f"{self.flops / 1e9:8.1f} GFLOP   {share:6.0%} of matrix speed"
+        return text
+
+
+def print_step(trainer: MultimodalTrainer, batch: Batch, steps: int) -> None:
+    """The whole step: time, operations, memory."""
+    device = trainer.device
+    precision = trainer.objective.precision
+    speed = peak_matmul_flops(device, torch.bfloat16 if precision == "bf16" else torch.float32)
+    work = functools.partial(trainer.train_step, batch, 0)
+    begin = time.perf_counter()
+    work()
+    first = time.perf_counter() - begin
+    rows = len(batch.rows)
+    seconds = seconds_of(work, steps, device)
+    reading = seconds_of(lambda: trainer.train.batch(np.arange(rows)), 5, device)
+    step = Timing("whole step", seconds, count_flops(work), speed)
+    config = trainer.model.config
+    million_weights = sum(weight.numel() for weight in trained_weights(trainer.model)) / 1e6
+    print(
+        f"{config.preset} preset, {config.image_size} px, batch {rows}, "
+        f"{million_weights:.1f} M trained parameters, {device}, {precision}; "
+        f"matrices {speed / 1e9:,.0f} GFLOP/s"
     )
+    print(step.line(f"{rows / seconds:8.1f} pictures/s"))
+    held = held_bytes(work, trained_weights(trainer.model), trainer.state.optimizers, device)
+    print(
+        f"  first step {first:.1f} s; waiting for data {reading / (seconds + reading):.1%}; "
+        f"a step holds {format_bytes(held)}"
+    )
+    for name, part in parts_of_a_step(trainer, batch).items():
+        with trainer.objective.autocast():
+            spent = seconds_of(part, steps, device)
+            timing = Timing(name, spent, count_flops(part), speed)
+        print(timing.line(f"{spent / seconds:6.0%} of the step"))
+
+
+def parts_of_a_step(trainer: MultimodalTrainer, batch: Batch) -> dict[str, Callable[[], object]]:
+    """{name: work} of the networks, each with its backward pass, and of the optimisers."""
+    model = trainer.model
+    images = batch.images
+    tokens = batch.tokens
+    code = torch.randn(len(images), model.config.latent_dim, device=trainer.device)
+
+    def encode_images() -> None:
+        model.image_encoder(images).sum().backward()
+
+    def decode_images() -> None:
+        (model.image_decoder(code) - images).abs().mean().backward()
+
+    def decode_text() -> None:
+        model.text_decoder(code, tokens)[..., 4:260].logsumexp(-1).mean().backward()
+
+    def encode_text() -> None:
+        model.text_encoder(tokens).sum().backward()
+
+    def update() -> None:
+        for optimizer in trainer.state.optimizers:
+            optimizer.step()
+
+    return {
+        "image encoder": encode_images,
+        "image decoder": decode_images,
+        "text decoder": decode_text,
+        "text encoder": encode_text,
+        "optimisers": update,
+    }
+
+
+# ---- against plain eager -------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def eager():
+def contiguous_pictures() -> Iterator[None]:
     """Inside, pictures stay NCHW."""
     with patch.object(torch, "channels_last", torch.contiguous_format):
         yield
 
 
-class Plain(nn.Module):
-    """The plain way: five strided 4 x 4 convolutions, BatchNorm and ReLU, a linear latent of 1,024, five transposed ones, and a caption transformer."""
+@dataclass(frozen=True)
+class Course:
+    """How a training went."""
 
-    def __init__(self, size, width=64, vocabulary=8000):
-        super().__init__()
-        widths = [3, width, 2 * width, 4 * width, 8 * width, 8 * width]
-        base = size // 64
-        inward = [
-            part
-            for a, b in itertools.pairwise(widths)
-            for part in (nn.Conv2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU())
-        ]
-        outward = [
-            part
-            for a, b in zip(widths[:0:-1], widths[-2:0:-1])
-            for part in (nn.ConvTranspose2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU())
-        ]
-        self.encoder = nn.Sequential(
-            *inward, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8 * width * base**2, 1024)
-        )
-        self.decoder = nn.Sequential(
-            nn.Linear(1024, 8 * width * base**2),
-            nn.Unflatten(1, (8 * width, base, base)),
-            nn.Upsample(scale_factor=2),
-            *outward,
-            nn.ConvTranspose2d(width, 3, 4, 2, 1),
-            nn.Tanh(),
-        )
-        self.tokens = nn.Embedding(vocabulary, 512)
-        self.positions = nn.Parameter(torch.zeros(100, 512))
-        self.condition = nn.Linear(1024, 512)
-        self.out = nn.Linear(512, vocabulary)
-        self.transformer = nn.TransformerEncoder(
-            nn.TransformerEncoderLayer(512, 8, 2048, 0.0, batch_first=True), 4
-        )
+    # of each step
+    seconds: list[float]
+    # of the held-out pictures, when last looked at
+    loss: float
 
-    def forward(self, images, tokens):
-        """-> pictures, logits."""
-        code = self.encoder(images)
-        x = self.tokens(tokens) + self.positions[: tokens.shape[1]] + self.condition(code)[:, None]
-        return self.decoder(code), self.out(
-            self.transformer(
-                x,
-                nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], device=x.device),
-                is_causal=True,
-            )
-        )
+    @property
+    def median(self) -> float:
+        """Seconds of a step."""
+        return float(np.median(self.seconds))
 
 
-def taught_until(trainer, steps, held_out, wanted=-float("inf")):
-    """At most so many steps, until the loss of the held-out pictures, looked at after every fifth, is no more than `wanted` -> for each step (seconds, its
-    number, that loss when it was last looked at)."""
-    course = []
+def train_until(trainer: MultimodalTrainer, steps: int, wanted: float = -float("inf")) -> Course:
+    """At most so many steps, until the loss of the held-out pictures is no more than `wanted`."""
+    seconds: list[float] = []
     loss = float("inf")
-    images, tokens, _ = held_out.batch(np.arange(HELD_OUT))
-    while len(course) < steps and loss > wanted:
-        for seen, words, _ in trainer.train:
+    held_out = trainer.val.batch(np.arange(HELD_OUT)).to(trainer.device)
+    noise = trainer.objective.noise(HELD_OUT, "held out")
+    while True:
+        for batch in trainer.train:
             begin = time.perf_counter()
-            # warmed up, and no end in sight
-            trainer.step(seen, words, len(course), 10**9)
-            spent = time.perf_counter() - begin
-            if len(course) % 5 == 4:
+            trainer.train_step(batch, len(seconds))
+            seconds.append(time.perf_counter() - begin)
+            if len(seconds) % LOOK_EVERY == 0:
                 with torch.no_grad():
-                    loss = float(
-                        trainer.losses(images, tokens, trainer.noise(HELD_OUT, "held out"))[0][
-                            "total"
-                        ]
-                    )
-            course.append((spent, len(course), loss))
-            if len(course) == steps or loss <= wanted:
-                break
+                    losses, _ = trainer.objective.losses(held_out.images, held_out.tokens, noise)
+                loss = float(losses["total"])
+            if len(seconds) == steps or loss <= wanted:
+                return Course(seconds, loss)
         trainer.train.epoch += 1
-    return course
 
 
-def distance(drawn, images):
-    difference = drawn.float() - images
-    return difference.abs().mean() + difference.square().mean()
+def compare_with_eager(ours: MultimodalTrainer, plain: MultimodalTrainer, steps: int) -> None:
+    """Ours beside plain eager fp32, NCHW, AdamW, to the same loss.
 
-
-class PlainTrainer:
-    def __init__(self, size, device):
-        torch.manual_seed(0)
-        self.model = Plain(size).to(device)
-        self.device = device
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=2e-4)
-
-    def step(self, images, tokens, *_):
-        pictures, logits = self.model(images, tokens)
-        loss = distance(pictures, images) + F.cross_entropy(
-            logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=PAD
+    plain: a trainer of the same model in fp32; steps: of ours, at most.
+    """
+    course = train_until(ours, steps)
+    plain.state.optimizers = [
+        torch.optim.AdamW(
+            trained_weights(plain.model),
+            lr=1e-3,
+            betas=(0.9, 0.98),
+            weight_decay=plain.config.weight_decay,
+            foreach=False,
         )
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-
-    def drawn(self, images, tokens):
-        self.model.eval()
-        return self.model(images, tokens)[0]
-
-
-def line(name, time_, count, flops, speed, batch=None):
-    share = f"{flops / time_ / speed:6.0%} of matrix speed" if flops else ""
-    return (
-        f"  {name:<15} {time_ * 1e3:9.1f} ms   "
-        + (f"{batch / time_:8.1f} pictures/s   " if batch else f"{count:6.0%} of the step   ")
-        + (f"{flops / 1e9:8.1f} GFLOP   {share}" if flops else "")
+    ]
+    plain.config = replace(plain.config, learning_rate=1e-3)
+    with contiguous_pictures():
+        plain_course = train_until(plain, 4 * steps, course.loss)
+    for name, one in (("ours", course), ("plain eager", plain_course)):
+        print(
+            f"  {name:<11} {len(one.seconds):4} steps of {one.median * 1e3:6.1f} ms, "
+            f"{sum(one.seconds):6.1f} s; loss of {HELD_OUT} held-out pictures {one.loss:.3f}",
+            flush=True,
+        )
+    times = sum(plain_course.seconds) / sum(course.seconds)
+    at_least = "" if plain_course.loss <= course.loss else "more than "
+    print(
+        f"  plain eager fp32, NCHW, AdamW takes {plain_course.median / course.median:.2f} times "
+        f"as long for a step and {at_least}{times:.2f} times as long to the same loss "
+        "(wanted: 1.5)"
     )
 
 
-def remembered(work, weights, optimizers, device):
-    """Bytes that a step holds: weights, gradients, optimisers, and the most beyond these."""
-    return (
-        measured_peak(work, device)
-        + 2 * total_bytes(weights)
-        + total_bytes(optimizer_bytes(optimizers))
-    )
-
-
-def main(model_config, config, options):
+def main(model_config: ModelConfig, config: TrainConfig, options: Any) -> None:
     device = pick_device(config.device)
-    precision = {"auto": "bf16" if device.type == "cuda" else "fp32"}.get(
-        config.precision, config.precision
-    )
-    speed = peak_matmul_flops(device, torch.bfloat16 if precision == "bf16" else torch.float32)
-    model_config = resolved(model_config, config.style, 600, config.parameters)
-    batch = config.batch_size
+    precision = resolve_precision(config.precision, device)
+    model_config = resolve_model_config(model_config, config.style, VOCABULARY, config.parameters)
+    batch_size = config.batch_size
+    count = min(options.pictures, MAX_DRAWN) if options.against else 2 * batch_size
     with tempfile.TemporaryDirectory() as folder:
-        loader, held_out, tokenizer = drawn(
-            folder,
-            model_config,
-            config,
-            max(batch, min(options.pictures, MOST_DRAWN) if options.against else 2 * batch),
-        )
+        loaders = drawn_loaders(folder, model_config, config, max(batch_size, count))
+        settings = replace(config, checkpoints=folder)
 
-        def fresh():
-            torch.manual_seed(config.seed)
-            return MultimodalTrainer(
-                MultimodalModel(replace(model_config), tokenizer),
-                loader,
-                held_out,
-                replace(config, checkpoints=folder),
-                device,
-                precision,
-            )
+        def make(epochs: int, precision: str = precision) -> MultimodalTrainer:
+            one = replace(settings, num_epochs=epochs)
+            return new_trainer(model_config, one, loaders, device=device, precision=precision)
 
-        trainer = fresh()
-        order = np.arange(batch)
-        images, tokens, _ = loader.batch(order)
-        images = images.to(device)
-        tokens = tokens.to(device)
-
-        def step():
-            return trainer.step(images, tokens, 0, 1000)
-
-        begin = time.perf_counter()
-        step()
-        first = time.perf_counter() - begin
-        whole = seconds_of(step, options.steps, device)
-        reading = seconds_of(lambda: loader.batch(order), 5, device)
-        flops = count_flops(step)
-        code = torch.randn(batch, model_config.latent_dim, device=device)
-        model = trainer.model
-        parts = {
-            "image encoder": lambda: model.image_encoder(images).sum().backward(),
-            "image decoder": lambda: (model.image_decoder(code) - images).abs().mean().backward(),
-            "text decoder": lambda: (
-                model.text_decoder(code, tokens)[..., 4:260].logsumexp(-1).mean().backward()
-            ),
-            "text encoder": lambda: model.text_encoder(tokens).sum().backward(),
-            "optimisers": lambda: [optimizer.step() for optimizer in trainer.optimizers],
-        }
-        print(
-            f"{model_config.preset} preset, {model_config.image_size} px, batch {batch}, {sum(weight.numel() for weight in trained_weights(model)) / 1e6:.1f} M trained parameters, {device}, {precision}; "
-            f"matrices {speed / 1e9:,.0f} GFLOP/s"
-        )
-        print(line("whole step", whole, 1, flops, speed, batch))
-        print(
-            f"  first step {first:.1f} s; waiting for data {reading / (whole + reading):.1%}; a step holds {format_bytes(remembered(step, trained_weights(model), trainer.optimizers, device))}"
-        )
-        for name, work in parts.items():
-            with trainer.autocast():
-                spent = seconds_of(work, options.steps, device)
-                print(line(name, spent, spent / whole, count_flops(work), speed))
-
+        trainer = make(ENDLESS)
+        batch = loaders[0].batch(np.arange(batch_size)).to(device)
+        print_step(trainer, batch, options.steps)
+        del trainer
         if options.against == "eager":
-            ours = fresh()
-            plain = fresh()
-            plain.precision = "fp32"
-            plain.optimizers = [
-                torch.optim.AdamW(
-                    trained_weights(plain.model),
-                    lr=1e-3,
-                    betas=(0.9, 0.98),
-                    weight_decay=config.weight_decay,
-                    foreach=False,
-                )
-            ]
-            plain.config = replace(plain.config, learning_rate=1e-3)
-            steps = options.pictures // batch
-            taught = {"ours": taught_until(ours, steps, held_out)}
-            with eager():
-                taught["plain eager"] = taught_until(
-                    plain, 4 * steps, held_out, taught["ours"][-1][2]
-                )
-            for name, course in taught.items():
-                print(
-                    f"  {name:<11} {len(course):4} steps of {np.median([spent for spent, _, _ in course]) * 1e3:6.1f} ms, {sum(spent for spent, _, _ in course):6.1f} s; "
-                    f"loss of {HELD_OUT} held-out pictures {course[-1][2]:.3f}",
-                    flush=True,
-                )
-            a_step, in_all = [
-                measure(taught["plain eager"]) / measure(taught["ours"])
-                for measure in (
-                    lambda course: np.median([spent for spent, _, _ in course]),
-                    lambda course: sum(spent for spent, _, _ in course),
-                )
-            ]
-            reached = taught["plain eager"][-1][2] <= taught["ours"][-1][2]
-            print(
-                f"  plain eager fp32, NCHW, AdamW takes {a_step:.2f} times as long for a step and {'' if reached else 'more than '}{in_all:.2f} times as long to the same loss (wanted: 1.5)"
-            )
-        if options.against == "plain":
-            del trainer, model, parts
-            ours = fresh()
-            plain = PlainTrainer(model_config.image_size, device)
-            found = {}
-            if model_config.linear_dims:
-                ours.set_linear_code()
-            for name, one in (("ours", ours), ("plain", plain)):
-                spent = 0.0
-                steps = len(loader)
-                for number, (images, tokens, _) in enumerate(
-                    progress(loader, label=f"training {name}", total=steps, unit="step")
-                ):
-                    images = images.to(device)
-                    tokens = tokens.to(device)
-                    begin = time.perf_counter()
-                    one.step(images, tokens, number, steps)
-                    spent += (time.perf_counter() - begin) * (number > 0)
-                weights = list(one.model.parameters())
-                optimizers = getattr(one, "optimizers", None) or [one.optimizer]
-                holds = remembered(
-                    lambda: one.step(images, tokens, 0, steps), weights, optimizers, device
-                )
-                seen, words, _ = held_out.batch(np.arange(HELD_OUT))
-                with torch.no_grad():
-                    drawn_ = (
-                        one.model.eval().image_decoder(one.model.image_encoder(seen.to(device)))
-                        if name == "ours"
-                        else one.drawn(seen.to(device), words.to(device))
-                    )
-                found[name] = (
-                    (steps - 1) * batch / spent,
-                    holds,
-                    float(distance(drawn_, seen.to(device))),
-                )
-                print(
-                    f"  {name:<6} {found[name][0]:7.2f} pictures/s   {format_bytes(holds)}   L1 + MSE of {HELD_OUT} held-out pictures after {options.pictures} pictures {found[name][2]:.3f}   "
-                    f"{sum(weight.numel() for weight in weights) / 1e6:.0f} M parameters",
-                    flush=True,
-                )
-            print(
-                f"  ours over plain: {found['ours'][0] / found['plain'][0]:.2f} times the pictures (wanted: 3), {found['ours'][1] / found['plain'][1]:.2f} of the memory (wanted: .5)"
-            )
+            plain = make(ENDLESS, "fp32")
+            compare_with_eager(make(ENDLESS), plain, options.pictures // batch_size)
+        elif options.against == "plain":
+            compare_with_plain(make(1), options.pictures)
 
 
 if __name__ == "__main__":
