@@ -7,6 +7,7 @@ from typing import Any
 
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
+from oneseed.dataset.commands import prepare_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.wording import clean_caption, prompt_of
 
@@ -50,7 +51,7 @@ def caption_jobs(rows: Sequence[Row], collection: Collection) -> list[CaptionJob
         if not job.picture.exists():
             raise UserError(
                 f"{job.picture} is missing; prepare the pictures again: "
-                f"python dataset_preparation.py --style {collection.style} --source …"
+                f"{prepare_command(collection.style)}"
             )
     return jobs
 

@@ -110,7 +110,7 @@ class PixelCache:
 
 
 def training_pixels(collection: Collection, size: int, rows: Iterable[Row]) -> np.ndarray | None:
-    """The pictures of the rows as far as they are cached, in the order of the cache.
+    """The pictures of the rows as far as they are cached, in the order of the rows.
 
     uint8 (M, size, size) or (M, size, size, 3); None where there are none on this machine.
     """
@@ -118,4 +118,4 @@ def training_pixels(collection: Collection, size: int, rows: Iterable[Row]) -> n
     if cache is None:
         return None
     cached = cache.rows(row["id"] for row in rows if row["id"] in cache)
-    return cache.array[np.sort(cached)] if cached else None
+    return cache.array[cached] if cached else None

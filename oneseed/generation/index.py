@@ -31,7 +31,7 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.commands import caption_command
+from oneseed.dataset.commands import caption_command, prepare_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import PixelCache
 from oneseed.files import whole_file
@@ -226,7 +226,7 @@ def index_training(generator: "MultimodalGenerator", data: Path | str = "data") 
     if cache is None:
         raise UserError(
             f"{collection.pixels(size)} is missing; prepare the pictures again: "
-            f"python dataset_preparation.py --style {generator.style}"
+            f"{prepare_command(generator.style)}"
         )
     train = [row for row in train if row["id"] in cache]
     val = [row for row in val if row["id"] in cache]

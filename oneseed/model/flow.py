@@ -167,7 +167,7 @@ class FrozenField:
 
     def embed(self, times: Sequence[float]) -> tuple[torch.Tensor, ...]:
         """T times -> T of (W,)."""
-        frequencies = self.field.frequencies.double().cpu()
+        frequencies = self.field.frequencies.cpu().double()
         angles = torch.tensor(times, dtype=torch.float64)[:, None] * frequencies  # (T, F)
         waves = torch.cat([angles.sin(), angles.cos()], -1).float()
         layer = self.field.time

@@ -105,6 +105,7 @@ def fit_prior_briefly(
     """
     state = fitter.state
     prior = fitter.prior
+    # the last word keeps the draws of this fit apart from those of the other
     generator = torch_generator(f"{fitter.seed} {epoch} False", "flow")
     if state.prior_fit is None:
         # the random numbers of the dropout
@@ -152,6 +153,7 @@ def fit_prior_fully(
     """
     state = fitter.state
     prior = fitter.prior
+    # the last word keeps the draws of this fit apart from those of the other
     generator = torch_generator(f"{fitter.seed} 0 True", "flow")
     if state.prior_fit is None:
         # the random numbers of initial values and dropout
