@@ -119,3 +119,24 @@ def test_no_variable_bears_the_name_of_a_function():
                 where = f"{path.relative_to(ROOT).as_posix()}:{function.name}"
                 shadows |= {f"{where}: {name}" for name in local_names(function) if name in visible}
     assert not shadows
+
+
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def nested(kinds: tuple[type[ast.AST], ...]) -> Iterator[str]:
+    """Places where a node of these kinds stands within another one."""
+    for path in CODE:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            inner = (one for one in ast.walk(node) if one is not node)
+            if isinstance(node, kinds) and any(isinstance(one, kinds) for one in inner):
+                yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno}"
+
+
+def test_no_comprehension_stands_within_a_comprehension():
+    """Three of them once stood in one line of 198 columns."""
+    assert not list(nested(COMPREHENSIONS))
+
+
+def test_no_condition_stands_within_a_conditional_expression():
+    assert not list(nested((ast.IfExp,)))

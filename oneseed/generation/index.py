@@ -236,10 +236,15 @@ def index_training(generator: "MultimodalGenerator", data: Path | str = "data") 
             f"write the captions again: {caption_command(generator.style)}"
         )
     batches = progress(chunks(train, THUMBNAILS_AT_ONCE), label="training pictures", unit="batch")
-    features = [thumbnail_features(cache.pictures(row["id"] for row in batch)) for batch in batches]
+    features = []
+    for batch in batches:
+        ids = [row["id"] for row in batch]
+        features.append(thumbnail_features(cache.pictures(ids)))
     thumbnails = np.concatenate(features)  # (N, 256)
     threshold = reconstruction_threshold(generator, cache, val, thumbnails)
-    rows = [{name: row[name] for name in ("id", "filename", "caption")} for row in train]
+    rows = [
+        {"id": row["id"], "filename": row["filename"], "caption": row["caption"]} for row in train
+    ]
     path = save_index(
         generator,
         "training",

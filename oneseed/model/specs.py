@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 import torch
+from torch import nn
 
 from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS, VIT_HEAD_WIDTH, ModelConfig
 from oneseed.console.command import UserError
@@ -33,17 +34,19 @@ WIDTH_BISECTIONS = 14
 
 def parameter_counts(model: MultimodalModel) -> dict[str, int]:
     """{part: number of parameters}, in the order of the model's parts."""
-    return {
-        name: sum(weight.numel() for weight in getattr(model, name).parameters())
-        for name in MODEL_PARTS
-    }
+    return {name: parameter_count(getattr(model, name)) for name in MODEL_PARTS}
+
+
+def parameter_count(module: nn.Module) -> int:
+    """How many numbers a module learns."""
+    return sum(weight.numel() for weight in module.parameters())
 
 
 @functools.cache
 def built_size(config: ModelConfig) -> int:
     """Parameters of the model that `config` builds, which is not allocated."""
     with torch.device("meta"):
-        return sum(weight.numel() for weight in MultimodalModel(config).parameters())
+        return parameter_count(MultimodalModel(config))
 
 
 def scaled_widths(

@@ -230,7 +230,7 @@ def write_captions(
         is_open &= (chosen != END) & (chosen != PAD)
         if not is_open.any():
             break
-    return [[int(token) for token in row if token != PAD] for row in tokens]
+    return [row[row != PAD].tolist() for row in tokens]
 
 
 def likeliest_tokens(logits: np.ndarray) -> np.ndarray:

@@ -93,8 +93,13 @@ def check_report(source: CheckedSource) -> Row:
         "captions": captions_of(kept),
         "rejected_files": source.rejected,
         "duplicate_files": duplicates,
-        "look_alike_files": [[row["path"] for row in group] for group in groups],
+        "look_alike_files": [paths_of(group) for group in groups],
     }
+
+
+def paths_of(rows: list[Row]) -> list[str]:
+    """The paths of some originals."""
+    return [row["path"] for row in rows]
 
 
 def groups_of_look_alikes(source: CheckedSource, empty: set[str]) -> list[list[Row]]:

@@ -38,7 +38,8 @@ def to_records(kept: list[Row], earlier: Iterable[Row]) -> tuple[list[Row], Coun
     if earlier_ids == ids:
         groups = [row["group"] for row in kept]
     else:
-        groups = [ids[first] for first in look_alikes([row["look"] for row in kept])]
+        looks = [row["look"] for row in kept]
+        groups = [ids[first] for first in look_alikes(looks)]
     for number, (picture_id, row, group) in enumerate(zip(ids, kept, groups)):
         kept[number] = record_of(picture_id, row, group)
     return kept, earlier_sources
