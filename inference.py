@@ -80,7 +80,13 @@ MAX_LINES = 20
 MAX_NAME_SUFFIX = 60
 # What --count writes depends on these settings; they are compared when it goes on.
 ORDER_SETTINGS = (
-    *("count", "pairs_per_file", "format", "prompt", "style", "guidance", "temperature"),
+    "count",
+    "pairs_per_file",
+    "format",
+    "prompt",
+    "style",
+    "guidance",
+    "temperature",
     "best_of",
 )
 
