@@ -90,24 +90,24 @@ def new_trainer(config):
     return MultimodalTrainer(model, train, val, config)
 
 
+def short_run(data, folder, **changes):
+    """Settings of one epoch of a tiny run."""
+    settings = {
+        "style": "builtin",
+        "preset": "small",
+        "num_epochs": 1,
+        "batch_size": 8,
+        "sampler_steps": 20,
+        "device": "cpu",
+        "data": str(data),
+        "checkpoints": str(folder),
+    }
+    return TrainConfig(**{**settings, **changes})
+
+
 def trained(data, folder, break_it=lambda trainer: None, **changes):
     """One epoch of a tiny run, broken in some way -> (its row of metrics, training.log)."""
-    config = TrainConfig(
-        **{
-            **dict(
-                style="builtin",
-                preset="small",
-                num_epochs=1,
-                batch_size=8,
-                sampler_steps=20,
-                device="cpu",
-                data=str(data),
-                checkpoints=str(folder),
-            ),
-            **changes,
-        }
-    )
-    trainer = new_trainer(config)
+    trainer = new_trainer(short_run(data, folder, **changes))
     break_it(trainer)
     trainer.fit()
     return trainer.state.metrics[-1], (folder / "training.log").read_text("utf-8")
@@ -205,17 +205,7 @@ def test_a_resumed_end_of_an_epoch_calls_nothing_dead(builtin_data, tmp_path):
 
     Then no parameter has a gradient.
     """
-    config = TrainConfig(
-        style="builtin",
-        preset="small",
-        num_epochs=1,
-        batch_size=8,
-        sampler_steps=20,
-        device="cpu",
-        data=str(builtin_data),
-        checkpoints=str(tmp_path),
-    )
-    trainer = new_trainer(config)
+    trainer = new_trainer(short_run(builtin_data, tmp_path))
     trainer.train_epoch()
     for weight in trainer.model.parameters():
         weight.grad = None
