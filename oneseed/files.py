@@ -1,10 +1,18 @@
 """Files are written whole or not at all."""
 
 import contextlib
+import hashlib
 import os
 import posixpath
+import re
+import unicodedata
 from collections.abc import Generator
 from pathlib import Path
+
+# bytes of a name of somebody's own in a file's name, of which systems allow 255 in all
+MAX_NAME_BYTES = 100
+# what no file's name may hold on some system, and what leads to another folder or is hidden
+UNSAFE_IN_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]|^[.\s-]|[.\s]$')
 
 
 @contextlib.contextmanager
@@ -63,6 +71,21 @@ def nonempty_files(folder: Path) -> set[str]:
     """Names of the files in `folder` that hold something; a power cut can leave an empty one."""
     with os.scandir(folder) as entries:
         return {entry.name for entry in entries if entry.stat().st_size}
+
+
+def safe_name(text: str) -> str:
+    """A name that somebody chose, such as "Art Nouveau", as part of a file's name.
+
+    Names that are safe on every system stay as they are. In any other, what is unsafe becomes "_",
+    and a hash keeps it apart from a name that looks so by itself.
+    """
+    name = unicodedata.normalize("NFC", text)
+    encoded = name.encode("utf-8", "surrogatepass")
+    if len(encoded) <= MAX_NAME_BYTES and not UNSAFE_IN_NAMES.search(name):
+        return name
+    end = f"_{hashlib.sha256(encoded).hexdigest()[:8]}"
+    short = encoded[: MAX_NAME_BYTES - len(end)].decode("utf-8", "ignore")
+    return UNSAFE_IN_NAMES.sub("_", short) + end
 
 
 def suffix_of(name: Path | str) -> str:

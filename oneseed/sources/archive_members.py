@@ -1,16 +1,16 @@
 """What an archive of a stranger holds, member by member, before anything is trusted.
 
-A .zip, .tar, .tar.gz or .tgz is read as a stream of members. Each says its name, its length and why
-it is to be left out, if so; nothing is unpacked here. The limits on what is taken from a stranger
-stand here, too.
+A .zip or .tar, packed or not, is read as a stream of members. Each says its name, its length and
+why it is to be left out, if so; nothing is unpacked here. The limits on what is taken from a
+stranger stand here, too.
 """
 
 import contextlib
 import functools
 import io
+import itertools
+import lzma
 import os
-import posixpath
-import re
 import stat
 import struct
 import tarfile
@@ -19,11 +19,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, Literal, NamedTuple
 
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import prepare_command
-from oneseed.sources import annotations, tables
+from oneseed.files import suffix_of
+from oneseed.sources import tables
+from oneseed.sources.archive_names import OLD_ENCODING, UTF8_FLAG, decode_name, zip_name
+from oneseed.sources.formats import SAMPLE_ROWS
 
 # times its packed length that anything may unpack to; text reaches 10 …
 MAX_COMPRESSION_RATIO = 200
@@ -32,21 +35,17 @@ SMALL_MEMBER_BYTES = 2**24
 ALWAYS_UNPACKED_BYTES = 2**26
 # bytes of a tar header that tarfile reads into memory, such as a long name
 MAX_HEADER_BYTES = 2**16
-NESTED_SUFFIXES = {
-    ".zip",
-    ".tar",
-    ".gz",
-    ".tgz",
-    ".bz2",
-    ".tbz",
-    ".xz",
-    ".txz",
-    ".7z",
-    ".rar",
-    ".zst",
+# of the archives that are read
+ARCHIVE_SUFFIXES = (
+    *(".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz"),
+    *(".tar.gz", ".tar.bz2", ".tar.xz"),
+)
+# how a packed tar begins: the mode in which tarfile reads it
+PACKED_TARS: dict[bytes, Literal["r|gz", "r|bz2", "r|xz"]] = {
+    b"\x1f\x8b": "r|gz",
+    b"BZ": "r|bz2",
+    b"\xfd7": "r|xz",
 }
-# letters of a stranger's name that go into ours
-MAX_NAME_LETTERS = 60
 NOTHING_FURTHER = "nothing was read from here on"
 TOO_COMPRESSED = f"unpacks to more than {MAX_COMPRESSION_RATIO} times its length"
 
@@ -76,12 +75,25 @@ class Member(NamedTuple):
 
     name: as the archive has it. size: bytes, as declared. problem: why it is left out, or "".
     open: -> readable; None: the archive ends here, for the reason that problem says.
+    is_guessed: whether the encoding of the name is not known.
     """
 
     name: str
     size: int
     problem: str
     open: Callable[[], IO[bytes]] | None = None
+    is_guessed: bool = False
+
+
+class UnreadableArchiveError(UserError):
+    """An archive that cannot be read at all.
+
+    reason: of a rejection, where there are other sources to read.
+    """
+
+    def __init__(self, sentence: str, reason: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 class DamagedHeaderError(Exception):
@@ -97,6 +109,7 @@ DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
     OSError,
     ValueError,
@@ -106,30 +119,57 @@ DAMAGE = (
 
 
 def is_archive(path: Path) -> bool:
-    """By its name; a Parquet file by whether pictures are inside.
+    """By its name; a Parquet or Arrow file by whether pictures are inside.
 
-    UserError for a Parquet file that cannot be read, or not without pyarrow.
+    UnreadableArchiveError for such a file that cannot be read, or not without pyarrow.
     """
-    name = path.name.lower()
-    if name.endswith(".parquet"):
-        return annotations.holds_pictures(path)
-    return name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
+    if suffix_of(path) in tables.COLUMN_SUFFIXES:
+        return holds_pictures(path)
+    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def holds_pictures(path: Path) -> bool:
+    """True for a Parquet or Arrow file with the pictures' bytes inside.
+
+    UnreadableArchiveError without pyarrow, or where the file is neither.
+    """
+    try:
+        first = [row for _, row in itertools.islice(tables.column_rows(path), SAMPLE_ROWS)]
+    except UserError as error:
+        raise UnreadableArchiveError(str(error), str(error)) from error
+    if first and isinstance(first[0], str):
+        raise unreadable(path, f"is {first[0]}")
+    for row in first:
+        for value in row.values() if isinstance(row, dict) else ():
+            if any(has_bytes(image) for image in (value if isinstance(value, list) else [value])):
+                return True
+    return False
+
+
+def has_bytes(image: Any) -> bool:
+    """True where a value of a picture's column is the picture itself, or a struct with it."""
+    return isinstance(image.get("bytes") if isinstance(image, dict) else image, bytes)
+
+
+def unreadable(path: Path, reason: str) -> UnreadableArchiveError:
+    """The error of a file that is no archive, or damaged where it begins."""
+    return UnreadableArchiveError(
+        f"{path} {reason}: fetch it again, or name another, {prepare_command()}", reason
+    )
 
 
 def open_members(path: Path, stack: contextlib.ExitStack) -> Iterator[Member]:
     """Members in the archive's order, which can be opened as long as `stack` is open.
 
-    UserError where the file is no archive at all.
+    UnreadableArchiveError where the file is no archive at all.
     """
     try:
         if path.suffix.lower() == ".zip":
             return open_zip(path, stack)
         return open_tar(path, stack)
     except DAMAGE as error:
-        raise UserError(
-            f"{path} cannot be read as an archive ({error}): fetch it again, or name another, "
-            f"{prepare_command()}"
-        ) from error
+        reason = f"cannot be read as an archive ({error})"
+        raise unreadable(path, reason) from error
 
 
 def open_zip(path: Path, stack: contextlib.ExitStack) -> Iterator[Member]:
@@ -155,7 +195,11 @@ def zip_members(file: zipfile.ZipFile) -> Iterator[Member]:
                 packed_size=info.compress_size,
             )
             opener = functools.partial(file.open, info)
-            yield Member(info.filename, info.file_size, problem, opener)
+            # zipfile takes all that is not UTF-8 by its mark for cp437
+            encoding = "utf-8" if info.flag_bits & UTF8_FLAG else OLD_ENCODING
+            stored = info.orig_filename.encode(encoding)
+            name, is_guessed = zip_name(stored, info.flag_bits, info.extra)
+            yield Member(name, info.file_size, problem, opener, is_guessed)
 
 
 def zip_problem(flags: int, kind: int, *, size: int, packed_size: int) -> str:
@@ -183,11 +227,8 @@ class LocalHeader(NamedTuple):
     packed_size: int
     size: int
     name: bytes
+    extra: bytes
     start: int
-
-    def decoded_name(self) -> str:
-        """The member's name, in one of the two encodings that a zip may have."""
-        return self.name.decode("utf-8" if self.flags & 0x800 else "cp437", "replace")
 
 
 def salvaged_zip_members(file: BinaryIO) -> Iterator[Member]:
@@ -205,7 +246,8 @@ def salvaged_zip_members(file: BinaryIO) -> Iterator[Member]:
         if not header.name.endswith(b"/"):
             problem = zip_problem(header.flags, 0, size=header.size, packed_size=header.packed_size)
             opener = functools.partial(read_salvaged, file, header, length)
-            yield Member(header.decoded_name(), header.size, problem, opener)
+            name, is_guessed = zip_name(header.name, header.flags, header.extra)
+            yield Member(name, header.size, problem, opener, is_guessed)
         position = header.start + header.packed_size
 
 
@@ -237,7 +279,7 @@ def read_local_header(file: BinaryIO, position: int, length: int) -> LocalHeader
     if extra[:2] == b"\1\0" and len(extra) >= 20 and 2**32 - 1 in (size, packed_size):
         size, packed_size = struct.unpack("<4xQQ", extra[:20])
     start = position + len(head) + len(name) + len(extra)
-    return LocalHeader(flags, method, crc, packed_size, size, name, start)
+    return LocalHeader(flags, method, crc, packed_size, size, name, extra, start)
 
 
 def read_salvaged(file: BinaryIO, header: LocalHeader, length: int) -> IO[bytes]:
@@ -281,10 +323,9 @@ class CheckedHeader(tarfile.TarInfo):
 
 
 def open_tar(path: Path, stack: contextlib.ExitStack) -> Iterator[Member]:
-    """Members of a tar, packed by gzip or not; how it begins decides, not its name."""
+    """Members of a tar, packed or not; how it begins decides, not its name."""
     with open(path, "rb") as file:
-        is_packed = file.read(2) == b"\x1f\x8b"
-    mode = "r|gz" if is_packed else "r|"
+        mode = PACKED_TARS.get(file.read(2), "r|")
     return tar_members(stack.enter_context(tarfile.open(path, mode, tarinfo=CheckedHeader)))
 
 
@@ -295,9 +336,9 @@ def tar_members(file: tarfile.TarFile) -> Iterator[Member]:
             # a million headers are not kept
             file.members.clear()  # ty: ignore[missing-attribute]  # typeshed lacks it
             if not info.isdir():
-                name = info.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+                name, is_guessed = decode_name(info.name.encode("utf-8", "surrogateescape"))
                 opener = functools.partial(extracted, file, info)
-                yield Member(name, info.size, tar_problem(info), opener)
+                yield Member(name, info.size, tar_problem(info), opener, is_guessed)
     except DAMAGE as error:
         cause = "cut off" if str(error) == "cut off" else "damaged"
         yield Member("", 0, f"{cause}: {NOTHING_FURTHER}")
@@ -317,26 +358,4 @@ def tar_problem(info: tarfile.TarInfo) -> str:
         return "a link"
     if not info.isreg() or info.issparse():
         return "no plain file"
-    return ""
-
-
-def harmless(name: str) -> str:
-    """What of a stranger's name for a file goes into ours: ASCII letters, digits, - and _."""
-    stem = posixpath.splitext(posixpath.basename(name))[0]
-    return re.sub(r"[^A-Za-z0-9-]+", "_", stem)[-MAX_NAME_LETTERS:]
-
-
-def name_problem(name: str, suffix: str) -> str:
-    """Why a member of this name is left out, or ""."""
-    parts = name.replace("\\", "/").split("/")
-    if parts[0] == "" or re.match(r"[A-Za-z]:[\\/]", name):
-        return "an absolute name"
-    if ".." in parts:
-        return "a name that leads out of the archive"
-    if suffix in NESTED_SUFFIXES:
-        return "an archive within the archive"
-    if any(part.startswith((".", "__MACOSX")) for part in parts if part != "."):
-        return "hidden"
-    if suffix not in tables.PICTURE_SUFFIXES | annotations.NOTE_SUFFIXES:
-        return "neither a picture nor captions"
     return ""

@@ -11,7 +11,7 @@ from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import to_json, write_lines
 from oneseed.files import nonempty_files, whole_file
-from oneseed.media.picture import encode_png
+from oneseed.media.png import encode_png
 from oneseed.sources.resolve import Source
 from oneseed.synthetic.engravings import attributes, drawing
 from oneseed.workers import Workers, chunks

@@ -27,7 +27,7 @@ def gather(config: PrepareConfig, workers: Workers) -> Survey:
             raise UserError(
                 f"the Kaggle collection has no style {config.style}; choose --style "
                 f"{', '.join(CLASSES.values())} or all, or name a folder: "
-                f"{prepare_command(config.style)}"
+                f"{prepare_command(config.style, config.data)}"
             )
         sources = [fetch_kaggle(config)]
     else:
@@ -38,9 +38,8 @@ def gather(config: PrepareConfig, workers: Workers) -> Survey:
 
 def source_names(sources: Sequence[Source]) -> str:
     """Sources as the user knows them, for a sentence."""
-    return ", ".join(
-        str(source.folder if source.formats is None else source.name) for source in sources
-    )
+    names = [str(source.folder if source.formats is None else source.name) for source in sources]
+    return ", ".join(dict.fromkeys(names))
 
 
 def sample_originals(originals: list[Row], most: int) -> tuple[list[Row], int]:

@@ -22,17 +22,18 @@ from oneseed.console.output import progress
 from oneseed.dataset import writers
 from oneseed.dataset.jsonl import Row, recover_jsonl, write_jsonl
 from oneseed.files import write_changed, write_text
-from oneseed.sources import annotations, archive_members, hub_rows
+from oneseed.media.kinds import suffix_of_kind
+from oneseed.sources import archive_members, archive_names, hub_rows
 from oneseed.sources.archive_members import DEFAULT_LIMITS, Limits
 from oneseed.sources.hub_source import parse_hub_source, user_errors
 from oneseed.sources.rejections import Rejection, rejection
+from oneseed.sources.walking import HUB_MARKER
 
 if TYPE_CHECKING:
     import datasets
 
 # hidden: no part of the collection
 HUB_JOURNAL = ".rows.jsonl"
-HUB_MARKER = ".hub.json"
 # raise when fetch_hub() gives another folder: all is fetched again
 HUB_VERSION = 1
 # rows in memory at once, and files asked for at once
@@ -246,8 +247,8 @@ class Download:
             self.rows.append(rejection(self.source, result, file=self.source, line=line))
             return
         image, known = result
-        stem = archive_members.harmless(known["member"])
-        file_name = f"{len(self.rows):06}_{stem}{annotations.suffix_inside(image)}"
+        stem = archive_names.harmless(known["member"])
+        file_name = f"{len(self.rows):06}_{stem}{suffix_of_kind(image)}"
         self.rows.append({"file_name": file_name, **known})
         (self.folder / file_name).write_bytes(image)
         self.picture_count += 1

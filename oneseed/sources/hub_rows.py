@@ -12,8 +12,9 @@ from oneseed.config.options import STYLES
 from oneseed.console.command import UserError
 from oneseed.console.output import printable
 from oneseed.dataset.jsonl import Row
-from oneseed.sources import formats, tables
+from oneseed.sources import captions
 from oneseed.sources.archive_members import DEFAULT_LIMITS, Limits
+from oneseed.sources.columns import CAPTION_KEYS, IMAGE_KEYS
 
 
 class Columns(NamedTuple):
@@ -47,7 +48,7 @@ def find_columns(features: Mapping[str, Any], source: str) -> Columns:
     if not pictures:
         columns = ", ".join(map(printable, features))
         raise UserError(f"{source} has no column of pictures, only {columns}: name another")
-    pictures.sort(key=lambda name: name not in tables.IMAGE_KEYS)
+    pictures.sort(key=lambda name: name not in IMAGE_KEYS)
     texts = [name for name in features if is_text(features[name])]
     class_names = {
         name: tuple(feature.names)
@@ -75,10 +76,10 @@ def is_text(feature: Any) -> bool:
 
 def caption_column(texts: list[str]) -> str | None:
     """Which of the columns of text holds captions; of two without a known name none is guessed."""
-    for name in tables.CAPTION_KEYS:
+    for name in CAPTION_KEYS:
         if name in texts:
             return name
-    others = [name for name in texts if name not in ("style", *tables.IMAGE_KEYS)]
+    others = [name for name in texts if name not in ("style", *IMAGE_KEYS)]
     return others[0] if len(others) == 1 else None
 
 
@@ -105,9 +106,9 @@ def read_row(
         text = row.get(columns.caption) if columns.caption else None
         if isinstance(text, list):
             text = text[0] if text else None
-        caption = formats.one_caption({"caption": text})
+        caption = captions.one_caption({"caption": text})
         style = style_in(row, columns)
-        known = {"member": formats.require_utf8(picture.name)}
+        known = {"member": captions.require_utf8(picture.name)}
     except ValueError as error:
         return str(error)
     if caption:
@@ -122,7 +123,7 @@ def style_in(row: Row, columns: Columns) -> str:
     value = row.get(columns.style) if columns.style else None
     if isinstance(value, int):
         value = columns.style_names[value] if 0 <= value < len(columns.style_names) else ""
-    return formats.require_utf8(value) if isinstance(value, str) else ""
+    return captions.require_utf8(value) if isinstance(value, str) else ""
 
 
 def read_picture(value: Any, name: str, limits: Limits = DEFAULT_LIMITS) -> PictureFile:
@@ -130,7 +131,7 @@ def read_picture(value: Any, name: str, limits: Limits = DEFAULT_LIMITS) -> Pict
 
     ValueError says what is wrong with it: too large, not there, or a path that leads elsewhere.
     """
-    image = formats.one_image({"image": value})
+    image = captions.one_image({"image": value})
     inside = ""
     if isinstance(value, dict):
         inside = value.get("path") or ""

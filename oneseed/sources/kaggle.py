@@ -15,7 +15,7 @@ from pathlib import Path
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import prepare_command
-from oneseed.sources.resolve import Source, source_of
+from oneseed.sources.resolve import Source, source_at
 
 KAGGLE = "thedownhill/art-images-drawings-painting-sculpture-engraving"
 # how often kagglehub is asked, where the connection is cut
@@ -44,7 +44,7 @@ def fetch_kaggle(config: PrepareConfig) -> Source:
         if may_help:
             archive = from_kaggle(Path(config.data) / "raw" / "kaggle")
             # read member by member; the client itself would unpack wherever the names lead
-            return source_of(archive.resolve(), config)._replace(name=name)
+            return source_at(archive.resolve(), config)._replace(name=name)
     except SystemExit:
         cause += ", and no credentials"
     except Exception as error:

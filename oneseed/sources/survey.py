@@ -6,17 +6,33 @@ or is described badly, is listed with a reason.
 
 import os
 import posixpath
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import script_command
 from oneseed.dataset.jsonl import Row
+from oneseed.files import suffix_of
+from oneseed.media.kinds import PICTURE_SUFFIXES
 from oneseed.sources import annotations
-from oneseed.sources.rejections import Rejection, rejection
+from oneseed.sources.names import is_plain_folder
+from oneseed.sources.rejections import Rejection, passed_over, rejection, writable
 from oneseed.sources.resolve import CLASSES, Source, style_name
+from oneseed.sources.walking import walk_folder
+
+# files that may hold captions, in kinds that are not read
+UNREAD_TABLES = {
+    *(".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".xml", ".yaml", ".yml", ".pkl", ".pickle"),
+    *(".db", ".sqlite", ".sqlite3", ".h5", ".hdf5", ".npz", ".mat", ".srt", ".docx", ".rtf"),
+}
+# kinds of other files that a message lists
+MAX_KINDS = 5
+# what no caption holds; white space becomes a blank
+CONTROL = re.compile("[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,7 @@ def survey_sources(
     style: the wanted one, or "all". data: our own folder, which is passed over.
     format_name: of the sources' annotation files, or "auto".
     """
+    sources = [with_pictures(source, data) for source in sources]
     folder = Path(os.path.commonpath([source.folder for source in sources]))
     together = Survey(tuple(sources), folder, [], Counter(), [], [])
     for source in sources:
@@ -75,13 +92,21 @@ def survey_source(source: Source, style: str, data: Path, *, format_name: str) -
     Pictures without a style belong to any. Arguments as in survey_sources.
     """
     if source.file:
-        described = describe_file(source, source.file, format_name)
+        states = pictures_below(source.folder, data)
+        described = describe_file(source, source.file, format_name, states)
         states = states_of(source.folder, described.rows)
     else:
-        states = annotations.list_files(source.folder, data)
+        walked = walk_folder(source.folder, data)
+        paths = [path for path in walked.files if path not in source.elsewhere]
+        states = annotations.list_files(source.folder, paths)
         described = annotations.describe(
             states, source.folder.joinpath, format_name, base=source.folder.as_posix()
         )
+        if source.formats is not None:
+            # by our own metadata.jsonl; what it was made of was judged then
+            described.lost.clear()
+        described.lost.extend(walked.lost)
+        described.lost.extend(unread_files([path for path in paths if path not in states]))
     rows = described.rows
     found = Survey((source,), source.folder, [], Counter(), described.lost, described.formats)
     pictures = {path for path, state in states.items() if state}
@@ -89,13 +114,12 @@ def survey_source(source: Source, style: str, data: Path, *, format_name: str) -
         # what has been looked at gives its memory back
         row = rows.pop(path, {})
         state = states.pop(path, None)
-        own_style = style_of(path, row, style)
-        writable = path.encode("utf-8", "backslashreplace").decode()
+        own_style = style_of(path, row, style, inside=source.inside)
         if style != "all" and own_style not in (None, style_name(style)):
             found.other_styles[own_style] += 1
-        elif path != writable:
+        elif path != writable(path):
             # Linux allows bytes that are no UTF-8; no report could name the file
-            found.lost.append(rejection(writable, "a name that is no UTF-8", file=writable))
+            found.lost.append(rejection(path, "a name that is no UTF-8", file=path))
         elif state is None:
             found.lost.append(
                 rejection(path, "image not found", file=row["file"], line=row["line"])
@@ -107,24 +131,68 @@ def survey_source(source: Source, style: str, data: Path, *, format_name: str) -
                 "mtime": state.mtime,
                 # one string in memory serves the rows of a style
                 "style": sys.intern(own_style or style),
-                "caption": " ".join(row.get("caption", "").split()),
+                "caption": " ".join(CONTROL.sub("", row.get("caption", "")).split()),
             }
             found.originals.append(original)
     return found
 
 
-def describe_file(source: Source, file: Path, format_name: str) -> annotations.Described:
-    """What the annotation file says that alone is the source. UserError where that is nothing."""
+def with_pictures(source: Source, data: Path) -> Source:
+    """The source itself; of an annotation file beside a folder of pictures from their parent on.
+
+    annotations/captions.jsonl tells of images/1.png.
+    """
+    is_beside = source.file and is_plain_folder(source.folder.name)
+    if is_beside and not pictures_below(source.folder, data):
+        return source._replace(folder=source.folder.parent)
+    return source
+
+
+def pictures_below(folder: Path, data: Path) -> dict[str, annotations.FileState | None]:
+    """{path: state} of the pictures below a folder that are such by their names."""
+    files = walk_folder(folder, data).files
+    named = [path for path in files if suffix_of(path) in PICTURE_SUFFIXES]
+    return annotations.list_files(folder, named)
+
+
+def unread_files(paths: Sequence[str]) -> Iterator[Rejection]:
+    """Names files that are neither pictures nor captions: tables of a kind that is not read each,
+    all others as one.
+    """
+    tables = [path for path in paths if suffix_of(path) in UNREAD_TABLES]
+    for path in tables:
+        yield passed_over(path, f"captions are not read from {suffix_of(path)}; save it as .csv")
+    others = [path for path in paths if suffix_of(path) not in UNREAD_TABLES]
+    if others:
+        kinds = Counter(suffix_of(path) or "without a suffix" for path in others)
+        named = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(MAX_KINDS))
+        yield passed_over(others[0], f"neither pictures nor captions: {named}")
+
+
+def describe_file(
+    source: Source, file: Path, format_name: str, pictures: Iterable[str]
+) -> annotations.Described:
+    """What the annotation file says that alone is the source. UserError where that is nothing.
+
+    pictures: paths of those that lie below the source's folder.
+    """
+    name = file.relative_to(source.folder).as_posix()
     described = annotations.describe(
-        [file.name], source.folder.joinpath, format_name, base=source.folder.as_posix()
+        [*pictures, name],
+        source.folder.joinpath,
+        format_name,
+        base=source.folder.as_posix(),
+        only=name,
     )
     if described.formats:
         return described
+    reason = f" ({described.lost[0]['reason']})" if described.lost else ""
     example = "llava" if format_name == "auto" else format_name
     and_not = "" if format_name == "auto" else f", and not {format_name}"
     raise UserError(
-        f"{file} is of no known format{and_not}: compare it with an example, "
-        f"python dataset_preparation.py --template {example}, or name another --source"
+        f"{file} is of no known format{and_not}{reason}: compare it with an example, "
+        f"{script_command('dataset_preparation.py', f'--template {example}')}, or name another "
+        "--source"
     )
 
 
@@ -135,16 +203,17 @@ def states_of(folder: Path, paths: Iterable[str]) -> dict[str, annotations.FileS
     }
 
 
-def style_of(path: str, row: Row, wanted: str) -> str | None:
+def style_of(path: str, row: Row, wanted: str, *, inside: str) -> str | None:
     """A picture's style: as its row says, else the innermost class folder that it lies in.
 
-    Class folders count only where a known class or "all" is wanted. None: it belongs to any style.
+    Class folders count only where a known class or "all" is wanted. inside: see Source. None: it
+    belongs to any style.
     """
     if "style" in row:
         return style_name(row["style"])
     if wanted not in (*CLASSES.values(), "all"):
         return None
-    folders = row.get("member", path).split("/")[:-1]
+    folders = [*inside.split("/"), *row.get("member", path).split("/")[:-1]]
     for folder in reversed(folders):
         name = style_name(folder)
         if name in CLASSES.values():

@@ -1,167 +1,144 @@
 """Annotation files, row by row: (line, row), or (line, why there is none)."""
 
-import csv
-import io
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from oneseed.console.command import UserError
-from oneseed.dataset.commands import prepare_command
+from oneseed.dataset.commands import prepare_command, script_command
 from oneseed.dataset.containers import pyarrow_parquet
-from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
+from oneseed.sources.columns import KNOWN_KEYS, known_key, with_known_keys
+from oneseed.sources.delimited import delimited_rows, text_rows
+from oneseed.sources.json_tables import NumberedRow, json_rows
+from oneseed.text_files import as_utf8
 
-# a line, which counts from 1, and the row that a stranger wrote there; a text in place of the row
-# is the reason why it cannot be read
-NumberedRow = tuple[int, Row | str]
-
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
-TABLE_SUFFIXES = {".jsonl", ".json", ".csv", ".tsv", ".parquet"}
-# keys of the picture and of the caption; the first of them that says something counts
-IMAGE_KEYS = ("file_name", "filename", "image", "image_path", "filepath", "file_path", "img")
-CAPTION_KEYS = ("caption", "text", "title")
-# of a Parquet file no other column is read
-PARQUET_COLUMNS = {
-    *IMAGE_KEYS,
-    *CAPTION_KEYS,
-    "style",
-    "images",
-    "messages",
-    "conversations",
-    "instruction",
-    "output",
-}
-# rows of a Parquet file in memory at once
+# columns, row by row in batches; data sets that were saved to a disk are Arrow
+COLUMN_SUFFIXES = {".parquet", ".arrow", ".feather"}
+JSON_SUFFIXES = {".jsonl", ".json", ".ndjson", ".jsonlines"}
+CELL_SUFFIXES = {".csv", ".tsv", ".tab", ".psv"}
+TABLE_SUFFIXES = JSON_SUFFIXES | CELL_SUFFIXES | COLUMN_SUFFIXES
+# rows of a Parquet or Arrow file in memory at once
 PARQUET_BATCH = 16
+# how an Arrow file with an index begins
+ARROW_INDEX_MARK = b"ARROW1"
 # bytes of an annotation file that is no Parquet
 MAX_TABLE_BYTES = 2**30
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# what stands between the objects of a JSON list
-SEPARATORS = re.compile(r"[\s,]*")
-# the apostrophe that keeps a spreadsheet from computing a cell; writers.clip_text puts it there
-FORMULA_GUARD = re.compile(r"^'(?='*[=+\-@\t\r])")
 
 
 def read_table(name: str, path: Path) -> Iterator[NumberedRow]:
-    """Rows of the annotation file at `path`; the suffix of `name` decides how it is read.
+    """Rows of the annotation file at `path`, under known keys; the suffix of `name` decides.
 
-    UserError where it cannot be read at all; of a Parquet file it comes with the first row.
+    UserError where it cannot be read at all; of a file of columns it comes with the first row.
     """
     suffix = suffix_of(name)
-    if suffix == ".parquet":
-        return parquet_rows(path)
+    if suffix in COLUMN_SUFFIXES:
+        rows = column_rows(path)
+    elif suffix in JSON_SUFFIXES:
+        rows = json_rows(read_text_bytes(path))
+    elif suffix in CELL_SUFFIXES:
+        rows = delimited_rows(read_text_bytes(path))
+    else:
+        rows = text_rows(read_text_bytes(path))
+    return ((line, with_known_keys(row) if isinstance(row, dict) else row) for line, row in rows)
+
+
+def read_text_bytes(path: Path) -> bytes:
+    """A table's text as UTF-8, where lines with other bytes stay as they are.
+
+    UserError where the file cannot be read, is too long, or is UTF-16 that is damaged.
+    """
     try:
         if path.stat().st_size > MAX_TABLE_BYTES:
             raise UserError(
                 f"{path} is longer than {MAX_TABLE_BYTES:,} bytes; split it and name the parts: "
-                "python dataset_preparation.py --source A,B"
+                f"{script_command('dataset_preparation.py', '--source A,B')}"
             )
-        data = path.read_bytes()
+        return as_utf8(path.read_bytes())
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({error.strerror}); name another: {prepare_command()}"
         ) from error
-    return csv_rows(data) if suffix in (".csv", ".tsv") else json_rows(data)
+    except ValueError as error:
+        raise UserError(
+            f"{path} {error}; save it as UTF-8 and run the same command again"
+        ) from error
 
 
-def text_of(data: bytes) -> str:
-    """UTF-8 as text. Other bytes become lone surrogates, so that only their own row is refused."""
-    return data.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "surrogateescape")
-
-
-def json_rows(data: bytes) -> Iterator[NumberedRow]:
-    """Rows of a JSON list, or of JSON Lines."""
-    if data.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"["):
-        return json_list_rows(text_of(data))
-    return json_lines_rows(data)
-
-
-def json_lines_rows(data: bytes) -> Iterator[NumberedRow]:
-    """One object a line; blank lines are passed over."""
-    # splits at \n alone, and never holds the text as a whole
-    for line, content in enumerate(io.BytesIO(data), 1):
-        if content.strip():
-            try:
-                row = json.loads(text_of(content))
-            except (ValueError, RecursionError):
-                yield line, "no JSON"
-            else:
-                yield line, row if isinstance(row, dict) else "no JSON object"
-
-
-def json_list_rows(text: str) -> Iterator[NumberedRow]:
-    """A list of objects, read one by one, so that what stands before a damage is kept."""
-    decoder = json.JSONDecoder()
-    position = text.index("[") + 1
-    line = 1 + text.count("\n", 0, position)
-    while True:
-        between = SEPARATORS.match(text, position)
-        assert between, "the pattern matches nothing at all, too"
-        start = between.end()
-        line += text.count("\n", position, start)
-        if text[start : start + 1] == "]":
-            return
-        try:
-            row, position = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            yield line, "no JSON, or cut off: nothing was read from here on"
-            return
-        yield line, row if isinstance(row, dict) else "no JSON object"
-        line += text.count("\n", start, position)
-
-
-def csv_rows(data: bytes) -> Iterator[NumberedRow]:
-    """Rows of a table whose first line names the columns."""
-    text = text_of(data)
-    delimiter = delimiter_of(text.partition("\n")[0])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    csv.field_size_limit(MAX_TABLE_BYTES)
-    columns = None
-    line = 1
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error:
-            yield line, "no CSV"
-            return
-        if cells is None:
-            return
-        if columns is None:
-            columns = [cell.strip() for cell in cells]
-        elif len(cells) > len(columns):
-            yield line, f"more columns than the {len(columns)} of the header"
-        elif cells:
-            values = [FORMULA_GUARD.sub("", cell) for cell in cells]
-            yield line, dict(zip(columns, values))
-        line = reader.line_num + 1
-
-
-def delimiter_of(header: str) -> str:
-    """A tab where the header holds one, else a comma, or the semicolon where there is no comma."""
-    if "\t" in header:
-        return "\t"
-    if ";" in header and "," not in header:
-        return ";"
-    return ","
-
-
-def parquet_rows(path: Path) -> Iterator[NumberedRow]:
-    """Rows of a Parquet file, in batches. UserError without pyarrow."""
-    parquet = pyarrow_parquet()
+def column_rows(path: Path) -> Iterator[NumberedRow]:
+    """Rows of a Parquet or Arrow file, in batches. UserError without pyarrow."""
+    pyarrow_parquet()
     import pyarrow
 
+    is_parquet = path.suffix.lower() == ".parquet"
     line = 0
     try:
-        with parquet.ParquetFile(path) as file:
-            columns = [name for name in file.schema_arrow.names if name in PARQUET_COLUMNS]
-            for batch in file.iter_batches(batch_size=PARQUET_BATCH, columns=columns):
-                for row in batch.to_pylist():
-                    line += 1
-                    yield line, row
+        for batch in parquet_batches(path) if is_parquet else arrow_batches(path):
+            labels = names_of_labels(batch.schema)
+            for row in batch.to_pylist():
+                line += 1
+                yield line, {name: named(value, labels.get(name)) for name, value in row.items()}
     except (pyarrow.ArrowException, OSError, ValueError) as error:
+        kind = "Parquet" if is_parquet else "Arrow"
         yield (
             line + 1,
-            f"no Parquet, or damaged ({type(error).__name__}): nothing was read from here on",
+            f"no {kind}, or damaged ({type(error).__name__}): nothing was read from here on",
         )
+
+
+def names_of_labels(schema: Any) -> dict[str, list[str]]:
+    """{column: what its numbers mean}, as the library `datasets` notes it in pyarrow's schema."""
+    try:
+        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        return {
+            name: feature["names"]
+            for name, feature in features.items()
+            if feature.get("_type") == "ClassLabel"
+        }
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # no such note, or another form of it
+        return {}
+
+
+def named(value: Any, names: list[str] | None) -> Any:
+    """A value of a column; the name that it stands for where it is the number of a label."""
+    if names and isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    return value
+
+
+def columns_to_read(schema: Any) -> list[str]:
+    """Names of the columns that are known, or text, of pyarrow's schema."""
+    import pyarrow
+
+    text = (pyarrow.string(), pyarrow.large_string())
+    return [
+        field.name for field in schema if known_key(field.name) in KNOWN_KEYS or field.type in text
+    ]
+
+
+def parquet_batches(path: Path) -> Iterator[Any]:
+    """The columns that count of a Parquet file, as pyarrow's batches of a few rows."""
+    with pyarrow_parquet().ParquetFile(path) as file:
+        columns = columns_to_read(file.schema_arrow)
+        yield from file.iter_batches(batch_size=PARQUET_BATCH, columns=columns)
+
+
+def arrow_batches(path: Path) -> Iterator[Any]:
+    """The same of an Arrow file, in either of its two forms: a stream, or one with an index."""
+    import pyarrow
+
+    with pyarrow.memory_map(str(path)) as file:
+        has_index = file.read(len(ARROW_INDEX_MARK)) == ARROW_INDEX_MARK
+        file.seek(0)
+        if has_index:
+            reader = pyarrow.ipc.open_file(file)
+            batches = map(reader.get_batch, range(reader.num_record_batches))
+        else:
+            batches = reader = pyarrow.ipc.open_stream(file)
+        columns = columns_to_read(reader.schema)
+        for batch in batches:
+            chosen = batch.select(columns)
+            for start in range(0, chosen.num_rows, PARQUET_BATCH):
+                yield chosen.slice(start, PARQUET_BATCH)

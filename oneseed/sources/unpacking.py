@@ -3,8 +3,8 @@
 Nothing is unpacked by its name. A picture is copied to <number>_<name made harmless> in one flat
 folder, annotation files are read (annotations.py), and metadata.jsonl says which member each
 picture was and what is known of it. Links, devices, archives within the archive, names that lead
-elsewhere and members beyond the limits are left out, each with a reason. A Parquet file with
-pictures inside counts as an archive. A folder that is complete has its final name; what an
+elsewhere and members beyond the limits are left out, each with a reason. A Parquet or Arrow file
+with pictures inside counts as an archive. A folder that is complete has its final name; what an
 interruption leaves behind is thrown away by the next run.
 """
 
@@ -12,7 +12,7 @@ import contextlib
 import json
 import posixpath
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from oneseed.console.output import progress
 from oneseed.dataset import writers
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of, write_text
+from oneseed.media.kinds import PICTURE_SUFFIXES, kind_of
 from oneseed.sources import annotations
 from oneseed.sources.archive_members import (
     DAMAGE,
@@ -28,17 +29,19 @@ from oneseed.sources.archive_members import (
     TOO_COMPRESSED,
     Limits,
     Member,
-    harmless,
-    name_problem,
     open_members,
 )
-from oneseed.sources.rejections import Rejection, rejection
-from oneseed.sources.tables import PICTURE_SUFFIXES
+from oneseed.sources.archive_names import harmless, name_problem
+from oneseed.sources.rejections import Rejection, passed_over, rejection
+from oneseed.sources.tables import COLUMN_SUFFIXES
+from oneseed.sources.walking import UNPACKING_MARKER, is_clutter
 
-# hidden: no part of the collection
-UNPACKING_MARKER = ".unpacked.json"
 # raise when unpack() gives another folder: all is unpacked again
-UNPACKING_VERSION = 1
+UNPACKING_VERSION = 2
+# what a data set that was saved to a disk holds beside its .arrow files: nothing for us
+SAVED_STATE = ("state.json", "dataset_info.json", "dataset_dict.json")
+# of a member that costs no picture
+NEITHER = "neither a picture nor captions"
 # bytes that are copied at once
 BLOCK_BYTES = 2**16
 
@@ -51,18 +54,26 @@ class Unpacked:
     lost: list[Rejection]
     # what annotation files were read: see annotations.Described
     formats: list[Row]
-    # rows for metadata.jsonl: file_name, member, and caption and style where they are known
+    # rows for metadata.jsonl: file_name, member, and caption and style where they are known;
+    # none where an earlier run has written them
     rows: list[Row]
 
 
 def unpack(
-    archive: Path, target: Path, format_name: str = "auto", *, limits: Limits = DEFAULT_LIMITS
-) -> tuple[list[Rejection], list[Row]]:
-    """Archive or Parquet file -> (lost, formats), as in Unpacked.
+    archive: Path,
+    target: Path,
+    format_name: str = "auto",
+    *,
+    beside: Mapping[str, Path] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Unpacked:
+    """What an archive, or a Parquet or Arrow file, holds.
 
     `target` becomes the folder of its pictures, with metadata.jsonl. An archive that has not
-    changed since is not unpacked again. format_name: of its annotation files, or "auto".
+    changed since is not unpacked again. format_name: of its annotation files, or "auto". beside:
+    {name: file} of further ones that lie beside the archive.
     """
+    beside = beside or {}
     state = annotations.state_of(archive)
     stamp = {
         "version": UNPACKING_VERSION,
@@ -70,16 +81,19 @@ def unpack(
         "bytes": state.length,
         "mtime": state.mtime,
         "format": format_name,
+        "beside": {name: list(annotations.state_of(path)) for name, path in beside.items()},
     }
     with contextlib.suppress(OSError, ValueError):
         known = json.loads((target / UNPACKING_MARKER).read_text("utf-8"))
         if known["stamp"] == stamp:
-            return known["lost"], known["seen"]
+            return Unpacked(known["lost"], known["seen"], [])
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     notes = partial / ".notes"
     notes.mkdir(parents=True)
-    found = unpack_into(archive, partial, notes, format_name=format_name, limits=limits)
+    found = unpack_into(
+        archive, partial, notes, format_name=format_name, beside=beside, limits=limits
+    )
     shutil.rmtree(notes)
     write_text(partial / "metadata.jsonl", writers.json_lines(found.rows))
     marker = {"stamp": stamp, "lost": found.lost, "seen": found.formats}
@@ -87,7 +101,7 @@ def unpack(
     if target.exists():
         shutil.rmtree(target)
     partial.rename(target)
-    return found.lost, found.formats
+    return found
 
 
 def unpack_into(
@@ -95,15 +109,17 @@ def unpack_into(
     folder: Path,
     notes: Path,
     *,
-    format_name: str = "auto",
-    limits: Limits = DEFAULT_LIMITS,
+    format_name: str,
+    beside: Mapping[str, Path],
+    limits: Limits,
 ) -> Unpacked:
     """Copies pictures into `folder` and annotation files into `notes`; both are there and empty."""
     unpacking = Unpacking(archive, folder, notes, limits=limits)
-    if archive.suffix.lower() == ".parquet":
+    if suffix_of(archive) in COLUMN_SUFFIXES:
         unpacking.tables[archive.name] = archive
     else:
         unpacking.copy_members()
+    unpacking.tables = {**beside, **unpacking.tables}
     return unpacking.describe(format_name)
 
 
@@ -125,6 +141,8 @@ class Unpacking:
         self.tables: dict[str, Path] = {}
         # names of members that were left out
         self.refused: set[str] = set()
+        # names of pictures that may be wrong, for nobody states their encoding
+        self.guessed: list[str] = []
         self.lost: list[Rejection] = []
 
     def copy_members(self) -> None:
@@ -136,6 +154,8 @@ class Unpacking:
                     end = f"more than {self.limits.members:,} members: {NOTHING_FURTHER}"
                 elif member.open is None:
                     end = member.problem
+                elif is_clutter(member.name.replace("\\", "/")):
+                    end = self.pass_over(member)
                 else:
                     end = self.copy(number, member)
                 if end:
@@ -146,21 +166,38 @@ class Unpacking:
         """Copies a member, or says why not -> why nothing can be read after it, or ""."""
         name = posixpath.normpath(member.name.replace("\\", "/"))
         suffix = suffix_of(name)
-        is_picture = suffix in PICTURE_SUFFIXES
-        exceeds_total = self.total_bytes + member.size > self.max_bytes
+        is_note = suffix in annotations.NOTE_SUFFIXES
         problem = self.problem_of(member, name)
         if not problem:
-            path = self.picture_path(name) if is_picture else self.notes / f"{number}{suffix}"
-            problem = copy_member(member, path)
-            if not problem and is_picture:
-                self.pictures[name] = path.name
-            elif not problem:
+            path = self.notes / f"{number}{suffix}" if is_note else self.picture_path(name)
+            problem = copy_member(member, path, is_known=is_note or suffix in PICTURE_SUFFIXES)
+            if not problem and is_note:
                 self.tables[name] = path
+            elif not problem:
+                self.pictures[name] = path.name
         if problem:
             self.refused.add(name)
-            self.lost.append(rejection(member.name, problem, file=self.archive.name))
+            self.lost.append(self.loss_of(member.name, problem, is_note=is_note))
+        elif member.is_guessed and not is_note:
+            self.guessed.append(name)
+        return self.end_after(member, is_read=not problem)
+
+    def loss_of(self, name: str, problem: str, *, is_note: bool) -> Rejection:
+        """The report's row for a member that was left out."""
+        lost = rejection(name, problem, file=self.archive.name)
+        if is_note or problem == NEITHER:
+            return {**passed_over(self.archive.name, problem), "path": name}
+        return lost
+
+    def pass_over(self, member: Member) -> str:
+        """Leaves out what no user put there, without a word -> as copy."""
+        return self.end_after(member, is_read=False)
+
+    def end_after(self, member: Member, *, is_read: bool) -> str:
+        """Counts a member's bytes -> why nothing can be read after it, or ""."""
+        exceeds_total = self.total_bytes + member.size > self.max_bytes
         # to pass over a member of a tar is to read it
-        if not (self.is_zip and problem):
+        if is_read or not self.is_zip:
             self.total_bytes += member.size
         if exceeds_total and not self.is_zip:
             return f"{TOO_COMPRESSED}: {NOTHING_FURTHER}"
@@ -172,7 +209,7 @@ class Unpacking:
         problem = name_problem(member.name, suffix) or member.problem
         if problem:
             return problem
-        max_bytes = self.max_bytes if suffix == ".parquet" else self.limits.member_bytes
+        max_bytes = self.max_bytes if suffix in COLUMN_SUFFIXES else self.limits.member_bytes
         if member.size > max_bytes:
             return f"larger than {max_bytes:,} bytes"
         if self.total_bytes + member.size > self.max_bytes:
@@ -183,7 +220,8 @@ class Unpacking:
 
     def picture_path(self, name: str) -> Path:
         """Where the next picture goes; `name` is what the archive calls it."""
-        return self.folder / f"{len(self.pictures):06}_{harmless(name)}{suffix_of(name)}"
+        suffix = suffix_of(name) if suffix_of(name) in PICTURE_SUFFIXES else ""
+        return self.folder / f"{len(self.pictures):06}_{harmless(name)}{suffix}"
 
     def keep(self, name: str, image: bytes) -> None:
         """Writes a picture that lies inside a Parquet file. ValueError where it is too large."""
@@ -198,9 +236,10 @@ class Unpacking:
 
     def describe(self, format_name: str) -> Unpacked:
         """Reads the annotation files, and gives everything that was found."""
-        names = [*self.pictures, *self.tables]
+        useless = saved_state(self.tables)
+        notes = {name: path for name, path in self.tables.items() if name not in useless}
         described = annotations.describe(
-            names, self.tables.__getitem__, format_name, keep=self.keep
+            [*self.pictures, *notes], notes.__getitem__, format_name, keep=self.keep
         )
         missing = described.rows.keys() - self.pictures.keys() - self.refused
         not_found = [
@@ -213,20 +252,40 @@ class Unpacking:
             known = described.rows.get(name, {})
             said = {key: known[key] for key in ("caption", "style") if known.get(key)}
             rows.append({"file_name": file_name, "member": name, **said})
+        if self.guessed:
+            reason = (
+                f"the encoding of {len(self.guessed):,} names is not known, so that captions may "
+                "not find their pictures; unpack it where it was made, and name the folder"
+            )
+            self.lost.append(passed_over(self.archive.name, reason))
         return Unpacked([*self.lost, *described.lost, *not_found], described.formats, rows)
+
+
+def saved_state(names: Iterable[str]) -> set[str]:
+    """Of names of files, those that only say how a data set was saved to a disk."""
+    names = set(names)
+    if not any(suffix_of(name) == ".arrow" for name in names):
+        return set()
+    return {name for name in names if posixpath.basename(name) in SAVED_STATE}
 
 
 class UnreadableError(Exception):
     """A member's content cannot be read, for the reason that the text says."""
 
 
-def copy_member(member: Member, path: Path) -> str:
-    """Writes a member to `path` -> "", or the reason why nothing is there."""
+def copy_member(member: Member, path: Path, *, is_known: bool) -> str:
+    """Writes a member to `path` -> "", or the reason why nothing is there.
+
+    is_known: whether its name tells what it is; otherwise it is kept where it begins as a picture.
+    """
     written = 0
     problem = ""
     with open(path, "wb") as target:
         try:
             for block in blocks_of(member):
+                is_known = is_known or bool(kind_of(block))
+                if not is_known:
+                    break
                 written += len(block)
                 if written > member.size:
                     problem = "longer than it declares"
@@ -235,6 +294,8 @@ def copy_member(member: Member, path: Path) -> str:
         except UnreadableError as error:
             # an error of writing, such as a full disk, ends the run
             problem = str(error)
+    if not problem and not is_known:
+        problem = NEITHER
     if not problem and written < member.size:
         problem = "cut off"
     if problem:

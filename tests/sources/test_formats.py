@@ -21,6 +21,7 @@ from oneseed.dataset import writers
 from oneseed.dataset.collection import Collection
 from oneseed.media.picture import prepare_picture
 from oneseed.sources import annotations, formats, rejections, unpacking
+from oneseed.sources.archive_members import DEFAULT_LIMITS
 from tests.preparation.test_dataset_preparation import SIZE, picture, run_main
 
 FORMATS = CAPTION_FORMATS
@@ -35,7 +36,6 @@ HOSTILE = [
     "''",
     "a\u2028b\u2029c",
     "\x1b[31mred\x1b[0m\x07",
-    "a\x00b",
     "\u202eright to left\u202c\u2066x\u2069\u200b",
     "two\nlines\r\nthree\r",
     'quotes " and, commas; and \\ {"a": 1}',
@@ -131,7 +131,7 @@ def test_common_variants_are_read(pictures, name, text, path):
     assert not lost
 
 
-def test_a_mixture_is_recognised_with_less_confidence_and_other_tables_are_left_alone(pictures):
+def test_a_mixture_is_recognised_with_less_confidence_and_other_tables_are_named(pictures):
     llava = json.loads(EXAMPLES["llava"][1])
     (pictures / "x.json").write_text(
         json.dumps(llava * 3 + [{"image": "2.png", "caption": "A ship"}])
@@ -142,9 +142,12 @@ def test_a_mixture_is_recognised_with_less_confidence_and_other_tables_are_left_
     rows, lost, seen = described(pictures)
     assert seen == [{"file": "x.json", "format": "llava", "confidence": 0.75, "rows": 3}]
     assert captions(rows) == {"1.png": "A castle"}
-    assert [(row["line"], row["reason"]) for row in lost] == [
-        (1, "conversations is no list of turns")
-    ]
+    assert {row["file"]: (row["line"], row["reason"]) for row in lost} == {
+        "x.json": (1, "conversations is no list of turns"),
+        "package.json": (0, "no known form of captions: it holds name, version"),
+        "notes.csv": (0, "no known form of captions: it holds a, b"),
+        "index.jsonl": (0, "no known form of captions: it holds image, bytes"),
+    }
 
 
 def test_a_forced_format_wins_over_the_guess(pictures):
@@ -288,7 +291,7 @@ def test_a_list_that_is_cut_off_keeps_what_stands_before_the_cut(pictures):
             <= end
         ]
         assert captions(rows) == {row["image"]: row["caption"] for row in whole}
-        assert bool(lost) == bool(rows and "\n]" not in text[:end])
+        assert bool(lost) == ("\n]" not in text[:end])
 
 
 # In preparation
@@ -431,7 +434,9 @@ def test_hostile_captions_come_back_letter_by_letter(tmp_path, format_name):
 
     partial = tmp_path / "partial"
     (partial / "notes").mkdir(parents=True)
-    found = unpacking.unpack_into(out, partial, partial / "notes")
+    found = unpacking.unpack_into(
+        out, partial, partial / "notes", format_name="auto", beside={}, limits=DEFAULT_LIMITS
+    )
     assert not found.lost
 
     def blank(text):

@@ -195,7 +195,7 @@ def test_columns_are_found_by_name_and_kind(capsys):
 
     assert columns(mask=image, image=image, title=text, caption=text) == ("image", "caption", None)
     assert columns(plate=image, prompt=text, year=number) == ("plate", "prompt", None)
-    assert columns(plate=image, prompt=text, url=text) == ("plate", None, None), (
+    assert columns(plate=image, motto=text, url=text) == ("plate", None, None), (
         "of two columns of text none is guessed"
     )
     assert columns(image=image, file_name=text, caption=datasets.List(text), style=text) == (

@@ -1,0 +1,133 @@
+"""Captions for prepared pictures from a table that lies anywhere.
+
+    found = read_caption_table(Path("captions.csv"), rows)
+    found.captions                      # {id of a row: caption}
+
+A line belongs to the picture whose original path ends like the name on the line, or the other way
+round, as in names.PictureFinder. Where several pictures fit, none gets the caption.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from oneseed.console.command import UserError
+from oneseed.dataset.jsonl import Row
+from oneseed.files import suffix_of
+from oneseed.sources.annotations import choose_format
+from oneseed.sources.formats import READERS, SAMPLE_ROWS
+from oneseed.sources.names import PictureFinder, name_spellings
+from oneseed.sources.tables import TABLE_SUFFIXES, NumberedRow, read_table
+
+# names that a message lists
+MAX_NAMED = 3
+
+
+class CaptionTable(NamedTuple):
+    """What a table says of the pictures of a collection."""
+
+    # {id of a row: its caption}
+    captions: dict[str, str]
+    # names that no picture here has
+    unknown: list[str]
+    # lines that say nothing, each with its reason
+    unread: list[str]
+
+    def lines(self) -> list[str]:
+        """What was not used, for the screen; nothing where all was."""
+        losses = {
+            "that name no picture here": self.unknown,
+            "that could not be used": self.unread,
+        }
+        return [
+            f"lines {reason}: {len(names):,}, such as {', '.join(names[:MAX_NAMED])}"
+            for reason, names in losses.items()
+            if names
+        ]
+
+
+def read_caption_table(path: Path, rows: Sequence[Row]) -> CaptionTable:
+    """The captions that the file has for these rows of a collection's metadata.
+
+    The first caption of a picture counts. UserError where the file is no such table, or has none
+    for any of them.
+    """
+    format_name, numbered_rows = open_table(path)
+    pictures = PreparedPictures(rows)
+    found = CaptionTable({}, [], [])
+    for line, row in numbered_rows:
+        try:
+            name, caption = named_caption(row, format_name)
+            row_id = pictures.id_of(name)
+        except ValueError as error:
+            found.unread.append(f"line {line} ({error})")
+            continue
+        if row_id is None:
+            found.unknown.append(name)
+        else:
+            found.captions.setdefault(row_id, caption)
+    if not found.captions:
+        reasons = "; ".join(found.lines()) or "it has no lines"
+        example = next((row["original"] for row in rows if row.get("original")), "1.png")
+        raise UserError(
+            f"{path} has no caption for any of the {len(rows):,} pictures ({reasons}); a line "
+            f"names a picture as it was prepared, such as {example}, and says what it shows"
+        )
+    return found
+
+
+def open_table(path: Path) -> tuple[str, Iterator[NumberedRow]]:
+    """The format of the file, one of READERS, and its rows.
+
+    UserError where it is missing, or no table of pictures and captions.
+    """
+    if suffix_of(path) not in TABLE_SUFFIXES or not path.is_file():
+        trouble = "is no table" if path.exists() else "is missing"
+        raise UserError(
+            f"--captions {path} {trouble}; name a file of captions, "
+            f"{' '.join(sorted(TABLE_SUFFIXES))}"
+        )
+    rows = iter(read_table(path.name, path))
+    first = list(itertools.islice(rows, SAMPLE_ROWS))
+    format_name, _ = choose_format(path.name, first, "auto")
+    if format_name is None:
+        raise UserError(
+            f"--captions {path} is no table of captions; a line names a picture (file_name) and "
+            "says what it shows (caption)"
+        )
+    return format_name, itertools.chain(first, rows)
+
+
+def named_caption(row: Row | str, format_name: str) -> tuple[str, str]:
+    """A line of the table -> the name that it gives to a picture, and its caption.
+
+    ValueError says why there is none.
+    """
+    if isinstance(row, str):
+        raise ValueError(row)
+    image, captions = READERS[format_name](row)
+    caption = next(iter(captions), "")
+    if isinstance(image, bytes):
+        raise ValueError("it holds a picture instead of its name")
+    if not caption.strip():
+        raise ValueError("its caption is empty")
+    return image, caption
+
+
+class PreparedPictures:
+    """The prepared pictures, to be found by the names that a table gives them."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        """rows: of the metadata; a picture has the name of its original and that of its copy."""
+        self.originals = {row["original"]: row["id"] for row in rows if row.get("original")}
+        self.copies = {row["filename"]: row["id"] for row in rows}
+        self.names = [(PictureFinder(ids), ids) for ids in (self.originals, self.copies)]
+
+    def id_of(self, name: str) -> str | None:
+        """The id of the picture that is called so, None for none. ValueError where several fit."""
+        for names, ids in self.names:
+            for spelling in name_spellings(name):
+                if found := names.find(spelling, ""):
+                    return ids[found.path]
+        return None

@@ -1,0 +1,116 @@
+"""What values of other people's rows say: the one picture, and its captions letter by letter."""
+
+import ast
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from oneseed.dataset.jsonl import Row
+from oneseed.sources.columns import (
+    CAPTION_KEYS,
+    IMAGE_KEYS,
+    IMAGE_ONLY_KEYS,
+    STRICT_CAPTION_KEYS,
+)
+
+# keys of a picture that is an object, the first filled one counts: bytes, then its path or address
+PICTURE_PARTS = ("bytes", "path", "url", "file_name", "image", "filename", "source")
+# letters of a text that may be a list, as a spreadsheet keeps one in a cell
+MAX_LIST_LETTERS = 2**16
+
+
+def require_utf8(text: str) -> str:
+    """The text itself. ValueError where bytes were no UTF-8, or letters are lost."""
+    if re.search("[\ud800-\udfff]", text):
+        raise ValueError("text that is no UTF-8")
+    if "\ufffd" in text:
+        raise ValueError("text with letters that were lost (U+FFFD)")
+    return text
+
+
+def one_image(row: Row, keys: Sequence[str] = IMAGE_KEYS) -> str | bytes:
+    """The picture that the first filled one of `keys` names: its path or address, or its bytes.
+
+    ValueError where there is none, more than one, or one that lies elsewhere on the web.
+    """
+    key = next((key for key in keys if row.get(key)), "")
+    image = row.get(key)
+    if isinstance(image, int) and key not in IMAGE_ONLY_KEYS:
+        # 17 is the picture 17.png
+        image = str(image)
+    if isinstance(image, list):
+        different = [one for number, one in enumerate(image) if one not in image[:number]]
+        if len(different) > 1:
+            raise ValueError(f"{len(different)} images, one is wanted")
+        image = next(iter(different), None)
+    if isinstance(image, dict):
+        image = next((image[key] for key in PICTURE_PARTS if image.get(key)), None)
+    if not image:
+        raise ValueError("no image is named")
+    if isinstance(image, bytes):
+        return image
+    if not isinstance(image, str):
+        raise ValueError("the image is no path")
+    if re.match(r"https?://", image, re.IGNORECASE):
+        raise ValueError("the image is a web address")
+    if re.match(r"data:", image, re.IGNORECASE) or len(image) > 2**12:
+        raise ValueError("the image is written into the row; save it as a file")
+    return require_utf8(image)
+
+
+def one_caption(row: Row, keys: Sequence[str] = CAPTION_KEYS) -> str:
+    """The first caption of a row, "" where it has none. ValueError as of all_captions."""
+    return next(iter(all_captions(row, keys)), "")
+
+
+def all_captions(row: Row, keys: Sequence[str] = CAPTION_KEYS) -> list[str]:
+    """The texts under the first of `keys` that says something; several where that is a list.
+
+    ValueError where what stands there is no text.
+    """
+    problem = False
+    for key in keys:
+        value = row.get(key)
+        if value in (None, "", [], {}):
+            continue
+        texts = texts_in(value)
+        if any(text.strip() for text in texts):
+            return [require_utf8(text) for text in texts if text.strip()]
+        is_blank = isinstance(value, str | list) and not any(not_text(value))
+        problem = problem or (key in STRICT_CAPTION_KEYS and not is_blank)
+    if problem:
+        raise ValueError("the caption is no text")
+    return []
+
+
+def not_text(value: Any) -> list[bool]:
+    """For a text or each value of a list, whether it is neither text nor missing."""
+    values = value if isinstance(value, list) else [value]
+    return [not isinstance(one, str) and one is not None for one in values]
+
+
+def texts_in(value: Any) -> list[str]:
+    """The texts of a caption's value: itself, those of a list, those of an object or of several."""
+    if isinstance(value, str):
+        return list_in_cell(value) or [value]
+    if isinstance(value, dict):
+        return all_captions(value)
+    if isinstance(value, list):
+        return [text for one in value if isinstance(one, str | dict) for text in texts_in(one)]
+    return []
+
+
+def list_in_cell(text: str) -> list[str]:
+    """The texts of a list that a table keeps as text: '["a castle", "a keep"]'; none of others."""
+    looks_so = re.fullmatch(r"\s*\[\s*[\"'].*[\"']\s*\]\s*", text, re.DOTALL)
+    if not looks_so or len(text) > MAX_LIST_LETTERS:
+        return []
+    for read in (json.loads, ast.literal_eval):
+        try:
+            values = read(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(values, list) and all(isinstance(value, str) for value in values):
+            return values
+    return []

@@ -1,0 +1,47 @@
+"""What files of captions say of pictures."""
+
+from dataclasses import dataclass, field
+
+from oneseed.dataset.jsonl import Row
+from oneseed.sources.rejections import Rejection
+
+
+@dataclass(frozen=True)
+class Described:
+    """What annotation files say."""
+
+    # {path of a picture, which may be missing: row with caption, file, line and perhaps style}
+    rows: dict[str, Row] = field(default_factory=dict)
+    # rows and files that say nothing of use
+    lost: list[Rejection] = field(default_factory=list)
+    # a row for each annotation file that was read: file, format, confidence (0 to 1), rows, and
+    # further_captions, where pictures have more than the one that is used
+    formats: list[Row] = field(default_factory=list)
+
+    def add(self, other: "Described") -> None:
+        """Takes over what another file says; the first caption of a picture stays."""
+        further = 0
+        for path, row in other.rows.items():
+            earlier = self.rows.get(path)
+            if earlier is None or not earlier["caption"]:
+                self.rows[path] = {**(earlier or {}), **row}
+            else:
+                further += bool(row["caption"]) and row["caption"] != earlier["caption"]
+        self.lost.extend(other.lost)
+        self.formats.extend(other.formats)
+        if further:
+            last = self.formats[-1]
+            last["further_captions"] = last.get("further_captions", 0) + further
+
+
+def format_row(
+    file: str, format_name: str, *, confidence: float, rows: int, further_captions: int = 0
+) -> Row:
+    """A row of Described.formats."""
+    found = {
+        "file": file,
+        "format": format_name,
+        "confidence": round(confidence, 2),
+        "rows": rows,
+    }
+    return found | {"further_captions": further_captions} if further_captions else found

@@ -1,0 +1,215 @@
+"""One table of captions, row by row: which picture each row means, and what it says of it."""
+
+import contextlib
+import posixpath
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from oneseed.dataset.jsonl import Row
+from oneseed.media.kinds import suffix_of_kind
+from oneseed.sources.captions import one_image, require_utf8
+from oneseed.sources.columns import renamed
+from oneseed.sources.described import Described, format_row
+from oneseed.sources.formats import READERS, RowSays
+from oneseed.sources.json_tables import NumberedRow
+from oneseed.sources.names import Found, PictureFinder, name_key, name_spellings
+from oneseed.sources.rejections import Rejection, passed_over, rejection
+
+OUTSIDE = "the image lies outside of the folder"
+# letters of a value that may be the name of a picture
+MAX_NAME_LETTERS = 2**12
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableReader:
+    """Reads one annotation file of a known format. keep, base: as in annotations.describe."""
+
+    name: str
+    format_name: str
+    # 0 to 1
+    confidence: float
+    # {column: the key that it means}, of columns whose names do not say it
+    guesses: dict[str, str]
+    finder: PictureFinder
+    keep: Callable[[str, bytes], None] | None
+    base: str
+
+    def read(self, numbered_rows: Iterable[NumberedRow]) -> Described:
+        """What the rows say; the first caption of a picture counts."""
+        table = Table()
+        count = 0
+        for line, row in numbered_rows:
+            try:
+                self.read_row(line, row, table)
+            except ValueError as error:
+                table.lost.append(rejection(self.name, str(error), file=self.name, line=line))
+            else:
+                count += 1
+        found_format = format_row(
+            self.name,
+            self.format_name,
+            confidence=self.confidence,
+            rows=count,
+            further_captions=table.further_captions,
+        )
+        return Described(table.rows, table.lost, [found_format])
+
+    def read_row(self, line: int, row: Row | str, table: "Table") -> None:
+        """Puts what a row says into the table. ValueError says why there is nothing."""
+        if isinstance(row, str):
+            raise ValueError(row)
+        row = renamed(row, self.guesses)
+        image, captions = self.what_it_says(line, row, table)
+        if isinstance(image, bytes):
+            found = Found(self.keep_embedded(line, image), is_exact=True)
+        else:
+            found = find_picture(image, self.finder, self.name, self.base)
+        known: Row = {"caption": next(iter(captions), "")}
+        style = row.get("style")
+        if isinstance(style, str) and style.strip():
+            known["style"] = require_utf8(style)
+        member = row.get("member")
+        if isinstance(member, str):
+            known["member"] = member
+        known |= {"file": self.name, "line": line}
+        name = "" if isinstance(image, bytes) else name_key(name_spellings(image)[-1])
+        table.add(found, name, known)
+        table.further_captions += max(len(captions) - 1, 0)
+
+    def what_it_says(self, line: int, row: Row, table: "Table") -> RowSays:
+        """A row's picture and captions; a bad caption costs no picture that the row itself holds.
+
+        ValueError says what is wrong.
+        """
+        try:
+            return READERS[self.format_name](row)
+        except ValueError as error:
+            image = image_inside(row)
+            if not image:
+                raise
+            table.lost.append(passed_over(self.name, str(error), line=line))
+            return image, []
+
+    def keep_embedded(self, line: int, image: bytes) -> str:
+        """Stores a picture that lies inside the file -> the name that it gets."""
+        if self.keep is None:
+            raise ValueError("holds the picture itself; name the file as --source")
+        path = f"{self.name}/{line:06}{suffix_of_kind(image)}"
+        self.keep(path, image)
+        return path
+
+
+def image_inside(row: Row) -> bytes:
+    """The bytes of the picture that the row holds, none where it holds no single one."""
+    with contextlib.suppress(ValueError):
+        image = one_image(row)
+        return image if isinstance(image, bytes) else b""
+    return b""
+
+
+@dataclass
+class Table:
+    """What the rows of one table have said so far."""
+
+    # {path of a picture: row}
+    rows: dict[str, Row] = field(default_factory=dict)
+    lost: list[Rejection] = field(default_factory=list)
+    # captions beyond the first of a picture
+    further_captions: int = 0
+    # {picture that was found by the end of its path: the name that the table gives it}
+    found_by_end: dict[str, str] = field(default_factory=dict)
+
+    def add(self, found: Found, name: str, known: Row) -> None:
+        """Adds a row. ValueError where the picture is another's that the table names, too."""
+        path = found.path
+        earlier_name = self.found_by_end.get(path)
+        if found.is_exact and earlier_name is not None:
+            # the name that fits in full wins
+            self.refuse(path)
+        elif not found.is_exact and path in self.rows and earlier_name != name:
+            if earlier_name is not None:
+                self.refuse(path)
+            raise ValueError(f"{name[:80]} fits only {path}, and so does another name")
+        if not found.is_exact:
+            self.found_by_end[path] = name
+        earlier = self.rows.get(path)
+        if earlier is None:
+            self.rows[path] = known
+        elif not earlier["caption"]:
+            self.rows[path] = {**earlier, **known}
+        else:
+            self.further_captions += known["caption"] not in ("", earlier["caption"])
+
+    def refuse(self, path: str) -> None:
+        """Takes back what was said of a picture under a name that only ends alike."""
+        row = self.rows.pop(path)
+        name = self.found_by_end.pop(path)
+        reason = f"{name[:80]} fits only {path}, and so does another name"
+        self.lost.append(rejection(row["file"], reason, file=row["file"], line=row["line"]))
+
+
+def find_picture(image: str, finder: PictureFinder, table: str, base: str) -> Found:
+    """The picture that the annotation file `table` calls `image`, or where it should lie.
+
+    base: the root's absolute path, or "". ValueError where the name leads out of the root, or fits
+    several pictures.
+    """
+    folder = posixpath.dirname(table)
+    names = name_spellings(image)
+    problem = None
+    for name in names:
+        try:
+            inside = path_below(folder, name, base)
+        except ValueError as error:
+            problem = problem or error
+            if is_absolute(name) and (found := finder.find_by_end(name, folder)):
+                return found
+            continue
+        if is_absolute(name):
+            found = finder.find(inside, "")
+        else:
+            found = finder.find(name.replace("\\", "/"), folder)
+        if found:
+            return found
+    if problem:
+        raise problem
+    return Found(path_below(folder, names[0], base), is_exact=True)
+
+
+def finds_picture(value: Any, *, finder: PictureFinder, name: str, base: str) -> bool:
+    """True for a text or number by which the file `name` means a picture that is here."""
+    if isinstance(value, int):
+        value = str(value)
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_NAME_LETTERS:
+        return False
+    try:
+        return find_picture(value, finder, name, base).path in finder.exact
+    except ValueError:
+        return False
+
+
+def is_absolute(name: str) -> bool:
+    """True for a path that begins at a root or drive and holds no way up."""
+    name = name.replace("\\", "/")
+    begins_at_root = name.startswith("/") or re.match(r"[A-Za-z]:/", name)
+    return bool(begins_at_root) and ".." not in name.split("/")
+
+
+def path_below(folder: str, image: str, base: str) -> str:
+    """The path below the root of a picture that an annotation file in `folder` names.
+
+    base: the root's absolute path, or "". ValueError where the path leads out of the root.
+    """
+    image = image.replace("\\", "/")
+    root = base.rstrip("/") + "/"
+    if base and image.startswith(root):
+        image = image.removeprefix(root)
+    else:
+        image = posixpath.join(folder, image)
+    path = posixpath.normpath(image)
+    leads_out = path.startswith(("/", "../")) or path == ".." or re.match(r"[A-Za-z]:", path)
+    if leads_out or "\0" in path:
+        raise ValueError(OUTSIDE)
+    return path

@@ -1,0 +1,145 @@
+"""Conversations in other trainers' forms: the one picture, and the first answer as its caption."""
+
+import pytest
+
+from tests.sources.made import captions_of, describe_made, further_captions, reasons_of
+
+ASKED = {"from": "human", "value": "<image>What is this?"}
+ANSWERED = {"from": "gpt", "value": "a castle"}
+PART = {"type": "text", "text": "What is this?"}
+ANSWER = {"role": "assistant", "content": "a castle"}
+ANSWER_PARTS = {"role": "assistant", "content": [{"type": "text", "text": "a castle"}]}
+ROWS = {
+    "LLaVA": {"id": "0", "image": "1.png", "conversations": [ASKED, ANSWERED]},
+    "ShareGPT with a list of images": {"images": ["1.png"], "conversations": [ASKED, ANSWERED]},
+    "messages and images": {
+        "images": ["1.png"],
+        "messages": [{"role": "user", "content": "<image>What?"}, ANSWER],
+    },
+    "a system message first": {
+        "images": ["1.png"],
+        "messages": [
+            {"role": "system", "content": "You describe."},
+            {"role": "user", "content": "<image>What?"},
+            ANSWER,
+        ],
+    },
+    "image_url as an object": {
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": "1.png"}}, PART],
+            },
+            ANSWER_PARTS,
+        ]
+    },
+    "image_url as text": {
+        "messages": [
+            {"role": "user", "content": [{"type": "input_image", "image_url": "1.png"}]},
+            ANSWER_PARTS,
+        ]
+    },
+    "an address of a file": {
+        "messages": [
+            {"role": "user", "content": [{"type": "image", "image": "file://1.png"}, PART]},
+            ANSWER,
+        ]
+    },
+    "parts without a type": {
+        "messages": [
+            {"role": "user", "content": [{"image": "1.png"}, {"text": "What?"}]},
+            {"role": "assistant", "content": [{"text": "a castle"}]},
+        ]
+    },
+    "a tag in the text": {
+        "id": "0",
+        "conversations": [
+            {"from": "user", "value": "Picture 1: <img>1.png</img>\nWhat?"},
+            {"from": "assistant", "value": "a castle"},
+        ],
+    },
+    "prompt and completion": {
+        "images": ["1.png"],
+        "prompt": [{"role": "user", "content": [{"type": "image"}, PART]}],
+        "completion": [ANSWER_PARTS],
+    },
+    "prompt and chosen": {
+        "image": "1.png",
+        "prompt": [{"role": "user", "content": "What?"}],
+        "chosen": [ANSWER],
+        "rejected": [{"role": "assistant", "content": "a dog"}],
+    },
+    "instruction and output": {"image_path": "1.png", "instruction": "What?", "output": "a castle"},
+    "instruction with images": {
+        "images": ["1.png"],
+        "instruction": "<image>What?",
+        "input": "",
+        "output": "a castle",
+    },
+    "query and response": {"images": ["1.png"], "query": "What?", "response": "a castle"},
+    "question and answer": {"image": "1.png", "question": "What?", "answer": "a castle"},
+    "pairs of user and assistant": {
+        "images": ["1.png"],
+        "texts": [{"user": "What?", "assistant": "a castle"}],
+    },
+}
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json"])
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_the_answer_becomes_the_caption_of_the_one_picture(tmp_path, row, name):
+    described = describe_made(tmp_path, {name: [row] if name == "x.json" else row})
+    assert captions_of(described) == {"1.png": "a castle"}
+    assert not described.lost
+    assert not further_captions(described)
+
+
+def test_later_answers_are_counted_and_not_used(tmp_path):
+    row = ROWS["LLaVA"] | {"conversations": [ASKED, ANSWERED, ASKED, ANSWERED | {"value": "old"}]}
+    described = describe_made(tmp_path, {"x.json": [row]})
+    assert captions_of(described) == {"1.png": "a castle"}
+    assert further_captions(described) == 1
+
+
+def test_a_file_may_mix_the_forms(tmp_path):
+    rows = [ROWS["LLaVA"], ROWS["messages and images"] | {"images": ["2.png"]}]
+    described = describe_made(tmp_path, {"x.json": rows})
+    assert captions_of(described) == {"1.png": "a castle", "2.png": "a castle"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"images": ["1.png", "2.png"], "conversations": [ASKED, ANSWERED]},
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image_url", "image_url": {"url": "1.png"}},
+                        {"type": "image_url", "image_url": {"url": "2.png"}},
+                    ],
+                },
+                ANSWER,
+            ]
+        },
+    ],
+)
+def test_a_row_of_several_pictures_is_refused_and_named(tmp_path, row):
+    described = describe_made(tmp_path, {"x.jsonl": row})
+    assert not captions_of(described)
+    assert reasons_of(described) == {"x.jsonl": "2 images, one is wanted"}
+
+
+def test_one_picture_named_twice_is_one(tmp_path):
+    row = ROWS["messages and images"] | {"images": ["1.png", "1.png"]}
+    assert captions_of(describe_made(tmp_path, {"x.jsonl": row})) == {"1.png": "a castle"}
+
+
+def test_pictures_are_found_from_their_own_folder_on(tmp_path):
+    """chat.json lies beside images/ and names pictures from images/ on: none had its caption."""
+    rows = [{"image": f"a{n}/{n}.png", "conversations": [ASKED, ANSWERED]} for n in range(3)]
+    pictures = [f"images/a{n}/{n}.png" for n in range(3)]
+    described = describe_made(tmp_path, {"chat.json": rows}, pictures)
+    assert captions_of(described) == dict.fromkeys(pictures, "a castle")
+    assert not described.lost
