@@ -1,79 +1,138 @@
 """--find: which pictures, captions, seeds or training pictures fit a prompt or a picture best."""
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from PIL import Image
 
 from oneseed.config.inference import InferenceConfig
 from oneseed.console.command import UserError
-from oneseed.console.output import progress
+from oneseed.console.output import printable, progress
+from oneseed.dataset.commands import draw_command
 from oneseed.generation import index
-from oneseed.generation.cards import open_picture
-from oneseed.generation.generator import MultimodalGenerator, check_prompt
+from oneseed.generation.generator import MultimodalGenerator
+from oneseed.generation.pictures import open_picture, square_inside
 from oneseed.generation.reading import PICTURES_AT_ONCE
 from oneseed.generation.rendering import save_sheet
+from oneseed.media.decoding import UnusablePictureError
+from oneseed.model.caption_source import SOURCE_WORDS
+from oneseed.sources.annotations import list_files
+from oneseed.sources.caption_texts import read_caption_texts
+from oneseed.sources.rejections import Rejection, describe_rejection, lines_of, rejection
+from oneseed.sources.walking import walk_folder
 from oneseed.workers import chunks
 
 # Lines that are printed, and pictures on the sheet.
 FOUND = 10
-# Of the pictures in a folder.
-FOLDER_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+# What a message about a folder ends with.
+OTHER_FOLDER = "name a folder of pictures, such as data/processed/builtin/resized"
 
 
 def find(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     """--find: prints what fits best, and writes the pictures found as one sheet."""
     assert config.find is not None, "nothing is looked for"
-    picture = open_picture(config.image) if config.image else None
     if config.find == "training":
-        assert picture is not None, "--find training needs a picture"
-        show_training(generator, config, picture)
+        show_training(generator, config, open_picture(config.image or ""))
     elif config.find == "seeds":
-        show_seeds(generator, config, picture)
-    elif picture:
-        show_captions(generator, Path(config.find), picture)
+        show_seeds(generator, config, open_picture(config.image) if config.image else None)
+    elif config.image:
+        show_captions(generator, config)
     else:
         show_pictures(generator, config)
 
 
-def show_captions(generator: MultimodalGenerator, path: Path, picture: Image.Image) -> None:
-    """Prints the captions of a .jsonl file that fit the picture best."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-        captions = sorted({json.loads(line)["caption"] for line in lines if line.strip()})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} is no file of captions, one JSON object a line ({type(error).__name__}); "
-            "try data/captions/builtin_val.jsonl"
-        ) from error
-    cosines = generator.similarity([picture], captions)[0]  # (M,)
+def show_captions(generator: MultimodalGenerator, config: InferenceConfig) -> None:
+    """Prints the captions of a file or folder that fit --image best."""
+    picture = open_picture(config.image or "")
+    found = read_caption_texts(Path(config.find or ""), Path(config.data))
+    cosines = generator.similarity([picture], found.texts)[0]  # (M,)
     for i in cosines.argsort(descending=True, stable=True)[:FOUND].tolist():
-        print(f"{cosines[i]:6.3f}  {captions[i]}")
+        print(f"{cosines[i]:6.3f}  {printable(found.texts[i])}")
+    print_lost(found.lost)
 
 
 def show_pictures(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     """Prints and shows the pictures of a folder that fit the prompt best."""
-    prompt = config.prompt or ""
+    prompt = generator.read_prompt(config.prompt or "").text
     folder = Path(config.find or "")
-    check_prompt(prompt)
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in FOLDER_SUFFIXES)
-    if not paths:
+    listed = list_pictures(folder, Path(config.data))
+    if not listed.paths:
+        raise UserError(f"{folder} holds no pictures; {OTHER_FOLDER}")
+    ranked = rank_pictures(generator, folder, listed.paths, prompt)
+    if not ranked.paths:
         raise UserError(
-            f"{folder} holds no pictures; name a folder such as data/processed/builtin/resized"
+            f"none of the {len(listed.paths):,} pictures in {folder} can be read "
+            f"(such as {describe_rejection(ranked.lost[0])}); {OTHER_FOLDER}"
         )
-    parts = []
-    for batch in progress(chunks(paths, PICTURES_AT_ONCE), label="looking", unit="batch"):
-        pictures = [open_picture(path) for path in batch]
-        parts.append(generator.similarity(pictures, [prompt])[:, 0])
-    cosines = torch.cat(parts)  # (N,)
-    best = cosines.argsort(descending=True, stable=True)[:FOUND].tolist()
-    for i in best:
-        print(f"{cosines[i]:6.3f}  {paths[i].as_posix()}")
+    best = ranked.cosines.argsort(descending=True, stable=True)[:FOUND].tolist()
+    paths = [folder / ranked.paths[i] for i in best]
+    scores = [f"{ranked.cosines[i]:.3f}" for i in best]
+    for path, score in zip(paths, scores):
+        print(f"{score:>6}  {printable(path.as_posix())}")
+    print_lost(listed.lost + ranked.lost)
     sheet = Path(config.out) / "found.png"
-    pairs = [(open_picture(paths[i]), paths[i].name) for i in best]
-    save_sheet(sheet, pairs, [f"{cosines[i]:.3f}" for i in best])
+    save_sheet(sheet, [(open_picture(path), printable(path.name)) for path in paths], scores)
     print(f"the best as one picture: {sheet.as_posix()}")
+
+
+class Listed(NamedTuple):
+    """paths: of pictures, from the folder on. lost: what could not be listed, with reasons."""
+
+    paths: list[str]
+    lost: list[Rejection]
+
+
+def list_pictures(folder: Path, data: Path) -> Listed:
+    """The pictures that preparing would find in a folder, in the order of their paths.
+
+    data: our own folder, which is passed over. UserError where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder, so it cannot be searched; {OTHER_FOLDER}")
+    walked = walk_folder(folder, data.resolve())
+    states = list_files(folder, walked.files)
+    return Listed(sorted(path for path, state in states.items() if state), walked.lost)
+
+
+class Ranked(NamedTuple):
+    """Pictures that could be read, and how well each fits; lost: the others, with reasons."""
+
+    paths: list[str]
+    # (N,)
+    cosines: torch.Tensor
+    lost: list[Rejection]
+
+
+def rank_pictures(
+    generator: MultimodalGenerator, folder: Path, paths: Sequence[str], prompt: str
+) -> Ranked:
+    """How well each of the pictures below the folder fits the prompt."""
+    size = generator.model.config.image_size
+    used: list[str] = []
+    lost: list[Rejection] = []
+    parts = [torch.empty(0)]
+    for batch in progress(chunks(paths, PICTURES_AT_ONCE), label="looking", unit="batch"):
+        squares = []
+        for path in batch:
+            try:
+                squares.append(square_inside(folder / path, size))
+            except UnusablePictureError as error:
+                lost.append(rejection(path, str(error), file=path))
+            else:
+                used.append(path)
+        if squares:
+            parts.append(generator.similarity(squares, [prompt])[:, 0])
+    return Ranked(used, torch.cat(parts), lost)
+
+
+def print_lost(lost: Sequence[Rejection]) -> None:
+    """Names what was passed over."""
+    if lost:
+        print(f"not searched: {len(lost):,}")
+    for line in lines_of(lost, "like these"):
+        print(f"  {line}")
 
 
 def show_training(
@@ -107,8 +166,9 @@ def show_seeds(
         print(f"{row['score']:6.3f}  seed {row['seed']:<10}  {row['caption']}")
     seeds = [row["seed"] for row in found]
     sheet = Path(config.out) / "found.png"
-    save_sheet(sheet, generator.generate_batch(seeds), seeds)
+    note = SOURCE_WORDS[generator.caption_source].sheet
+    save_sheet(sheet, generator.generate_batch(seeds), seeds, note=note)
     print(
         f"the best as one picture: {sheet.as_posix()}; "
-        f"a pair: python inference.py --seeds {seeds[0]}"
+        f"a pair: {draw_command(generator.checkpoint, f'--seeds {seeds[0]}')}"
     )

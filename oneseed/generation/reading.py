@@ -1,5 +1,6 @@
-"""What a model sees in pictures and captions, and how well they match."""
+"""What a model sees in pictures, captions and prompts, and how well they match."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 
+from oneseed.console.command import UserError
+from oneseed.dataset.commands import caption_command
+from oneseed.dataset.segmentation import missing_words
+from oneseed.generation.prompts import PromptReader, ReadPrompt, check_prompt
+from oneseed.media.modes import to_rgb
+from oneseed.model.caption_source import NONE, source_of
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixels import to_pil, to_tensor
 from oneseed.workers import chunks
@@ -20,8 +27,21 @@ PICTURES_AT_ONCE = 32
 CAPTIONS_AT_ONCE = 128
 
 
+def require_words(model: MultimodalModel) -> None:
+    """UserError where the model was trained on pictures alone, so that words do not reach it."""
+    if source_of(model.meta) == NONE:
+        raise UserError(
+            "this model was trained on pictures alone and knows no words, so it takes no prompts, "
+            "writes no captions and compares none; seeds, styles and pictures work; for words give "
+            f"the pictures captions, {caption_command(model.meta.get('style', 'engraving'))}, and "
+            "train anew"
+        )
+
+
 class PictureReader:
     """A model that reads pictures: their latents, captions, and how well captions match them.
+
+    It reads prompts too, as its captions would say them.
 
     Pictures that come in may be of any mode and size.
     Features are what the contrastive loss compares: float32 (N, D) on the CPU, rows of length 1.
@@ -35,7 +55,7 @@ class PictureReader:
         """PIL images -> uint8 (N, S, S, 3), on white squares of the model's size."""
         size = (self.model.config.image_size, self.model.config.image_size)
         squares = [
-            ImageOps.pad(image.convert("RGB"), size, Image.Resampling.LANCZOS, color="white")
+            ImageOps.pad(to_rgb(image), size, Image.Resampling.LANCZOS, color="white")
             for image in images
         ]
         return np.stack([np.asarray(square) for square in squares])
@@ -64,6 +84,27 @@ class PictureReader:
             captions += self.model.decode_text(z)
         return captions
 
+    # ---- prompts
+
+    @functools.cached_property
+    def prompt_reader(self) -> PromptReader:
+        """How prompts are read, by what the training captions had."""
+        return PromptReader.of_model(self.model)
+
+    def read_prompt(self, prompt: str, style: str | None = None) -> ReadPrompt:
+        """A prompt as typed -> what is encoded, and sentences on what training captions lack.
+
+        All that takes a prompt reads it so. style: that is asked for with it. UserError for a
+        prompt that says nothing or too much, or where the model knows no words.
+        """
+        require_words(self.model)
+        check_prompt(prompt)
+        return self.prompt_reader.read(prompt, style)
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """The words of a prompt that no training caption had, in alphabetical order."""
+        return sorted(missing_words(prompt, self.prompt_reader.words))
+
     # ---- do picture and caption match?
 
     @torch.no_grad()
@@ -79,7 +120,8 @@ class PictureReader:
 
     @torch.no_grad()
     def caption_features(self, captions: Sequence[str]) -> torch.Tensor:
-        """M captions -> their features (M, D)."""
+        """M captions -> their features (M, D). UserError where the model knows no words."""
+        require_words(self.model)
         features = [self.model.features_of(part) for part in chunks(captions, CAPTIONS_AT_ONCE)]
         return F.normalize(torch.cat(features), dim=1).cpu()
 

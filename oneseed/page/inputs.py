@@ -13,7 +13,8 @@ from typing import Any
 from PIL import Image
 
 from oneseed.console.command import UserError
-from oneseed.generation.cards import CARD_FORMATS, open_picture
+from oneseed.generation.pictures import picture_inside
+from oneseed.media.decoding import UnusablePictureError
 from oneseed.seeds import LAST_SEED
 
 # pixels of a picture that somebody brings; 160 MB once decoded
@@ -116,21 +117,8 @@ def uploaded_image(value: Any, uploads: str | Path) -> Image.Image:
     sentence = "Bring a picture first: drop it into the frame, paste it, or choose a file."
     path = uploaded(value, uploads, sentence)
     try:
-        with Image.open(path, formats=CARD_FORMATS) as image:
-            pixels = image.width * image.height
-    except Exception:
-        # Pillow's readers raise nearly anything on damaged bytes
+        return picture_inside(Path(path), most_pixels=PAGE_MAX_PIXELS)
+    except UnusablePictureError as error:
         raise UserError(
-            "This file cannot be read as a picture; bring "
-            f"{', '.join(CARD_FORMATS[:-1])} or {CARD_FORMATS[-1]}."
+            f"This file cannot be read as a picture: {error}; bring another, such as a PNG or JPEG."
         ) from None
-    if pixels > PAGE_MAX_PIXELS:
-        raise UserError(
-            f"This picture has {pixels / 1e6:.0f} million pixels, at most "
-            f"{PAGE_MAX_PIXELS / 1e6:.0f} million are read; make it smaller."
-        )
-    try:
-        return open_picture(path)
-    except UserError:
-        # its sentence names a file of the server
-        raise UserError("This picture is damaged and cannot be read to its end.") from None

@@ -16,7 +16,7 @@ from oneseed.config.inference import InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.generation import index
-from oneseed.generation.cards import open_picture
+from oneseed.generation.pictures import open_picture
 from oneseed.generation.requests import Pair, pairs_of_seeds, source_facts
 from oneseed.page.events import messages
 from oneseed.page.generate_handlers import PAGE_MAX_SHEET
@@ -60,7 +60,7 @@ class PictureHandlers:
         """Encode a picture and decode it again: what the model sees in it.
 
         Parameters:
-            picture: a JPEG, PNG or WEBP file
+            picture: a file of a picture, such as PNG, JPEG, TIFF or AVIF
         Returns:
             the model's own drawing as PNG, and its caption
         """
@@ -78,7 +78,7 @@ class PictureHandlers:
         """Draw pairs around a picture.
 
         Parameters:
-            picture: a JPEG, PNG or WEBP file
+            picture: a file of a picture, such as PNG, JPEG, TIFF or AVIF
             strength: 0 for the model's drawing of it, up to 1, where nothing of it is left
             seed: the first seed, whole number from 0 to 4294967295
             count: how many, 1 to 24
@@ -106,7 +106,7 @@ class PictureHandlers:
         """Draw a picture's scene in another style.
 
         Parameters:
-            picture: a JPEG, PNG or WEBP file
+            picture: a file of a picture, such as PNG, JPEG, TIFF or AVIF
             style: one of the model's styles; "" for each of them
             strength: 0 changes nothing, 1 goes all the way
         Returns:
@@ -133,7 +133,7 @@ class PictureHandlers:
         training pictures that look most like it.
 
         Parameters:
-            picture: a JPEG, PNG or WEBP file
+            picture: a file of a picture, such as PNG, JPEG, TIFF or AVIF
         Returns:
             four seeds as PNG, each with "seed N" and its match, a line break and its caption; then
             four training pictures with their ids, how far they are from it, and their captions

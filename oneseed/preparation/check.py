@@ -22,8 +22,8 @@ from oneseed.preparation.check_text import check_text
 from oneseed.preparation.duplicates import look_alikes, merge_twins
 from oneseed.preparation.examine import examination_header, examine_picture
 from oneseed.preparation.journal import EXAMINED_PER_TASK, Examination
-from oneseed.preparation.report import count_found
-from oneseed.sources.gather import gather, sample_originals, source_names
+from oneseed.preparation.report import count_found, names_of
+from oneseed.sources.gather import gather, sample_originals
 from oneseed.sources.survey import Survey
 from oneseed.workers import Workers, chunks
 
@@ -83,7 +83,7 @@ def check_source(config: PrepareConfig, workers: Workers) -> None:
         print(line)
     print(f"  files: {collection.check}, {page}")
     if not source.kept:
-        raise UserError(cause(report, survey.folder, source_names(survey.sources)), code=1)
+        raise UserError(cause(report, survey, config), code=1)
     print(f"next: look at {page}; then the same command without --check prepares them")
 
 
@@ -105,7 +105,8 @@ def examine_survey(
     earlier = prepared_before(collection)
     about = {
         "style": config.style,
-        "source": ", ".join(source.name for source in survey.sources),
+        "source": ", ".join(names_of(survey)),
+        "preset": config.preset,
         "size": config.image_size,
         "smallest": config.smallest,
         "found": count_found(survey),

@@ -1,13 +1,20 @@
-"""Why a checked source holds nothing usable, most likely, and what to do."""
+"""Why a source holds nothing usable, most likely, and what to do."""
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from oneseed.config.preparation import PrepareConfig
+from oneseed.dataset.commands import data_flag, flag, prepare_command, script_command, size_flags
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
-from oneseed.preparation.report import join_counts, picture_suffixes
+from oneseed.media.kinds import OTHER_KINDS
+from oneseed.preparation.report import count_found, count_reasons, join_counts, picture_suffixes
+from oneseed.sources.gather import source_names
+from oneseed.sources.rejections import lost_captions, lost_pictures
+from oneseed.sources.survey import Survey
+from oneseed.sources.tables import TABLE_SUFFIXES
+from oneseed.sources.walking import walk_folder
 
 
 class Remedy(NamedTuple):
@@ -40,8 +47,41 @@ REMEDIES = {
         "you may not read them",
         "change the rights (chmod -R u+rX) and run the same command again",
     ),
+    "HEIC needs": Remedy(
+        "the library that reads HEIC is missing",
+        "install it, pip install pillow-heif, and run the same command again, or convert them to "
+        "JPEG or PNG",
+    ),
+    **{
+        f"{kind} is not read": Remedy("their kind is not read", "convert them to PNG or JPEG")
+        for kind in OTHER_KINDS
+    },
     "encrypted": Remedy("the archive wants a password", "unpack it yourself and name the folder"),
     "neither a picture": Remedy("the archive holds other files", "name one with pictures"),
+    "an archive within": Remedy(
+        "the archive holds further archives", "unpack it and name the folder of those"
+    ),
+    "cannot be read as an archive": Remedy("a download was cut off", "fetch it again"),
+    "a link to a folder": Remedy("links lead round in a circle", "name the folder of the pictures"),
+    "a link that leads": Remedy(
+        "what the links led to was moved", "name the folder where the pictures are now"
+    ),
+}
+# by the suffixes of files that are neither pictures nor archives that are read
+REMEDY_OF_SUFFIXES = {
+    (*(".7z", ".rar", ".zst", ".gz", ".bz2", ".xz", ".lz", ".iso"),): "unpack them first",
+    (*(".part", ".crdownload", ".download", ".aria2", ".incomplete"),): (
+        "wait for the end of the download"
+    ),
+    (*(".lnk", ".url", ".webloc"),): "name the folder to which the shortcuts lead",
+    (*(".pdf", ".djvu", ".epub", ".docx", ".pptx"),): "save their pictures as JPEG or PNG",
+    (*(".mp4", ".mov", ".avi", ".mkv", ".webm"),): "save some of their frames as JPEG or PNG",
+    (*(".tfrecord", ".h5", ".hdf5", ".npy", ".npz", ".pkl", ".pt", ".mdb", ".beton"),): (
+        "write their pictures to files with the library that made them"
+    ),
+    (*sorted(TABLE_SUFFIXES), ".txt", ".caption"): (
+        "put the pictures beside their captions, or name the folder that holds both"
+    ),
 }
 UNKNOWN_REMEDY = Remedy(
     "the source is damaged or not of a known form",
@@ -49,41 +89,76 @@ UNKNOWN_REMEDY = Remedy(
 )
 
 
-def cause(report: Row, folder: Path, place: str) -> str:
-    """Report without a usable picture -> the sentence that says why, and what to do.
-
-    folder: where the paths of the report begin; place: the sources as the user knows them.
-    """
-    found = report["found"]
-    if not found:
-        return (
-            f"{place} holds no pictures ({picture_suffixes()}) but {other_files(folder)}: "
-            "convert the files to JPEG or PNG, or name another folder, "
-            "python dataset_preparation.py --check --source PATH"
-        )
+def cause(report: Row, survey: Survey, config: PrepareConfig) -> str:
+    """Report of a check without a usable picture -> the sentence that says why, and what to do."""
+    if not report["found"]:
+        return no_pictures(survey, config)
     if not report["rejected"]:
-        others = report["other_styles"]
-        return (
-            f"none of the {found:,} pictures in {place} is of style {report['style']}, they are of "
-            f"{join_counts(others)}: choose one of these "
-            f"with --style {next(iter(others))}, or --style all"
-        )
-    reason, count = next(iter(report["rejected_by_reason"].items()))
-    first = next(row["path"] for row in report["rejected_files"] if row["reason"] == reason)
-    why, remedy = remedy_of(reason, folder / first, report["smallest"])
+        return only_other_styles(survey, config)
+    return no_usable_picture(survey, lost_pictures(report["rejected_files"]), config.smallest)
+
+
+def no_pictures(survey: Survey, config: PrepareConfig) -> str:
+    """The sentence for sources that hold no picture at all."""
+    suffixes = suffixes_of_files(survey, Path(config.data).resolve())
+    counts = dict(suffixes.most_common(3))
+    what = f"but {join_counts(counts)}" if counts else "and no other file"
+    remedy = next(
+        (remedy for known, remedy in REMEDY_OF_SUFFIXES.items() if counts.keys() & set(known)), ""
+    )
+    ways = f"{remedy}, or name another folder" if remedy else "name another folder"
+    look = "--check" if config.check else ""
+    of_links = [row for row in survey.lost if row["reason"].startswith(("a link", "no plain"))]
+    passed_over = f"; passed over: {join_counts(count_reasons(of_links))}" if of_links else ""
     return (
-        f"nothing in {place} can be used: {count:,} of {found:,} {reason}, "
-        f"most likely because {why}; {remedy}"
+        f"{source_names(survey.sources)} holds no pictures ({picture_suffixes()}) {what}"
+        f"{passed_over}: {ways}, {prepare_command(options=look)}"
     )
 
 
-def other_files(folder: Path) -> str:
-    """What a folder without pictures holds: the commonest suffixes."""
-    suffixes = Counter()
-    for _, _, names in os.walk(folder):
-        visible = [name for name in names if not name.startswith(".")]
-        suffixes.update(suffix_of(name) or "no suffix" for name in visible)
-    return join_counts(dict(suffixes.most_common(3))) or "nothing"
+def suffixes_of_files(survey: Survey, data: Path) -> Counter[str]:
+    """{suffix: count} of the files in the folders and archives that are sources.
+
+    data: as in walk_folder.
+    """
+    folders = [source.folder for source in survey.sources if source.formats is None]
+    paths = [path for folder in folders for path in walk_folder(folder, data).files]
+    if len(folders) < len(survey.sources):
+        paths += [row["path"] for row in lost_captions(survey.lost)]
+    return Counter(suffix_of(path) or "without a suffix" for path in paths)
+
+
+def only_other_styles(survey: Survey, config: PrepareConfig) -> str:
+    """The sentence for sources whose pictures all belong to other styles than the wanted one."""
+    others = dict(survey.other_styles.most_common())
+    # no names of a collection of one's own
+    named = next((style for style in others if style not in ("all", "builtin")), "all")
+    command = script_command(
+        "dataset_preparation.py",
+        flag("source", config.source, "kaggle"),
+        flag("style", named),
+        size_flags(config.image_size),
+        "--check" if config.check else "",
+        data_flag(config.data),
+    )
+    return (
+        f"none of the {count_found(survey):,} pictures in {source_names(survey.sources)} is of "
+        f"style {config.style}, they are of {join_counts(others)}: choose one of these, {command}, "
+        "or take every style together with --style all"
+    )
+
+
+def no_usable_picture(survey: Survey, rejected: list[Row], smallest: int) -> str:
+    """The sentence for sources of which every picture was rejected. rejected: see report."""
+    lost = lost_pictures(rejected)
+    reasons = count_reasons(lost)
+    commonest = next(iter(reasons))
+    first = next(row["path"] for row in lost if row["reason"] == commonest)
+    why, remedy = remedy_of(commonest, survey.folder / first, smallest)
+    return (
+        f"none of the {count_found(survey):,} pictures in {source_names(survey.sources)} can be "
+        f"used ({join_counts(reasons)}), most likely because {why}; {remedy}"
+    )
 
 
 def remedy_of(reason: str, first: Path, smallest: int) -> Remedy:
@@ -117,6 +192,4 @@ def remedy_of_unreadable(path: Path) -> Remedy:
             "they are web pages under the names of pictures",
             "the server wants a log-in or has them no more, download them in another way",
         )
-    if head[4:8] == b"ftyp":
-        return Remedy("they are HEIC or AVIF", "convert them to JPEG or PNG")
     return Remedy("the files are damaged or no pictures", "fetch them again")

@@ -5,12 +5,12 @@ captions come from strangers and stand in the report as they are.
 """
 
 import posixpath
-import re
 from collections import Counter
 from dataclasses import dataclass
 
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row, each_recovered, each_row
+from oneseed.dataset.segmentation import split_words
 from oneseed.preparation.check_measures import (
     ASPECTS,
     SHARPNESS,
@@ -21,6 +21,7 @@ from oneseed.preparation.check_measures import (
 )
 from oneseed.preparation.duplicates import MergedTwins
 from oneseed.preparation.report import count_reasons
+from oneseed.sources.rejections import lost_captions, lost_pictures
 
 # grey values, 0 to 255: the 99th percentile of a nearly black picture lies below
 DARK = 32
@@ -29,7 +30,6 @@ LIGHT = 223
 # captions, and pairs of folders, that the report lists
 MAX_LISTED = 20
 BLURRIEST = 5
-CAPTION_WORD = re.compile(r"\w+(?:['’-]\w+)*")
 # an original and the one it is a twin of
 Twins = list[tuple[Row, Row]]
 
@@ -68,6 +68,8 @@ class CheckedSource:
 def check_report(source: CheckedSource) -> Row:
     """All that is known of a source, as JSON's own types."""
     kept = source.kept
+    lost = lost_pictures(source.rejected)
+    passed_over = lost_captions(source.rejected)
     duplicates = source.merged.duplicates
     black = [row for row in kept if row["high"] < DARK]
     white = [row for row in kept if row["low"] > LIGHT]
@@ -79,10 +81,13 @@ def check_report(source: CheckedSource) -> Row:
     return {
         **source.about,
         "valid": len(kept) + len(duplicates),
-        "rejected": len(source.rejected),
+        "rejected": len(lost),
+        "passed_over": len(passed_over),
         "distinct": len(kept),
         "grey": sum(row["grey"] for row in kept),
-        "rejected_by_reason": count_reasons(source.rejected),
+        "colour": sum(row["colour"] for row in kept),
+        "rejected_by_reason": count_reasons(lost),
+        "passed_over_by_reason": count_reasons(passed_over),
         "exact_duplicates": twin_counts(exact),
         "near_duplicates": twin_counts(near) | {"groups": len(groups)},
         "collection": compare_with_collection(source),
@@ -269,10 +274,10 @@ def captions_of(kept: list[Row]) -> Row:
     repeated = [[caption, count] for caption, count in counts.most_common() if count > 1]
     vocabulary = set()
     for caption in counts:
-        vocabulary.update(CAPTION_WORD.findall(caption.lower()))
+        vocabulary.update(split_words(caption))
     return {
         "count": len(captions),
-        "words": quantiles([len(caption.split()) for caption in captions]),
+        "words": quantiles([len(split_words(caption)) for caption in captions]),
         "vocabulary": len(vocabulary),
         "repeated": len(repeated),
         "repeated_on": sum(count for _, count in repeated),

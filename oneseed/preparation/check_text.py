@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oneseed.console.output import printable
+from oneseed.dataset.colour import colour_line
 from oneseed.dataset.jsonl import Row
 from oneseed.preparation.check_measures import QUANTILES
-from oneseed.preparation.report import CountLine, format_lines, join_counts
+from oneseed.preparation.report import (
+    CountLine,
+    colour_kinds,
+    format_lines,
+    join_counts,
+)
 from oneseed.sources import rejections
 
 # rejected files that are shown; the report has all
@@ -50,12 +56,17 @@ def source_counts(report: Row) -> list[CountLine]:
     if near_note:
         near_note += f"; in {near['groups']:,} groups"
     distinct = report["distinct"]
-    kinds = f"{report['grey']:,} grey, {distinct - report['grey']:,} colour"
+    kinds = colour_kinds(report, distinct)
     return [
         CountLine("found", report["found"]),
         CountLine("other style", report["other_style"], join_counts(report["other_styles"])),
         CountLine("beyond --max-samples", report["beyond_max_samples"], "not looked at"),
         CountLine("rejected", report["rejected"], join_counts(report["rejected_by_reason"])),
+        CountLine(
+            "passed over",
+            report["passed_over"],
+            "files or lines that were not used; no picture is lost",
+        ),
         CountLine("valid", report["valid"]),
         CountLine("exact duplicates", exact["count"], twins_note(exact)),
         CountLine("distinct", distinct, kinds),
@@ -142,6 +153,8 @@ def measures_of(report: Row) -> list[Measure]:
 def check_text(report: Row, path: Path) -> Iterator[str]:
     """A report as lines for a terminal. path: where the report lies."""
     yield from map(str, overview(report))
+    if report["distinct"]:
+        yield f"  {colour_line(report['colour'], report['distinct'], report['preset'])}"
     yield from format_lines(report["formats"])
     yield from rejected_lines(report, path)
     for measure in measures_of(report):

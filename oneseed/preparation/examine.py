@@ -9,33 +9,34 @@ from PIL import Image
 
 from oneseed.config.preparation import PrepareConfig
 from oneseed.dataset.collection import Collection
+from oneseed.dataset.colour import in_colour
 from oneseed.dataset.jsonl import Row
 from oneseed.files import nonempty_files, whole_file
-from oneseed.media.picture import (
-    UnusablePictureError,
-    encode_png,
-    perceptual_hash,
-    prepare_picture,
-)
+from oneseed.media.decoding import UnusablePictureError
+from oneseed.media.fingerprint import fingerprint
+from oneseed.media.picture import prepare_picture
+from oneseed.media.png import encode_png
 from oneseed.preparation.journal import Examination
 from oneseed.workers import Workers
 
-# Raise it when prepare_picture gives other pixels: all pictures are prepared again.
-PREPARATION_VERSION = 2
+# Raise it when prepare_picture gives other pixels, or a finding says more: all pictures are
+# prepared again.
+PREPARATION_VERSION = 3
 
 
 def examine_picture(path: Path, size: int, smallest: int) -> tuple[Image.Image | None, Row]:
     """Picture file -> (prepared picture, finding), or (None, {"reason": why it was left out}).
 
     size: side of the prepared picture; smallest: what the original's short side must have; pixels.
-    A finding has: sha256 (of the file), width and height (of the original), grey, pixels (a hash of
-    the prepared picture) and look (its perceptual hash).
+    A finding has: sha256 (of the file), width and height (of the original), grey, colour (see
+    colour.in_colour), pixels (a hash of the prepared picture) and look (see
+    media/fingerprint.py).
     """
     try:
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            image, width, height = prepare_picture(file, size, smallest)
+            image, width, height = prepare_picture(file, size, smallest, path.name)
     except OSError as error:
         return None, {"reason": f"cannot be opened ({error.strerror})"}
     except UnusablePictureError as error:
@@ -48,8 +49,9 @@ def examine_picture(path: Path, size: int, smallest: int) -> tuple[Image.Image |
         "width": width,
         "height": height,
         "grey": image.mode == "L",
+        "colour": in_colour(image),
         "pixels": pixels[:32],
-        "look": perceptual_hash(image, width, height),
+        "look": fingerprint(image, width, height),
     }
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from oneseed.config.preparation import PrepareConfig
 from oneseed.dataset import writers
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.commands import caption_command
 from oneseed.dataset.jsonl import Row
 
 
@@ -22,7 +21,7 @@ def export_collection(config: PrepareConfig, collection: Collection) -> None:
     bare = sum(not row.get("caption") for row in rows)
     if bare:
         line += (
-            f", {bare:,} of them without a caption; to write those: {caption_command(config.style)}"
+            f", {bare:,} of them without a caption; to write those: {collection.deal_command(rows)}"
         )
     print(line)
 

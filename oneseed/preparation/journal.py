@@ -109,10 +109,11 @@ def is_examined(original: Row) -> bool:
 def is_still_true(line: Row, original: Row) -> bool:
     """Whether a line of the journal is of the original as it is now.
 
-    A file that could not be opened is tried again.
+    A file that could not be opened is tried again, and one whose reader may be installed by now.
     """
     unchanged = all(original[key] == line[key] for key in STATE_KEYS)
-    return unchanged and not line.get("reason", "").startswith("cannot be opened")
+    reason = line.get("reason", "")
+    return unchanged and not (reason.startswith("cannot be opened") or "pip install" in reason)
 
 
 def replace_finding(original: Row, finding: Row) -> None:

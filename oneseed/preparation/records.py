@@ -15,6 +15,8 @@ from oneseed.sources.resolve import UNPACKED
 
 # keys of a record that later stages add, and that stay when pictures are prepared again
 LATER_KEYS = ("split", "captioner", "left_out")
+# a key that records have since their groups are those of look_alikes
+GROUPED_KEY = "colour"
 
 
 def to_records(kept: list[Row], earlier: Iterable[Row]) -> tuple[list[Row], Counter[str]]:
@@ -35,7 +37,7 @@ def to_records(kept: list[Row], earlier: Iterable[Row]) -> tuple[list[Row], Coun
         if row := row_of.get(record["id"]):
             row |= earlier_values(record, row["caption"])
     del row_of
-    if earlier_ids == ids:
+    if earlier_ids == ids and all("group" in row for row in kept):
         groups = [row["group"] for row in kept]
     else:
         looks = [row["look"] for row in kept]
@@ -50,7 +52,9 @@ def earlier_values(record: Row, given: str) -> Row:
 
     "mended" is a caption that is not the source's: a model or a user wrote it.
     """
-    values = {key: record[key] for key in ("group", *LATER_KEYS) if key in record}
+    values = {key: record[key] for key in LATER_KEYS if key in record}
+    if GROUPED_KEY in record:
+        values["group"] = record["group"]
     is_changed = bool(given) and given != record.get("given", given)
     if is_changed:
         values.pop("captioner", None)
@@ -72,6 +76,7 @@ def record_of(picture_id: str, row: Row, group: str) -> Row:
         "original": row["path"],
         "group": group,
         "grey": row["grey"],
+        "colour": row["colour"],
         "given": row["caption"],
         "caption": row.get("mended", row["caption"]),
     }

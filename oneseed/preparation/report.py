@@ -10,12 +10,13 @@ import numpy as np
 
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.output import printable
+from oneseed.dataset.colour import colour_line
+from oneseed.dataset.dealing import TRAIN_PART
 from oneseed.dataset.jsonl import Row
+from oneseed.media.kinds import READ_KINDS
 from oneseed.preparation.duplicates import MergedTwins
 from oneseed.sources import rejections
-from oneseed.sources.gather import source_names
 from oneseed.sources.survey import Survey
-from oneseed.sources.tables import PICTURE_SUFFIXES
 
 # files of captions, and rejected rows of them, that are shown; the report has all
 MAX_SHOWN = 5
@@ -31,8 +32,6 @@ class Findings:
 
     # names of the sources, as records have them
     sources: list[str]
-    # the sources as the user knows them, for a sentence
-    place: str
     # where the paths of the originals begin
     folder: Path
     # pictures, usable or not
@@ -54,8 +53,7 @@ class Findings:
     def of(cls, survey: Survey, merged: MergedTwins, beyond_max_samples: int) -> "Findings":
         """What the survey counted and what examining its originals gave."""
         return cls(
-            sources=[source.name for source in survey.sources],
-            place=source_names(survey.sources),
+            sources=names_of(survey),
             folder=survey.folder,
             found=count_found(survey),
             other_styles=survey.other_styles,
@@ -67,14 +65,20 @@ class Findings:
         )
 
 
+def names_of(survey: Survey) -> list[str]:
+    """The names of the sources, as records have them, each once: a folder may be several."""
+    return list(dict.fromkeys(source.name for source in survey.sources))
+
+
 def count_found(survey: Survey) -> int:
     """Pictures of a source, usable or not."""
-    return len(survey.originals) + survey.other_styles.total() + len(survey.lost)
+    lost = rejections.lost_pictures(survey.lost)
+    return len(survey.originals) + survey.other_styles.total() + len(lost)
 
 
 def picture_suffixes() -> str:
-    """The suffixes of pictures, for a sentence."""
-    return " ".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES))
+    """The usual suffix of each kind of picture that is read, for a sentence."""
+    return " ".join(suffixes[0][1:] for suffixes in READ_KINDS.values())
 
 
 def count_reasons(rejected: list[Row]) -> dict[str, int]:
@@ -84,27 +88,55 @@ def count_reasons(rejected: list[Row]) -> dict[str, int]:
 
 def prepare_report(config: PrepareConfig, findings: Findings, records: list[Row]) -> Row:
     """The report of a prepared collection, as JSON's own types."""
+    lost = rejections.lost_pictures(findings.rejected)
+    passed_over = rejections.lost_captions(findings.rejected)
     return {
         "style": config.style,
         "source": ", ".join(findings.sources),
+        "preset": config.preset,
         "size": config.image_size,
         "smallest": config.smallest,
         "found": findings.found,
         "prepared": len(records),
-        "rejected": len(findings.rejected),
+        "rejected": len(lost),
+        "passed_over": len(passed_over),
         "duplicates": len(findings.duplicates),
         "other_style": findings.other_styles.total(),
         "beyond_max_samples": findings.beyond_max_samples,
         "grey": sum(record["grey"] for record in records),
+        "colour": sum(record["colour"] for record in records),
         "with_caption": sum(bool(record["caption"]) for record in records),
-        "look_alikes": len(records) - len({record["group"] for record in records}),
+        **look_alike_counts(records),
         "original_sizes": original_sizes(records),
-        "rejected_by_reason": count_reasons(findings.rejected),
+        "rejected_by_reason": count_reasons(lost),
+        "passed_over_by_reason": count_reasons(passed_over),
         "other_styles": dict(findings.other_styles.most_common()),
         "formats": findings.formats,
         "rejected_files": findings.rejected,
         "duplicate_files": findings.duplicates,
     }
+
+
+def look_alike_counts(records: list[Row]) -> Row:
+    """Pictures that look like an earlier one, groups of two or more, size of the largest."""
+    sizes = Counter(record["group"] for record in records).values()
+    return {
+        "look_alikes": len(records) - len(sizes),
+        "look_alike_groups": sum(size > 1 for size in sizes),
+        "largest_group": max(sizes, default=0),
+    }
+
+
+def look_alike_note(report: Row) -> str:
+    """What look-alikes mean for the split."""
+    if report["largest_group"] > TRAIN_PART * report["prepared"]:
+        meaning = "more than training holds, so it is divided and validation will flatter"
+    else:
+        meaning = "a group trains or validates as a whole"
+    return (
+        f"in {report['look_alike_groups']:,} groups, the largest of "
+        f"{report['largest_group']:,}: {meaning}"
+    )
 
 
 def original_sizes(records: list[Row]) -> Row:
@@ -137,16 +169,29 @@ def join_counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {printable(name)}" for name, count in counts.items())
 
 
+def colour_kinds(report: Row, total: int) -> str:
+    """How many of a report's pictures are grey, toned (see colour.in_colour), or in colour."""
+    toned = total - report["grey"] - report["colour"]
+    middle = f", {toned:,} toned" if toned else ""
+    return f"{report['grey']:,} grey{middle}, {report['colour']:,} colour"
+
+
 def counts_of(report: Row) -> list[CountLine]:
     """The numbers of a report."""
     prepared = report["prepared"]
-    kinds = f"{report['grey']:,} grey, {prepared - report['grey']:,} colour"
+    kinds = colour_kinds(report, prepared)
     return [
         CountLine("found", report["found"]),
         CountLine("other style", report["other_style"], join_counts(report["other_styles"])),
         CountLine("beyond --max-samples", report["beyond_max_samples"]),
         CountLine("rejected", report["rejected"], join_counts(report["rejected_by_reason"])),
+        CountLine(
+            "passed over",
+            report["passed_over"],
+            "files or lines that were not used; no picture is lost",
+        ),
         CountLine("duplicates", report["duplicates"]),
+        CountLine("look-alikes", report["look_alikes"], look_alike_note(report)),
         CountLine("prepared", prepared, f"{kinds}; {report['with_caption']:,} with a caption"),
     ]
 
@@ -156,13 +201,12 @@ def report_lines(report: Row, path: Path) -> Iterator[str]:
     for line in counts_of(report):
         if line.count or line.label in ALWAYS_PREPARED:
             yield str(line)
+    yield f"  {colour_line(report['colour'], report['prepared'], report['preset'])}"
     yield from format_lines(report["formats"])
     # Rows that a file of captions names; pictures that are bad are only counted.
     named = [row for row in report["rejected_files"] if "file" in row]
-    for row in named[:MAX_SHOWN]:
-        yield f"  {rejections.describe_rejection(row)}"
-    if len(named) > MAX_SHOWN:
-        yield f"  … and {len(named) - MAX_SHOWN:,} more in {path}"
+    for line in rejections.lines_of(named, f"in {path}"):
+        yield f"  {line}"
 
 
 def format_lines(formats: list[Row]) -> Iterator[str]:
@@ -173,3 +217,6 @@ def format_lines(formats: list[Row]) -> Iterator[str]:
             f"  {printable(known['file'])}: {known['format']} "
             f"(confidence {known['confidence']:.2f}), {known['rows']:,} rows"
         )
+    further = sum(known.get("further_captions", 0) for known in formats)
+    if further:
+        yield f"  {further:,} further captions of the same pictures, the first of each is used"

@@ -152,10 +152,10 @@ def test_files_that_are_no_good_picture_are_refused_without_naming_the_server_s_
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:60])
     (tmp_path / "page.png").write_text("<svg onload=alert(1)>")
     for name, sentence in (
-        ("bomb.png", "million pixels"),
-        ("cut.png", "damaged"),
-        ("page.png", "bring JPEG, PNG or WEBP"),
-        ("none.png", "cannot be read"),
+        ("bomb.png", "read as a picture: more than 40,000,000 pixels; bring another"),
+        ("cut.png", "read as a picture: unreadable .cut off.; bring another"),
+        ("page.png", "read as a picture: SVG is not read: save it as PNG; bring another"),
+        ("none.png", "read as a picture: there is no file of this name; bring another"),
     ):
         with pytest.raises(UserError, match=sentence) as refused:
             uploaded_image({"path": str(tmp_path / name)}, tmp_path)

@@ -263,6 +263,8 @@ def test_unreadable_pictures_are_counted_not_fatal(folder, tmp_path):
         file.write('{"file_name": "gone.png", "caption": "Nothing"}\n')
     _, rows, report = run_main(folder, tmp_path)
     reasons = {row["path"]: row["reason"] for row in report["rejected_files"]}
+    assert reasons.pop("notes.pdf") == "neither pictures nor captions: 1 .pdf"
+    assert report["passed_over"] == 1, "named, and no picture is lost"
     assert reasons.keys() == {
         "empty.jpg",
         "page.jpg",
@@ -624,7 +626,7 @@ def test_a_picture_that_went_bad_unnoticed_is_rejected_once_it_is_needed_again(f
         _, rows, report = run_main(folder, tmp_path)
         assert len(rows) == 5
         assert [(row["path"], row["reason"]) for row in report["rejected_files"]] == [
-            ("a.png", "unreadable (UnidentifiedImageError)")
+            ("a.png", "unreadable (not a picture)")
         ]
 
 

@@ -1,0 +1,111 @@
+"""Kinds of picture files: known by how their bytes begin, whatever their names say."""
+
+import re
+from pathlib import Path
+
+from oneseed.files import suffix_of
+
+# bytes of a file's beginning that tell its kind
+HEAD_BYTES = 512
+# suffixes of the kinds that are read, under Pillow's names for them
+READ_KINDS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "AVIF": (".avif", ".avifs"),
+    "HEIF": (".heic", ".heif", ".hif"),
+    "JPEG2000": (".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "TGA": (".tga",),
+    "ICO": (".ico",),
+}
+# suffixes of pictures that are found and not read
+OTHER_KINDS = {
+    "a cursor": (".cur",),
+    "SVG": (".svg", ".svgz"),
+    "JPEG XL": (".jxl",),
+    "Photoshop": (".psd", ".psb"),
+    "GIMP": (".xcf",),
+    "OpenEXR": (".exr",),
+    "DDS": (".dds",),
+    "QOI": (".qoi",),
+    "PCX": (".pcx",),
+    "camera raw": (
+        *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+    ),
+}
+READ_SUFFIXES = {suffix for suffixes in READ_KINDS.values() for suffix in suffixes}
+# of everything that counts as a picture by its name
+PICTURE_SUFFIXES = READ_SUFFIXES | {
+    suffix for suffixes in OTHER_KINDS.values() for suffix in suffixes
+}
+# {suffix: kind} where a file may begin in a way that tells nothing
+KINDS_BY_NAME = {
+    suffix: kind
+    for kind, suffixes in {**OTHER_KINDS, "TGA": READ_KINDS["TGA"]}.items()
+    for suffix in suffixes
+}
+# {kind: how its files begin}, the first that fits counts. TGA has no such mark.
+# Sources: each format's specification; ISO/IEC 23008-12 for the brands of AVIF and HEIC.
+BEGINNINGS = {
+    kind: re.compile(pattern, re.DOTALL)
+    for kind, pattern in {
+        "JPEG": rb"\xff\xd8\xff",
+        "PNG": rb"\x89PNG\r\n\x1a\n",
+        "WEBP": rb"RIFF.{4}WEBP",
+        "camera raw": rb"II\*\0.{4}CR|.{4}ftypcrx |FUJIFILMCCD-RAW|II(U\0|RO)",
+        "TIFF": rb"II[*+]\0|MM\0[*+]",
+        # the length of the second header
+        "BMP": rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0{3}",
+        "GIF": rb"GIF8[79]a",
+        "AVIF": rb".{4}ftyp(avi[fs]|m(if|sf)1.{4}(.{4}){0,20}?avi[fs])",
+        "HEIF": rb".{4}ftyp(he[iv][cxms]|mif1|msf1)",
+        "JPEG2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51\0",
+        "PPM": rb"P[1-6]\s(\s|#[^\n]*\n)*[0-9]+\s(\s|#[^\n]*\n)*[0-9]+\s",
+        "ICO": rb"\0\0\x01\0[^\0]\0.{3}\0",
+        "a cursor": rb"\0\0\x02\0[^\0]\0.{3}\0",
+        "SVG": rb"(\xef\xbb\xbf)?\s*(<(\?xml|!DOCTYPE svg|!--)[^<]*)*<(svg:)?svg\b",
+        "JPEG XL": rb"\0\0\0\x0cJXL \r\n\x87\n",
+        "Photoshop": rb"8BPS\0[\x01\x02]",
+        "GIMP": rb"gimp xcf ",
+        "OpenEXR": rb"\x76\x2f\x31\x01",
+        "DDS": rb"DDS \x7c\0",
+        "QOI": rb"qoif",
+    }.items()
+}
+
+
+def kind_of(head: bytes, name: str = "") -> str:
+    """A key of READ_KINDS or OTHER_KINDS, "" where a file is no picture.
+
+    head: the file's first HEAD_BYTES, or more.
+    name: of the file. It decides only where the bytes cannot: a TGA has no mark, and most cameras'
+    raw files begin as a TIFF does, which is a thumbnail then.
+    """
+    head = head[:HEAD_BYTES]
+    kind = next((kind for kind, pattern in BEGINNINGS.items() if pattern.match(head)), "")
+    kind_by_name = KINDS_BY_NAME.get(suffix_of(name), "")
+    if not kind or (kind == "TIFF" and kind_by_name == "camera raw"):
+        return kind_by_name
+    return kind
+
+
+def is_picture_file(path: Path) -> bool:
+    """By its name or, where no suffix of a picture stands there, by how the file begins."""
+    if suffix_of(path) in PICTURE_SUFFIXES:
+        return True
+    try:
+        with open(path, "rb") as file:
+            return bool(kind_of(file.read(HEAD_BYTES)))
+    except OSError:
+        # nothing says that it is one
+        return False
+
+
+def suffix_of_kind(head: bytes) -> str:
+    """The usual suffix of a picture that begins so; ".jpg" where it cannot be told."""
+    suffixes = READ_KINDS | OTHER_KINDS
+    return suffixes.get(kind_of(head), (".jpg",))[0]

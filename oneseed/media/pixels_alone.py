@@ -1,0 +1,103 @@
+"""Picture files as if nothing stood in them but their pixels.
+
+Programs write whole working plans and colour profiles into pictures. Decoders keep all that in
+memory, take long over it, or refuse the file because of it. What is read here touches no pixel.
+"""
+
+import bisect
+import io
+import itertools
+import os
+from typing import Any, BinaryIO
+
+from oneseed.media.png import PNG_SIGNATURE
+
+# chunks of a PNG that decide how it looks; all others hold texts, profiles, further frames …
+PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"}
+# what begins an extension of a GIF, and one that is a comment
+GIF_EXTENSION = b"!"
+GIF_COMMENT = b"!\xfe"
+
+
+def pixels_of_png(file: BinaryIO) -> BinaryIO:
+    """An open PNG file -> the same without the chunks that do not touch its pixels.
+
+    Nothing is copied: what is read from the result is read from `file`.
+    """
+    length = file.seek(0, os.SEEK_END)
+    start = len(PNG_SIGNATURE)
+    parts = [(0, start)]
+    while start < length:
+        file.seek(start)
+        header = file.read(8)
+        if len(header) < 8:
+            break
+        # length, kind and checksum take twelve bytes
+        end = min(length, start + 12 + int.from_bytes(header[:4]))
+        if header[4:] in PIXEL_CHUNKS:
+            parts.append((start, end))
+        start = end
+    return io.BufferedReader(PartsOfFile(file, parts))
+
+
+def pixels_of_gif(file: BinaryIO) -> BinaryIO:
+    """An open GIF file -> the same without the comments before its first frame.
+
+    Pillow takes time that grows with the square of their length.
+    """
+    length = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    header = file.read(13)
+    colours = 2 << (header[10] & 7) if header[10:11] and header[10] & 0x80 else 0
+    start = 13 + 3 * colours
+    parts = [(0, start)]
+    file.seek(start)
+    while (mark := file.read(2))[:1] == GIF_EXTENSION:
+        while size := file.read(1):
+            file.seek(size[0], os.SEEK_CUR)
+            if size == b"\0":
+                break
+        end = file.tell()
+        if mark != GIF_COMMENT:
+            parts.append((start, end))
+        start = end
+    return io.BufferedReader(PartsOfFile(file, [*parts, (start, max(start, length))]))
+
+
+class PartsOfFile(io.RawIOBase):
+    """Parts of an open file, one after the other, as a file of their own."""
+
+    def __init__(self, file: BinaryIO, parts: list[tuple[int, int]]) -> None:
+        """parts: (start, end) of each, in bytes; at least one."""
+        self.file = file
+        self.parts = parts
+        lengths = [end - start for start, end in parts]
+        # where each part ends, in bytes of the result
+        self.ends = list(itertools.accumulate(lengths))
+        self.position = 0
+
+    def readable(self) -> bool:
+        """As of any open file."""
+        return True
+
+    def seekable(self) -> bool:
+        """As of any open file."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As of any open file -> the new position."""
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.ends[-1]}[whence]
+        self.position = max(0, origin + offset)
+        return self.position
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer, at most to the end of a part -> how many bytes; 0 at the end."""
+        number = bisect.bisect_right(self.ends, self.position)
+        if number == len(self.parts):
+            return 0
+        left = self.ends[number] - self.position
+        self.file.seek(self.parts[number][1] - left)
+        data = self.file.read(min(len(buffer), left))
+        buffer[: len(data)] = data
+        self.position += len(data)
+        return len(data)
