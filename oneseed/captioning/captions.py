@@ -1,18 +1,26 @@
 """The captions that captioners have written, and those that are still to be written."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TextIO
 
+from oneseed.captioning.answers import MORE_TOKENS, OTHER_MODEL
 from oneseed.captioning.endpoint import Endpoint
 from oneseed.captioning.huggingface import captions_by_checkpoint
-from oneseed.captioning.jobs import Caption, CaptionJob, caption_jobs
+from oneseed.captioning.jobs import Caption, CaptionJob, NoCaption, caption_jobs
 from oneseed.captioning.shares import Share
 from oneseed.config.captioning import CaptionConfig
+from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row, each_row, recover_jsonl, to_json
-from oneseed.dataset.wording import clean_caption
+from oneseed.files import safe_name
+
+# pictures in a row without a caption, after which nobody asks on
+MAX_FAILURES = 10
+# reasons that are listed
+MAX_TOLD_REASONS = 5
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,14 @@ class Captioner:
     name: str
     server: Endpoint | None = None
 
-    def captions(self, jobs: list[CaptionJob], config: CaptionConfig) -> Iterator[Caption]:
+    @property
+    def place(self) -> str:
+        """Who is to be mended where it fails: the server's address, or the checkpoint."""
+        return self.server.address if self.server else self.name
+
+    def captions(
+        self, jobs: list[CaptionJob], config: CaptionConfig
+    ) -> Iterator[Caption | NoCaption]:
         """The answers, in no certain order. A checkpoint is loaded before this returns."""
         if self.server:
             return self.server.captions(jobs, config.max_new_tokens)
@@ -36,25 +51,31 @@ class CaptionLog:
     It is read from the logs of all shares, some of which may be growing. New captions are appended
     at once to the log of this run's own share, so that a killed run goes on.
     A row: id, captioner, caption, and cut, which is the length limit that ended the caption, or 0.
+    A checkpoint's answer without a caption has "" and its reason: it would answer the same again.
     """
 
     def __init__(self, collection: Collection, share: Share | None) -> None:
         """share: of this run; None where it captions all pictures."""
         folder = collection.train.parent
-        name = f"{collection.style}_generated"
+        name = f"{safe_name(collection.style)}_generated"
         suffix = f"_{share[0]}of{share[1]}" if share else ""
         self.path = folder / f"{name}{suffix}.jsonl"
         self.rows: dict[tuple[str, str], Row] = {}
         for path in sorted(folder.glob(f"{name}*.jsonl")):
             for row in each_row(path, torn=True):
                 key = (row.get("captioner", ""), row.get("id", ""))
-                # A caption that was cut off gives way to a later one.
-                if key not in self.rows or self.rows[key].get("cut"):
+                if is_better(row, self.rows.get(key)):
                     self.rows[key] = row
 
     def find(self, captioner: str, row_id: str) -> Row | None:
-        """What this captioner wrote for a picture; None: nothing yet."""
-        return self.rows.get((captioner, row_id))
+        """The caption that this captioner wrote for a picture; None: there is none."""
+        found = self.rows.get((captioner, row_id))
+        return found if found and found.get("caption") else None
+
+    def find_empty(self, captioner: str, row_id: str) -> Row | None:
+        """The answer without a caption of this captioner; None: there is none, or no reason."""
+        found = self.rows.get((captioner, row_id))
+        return found if found and not found.get("caption") and "reason" in found else None
 
     def open_own(self) -> TextIO:
         """The log of this run's share, to append to. A last line that a kill tore is cut off."""
@@ -69,6 +90,56 @@ class CaptionLog:
         self.rows[row["captioner"], row["id"]] = row
 
 
+def is_better(row: Row, before: Row | None) -> bool:
+    """Whether a row of a log takes the place of one before it.
+
+    An answer without a caption, or with one that was cut off, gives way to a later caption.
+    """
+    if before is None or not before.get("caption"):
+        return True
+    return bool(row.get("caption") and before.get("cut"))
+
+
+@dataclass
+class Failures:
+    """The pictures that got no caption in a run, with their reasons."""
+
+    found: list[NoCaption] = field(default_factory=list)
+    # the last ones, as far as they say that others would fare no better
+    in_a_row: int = 0
+
+    def add(self, failure: NoCaption) -> None:
+        """Counts one."""
+        self.found.append(failure)
+        if not failure.is_about_picture:
+            self.in_a_row += 1
+
+    def lines(self, asked: int, *, are_asked_again: bool) -> Iterator[str]:
+        """How many there are of how many asked for, and why, for a terminal."""
+        again = "asks for them again" if are_asked_again else "would get the same answers"
+        yield (
+            f"without a caption: {len(self.found):,} of {asked:,} pictures; the same command "
+            f"{again}"
+        )
+        counts = Counter(failure.reason for failure in self.found)
+        examples = {failure.reason: failure for failure in reversed(self.found)}
+        for reason, count in counts.most_common(MAX_TOLD_REASONS):
+            failure = examples[reason]
+            yield f"  {count:,}: {reason}, such as {failure.example}; {failure.advice}"
+        if len(counts) > MAX_TOLD_REASONS:
+            yield f"  and {len(counts) - MAX_TOLD_REASONS:,} other reasons"
+
+    def error(self, captioner: Captioner, pictures: str) -> UserError:
+        """The error of a run that they end. pictures: which got none: "10 pictures in a row"."""
+        last = self.found[-1]
+        return UserError(
+            f"{captioner.place} captioned none of {pictures}: {last.reason}, such as "
+            f"{last.example}; {last.advice}, then run the same command again; finished captions "
+            "are kept",
+            code=1 if last.is_about_picture else 2,
+        )
+
+
 def generate_captions(
     rows: Sequence[Row],
     captioner: Captioner,
@@ -76,17 +147,23 @@ def generate_captions(
     *,
     collection: Collection,
     config: CaptionConfig,
+    is_required: bool = False,
 ) -> dict[str, str]:
     """Rows -> {id: raw caption} by the captioner, without those that it has no answer for.
 
     A caption that stands in the log, whichever run or share wrote it, is not made again, except
-    that --recaption writes a cut-off one anew where there is more room now.
+    that --recaption writes a cut-off one anew where there is more room now. A picture without a
+    caption is told; a server is asked for it again by the next run, a checkpoint where there is
+    more room. UserError where MAX_FAILURES in a row have none, or where none at all is there and
+    is_required.
     """
+    failures = Failures(known_failures(rows, captioner, log, config))
+    failed_ids = {failure.row["id"] for failure in failures.found}
 
     def is_done(row: Row) -> bool:
         found = log.find(captioner.name, row["id"])
         if not found:
-            return False
+            return row["id"] in failed_ids
         has_more_room = 0 < found.get("cut", 0) < config.max_new_tokens
         return not (config.recaption and has_more_room)
 
@@ -99,13 +176,44 @@ def generate_captions(
             progress(label="captioning", total=len(rows), initial=done) as bar,
         ):
             for caption in captions:
-                new_row = {
-                    "id": caption.row["id"],
-                    "captioner": captioner.name,
-                    "caption": clean_caption(caption.text),
-                    "cut": config.max_new_tokens if caption.is_cut else 0,
-                }
-                log.append(file, new_row)
                 bar.update()
+                if isinstance(caption, Caption):
+                    failures.in_a_row = 0
+                else:
+                    failures.add(caption)
+                    if failures.in_a_row == MAX_FAILURES:
+                        raise failures.error(captioner, f"{MAX_FAILURES} pictures in a row")
+                if isinstance(caption, Caption) or (caption.is_answer and not captioner.server):
+                    log.append(file, log_row(caption, captioner, config))
     found_rows = {row["id"]: log.find(captioner.name, row["id"]) for row in rows}
+    if failures.found:
+        if is_required and not any(found_rows.values()):
+            raise failures.error(captioner, f"{len(failures.found):,} pictures")
+        told = failures.lines(len(rows), are_asked_again=captioner.server is not None)
+        print("\n".join(f"  {line}" for line in told), flush=True)
     return {row_id: found["caption"] for row_id, found in found_rows.items() if found}
+
+
+def known_failures(
+    rows: Sequence[Row], captioner: Captioner, log: CaptionLog, config: CaptionConfig
+) -> list[NoCaption]:
+    """The pictures for which a checkpoint has no caption, however often it is asked."""
+    failures: list[NoCaption] = []
+    for row in rows:
+        found = log.find_empty(captioner.name, row["id"])
+        if captioner.server or not found or 0 < found["cut"] < config.max_new_tokens:
+            continue
+        advice = MORE_TOKENS if found["cut"] else OTHER_MODEL
+        failures.append(NoCaption(row, found["reason"], advice, is_about_picture=True))
+    return failures
+
+
+def log_row(answer: Caption | NoCaption, captioner: Captioner, config: CaptionConfig) -> Row:
+    """An answer as the log keeps it."""
+    row = {
+        "id": answer.row["id"],
+        "captioner": captioner.name,
+        "caption": answer.text if isinstance(answer, Caption) else "",
+        "cut": config.max_new_tokens if answer.is_cut else 0,
+    }
+    return row | ({"reason": answer.reason} if isinstance(answer, NoCaption) else {})

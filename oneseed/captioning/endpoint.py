@@ -1,47 +1,35 @@
 """Captions by any server that speaks OpenAI's chat completions: vLLM, llama.cpp, Ollama.
 
-    # the first model that it lists; OPENAI_API_KEY where it wants a key
-    server = Endpoint("http://localhost:8000/v1")
-    for caption in server.captions(jobs, max_new_tokens=40):
-        print(caption.row["id"], caption.text)
-
-A server that is busy (429), in trouble (5xx), silent or cut off is asked again, each time after a
-longer pause.
+# the first model that it lists; OPENAI_API_KEY where it wants a key
+server = Endpoint("http://localhost:8000/v1")
+for caption in server.captions(jobs, max_new_tokens=40):
+    print(caption)  # a Caption, or a NoCaption with the reason
 """
 
-import os
+import multiprocessing
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing.pool import ThreadPool
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from oneseed.captioning.jobs import Caption, CaptionJob, quote_answer
+from oneseed.captioning.answers import OTHER_MODEL, Said, read_answer
+from oneseed.captioning.connection import BUSY, SILENT, Connection, Reply
+from oneseed.captioning.jobs import Caption, CaptionJob, NoCaption, no_picture, quote_answer
 from oneseed.console.command import UserError
 from oneseed.console.html import data_url
 
-if TYPE_CHECKING:
-    import requests
-
-# further tries of a request; the pauses are 0, 2, 4 and 8 times RETRY_PAUSE, or what Retry-After
-# says
-MAX_RETRIES = 4
-# further tries after a timeout or a broken connection
-MAX_READ_RETRIES = 2
-# seconds
-RETRY_PAUSE = 1
-# seconds until a connection must stand
-CONNECT_PATIENCE = 10
-# seconds until an answer must come; a CPU may need most of a minute a picture
-ENDPOINT_PATIENCE = 300
-# pictures in a row without an answer
-MAX_FAILURES = 10
 # models that an error sentence lists
 MAX_LISTED_MODELS = 10
-RETRIED_STATUS = (429, 500, 502, 503, 504)
+# seconds without any answer that are told; the next time twice as many
+TOLD_SILENCE = 15
+# statuses of a server that may not know a parameter
+DECLINED = (400, 422)
+# words of a server that declines what a picture shows
+OBJECTION = re.compile(r"content.?(?:filter|policy|management)|moderation|safety|flagged")
 
 
-class NoAnswerError(Exception):
-    """This one picture has no answer; the next one may have."""
+USUAL_ADDRESS = "the address of an OpenAI-compatible server usually ends in /v1"
 
 
 class Endpoint:
@@ -55,15 +43,29 @@ class Endpoint:
         """
         self.at_once = at_once
         self.address = address.rstrip("/")
-        self.session = open_session(at_once)
+        self.connection = Connection(self.address, at_once)
+        self.lock = threading.Lock()
+        # of a question, beside its model and its messages; fewer once a server has declined some
+        self.parameters: dict[str, Any] = {}
+        # whether there has been any answer to a question
+        self.has_answered = False
+        # what ended the questions
+        self.ending: UserError | None = None
         self.model = model or self.models()[0]
 
     def models(self) -> list[str]:
         """Names of the models that the server lists, at least one. UserError where it has none."""
+        reply = self.connection.ask("GET", "models")
+        self.require_access(reply)
+        if reply.status == 404:
+            raise UserError(f"{self.address}/models is not there ({reply.words}): {USUAL_ADDRESS}")
+        if reply.status == 200 and reply.value is None:
+            raise UserError(f"{self.address} {not_spoken(reply)}: {USUAL_ADDRESS}")
         try:
-            listed = self.answer("GET", "models")["data"]
-            names = [quote_answer(one["id"]) for one in listed]
-        except (NoAnswerError, KeyError, TypeError) as error:
+            if reply.status != 200:
+                raise ValueError(reply.words)
+            names = [quote_answer(one["id"]) for one in reply.value["data"]]
+        except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{self.address}/models lists no models ({error}): name one with --captioner-model"
             ) from error
@@ -74,165 +76,120 @@ class Endpoint:
             )
         return names
 
-    def captions(self, jobs: Sequence[CaptionJob], max_new_tokens: int) -> Iterator[Caption]:
-        """The captions in the order in which they arrive.
+    def captions(
+        self, jobs: Sequence[CaptionJob], max_new_tokens: int
+    ) -> Iterator[Caption | NoCaption]:
+        """The captions in the order in which they arrive, or why there is none.
 
-        A picture without an answer is left out and counted at the end; UserError where none gets
-        any, or MAX_FAILURES in a row get none.
+        UserError where the server would answer no other question either.
         """
-
-        def ask(job: CaptionJob) -> Caption | str:
-            # in a thread; the text says why there is no caption
-            try:
-                return self.caption(job, max_new_tokens)
-            except NoAnswerError as error:
-                return f"{job.picture.name} ({error})"
-
-        troubles: list[str] = []
-        in_a_row = 0
+        self.parameters = {"max_tokens": max_new_tokens, "temperature": 0}
         # Its threads are daemons: Ctrl+C does not wait for a slow answer.
         with ThreadPool(self.at_once) as pool:
-            for answer in pool.imap_unordered(ask, jobs):
-                if isinstance(answer, Caption):
-                    in_a_row = 0
-                    yield answer
-                    continue
-                in_a_row += 1
-                troubles.append(answer)
-                if in_a_row == MAX_FAILURES or len(troubles) == len(jobs):
-                    raise UserError(
-                        f"{self.address} captioned none of {in_a_row} pictures in a row, the last "
-                        f"being {answer}: mend the server or lower --batch-size, then run the "
-                        "same command again; finished captions are kept"
-                    )
-        if troubles:
-            print(
-                f"  without an answer: {len(troubles):,} of {len(jobs):,} pictures, such as "
-                f"{troubles[0]}; the same command asks for them again",
-                flush=True,
-            )
+            answers = pool.imap_unordered(self.caption, jobs)
+            silence = TOLD_SILENCE
+            while True:
+                try:
+                    yield answers.next(timeout=silence)
+                except StopIteration:
+                    return
+                except multiprocessing.TimeoutError:
+                    self.connection.tell_silence(silence)
+                    silence *= 2
 
-    def caption(self, job: CaptionJob, max_new_tokens: int) -> Caption:
-        """Asks for one caption. NoAnswerError where this picture gets none."""
-        answer = self.answer(
-            "POST",
-            "chat/completions",
-            {
-                "model": self.model,
-                "messages": [{"role": "user", "content": chat_content(job)}],
-                "max_tokens": max_new_tokens,
-                "temperature": 0,
-            },
-        )
-        try:
-            choice = answer["choices"][0]
-            text = choice["message"].get("content")
-            is_cut = choice.get("finish_reason") == "length"
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{self.address} does not answer as OpenAI's chat completions do: "
-                f"{quote_answer(answer)}"
-            ) from error
-        # Some servers leave a model's thoughts in.
-        text = re.sub(r"(?s)^\s*<think>.*?(</think>|$)", "", text if isinstance(text, str) else "")
-        return Caption(job.row, text.strip(' \n"“”*'), is_cut)
+    def caption(self, job: CaptionJob) -> Caption | NoCaption:
+        """Asks for one caption. UserError where the next question would fare no better.
 
-    def answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The JSON value of one request. body: JSON of a POST.
-
-        NoAnswerError after all tries, or where the server declines this request; UserError where
-        the next request would do no better.
+        After that error nothing more is asked, by no thread.
         """
-        response = self.send(method, path, body)
-        words = explain_response(response)
-        status = response.status_code
-        if status in (401, 403):
-            raise UserError(
-                f"{self.address} wants another key ({words}): set OPENAI_API_KEY, as in "
-                f"OPENAI_API_KEY=… python caption_generation.py --captioner {self.address}"
-            )
-        if status == 404 and path == "models":
-            raise UserError(
-                f"{self.address}/models is not there ({words}): the address of an "
-                "OpenAI-compatible server usually ends in /v1"
-            )
-        if status == 404:
+        if self.ending is not None:
+            raise self.ending
+        try:
+            return self.ask_for(job)
+        except UserError as error:
+            self.ending = error
+            raise
+
+    def ask_for(self, job: CaptionJob) -> Caption | NoCaption:
+        """One picture's caption, or why there is none; UserError as in `caption`."""
+        try:
+            content = chat_content(job)
+        except OSError as error:
+            return no_picture(job, error)
+        reply = self.question(content)
+        self.require_access(reply)
+        if reply.status == 404:
             names = ", ".join(self.models()[:MAX_LISTED_MODELS])
             raise UserError(
-                f"the server at {self.address} does not know the model {self.model} ({words}): "
-                f"name one of its own with --captioner-model: {names}"
+                f"the server at {self.address} does not know the model {self.model} "
+                f"({reply.words}): name one of its own with --captioner-model: {names}"
             )
-        if status != 200:
-            raise NoAnswerError(words)
-        try:
-            return response.json()
-        except ValueError as error:
+        if reply.status != 200:
+            return self.declined(job, reply)
+        said = read_choice(reply.value)
+        if said is None:
+            advice = f"check the address, {USUAL_ADDRESS}"
+            return NoCaption(job.row, not_spoken(reply), advice)
+        self.has_answered = True
+        return read_answer(job, said)
+
+    def question(self, content: list[dict[str, Any]]) -> Reply:
+        """The reply to one question; again without the parameters that the server declines."""
+        parameters = self.parameters
+        while True:
+            body = {
+                "model": self.model,
+                "messages": [{"role": "user", "content": content}],
+                **parameters,
+            }
+            reply = self.connection.ask("POST", "chat/completions", body, wanted="choices")
+            others = accepted_parameters(parameters, reply)
+            if others is None:
+                break
+            parameters = others
+        if reply.status == 200:
+            self.keep_parameters(parameters)
+        return reply
+
+    def keep_parameters(self, parameters: dict[str, Any]) -> None:
+        """Asks so from now on, and tells the first time what is different."""
+        with self.lock:
+            left_out = self.parameters.keys() - parameters.keys()
+            if not left_out:
+                return
+            self.parameters = parameters
+        names = " and ".join(parameters) or "neither"
+        print(
+            f"  {self.address} declines {' and '.join(sorted(left_out))}: asked with {names}",
+            flush=True,
+        )
+
+    def require_access(self, reply: Reply) -> None:
+        """UserError where the server wants a key or money."""
+        # A server whose key is right may still forbid to describe a picture.
+        if reply.status == 401 or (reply.status == 403 and not self.has_answered):
             raise UserError(
-                f"{self.address} answers with something other than JSON ({words}): the address of "
-                "an OpenAI-compatible server usually ends in /v1"
-            ) from error
-
-    def send(self, method: str, path: str, body: dict[str, Any] | None) -> "requests.Response":
-        """The response to one request, of any status.
-
-        NoAnswerError where the server is silent or hangs up; UserError where nothing is there.
-        """
-        import requests
-        from urllib3.exceptions import ProtocolError, ReadTimeoutError
-
-        try:
-            return self.session.request(
-                method,
-                f"{self.address}/{path}",
-                json=body,
-                timeout=(CONNECT_PATIENCE, ENDPOINT_PATIENCE),
-                # The key goes nowhere else.
-                allow_redirects=False,
+                f"{self.address} wants another key ({reply.words}): set OPENAI_API_KEY, as in "
+                f"OPENAI_API_KEY=… python caption_generation.py --captioner {self.address}"
             )
-        except requests.RequestException as error:
-            cause = cause_of(error)
-            if isinstance(cause, ReadTimeoutError):
-                raise NoAnswerError(f"no answer within {ENDPOINT_PATIENCE} seconds") from error
-            if isinstance(cause, ProtocolError):
-                raise NoAnswerError("the server broke the connection off") from error
+        if reply.is_unpaid:
             raise UserError(
-                f"nothing answers at {self.address} ({type(cause).__name__}): start the server or "
-                "check the address, then run the same command again; finished captions are kept"
-            ) from error
+                f"{self.address} wants to be paid first ({reply.words}): pay there or use another "
+                "server, then run the same command again; finished captions are kept"
+            )
 
-
-def open_session(at_once: int) -> "requests.Session":
-    """A session that sends the key of OPENAI_API_KEY, where there is one, and asks again."""
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3 import Retry
-
-    session = requests.Session()
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if key:
-        session.headers["Authorization"] = f"Bearer {key}"
-    retry = Retry(
-        total=None,
-        connect=0,
-        redirect=0,
-        other=0,
-        read=MAX_READ_RETRIES,
-        status=MAX_RETRIES,
-        status_forcelist=RETRIED_STATUS,
-        allowed_methods=None,
-        backoff_factor=RETRY_PAUSE,
-        raise_on_status=False,
-    )
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry, pool_maxsize=at_once))
-    return session
-
-
-def cause_of(error: Exception) -> Exception:
-    """The error of urllib3 inside one of requests; the error itself where there is none."""
-    inner = error.args[0] if error.args else error
-    inner = getattr(inner, "reason", inner)
-    return inner if isinstance(inner, Exception) else error
+    def declined(self, job: CaptionJob, reply: Reply) -> NoCaption:
+        """Why there is no caption after a reply that is no answer, and what mends it."""
+        if reply.status == 403 or OBJECTION.search(reply.text.lower()):
+            reason = "declined for what the picture shows"
+            return NoCaption(job.row, reason, OTHER_MODEL, reply.words, is_about_picture=True)
+        if reply.status == SILENT or reply.status >= 500 or reply.status in BUSY:
+            reason = "no answer" if reply.status == SILENT else "the server is busy or in trouble"
+            fewer = ", or ask less at once with a smaller --batch-size" if self.at_once > 1 else ""
+            advice = f"wait until the server has time or mend it{fewer}"
+            return NoCaption(job.row, reason, advice, reply.words)
+        advice = "mend what the server names, or name another model with --captioner-model"
+        return NoCaption(job.row, "declined", advice, reply.words)
 
 
 def chat_content(job: CaptionJob) -> list[dict[str, Any]]:
@@ -244,13 +201,44 @@ def chat_content(job: CaptionJob) -> list[dict[str, Any]]:
     ]
 
 
-def explain_response(response: "requests.Response") -> str:
-    """Status and the server's own words, for a terminal."""
-    try:
-        words = response.json()
-    except ValueError:
-        words = response.text
-    for key in ("error", "message"):
-        if isinstance(words, dict):
-            words = words.get(key, words)
-    return f"{response.status_code}: {quote_answer(words)}"
+def not_spoken(reply: Reply) -> str:
+    """What a server does that answers well, but not with chat completions."""
+    if reply.value is None:
+        return f"answers with something other than JSON ({reply.words})"
+    return f"does not answer as OpenAI's chat completions do ({quote_answer(reply.value)})"
+
+
+def accepted_parameters(parameters: dict[str, Any], reply: Reply) -> dict[str, Any] | None:
+    """What to ask with after a reply that declines some of the parameters by name.
+
+    The length limit gets its newer name before it is left out. None: the reply names none.
+    """
+    if reply.status not in DECLINED:
+        return None
+    declined = [name for name in parameters if re.search(rf"\b{name}\b", reply.text)]
+    if not declined:
+        return None
+    others = {name: value for name, value in parameters.items() if name not in declined}
+    if "max_tokens" in declined:
+        others["max_completion_tokens"] = parameters["max_tokens"]
+    return others
+
+
+def read_choice(value: Any) -> Said | None:
+    """A JSON answer of chat completions -> what the model said; None: it is none."""
+    choices = value.get("choices") if isinstance(value, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict):
+        return None
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        # as of plain completions
+        message = {"content": choice.get("text")} if "text" in choice else None
+    if message is None:
+        return None
+    return Said(
+        message.get("content"),
+        ended_by=str(choice.get("finish_reason") or "stop"),
+        has_thoughts=bool(message.get("reasoning_content") or message.get("reasoning")),
+        refusal=str(message.get("refusal") or ""),
+    )

@@ -15,22 +15,31 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from oneseed.captioning.jobs import CAPTION_QUESTION, Caption, CaptionJob, quote_answer
-from oneseed.config.captioning import CaptionConfig
+from oneseed.captioning.answers import Said, read_answer
+from oneseed.captioning.jobs import (
+    CAPTION_QUESTION,
+    Caption,
+    CaptionJob,
+    NoCaption,
+    no_picture,
+    quote_answer,
+)
+from oneseed.captioning.marks import is_mark, opens_thoughts
+from oneseed.config.captioning import BLIP2, SMALLER, CaptionConfig
 from oneseed.console.command import UserError
 from oneseed.workers import chunks
 
 if TYPE_CHECKING:
     import torch
 
-BLIP2 = "Salesforce/blip2-opt-2.7b"
-SMALLER = "Salesforce/blip-image-captioning-base"
 # known before the download; counted for all others
 PARAMETERS = {BLIP2: 3.74e9, SMALLER: 0.22e9}
 # continuations that a plain captioner tries at the same time
 BEAMS = 5
 # tokens that a captioner reads before it writes: the picture and the prompt
 INPUT_TOKENS = 300
+# tokens of a prompt that tell whether thoughts are begun in it
+PROMPT_END = 16
 # rows and columns of the matrices that measure a processor
 MATRIX_SIDE = 1024
 MATRIX_ROUNDS = 4
@@ -38,6 +47,10 @@ MATRIX_ROUNDS = 4
 LONG_WAIT = 600
 # seconds until the hub must answer
 HUB_PATIENCE = 10
+
+
+class NoCaptionerError(UserError):
+    """The captioner that was asked for is not to be had; the captions may come another way."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +116,7 @@ def is_here(captioner: str) -> bool:
     """
     from huggingface_hub import hf_hub_url, try_to_load_from_cache
 
-    ways = (
-        "name a checkpoint in a folder, python caption_generation.py --captioner PATH, "
-        "or keep the captions there are, --captioner existing"
-    )
+    ways = "name a checkpoint in a folder, --captioner PATH"
     try:
         if Path(captioner).expanduser().is_dir():
             return True
@@ -120,17 +130,17 @@ def is_here(captioner: str) -> bool:
         # Other troubles are the hub's own: the download will report them.
         if error.code not in (401, 403, 404):
             return False
-        raise UserError(
+        raise NoCaptionerError(
             f"the captioner {captioner} is unknown to the Hugging Face hub or needs a login "
-            f"(hf auth login): check the name, or {ways}"
+            f"(hf auth login): check the name, {ways}"
         ) from error
     except ValueError as error:
-        raise UserError(
+        raise NoCaptionerError(
             f"the captioner {captioner} is neither a folder nor a name such as {BLIP2}: {ways}"
         ) from error
     except OSError as error:
         # URLError and timeouts
-        raise UserError(
+        raise NoCaptionerError(
             f"the captioner {captioner} is not on this machine and the Hugging Face hub cannot be "
             f"reached: connect and run the same command again, {ways}"
         ) from error
@@ -158,11 +168,10 @@ def load_captioner(captioner: str, device: "torch.device | str") -> LoadedCaptio
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
             trouble = error
-    raise UserError(
+    raise NoCaptionerError(
         f"the captioner {captioner} cannot be loaded "
         f"({type(trouble).__name__}: {quote_answer(trouble)}): name another image-text-to-text "
-        f"checkpoint, python caption_generation.py --captioner {SMALLER}, or keep the captions "
-        "there are, --captioner existing"
+        f"checkpoint, such as --captioner {SMALLER}"
     ) from trouble
 
 
@@ -197,7 +206,7 @@ def caption_pictures(
     *,
     max_new_tokens: int,
 ) -> list[tuple[str, bool]]:
-    """B RGB pictures and prompts -> B captions without their prompts, each with whether it is cut.
+    """B RGB pictures and prompts -> B answers without their prompts, each with whether it is cut.
 
     Deterministic; a row does not depend on the others (with BLIP-1 only where all prompts are
     equal).
@@ -227,14 +236,36 @@ def caption_pictures(
         )
     if repeats_input(model.config):
         tokens = tokens[:, inputs["input_ids"].shape[1] :]  # (B, new)
-    captions = processor.batch_decode(tokens, skip_special_tokens=True)
-    captions = [caption.strip() for caption in captions]
+    captions = decode_answers(tokens, processor)
+    if is_chat(processor) and begins_with_thoughts(inputs["input_ids"], processor):
+        captions = [f"<think>{caption}" for caption in captions]
     # Its answer starts with the prompt too, but one token off: the text goes, not the tokens.
     if model.config.model_type == "blip":
         captions = [without_prompt(caption, prompt) for caption, prompt in zip(captions, prompts)]
     # A finished caption ends in an end mark or in padding.
     ends = set(processor.tokenizer.all_special_ids)
     return [(caption, row[-1] not in ends) for caption, row in zip(captions, tokens.tolist())]
+
+
+def decode_answers(tokens: "torch.Tensor", processor: Any) -> list[str]:
+    """Tokens (B, T) -> B texts. Of the special tokens those stay that part thoughts from answer."""
+    tokenizer = processor.tokenizer
+    special = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens))
+    for number, token in tokenizer.added_tokens_decoder.items():
+        if token.special:
+            special[number] = token.content
+    silent = {number for number, text in special.items() if not is_mark(text)}
+    texts = []
+    for row in tokens.tolist():
+        spoken = [token for token in row if token not in silent]
+        texts.append(tokenizer.decode(spoken, skip_special_tokens=False).strip())
+    return texts
+
+
+def begins_with_thoughts(input_ids: "torch.Tensor", processor: Any) -> bool:
+    """Whether the prompts (B, T) end where the model is to begin thinking."""
+    end = processor.tokenizer.decode(input_ids[0, -PROMPT_END:], skip_special_tokens=False)
+    return opens_thoughts(end)
 
 
 def is_chat(processor: Any) -> bool:
@@ -288,7 +319,7 @@ def without_prompt(caption: str, prompt: str) -> str:
 
 def captions_by_checkpoint(
     jobs: Sequence[CaptionJob], captioner: str, config: CaptionConfig
-) -> Iterator[Caption]:
+) -> Iterator[Caption | NoCaption]:
     """Captions of all jobs, batch by batch; the checkpoint is loaded before this returns."""
     if captioner not in PARAMETERS:
         # A wrong name does not wait for torch.
@@ -310,7 +341,7 @@ def captions_by_checkpoint(
 
 def each_caption(
     jobs: Sequence[CaptionJob], captioner: LoadedCaptioner, config: CaptionConfig
-) -> Iterator[Caption]:
+) -> Iterator[Caption | NoCaption]:
     """Captions in batches of equal prompts, because BLIP-1 knows no padding of prompts."""
 
     def prompt_of_job(job: CaptionJob) -> str:
@@ -318,10 +349,21 @@ def each_caption(
 
     for prompt, same_prompt in groupby(sorted(jobs, key=prompt_of_job), key=prompt_of_job):
         for batch in chunks(list(same_prompt), config.batch_size):
-            pictures = [Image.open(job.picture).convert("RGB") for job in batch]
-            prompts = [prompt] * len(batch)
-            captions = caption_pictures(
-                pictures, prompts, captioner, max_new_tokens=config.max_new_tokens
+            shown: list[CaptionJob] = []
+            pictures: list[Image.Image] = []
+            for job in batch:
+                try:
+                    pictures.append(Image.open(job.picture).convert("RGB"))
+                    shown.append(job)
+                except (OSError, SyntaxError, ValueError) as error:
+                    yield no_picture(job, error)
+            if not pictures:
+                continue
+            answers = caption_pictures(
+                pictures,
+                [prompt] * len(pictures),
+                captioner,
+                max_new_tokens=config.max_new_tokens,
             )
-            for job, (text, is_cut) in zip(batch, captions):
-                yield Caption(job.row, text, is_cut)
+            for job, (text, is_cut) in zip(shown, answers):
+                yield read_answer(job, Said(text, "length" if is_cut else "stop"))

@@ -7,7 +7,6 @@ from typing import Any
 
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.commands import prepare_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.wording import clean_caption, prompt_of
 
@@ -35,13 +34,48 @@ class CaptionJob:
 
 @dataclass(frozen=True)
 class Caption:
-    """A captioner's answer."""
+    """A captioner's answer that describes a picture."""
 
     row: Row
-    # as the captioner wrote it; "" where it had nothing to say
+    # one line, without what stood around it
     text: str
     # whether it ended at the length limit
     is_cut: bool
+
+
+@dataclass(frozen=True)
+class NoCaption:
+    """Why a picture has got no caption."""
+
+    row: Row
+    # for a person, the same for all pictures that share it: "refused"
+    reason: str
+    # what mends it: "let another model write"
+    advice: str
+    # the captioner's own words on this picture
+    detail: str = ""
+    # whether other pictures may fare better
+    is_about_picture: bool = False
+    # whether the captioner did answer
+    is_answer: bool = False
+    # whether the length limit ended the answer
+    is_cut: bool = False
+
+    @property
+    def example(self) -> str:
+        """The picture with what the captioner said of it."""
+        return self.row["filename"] + (f" ({self.detail})" if self.detail else "")
+
+
+def no_picture(job: CaptionJob, error: Exception) -> NoCaption:
+    """The answer to a job whose prepared picture is damaged."""
+    return NoCaption(
+        job.row,
+        "the picture cannot be read",
+        "prepare the pictures again with dataset_preparation.py",
+        type(error).__name__,
+        is_about_picture=True,
+    )
 
 
 def caption_jobs(rows: Sequence[Row], collection: Collection) -> list[CaptionJob]:
@@ -51,7 +85,7 @@ def caption_jobs(rows: Sequence[Row], collection: Collection) -> list[CaptionJob
         if not job.picture.exists():
             raise UserError(
                 f"{job.picture} is missing; prepare the pictures again: "
-                f"{prepare_command(collection.style)}"
+                f"{collection.prepare_again()}"
             )
     return jobs
 

@@ -17,6 +17,7 @@ from textwrap import shorten
 from typing import Any
 
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.segmentation import split_words
 
 # ids -> what to look at
 Flags = dict[str, list[str]]
@@ -44,18 +45,12 @@ MAX_GENERIC_COUNT = 2
 MAX_EXAMPLE_LENGTH = 90
 
 LEAD = re.compile(r"An? \w+ (?:of|depicting|showing)\s+")
-QUALITY_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 FUNCTION_WORDS = (
     "a an the of in on at by to from with without and or for into onto over under near "
     "beside behind before after between through is are was were be being been it its his "
     "her their this that these those there some very as while who which"
 )
 EMPTY_WORDS = frozenset(FUNCTION_WORDS.split())
-
-
-def split_words(caption: str) -> list[str]:
-    """All words in lower case; "King's" and "half-timbered" are one each."""
-    return QUALITY_WORD.findall(caption.lower())
 
 
 def content_words(caption: str) -> list[str]:

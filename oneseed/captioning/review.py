@@ -14,6 +14,7 @@ from PIL import Image
 
 from oneseed.captioning.quality import WARNING_MARK, Flags, quality_lines
 from oneseed.console.html import data_url, html_page, safe_text
+from oneseed.dataset.curation import caption_author
 from oneseed.dataset.jsonl import Row
 from oneseed.files import write_text
 
@@ -119,11 +120,8 @@ def section(
 
 def article(row: Row, row_flags: Sequence[str], resized: Path) -> str:
     """A picture beside its caption, and where both come from."""
-    source = "the collection’s own caption"
-    if "captioner" in row:
-        source = f"written by {safe_text(row['captioner'])}"
     about = [
-        source,
+        safe_text(caption_author(row)),
         SPLIT_NAMES[row["split"]],
         safe_text(row["filename"]),
         *(f'<span class="flag">{flag}</span>' for flag in row_flags),

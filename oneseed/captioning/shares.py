@@ -4,9 +4,10 @@ import hashlib
 import os
 import shlex
 
-from oneseed.config.captioning import CaptionConfig
+from oneseed.config.captioning import WITHOUT_MODEL, CaptionConfig
 from oneseed.config.options import parse_shard
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import script_command
 
 # (i, n): share i of n, from 1 to n
 Share = tuple[int, int]
@@ -15,14 +16,21 @@ Share = tuple[int, int]
 def share_of(config: CaptionConfig) -> Share | None:
     """The share that this run captions alone, by --shard or as one of torchrun's ranks.
 
-    None where it captions all pictures and gathers what the shares wrote.
+    None where it captions all pictures and gathers what the shares wrote. UserError where there is
+    nothing for a model to write.
     """
     ranks = int(os.environ.get("WORLD_SIZE") or 1)
     if config.shard and ranks > 1:
         raise UserError("torchrun shares the pictures out itself: leave --shard out")
+    share = parse_shard(config.shard) if config.shard else None
     if ranks > 1:
-        return int(os.environ["RANK"]) + 1, ranks
-    return parse_shard(config.shard) if config.shard else None
+        share = int(os.environ["RANK"]) + 1, ranks
+    if share and (not config.has_model or config.review):
+        raise UserError(
+            "a share of the pictures is work for a captioner alone: leave --captioner "
+            f"{', '.join(WITHOUT_MODEL)} and --review to a run without --shard and torchrun"
+        )
+    return share
 
 
 def in_share(row_id: str, i: int, n: int) -> bool:
@@ -40,6 +48,7 @@ def gathering_command(config: CaptionConfig, server_model: str = "") -> str:
         "style": config.style,
         "captioner": config.captioner,
         "captioner-model": server_model or config.captioner_model,
+        "captions": config.captions,
         "max-new-tokens": config.max_new_tokens,
         "max-samples": config.max_samples,
         "data": config.data,
@@ -47,11 +56,12 @@ def gathering_command(config: CaptionConfig, server_model: str = "") -> str:
     defaults = {
         "captioner": CaptionConfig.captioner,
         "captioner-model": CaptionConfig.captioner_model,
+        "captions": CaptionConfig.captions,
         "max-new-tokens": CaptionConfig.max_new_tokens,
         "max-samples": CaptionConfig.max_samples,
         "data": CaptionConfig.data,
     }
-    words = ["python caption_generation.py"]
+    words = [script_command("caption_generation.py")]
     for name, value in values.items():
         if value != defaults.get(name):
             words.append(f"--{name} {shlex.quote(str(value))}")

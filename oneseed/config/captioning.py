@@ -6,6 +6,17 @@ from dataclasses import dataclass
 from oneseed.config.options import data_option, device_option, parse_shard, style_option
 from oneseed.console.flags import BaseConfig, option
 
+# values of --captioner that name no model: the collection's own captions, the names of the files,
+# those of the folders, and no captions at all
+EXISTING = "existing"
+NAMES = "names"
+FOLDERS = "folders"
+NONE = "none"
+WITHOUT_MODEL = (EXISTING, NAMES, FOLDERS, NONE)
+# what captions without a flag, and what does it without a GPU
+BLIP2 = "Salesforce/blip2-opt-2.7b"
+SMALLER = "Salesforce/blip-image-captioning-base"
+
 
 @dataclass(frozen=True)
 class CaptionConfig(BaseConfig):
@@ -14,9 +25,15 @@ class CaptionConfig(BaseConfig):
     style: str = style_option()
     captioner: str = option(
         "",
-        "existing: keep the collection's own; a transformers image-text-to-text checkpoint, name "
-        "or folder; or a server, http://host:port/v1 "
-        "(default: existing where every picture has one, else Salesforce/blip2-opt-2.7b)",
+        "existing: keep the collection's own; names: take them from the file names; folders: from "
+        "the folders' names; none: train on pictures alone; a transformers image-text-to-text "
+        "checkpoint, name or folder; or a server, http://host:port/v1 "
+        f"(default: existing where every picture has one, else {BLIP2})",
+    )
+    captions: str = option(
+        "",
+        "take captions from this file, .csv .tsv .json .jsonl or .parquet, by the names of the "
+        "pictures; those that it lacks stay without one, or are written by --captioner",
     )
     captioner_model: str = option(
         "", "which model the server at --captioner should use (default: the first that it lists)"
@@ -41,6 +58,11 @@ class CaptionConfig(BaseConfig):
     data: str = data_option()
 
     @property
+    def has_model(self) -> bool:
+        """Whether a model may write captions: without a flag too, unless a table has them."""
+        return self.captioner not in WITHOUT_MODEL and bool(self.captioner or not self.captions)
+
+    @property
     def address(self) -> str:
         """Of the server that captions, "" where the captioner is none."""
         return self.captioner if self.captioner.startswith(("http://", "https://")) else ""
@@ -59,4 +81,14 @@ class CaptionConfig(BaseConfig):
             raise ValueError(
                 "--captioner-model goes with a server: --captioner http://host:port/v1"
             )
+        if self.captions and self.captioner == NONE:
+            raise ValueError(
+                "--captioner none trains without words, --captions FILE with them: leave one out"
+            )
+        if self.recaption and self.captioner in (EXISTING, NONE) and not self.captions:
+            raise ValueError(
+                f"--captioner {self.captioner} writes no captions anew: leave --recaption out"
+            )
+        if self.review and self.captioner == NONE:
+            raise ValueError("--review shows captions, --captioner none has none: leave one out")
         parse_shard(self.shard)

@@ -7,6 +7,12 @@ Every string can be encoded, none needs UNK.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from oneseed.model.caption_length import readable_beginning
+
+if TYPE_CHECKING:
+    import tokenizers
 
 # the marks, the first entries of every vocabulary
 PAD = 0
@@ -52,13 +58,28 @@ class Tokenizer:
         return self.bpe.get_vocab_size()
 
     def encode(self, text: str, max_length: int) -> list[int]:
-        """Text -> ids, START first and END last, at most max_length long (cut before END).
+        """Text -> ids, START first and END last, at most max_length long.
 
-        A mark spelled out in the text ("<end>") is text, not a mark.
+        A text that is longer is cut where it reads well: see readable_beginning. A mark spelled
+        out in the text ("<end>") is text, not a mark.
         """
+        encoding = self.encoding(text)
+        room = max_length - 2
+        while len(encoding.ids) > room:
+            # characters that the tokens in the room stand for
+            limit = encoding.offsets[room][0]
+            text = readable_beginning(text, limit)
+            encoding = self.encoding(text)
+        return [START, *encoding.ids, END]
+
+    def length(self, text: str) -> int:
+        """How long the text is in ids, START and END counted, where nothing is cut."""
+        return len(self.encoding(text).ids) + 2
+
+    def encoding(self, text: str) -> "tokenizers.Encoding":
+        """The ids of a text, without START and END, and the characters that each stands for."""
         self.bpe.encode_special_tokens = True
-        ids = self.bpe.encode(text, add_special_tokens=False).ids
-        return [START, *ids[: max_length - 2], END]
+        return self.bpe.encode(text, add_special_tokens=False)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Ids (START, END, PAD anywhere) -> the text before the first END."""

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 
 import caption_generation
-from oneseed.captioning import endpoint
+from oneseed.captioning import captions, connection, endpoint
 from oneseed.config.captioning import CaptionConfig
 from oneseed.console import flags
 from oneseed.console.command import UserError
@@ -26,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch):
-    monkeypatch.setattr(endpoint, "RETRY_PAUSE", 0.01)
+    monkeypatch.setattr(connection, "RETRY_PAUSE", 0.01)
 
 
 def test_a_server_gets_every_picture_once_and_its_words_become_the_captions(
@@ -68,7 +70,7 @@ def test_as_many_requests_run_at_once_as_the_batch_is_large(tmp_path, caption_se
 
 
 def test_a_busy_slow_or_failing_server_is_asked_again(tmp_path, caption_server, monkeypatch):
-    monkeypatch.setattr(endpoint, "ENDPOINT_PATIENCE", 0.4)
+    monkeypatch.setattr(connection, "ENDPOINT_PATIENCE", 0.4)
     caption_server.replies = {
         0: (429, "slow down"),
         1: (503, "loading"),
@@ -115,24 +117,261 @@ def test_a_server_that_cannot_caption_is_named_in_one_sentence(case, tmp_path, c
     assert sentence.isprintable()
     assert "Traceback" not in sentence
     assert caught.value.code == 2
-    assert len(caption_server.questions()) <= endpoint.MAX_FAILURES + 3, (
+    assert "--batch-size" not in sentence, "it would not help"
+    assert len(caption_server.questions()) <= 2 * captions.MAX_FAILURES + 4, (
         "a server that declines everything is asked for a few pictures, not for all"
     )
 
 
-def test_one_picture_without_an_answer_does_not_stop_the_run(tmp_path, caption_server, capsys):
-    """An empty answer is an answer and is not asked for again; a declined picture is."""
-    caption_server.replies = {2: (200, chat("")), 3: (200, chat(None)), 5: (400, "too large")}
-    collection = prepared(tmp_path, 8, caption="", pictures=True)
+def test_pictures_without_an_answer_are_told_and_asked_for_again(tmp_path, caption_server, capsys):
+    """An empty answer once counted as done for ever: the picture never got a caption."""
+    caption_server.replies = {
+        2: (200, chat("")),
+        3: (200, chat(None, "length")),
+        4: (200, chat(None, "content_filter")),
+        5: (400, "too large"),
+        6: (200, chat("I'm sorry, I can't help with that.")),
+    }
+    collection = prepared(tmp_path, 9, caption="", pictures=True)
     run_main(tmp_path, captioner=caption_server.url, batch_size=1)
     said = capsys.readouterr().out
-    assert "without an answer: 1 of 8 pictures" in said
-    assert "too large" in said
-    assert "left out for want of a caption: 3 of 8" in said
+    assert "without a caption: 5 of 9 pictures; the same command asks for them again" in said
+    for words in (
+        "1: empty answer, such as",
+        "1: the length limit ended the answer before any words, such as",
+        "1: withheld by the content filter, such as",
+        "1: declined, such as",
+        "(400: too large)",
+        "1: refused, such as",
+        "(I'm sorry, I can't help with that.)",
+    ):
+        assert words in said
+    assert "--max-new-tokens" in said
+    assert sum(bool(row["caption"]) for row in collection.read_metadata()) == 4
+    assert len(read_jsonl(tmp_path / "captions" / "engraving_generated.jsonl")) == 4
+    caption_server.replies = {}
     run_main(tmp_path, captioner=caption_server.url, batch_size=1)
-    assert len(caption_server.questions()) == 9
-    assert sum(bool(row["caption"]) for row in collection.read_metadata()) == 6
-    assert len(read_jsonl(tmp_path / "captions" / "engraving_generated.jsonl")) == 8
+    assert len(caption_server.questions()) == 9 + 5
+    assert all(row["caption"] for row in collection.read_metadata())
+    assert "without a caption" not in capsys.readouterr().out
+
+
+def test_an_empty_caption_of_an_older_log_is_asked_for_again(tmp_path, caption_server):
+    collection = prepared(tmp_path, 3, caption="", pictures=True)
+    log = tmp_path / "captions" / "engraving_generated.jsonl"
+    log.parent.mkdir(parents=True)
+    rows = [
+        {"id": row["id"], "captioner": "tiny-vl", "caption": "", "cut": 0}
+        for row in collection.read_metadata()
+    ]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run_main(tmp_path, captioner=caption_server.url)
+    assert all(row["caption"] for row in collection.read_metadata())
+
+
+@pytest.mark.parametrize(
+    "answer, advice, code",
+    [
+        (chat(None, "length"), "--max-new-tokens", 2),
+        (chat("<think>A castle."), "--max-new-tokens", 2),
+        (chat("I cannot describe this picture."), "another model", 1),
+        (chat(None, "content_filter"), "another model", 1),
+    ],
+)
+def test_where_no_picture_gets_a_caption_the_error_says_why_and_what_helps(
+    answer, advice, code, tmp_path, caption_server
+):
+    caption_server.replies["all"] = (200, answer)
+    prepared(tmp_path, 4, caption="", pictures=True)
+    with pytest.raises(UserError, match="captioned none of 4 pictures") as caught:
+        run_main(tmp_path, captioner=caption_server.url)
+    assert advice in str(caught.value)
+    assert caught.value.code == code
+
+
+def test_refused_pictures_end_no_run_however_many_they_are(tmp_path, caption_server, capsys):
+    """Twelve refusals in a row once looked like a server that captions nothing."""
+    refusals = {number: (200, chat(None, "content_filter")) for number in range(12)}
+    caption_server.replies = refusals
+    collection = prepared(tmp_path, 14, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    assert sum(bool(row["caption"]) for row in collection.read_metadata()) == 2
+    assert "12: withheld by the content filter" in capsys.readouterr().out
+    caption_server.replies["all"] = (200, chat(None, "content_filter"))
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    assert len(collection.read_captions()[0]) + len(collection.read_captions()[1]) == 2
+
+
+def test_a_declined_parameter_is_left_out_or_gets_its_newer_name_once(
+    tmp_path, caption_server, capsys
+):
+    """Newer models want max_completion_tokens and their own temperature."""
+
+    def newer(picture):
+        body = caption_server.questions()[-1]
+        for name in ("max_tokens", "temperature"):
+            if name in body:
+                return 400, {"error": {"message": f"Unsupported value: '{name}'", "param": name}}
+        return None
+
+    caption_server.replies["all"] = newer
+    collection = prepared(tmp_path, 4, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1, max_new_tokens=17)
+    questions = caption_server.questions()
+    assert len(questions) == 4 + 2
+    assert all(body["max_completion_tokens"] == 17 for body in questions[1:])
+    assert all("temperature" not in body for body in questions[2:])
+    assert all(row["caption"] for row in collection.read_metadata())
+    said = capsys.readouterr().out
+    assert said.count("declines") == 1
+    assert "declines max_tokens and temperature: asked with max_completion_tokens" in said
+
+
+def test_a_limit_that_fits_no_name_is_left_out(tmp_path, caption_server):
+    def without_limit(picture):
+        body = caption_server.questions()[-1]
+        names = [name for name in body if name.startswith("max_")]
+        return (422, {"detail": [{"loc": ["body", names[0]]}]}) if names else None
+
+    caption_server.replies["all"] = without_limit
+    collection = prepared(tmp_path, 2, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    assert caption_server.questions()[-1].keys() == {"model", "messages", "temperature"}
+    assert all(row["caption"] for row in collection.read_metadata())
+
+
+def test_one_picture_that_is_too_large_changes_nothing_for_the_others(tmp_path, caption_server):
+    """vLLM names max_tokens where a picture alone fills the context."""
+    words = "max_tokens is too large: the request has 600 input tokens, the context 512"
+    caption_server.replies = {number: (400, {"message": words}) for number in (1, 2)}
+    collection = prepared(tmp_path, 4, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    assert {"max_tokens", "temperature"} <= caption_server.questions()[-1].keys()
+    assert sum(bool(row["caption"]) for row in collection.read_metadata()) == 3
+
+
+ODD = {
+    "no choices": (200, {"choices": []}),
+    "null": (200, {"choices": None}),
+    "empty object": (200, {}),
+    "a list": (200, [1]),
+    "no JSON": (200, "<html>a page</html>"),
+    "limit told inside": (200, {"error": {"code": 429, "message": "rate limit exceeded"}}),
+    "limit told in words": (200, {"error": "rate limit exceeded"}),
+    "error in a choice": (200, {"choices": [{"error": {"code": 502, "message": "upstream"}}]}),
+    "overloaded": (529, {"error": {"message": "overloaded"}}),
+    "error and no code": (200, {"error": {"message": "oops"}, "choices": []}),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_one_odd_answer_costs_no_picture(kind, tmp_path, caption_server):
+    """An answer without choices once ended the run."""
+    caption_server.replies = {1: ODD[kind]}
+    collection = prepared(tmp_path, 3, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    assert all(row["caption"] for row in collection.read_metadata())
+    assert len(caption_server.questions()) == 4
+
+
+def test_a_choice_without_a_message_costs_one_picture(tmp_path, caption_server, capsys):
+    caption_server.replies = {1: (200, {"choices": [{"finish_reason": "stop"}]})}
+    prepared(tmp_path, 3, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    said = capsys.readouterr().out
+    assert "without a caption: 1 of 3 pictures" in said
+    assert "does not answer as OpenAI's chat completions do" in said
+
+
+def test_a_moderated_picture_costs_that_picture(tmp_path, caption_server, capsys):
+    flagged = (403, {"error": {"message": "the input was flagged"}})
+    blocked = (400, {"error": {"message": "blocked", "code": "content_policy_violation"}})
+    caption_server.replies = {1: flagged, 2: blocked}
+    prepared(tmp_path, 4, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    assert "without a caption: 2 of 4 pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("reply", [(402, "pay"), (429, {"error": {"code": "insufficient_quota"}})])
+def test_a_server_that_wants_money_is_asked_once(reply, tmp_path, caption_server):
+    caption_server.replies["all"] = reply
+    prepared(tmp_path, 4, caption="", pictures=True)
+    with pytest.raises(UserError, match="wants to be paid first"):
+        run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    assert len(caption_server.questions()) == 1
+
+
+def test_a_pause_that_a_server_asks_for_is_told_once_and_kept_by_all(
+    tmp_path, caption_server, capsys, monkeypatch
+):
+    """A minute of silence looked like a program that hangs."""
+    naps = []
+    monkeypatch.setattr(connection.time, "sleep", naps.append)
+    caption_server.replies = {0: (429, {"error": {"message": "slow down"}}, {"Retry-After": 57})}
+    prepared(tmp_path, 2, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    said = capsys.readouterr().out
+    assert said.count("waiting 57 seconds") == 1
+    assert "429: slow down" in said
+    assert 57 in naps
+    # the next requests keep the pause too
+    assert 50 < naps[-1] < 57
+
+
+def test_a_server_that_wants_hours_is_not_waited_for(tmp_path, caption_server):
+    caption_server.replies["all"] = (429, "daily limit", {"Retry-After": 7200})
+    prepared(tmp_path, 2, caption="", pictures=True)
+    with pytest.raises(UserError, match="7,200 seconds .429: daily limit.: run the same command"):
+        run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+
+
+@pytest.mark.parametrize(
+    "told, seconds",
+    [(None, None), ("", None), ("7", 7), ("1.5", 1.5), ("-3", 0), ("nan", 0), ("soon", None)],
+)
+def test_retry_after_is_seconds_or_a_date(told, seconds):
+    assert connection.read_retry_after(told) == seconds
+
+
+def test_retry_after_may_be_a_date():
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert 85 < connection.read_retry_after(date) <= 90
+    assert connection.read_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+def test_a_silent_server_is_told(tmp_path, caption_server, capsys, monkeypatch):
+    monkeypatch.setattr(endpoint, "TOLD_SILENCE", 0.1)
+    caption_server.replies[0] = lambda picture: time.sleep(0.5)
+    prepared(tmp_path, 2, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    assert "no answer from http://127.0.0.1" in capsys.readouterr().out
+
+
+def test_a_busy_server_is_named_with_what_helps(tmp_path, caption_server):
+    caption_server.replies["all"] = (429, "slow down")
+    prepared(tmp_path, 3, caption="", pictures=True)
+    with pytest.raises(UserError, match="smaller --batch-size"):
+        run_main(tmp_path, captioner=caption_server.url, batch_size=2)
+    with pytest.raises(UserError) as caught:
+        run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    assert "--batch-size" not in str(caught.value), "one request at a time is the least"
+
+
+def test_a_key_that_no_header_can_carry_is_refused(tmp_path, caption_server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-…")
+    prepared(tmp_path, 2, caption="", pictures=True)
+    with pytest.raises(UserError, match="OPENAI_API_KEY"):
+        run_main(tmp_path, captioner=caption_server.url)
+
+
+def test_a_damaged_picture_costs_itself(tmp_path, caption_server, capsys):
+    collection = prepared(tmp_path, 3, caption="", pictures=True)
+    picture = collection.resized / collection.read_metadata()[1]["filename"]
+    picture.unlink()
+    picture.mkdir()
+    run_main(tmp_path, captioner=caption_server.url)
+    assert "the picture cannot be read" in capsys.readouterr().out
+    assert sum(bool(row["caption"]) for row in collection.read_metadata()) == 2
 
 
 def test_answers_are_strangers_text(tmp_path, caption_server):
@@ -241,9 +480,13 @@ def script(*flags, **more):
     )
 
 
-def test_ctrl_c_does_not_wait_for_a_slow_answer(tmp_path, caption_server):
+BUSY = (429, "slow down", {"Retry-After": 120})
+
+
+@pytest.mark.parametrize("reply", [lambda picture: time.sleep(120), BUSY], ids=["slow", "busy"])
+def test_ctrl_c_does_not_wait_for_a_slow_answer(reply, tmp_path, caption_server):
     """Ordinary threads are waited for at the end of a program, here as long as the server takes."""
-    caption_server.replies["all"] = lambda picture: time.sleep(120)
+    caption_server.replies["all"] = reply
     prepared(tmp_path, 5, caption="", pictures=True)
     running = script("--captioner", caption_server.url, "--data", str(tmp_path))
     wait_until(caption_server.questions)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -451,6 +452,75 @@ def test_every_family_captions_in_a_batch_as_alone_and_without_its_prompt(
     )
 
 
+@pytest.fixture(scope="module")
+def thinker():
+    """A processor whose model thinks, with marks that are tokens of its own."""
+    tokenizer, _text = words_with("<think>", "</think>", "<|begin_of_box|>", "<|im_end|>")
+    return SimpleNamespace(tokenizer=tokenizer)
+
+
+def test_what_parts_thoughts_from_an_answer_is_decoded_and_other_special_tokens_are_not(thinker):
+    """To leave out all special tokens made one caption of thoughts and answer."""
+    text = "<s><think>a castle</think><|begin_of_box|>a castle on a hill<|im_end|></s><pad>"
+    tokens = thinker.tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids
+    assert huggingface.decode_answers(tokens, thinker) == [
+        "<think>a castle</think><|begin_of_box|>a castle on a hill"
+    ]
+
+
+@pytest.mark.parametrize(
+    "prompt, begins",
+    [("assistant:<think>\n", True), ("assistant:", False), ("<think></think>assistant:", False)],
+)
+def test_thoughts_that_a_prompt_begins_are_known(prompt, begins, thinker):
+    """Templates of thinking models write the first mark themselves; the answer has the last one."""
+    tokens = thinker.tokenizer(prompt, return_tensors="pt", add_special_tokens=False).input_ids
+    assert huggingface.begins_with_thoughts(tokens, thinker) == begins
+
+
+def test_a_checkpoint_s_answers_are_cleaned_and_its_empty_ones_told(
+    tmp_path, blip2, monkeypatch, capsys
+):
+    answers = iter(
+        [
+            ("<think>a castle? yes</think>**Caption:** a castle on a hill", False),
+            ("<think>a castle, or", True),
+            ("i'm sorry, i can't help with that", False),
+            ("a ship at sea", True),
+        ]
+    )
+    monkeypatch.setattr(
+        huggingface, "caption_pictures", lambda pictures, *rest, **options: [next(answers)]
+    )
+    collection = prepared(tmp_path, 4, caption="", pictures=True)
+    run_main(tmp_path, captioner=blip2, batch_size=1, max_new_tokens=8)
+    said = capsys.readouterr().out
+    assert {row["caption"] for row in collection.read_metadata()} == {
+        "An engraving of a castle on a hill",
+        "An engraving of a ship at sea",
+        "",
+    }
+    assert "without a caption: 2 of 4 pictures" in said
+    assert "the length limit ended its thoughts" in said
+    assert "1: refused, such as" in said
+    assert "captions cut off: 1 of 2" in said
+    # It would answer the same again, unless it may write more.
+    run_main(tmp_path, captioner=blip2, batch_size=1, max_new_tokens=8)
+    said = capsys.readouterr().out
+    assert "without a caption: 2 of 2 pictures; the same command would get the same" in said
+    answers = iter([("<think>a castle, or</think>a tower by a river", False)])
+    run_main(tmp_path, captioner=blip2, batch_size=1, max_new_tokens=80)
+    assert sum(bool(row["caption"]) for row in collection.read_metadata()) == 3
+
+
+def test_a_damaged_picture_costs_itself_alone(tmp_path, blip2, capsys):
+    collection = prepared(tmp_path, 3, caption="", pictures=True)
+    (collection.resized / collection.read_metadata()[1]["filename"]).write_bytes(b"no picture")
+    run_main(tmp_path, captioner=blip2, max_new_tokens=16)
+    assert "1: the picture cannot be read, such as" in capsys.readouterr().out
+    assert sum(bool(row["caption"]) for row in collection.read_metadata()) == 2
+
+
 def test_a_caption_that_met_the_length_limit_is_known(blip2):
     captioner = huggingface.load_captioner(blip2, "cpu")
     pictures = [Image.new("RGB", (32, 32), shade) for shade in ("red", "white")]
@@ -538,7 +608,10 @@ def test_a_captioner_that_cannot_be_had_ends_in_one_sentence(tmp_path):
     assert error.startswith("error: ")
     assert "cannot be reached" in error
     assert "--captioner PATH" in error
-    assert "--captioner existing" in error
+    # there are no captions to be kept; these are the ways that work here
+    assert "--captioner existing" not in error
+    assert "--captions FILE" in error
+    assert "--captioner none" in error
 
 
 def test_a_broken_captioner_folder_is_named(tmp_path):

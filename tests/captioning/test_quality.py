@@ -90,6 +90,17 @@ def test_good_captions_are_not_warned_of():
     assert not quality_numbers(rows, find_flags(rows))["warnings"]
 
 
+def test_captions_without_blanks_are_not_said_to_say_little():
+    """A whole Chinese sentence was one word."""
+    captions = ["山上的城堡乌云密布", "河上的小船月光明亮", "ปราสาทบนภูเขา", "嵐の海の船"]
+    rows = rows_of([*captions, "城堡"])
+    flags = list(find_flags(rows).values())
+    assert flags == [[], [], [], [], ["generic"]]
+    numbers = quality_numbers(rows, find_flags(rows))
+    assert numbers["words"] == {"least": 1, "median": 3, "most": 4}
+    assert not numbers["warnings"]
+
+
 def test_captions_that_say_nothing_new_are_warned_of_when_the_pairs_are_written(tmp_path, capsys):
     collection = prepared(tmp_path, 10, caption="An engraving of a castle")
     run_main(tmp_path)
