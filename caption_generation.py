@@ -16,8 +16,16 @@ Writes  data/captions/<style>_{train,val}.jsonl  the pairs, 90/10; a picture onc
     python caption_generation.py --style builtin
     # a small captioner, for machines without a GPU
     python caption_generation.py --captioner Salesforce/blip-image-captioning-base
-    # only pictures that came with a caption
+    # only pictures that came with a caption, or that were given one by hand on the page
     python caption_generation.py --captioner existing
+    # the file names: red_fox-03.jpg shows "red fox"; IMG_1234.jpg says nothing
+    python caption_generation.py --captioner names
+    # the name of the folder that a picture lies in
+    python caption_generation.py --captioner folders
+    # a table that lies anywhere, matched by the pictures' names
+    python caption_generation.py --captions ~/prints/captions.csv
+    # no captions at all: a model of pictures alone, without words
+    python caption_generation.py --captioner none
     # a checkpoint in a folder; replaces the captions there are
     python caption_generation.py --captioner PATH --recaption
     # a server: vLLM, llama.cpp; OPENAI_API_KEY if it wants a key
@@ -38,31 +46,39 @@ is collapsed, control characters go. Nothing is added at the end.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from oneseed.captioning.captions import Captioner, CaptionLog, generate_captions
 from oneseed.captioning.endpoint import Endpoint
-from oneseed.captioning.huggingface import BLIP2, SMALLER
+from oneseed.captioning.huggingface import NoCaptionerError
 from oneseed.captioning.quality import find_flags, quality_lines, quality_numbers
 from oneseed.captioning.review import write_review
 from oneseed.captioning.shares import Share, gathering_command, in_share, share_of
-from oneseed.config.captioning import CaptionConfig
+from oneseed.config.captioning import (
+    BLIP2,
+    EXISTING,
+    FOLDERS,
+    NAMES,
+    NONE,
+    WITHOUT_MODEL,
+    CaptionConfig,
+)
 from oneseed.config.model import PRESETS
-from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError, run
 from oneseed.console.flags import parse_configs
-from oneseed.dataset.collection import Collection, pair_of, split_rows
-from oneseed.dataset.commands import train_command
-from oneseed.dataset.jsonl import Row, each_row, to_json, write_lines
+from oneseed.dataset.caption_ways import ways_lines, ways_sentence, words_of_row
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.dealing import split_lines
+from oneseed.dataset.jsonl import Row
+from oneseed.dataset.next_run import next_training
+from oneseed.dataset.pairs import deal_pairs
 from oneseed.dataset.wording import worded
 from oneseed.files import write_changed
 
 __all__ = ["main"]
 
-# the captioner that writes nothing
-EXISTING = "existing"
 # pairs that the last lines show
 EXAMPLES = 3
 
@@ -71,18 +87,22 @@ def main(config: CaptionConfig) -> None:
     """Captions that exist, those that are missing, the split, and the numbers of all."""
     collection = Collection(config.style, config.data)
     share = share_of(config)
-    if share and (config.captioner == EXISTING or config.review):
-        raise UserError(
-            "a share of the pictures is work for a captioner alone: leave --captioner existing "
-            "and --review to a run without --shard and torchrun"
-        )
     rows = collection.read_metadata()
     chosen = choose_rows(rows, config.max_samples)
     kept = [row for row in chosen if not row.get("left_out")]
+    if config.captioner == NONE:
+        deal_pictures_alone(rows, kept, collection)
+        return
     word_existing(kept)
+    from_table = take_from_table(kept, config)
 
     log = CaptionLog(collection, share)
-    captioner = write_missing(kept, log, share, collection=collection, config=config)
+    missing = [
+        row
+        for row in kept
+        if row["id"] not in from_table and (config.recaption or not row["caption"])
+    ]
+    captioner = write_missing(kept, missing, log, share, collection=collection, config=config)
     if share:
         server_model = captioner.name if captioner.server else ""
         print(
@@ -96,11 +116,11 @@ def main(config: CaptionConfig) -> None:
     deal_pairs(rows, captioned, collection)
     numbers = report_quality(captioned, log, collection, review=config.review)
     print_summary(captioned, numbers, config)
-    print_left_out(marked=len(chosen) - len(kept), captioned=len(captioned), kept=len(kept))
+    print_left_out(kept, marked=len(chosen) - len(kept), config=config)
     print_examples(captioned)
     if config.review:
         print(f"review: {config.review}")
-    print(f"next: {train_command(config.style, preset_flag(collection), config.data)}")
+    print_next(captioned, collection)
 
 
 # Captions that exist
@@ -123,11 +143,41 @@ def word_existing(rows: Sequence[Row]) -> None:
             row["caption"] = caption
 
 
+def take_from_table(rows: Sequence[Row], config: CaptionConfig) -> set[str]:
+    """Puts the captions of --captions into the rows that have none -> the ids that it has.
+
+    With --recaption it replaces the captions that are there.
+    """
+    if not config.captions:
+        return set()
+    # the readers of strangers' files, which only a table needs
+    from oneseed.sources.caption_table import read_caption_table
+
+    found = read_caption_table(Path(config.captions).expanduser(), rows)
+    kept_own = 0
+    for row in rows:
+        caption = worded(found.captions.get(row["id"], ""), row["style"])
+        if not caption:
+            continue
+        if row["caption"] and not config.recaption:
+            kept_own += row["caption"] != caption
+            continue
+        row["caption"] = caption
+        row.pop("captioner", None)
+    print(f"{config.captions}: captions of {len(found.captions):,} of {len(rows):,} pictures")
+    for line in found.lines():
+        print(f"  {line}")
+    if kept_own:
+        print(f"  captions that were there already and stay: {kept_own:,}; --recaption replaces")
+    return set(found.captions)
+
+
 # Captions that are missing
 
 
 def write_missing(
     rows: Sequence[Row],
+    missing: Sequence[Row],
     log: CaptionLog,
     share: Share | None,
     *,
@@ -135,9 +185,11 @@ def write_missing(
     config: CaptionConfig,
 ) -> Captioner:
     """Lets the captioner write what is missing into the rows of this share -> the captioner."""
-    missing = [row for row in rows if config.recaption or not row["caption"]]
     captioner = choose_captioner(config, has_missing=bool(missing))
     if not missing or captioner.name == EXISTING:
+        return captioner
+    if captioner.name in (NAMES, FOLDERS):
+        write_from_names(missing, captioner.name)
         return captioner
     own = [row for row in missing if not share or in_share(row["id"], *share)]
     known = sum(1 for row in own if log.find(captioner.name, row["id"]))
@@ -147,22 +199,58 @@ def write_missing(
         f"by {captioner.name}{already}",
         flush=True,
     )
-    captions = generate_captions(own, captioner, log, collection=collection, config=config)
+    try:
+        captions = generate_captions(
+            own,
+            captioner,
+            log,
+            collection=collection,
+            config=config,
+            is_required=not any(row["caption"] for row in rows),
+        )
+    except NoCaptionerError as error:
+        ways = ways_sentence(rows, config.style, config.data, model=False)
+        raise UserError(f"{error}, or get captions another way: {ways}") from error
     for row in own:
-        caption = worded(captions.get(row["id"], ""), row["style"])
-        if caption:
-            row["caption"] = caption
-            row["captioner"] = captioner.name
+        set_caption(row, captions.get(row["id"], ""), captioner.name)
     return captioner
 
 
+def write_from_names(rows: Sequence[Row], way: str) -> None:
+    """Gives each row what its file name (NAMES) or its folder (FOLDERS) says."""
+    silent = []
+    for row in rows:
+        caption = words_of_row(row, way)
+        set_caption(row, caption, way)
+        if not caption:
+            silent.append(row.get("original") or row["filename"])
+    if silent:
+        what = "file names" if way == NAMES else "folders"
+        print(
+            f"  {what} that say nothing: {len(silent):,} of {len(rows):,}, such as "
+            f"{', '.join(silent[:EXAMPLES])}"
+        )
+
+
+def set_caption(row: Row, caption: str, captioner: str) -> None:
+    """Puts a new caption, in the words of its style, into the row, where it says something."""
+    caption = worded(caption, row["style"])
+    if caption:
+        row["caption"] = caption
+        row["captioner"] = captioner
+
+
 def choose_captioner(config: CaptionConfig, *, has_missing: bool) -> Captioner:
-    """The captioner of --captioner; without the flag BLIP-2, where captions are missing."""
+    """The captioner of --captioner.
+
+    Without the flag it is BLIP-2 where captions are missing, and none where a table has them.
+    """
     if config.address and has_missing:
         server = Endpoint(config.address, config.captioner_model, config.batch_size)
         # Who wrote a caption is the model, wherever it ran.
         return Captioner(server.model, server)
-    return Captioner(config.captioner or (BLIP2 if has_missing else EXISTING))
+    default = BLIP2 if has_missing and not config.captions else EXISTING
+    return Captioner(config.captioner or default)
 
 
 def name_of_part(config: CaptionConfig, share: Share | None) -> str:
@@ -171,19 +259,21 @@ def name_of_part(config: CaptionConfig, share: Share | None) -> str:
 
 
 def require_captions(rows: Sequence[Row], captioner: Captioner, config: CaptionConfig) -> list[Row]:
-    """The rows with a caption, at least one. UserError names a captioner that may do better."""
+    """The rows with a caption, at least one. UserError names the ways that do better."""
     captioned = [row for row in rows if row["caption"]]
     if captioned:
         return captioned
-    command = f"python caption_generation.py --style {config.style} --captioner"
-    if captioner.name == EXISTING:
-        raise UserError(
-            f"none of the {len(rows):,} pictures of {config.style} has a caption; let a model "
-            f"write them: {command} {BLIP2} (or {SMALLER} without a GPU)"
-        )
+    ways = ways_sentence(rows, config.style, config.data)
+    pictures = f"the {len(rows):,} pictures of {config.style}"
+    if captioner.name in WITHOUT_MODEL:
+        reason = {
+            NAMES: f"no file name of {pictures} says what is shown",
+            FOLDERS: f"no folder of {pictures} says what is shown",
+        }.get(captioner.name, f"none of {pictures} has a caption")
+        raise UserError(f"{reason}; ways to captions: {ways}")
     raise UserError(
-        f"{captioner.name} wrote no usable caption for any of {len(rows):,} pictures; try another: "
-        f"{command} {SMALLER}",
+        f"{captioner.name} wrote no usable caption for any of {len(rows):,} pictures; other ways: "
+        f"{ways}",
         code=1,
     )
 
@@ -191,44 +281,19 @@ def require_captions(rows: Sequence[Row], captioner: Captioner, config: CaptionC
 # The split
 
 
-def deal_pairs(rows: list[Row], captioned: Sequence[Row], collection: Collection) -> None:
-    """Gives each captioned row its split, and writes metadata and caption files."""
-    splits = split_rows(list(captioned), stored_splits(rows, collection))
-    for row in captioned:
-        row["split"] = splits[row["id"]]
-    collection.write_metadata(rows)
-    for path, split in split_files(collection).items():
-        write_lines(path, pair_lines(captioned, split))
-
-
-def split_files(collection: Collection) -> dict[Path, str]:
-    """The two caption files, each with the split of its rows."""
-    return {collection.train: "train", collection.val: "val"}
-
-
-def stored_splits(rows: Sequence[Row], collection: Collection) -> dict[str, str]:
-    """{id: split} of all earlier runs.
-
-    The caption files decide; the metadata remembers rows that a run with --max-samples left out.
-    """
-    paths = {path: split for path, split in split_files(collection).items() if path.exists()}
-    if not paths:
-        return {}
-    stored = {row["id"]: row["split"] for row in rows if "split" in row}
-    for path, split in paths.items():
-        stored |= {row["id"]: split for row in each_row(path)}
-    return stored
-
-
-def pair_lines(captioned: Sequence[Row], split: str) -> Callable[[], Iterator[str]]:
-    """What gives the lines of one caption file: of 100,000 pairs a list would be 30 MB."""
-
-    def lines() -> Iterator[str]:
-        for row in captioned:
-            if row["split"] == split:
-                yield to_json(pair_of(row)) + "\n"
-
-    return lines
+def deal_pictures_alone(rows: list[Row], kept: Sequence[Row], collection: Collection) -> None:
+    """--captioner none: deals all pictures without words; captions stay in the metadata."""
+    deal_pairs(rows, kept, collection, wordless=True)
+    collection.quality.unlink(missing_ok=True)
+    counts = Counter(row["split"] for row in kept)
+    print(
+        f"{collection.style}: {len(kept):,} pictures without captions, {counts['train']:,} to "
+        f"train and {counts['val']:,} to validate"
+    )
+    print("  a model of pictures alone: it writes no captions and takes no prompts")
+    if captioned := sum(1 for row in kept if row.get("caption")):
+        print(f"  captions that are kept, but not used: {captioned:,}; --captioner existing does")
+    print_next(kept, collection, wordless=True)
 
 
 # The numbers
@@ -243,8 +308,7 @@ def report_quality(
     flags = find_flags(captioned, {found["id"] for found in logged if found.get("cut")})
     known_ids = {found["id"] for found in logged if "cut" in found}
     numbers = quality_numbers(captioned, flags, known_ids)
-    path = collection.train.with_name(f"{collection.style}_quality.json")
-    write_changed(path, json.dumps(numbers, ensure_ascii=False, indent=1) + "\n")
+    write_changed(collection.quality, json.dumps(numbers, ensure_ascii=False, indent=1) + "\n")
     if review:
         write_review(review, captioned, flags, numbers=numbers, resized=collection.resized)
     return numbers
@@ -253,25 +317,37 @@ def report_quality(
 def print_summary(captioned: Sequence[Row], numbers: dict[str, Any], config: CaptionConfig) -> None:
     """Prints how many pairs there are, whose the captions are, and how good."""
     counts = Counter(row["split"] for row in captioned)
-    own = sum(1 for row in captioned if "captioner" not in row)
+    authors = Counter(row.get("captioner", EXISTING) for row in captioned)
+    by_model = sum(count for name, count in authors.items() if name not in WITHOUT_MODEL)
+    parts = [f"{authors[EXISTING]:,} of the collection's own", f"{by_model:,} by a model"]
+    if authors[NAMES]:
+        parts.append(f"{authors[NAMES]:,} from file names")
+    if authors[FOLDERS]:
+        parts.append(f"{authors[FOLDERS]:,} from folders' names")
     print(
         f"{config.style}: {len(captioned):,} pairs, {counts['train']:,} to train and "
         f"{counts['val']:,} to validate"
     )
-    print(f"  captions: {own:,} of the collection's own, {len(captioned) - own:,} by a model")
+    print(f"  captions: {', '.join(parts)}")
     for line in quality_lines(numbers):
         print(f"  {line}")
 
 
-def print_left_out(*, marked: int, captioned: int, kept: int) -> None:
-    """Prints how many pictures are in no pair: marked by hand, or kept without a caption."""
+def print_left_out(rows: Sequence[Row], *, marked: int, config: CaptionConfig) -> None:
+    """Prints how many pictures are in no pair: marked by hand, or without a caption.
+
+    rows: those that are not marked.
+    """
     if marked:
         print(
             f"  left out because they are marked so: {marked:,}; the page's tab Collection takes "
             "them back"
         )
-    if captioned < kept:
-        print(f"  left out for want of a caption: {kept - captioned:,} of {kept:,}")
+    missing = [row for row in rows if not row["caption"]]
+    if missing:
+        print(f"  left out for want of a caption: {len(missing):,} of {len(rows):,}")
+        for line in ways_lines(missing, config.style, config.data):
+            print(f"    {line}")
 
 
 def print_examples(captioned: Sequence[Row]) -> None:
@@ -281,15 +357,15 @@ def print_examples(captioned: Sequence[Row]) -> None:
         print(f"    {row['filename']}  {row['caption']}")
 
 
-def preset_flag(collection: Collection) -> str:
-    """The flag of the preset whose size is prepared, with a space before it; of full none."""
-    arrays = collection.processed.glob("pixels_*.npy")
-    prepared = next((int(path.stem.split("_")[1]) for path in arrays), None)
-    for name, values in PRESETS.items():
-        size = values.get("image_size", PrepareConfig.image_size)
-        if size == prepared and name != "full":
-            return f" --preset {name}"
-    return ""
+def print_next(dealt: Sequence[Row], collection: Collection, *, wordless: bool = False) -> None:
+    """Prints what look-alikes mean for the split, and the command that trains or brings more."""
+    for line in split_lines(dealt):
+        print(line)
+    counts = Counter(row["split"] for row in dealt)
+    command = next_training(collection, counts["train"], wordless=wordless)
+    if counts["train"] < 2 or not counts["val"]:
+        command = f"prepare more pictures, {collection.prepare_again()}"
+    print(f"next: {command}")
 
 
 if __name__ == "__main__":

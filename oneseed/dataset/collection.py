@@ -11,12 +11,22 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from oneseed.config.captioning import NONE
 from oneseed.console.command import UserError
-from oneseed.dataset.commands import caption_command, prepare_command
-from oneseed.dataset.jsonl import Row, each_of_list, read_jsonl, to_json, write_lines
+from oneseed.dataset.caption_ways import first_options
+from oneseed.dataset.commands import caption_command, flag, prepare_command, size_flags
+from oneseed.dataset.dealing import deal, has_both
+from oneseed.dataset.jsonl import (
+    Row,
+    each_of_list,
+    each_row,
+    read_json,
+    read_jsonl,
+    to_json,
+    write_lines,
+)
+from oneseed.files import safe_name
 
-# part of the pictures that are trained on
-TRAIN_PART = 0.9
 # keys whose values many rows have: one string in memory serves them all
 SHARED_KEYS = ("style", "source", "split", "captioner")
 # keys that often have the value of another key of the same row
@@ -30,14 +40,17 @@ class Collection:
         """style: the collection's name; data: the folder of raw/, processed/, metadata/, ..."""
         data = Path(data)
         self.style: str = style
-        self.raw: Path = data / "raw" / style
-        self.processed: Path = data / "processed" / style
+        self.data: Path = data
+        name = safe_name(style)
+        self.raw: Path = data / "raw" / name
+        self.processed: Path = data / "processed" / name
         self.resized: Path = self.processed / "resized"
-        self.metadata: Path = data / "metadata" / f"{style}_metadata.json"
-        self.report: Path = data / "metadata" / f"{style}_report.json"
-        self.check: Path = data / "metadata" / f"{style}_check.json"
-        self.train: Path = data / "captions" / f"{style}_train.jsonl"
-        self.val: Path = data / "captions" / f"{style}_val.jsonl"
+        self.metadata: Path = data / "metadata" / f"{name}_metadata.json"
+        self.report: Path = data / "metadata" / f"{name}_report.json"
+        self.check: Path = data / "metadata" / f"{name}_check.json"
+        self.train: Path = data / "captions" / f"{name}_train.jsonl"
+        self.val: Path = data / "captions" / f"{name}_val.jsonl"
+        self.quality: Path = data / "captions" / f"{name}_quality.json"
 
     def pixels(self, size: int) -> Path:
         """The pictures of `size` px as one uint8 array; its rows' ids stand in pixels_ids."""
@@ -47,14 +60,44 @@ class Collection:
         """The ids of the rows of `pixels`."""
         return self.processed / f"pixels_{size}.json"
 
+    def prepared_size(self) -> int | None:
+        """The size in pixels at which the pictures lie ready for training; None: at none."""
+        sizes = [path.stem.removeprefix("pixels_") for path in self.processed.glob("pixels_*.npy")]
+        return next((int(size) for size in sizes if size.isdecimal()), None)
+
+    def prepared_preset(self) -> str:
+        """The preset that the pictures were prepared with; "" where the report does not say it."""
+        return read_json(self.report).get("preset", "") if self.report.exists() else ""
+
     def read_metadata(self) -> list[Row]:
         """The rows. UserError where the pictures were not prepared yet."""
         if not self.metadata.exists():
             raise UserError(
                 f"{self.metadata} is missing: prepare the pictures first: "
-                f"{prepare_command(self.style)}"
+                f"{prepare_command(self.style, self.data)}{self.prepared_here()}"
             )
         return list(self.each_metadata())
+
+    def prepare_again(self, size: int | None = None, preset: str = "") -> str:
+        """The command that prepares the pictures again, from where they came, as they were.
+
+        size, preset: others than those that are prepared.
+        """
+        report = read_json(self.report) if self.report.exists() else {}
+        source = report.get("source", "")
+        if source.startswith("kaggle "):
+            source = "kaggle"
+        elif not source.startswith("hf:") and not Path(source).is_absolute():
+            # several sources, or none that is known
+            source = ""
+        side = size or self.prepared_size()
+        flags = size_flags(side, preset or self.prepared_preset()) if side else ""
+        return prepare_command(self.style, self.data, flags, source=source)
+
+    def prepared_here(self) -> str:
+        """The collections that are prepared in the same folder, as the end of a sentence."""
+        named = ", ".join(flag("style", style) for style in prepared_styles(self.data))
+        return f"; or name a collection that is prepared already: {named}" if named else ""
 
     def each_metadata(self) -> Iterator[Row]:
         """The rows one after another, none where there are none yet."""
@@ -72,14 +115,31 @@ class Collection:
 
         write_lines(self.metadata, lambda: itertools.chain(["[\n"], lines(), ["]\n"]))
 
+    def is_wordless(self) -> bool:
+        """Whether the pairs are dealt for training on pictures alone."""
+        return self.train.exists() and is_wordless(each_row(self.train))
+
+    def deal_command(self, rows: list[Row]) -> str:
+        """The command that deals the pairs of these rows, again or the way that works now."""
+        options = f"--captioner {NONE}" if self.is_wordless() else first_options(rows)
+        return caption_command(self.style, self.data, options)
+
     def read_captions(self) -> tuple[list[Row], list[Row]]:
-        """The rows of the caption files, (train, val). UserError where they were not made yet."""
+        """The rows of the caption files, (train, val).
+
+        UserError where they were not made yet; it names the way that works for these pictures.
+        """
         for path in (self.train, self.val):
             if not path.exists():
-                raise UserError(
-                    f"{path} is missing: write the captions first: {caption_command(self.style)}"
-                )
+                command = self.deal_command(self.read_metadata())
+                raise UserError(f"{path} is missing: deal the pairs first: {command}")
         return read_jsonl(self.train), read_jsonl(self.val)
+
+
+def prepared_styles(data: str | Path) -> list[str]:
+    """Names of the prepared collections, as --style takes them."""
+    paths = (Path(data) / "metadata").glob("*_metadata.json")
+    return sorted(path.name.removesuffix("_metadata.json") for path in paths)
 
 
 def share_strings(row: Row) -> None:
@@ -92,9 +152,20 @@ def share_strings(row: Row) -> None:
             row[key] = row[other]
 
 
-def pair_of(row: Row) -> Row:
-    """Metadata row -> its line of a caption file."""
-    return {key: row[key] for key in ("id", "filename", "caption", "style", "split")}
+def pair_of(row: Row, *, wordless: bool = False) -> Row:
+    """Metadata row -> its line of a caption file; wordless: with an empty caption."""
+    pair = {key: row[key] for key in ("id", "filename", "caption", "style", "split")}
+    return pair | {"caption": ""} if wordless else pair
+
+
+def is_wordless(pairs: Iterable[Row]) -> bool:
+    """Whether the lines of a caption file are dealt for training on pictures alone."""
+    has_pairs = False
+    for pair in pairs:
+        if pair["caption"]:
+            return False
+        has_pairs = True
+    return has_pairs
 
 
 def split_rows(rows: list[Row], stored: dict[str, str] | None = None) -> dict[str, str]:
@@ -103,7 +174,8 @@ def split_rows(rows: list[Row], stored: dict[str, str] | None = None) -> dict[st
     stored: the split of earlier runs, {id: "train" or "val"}. Those rows stay where they are, and
     only new ones are dealt, so that adding pictures moves none. The first deal puts exactly
     round(0.9 N) rows into train, in the order of a hash of the id. Rows of equal "group" (pictures
-    that look the same) share a split, as far as the exact count allows.
+    that look the same) share a split, as far as deal can keep them together. Of five rows or more
+    some train and some validate: all are dealt anew where a stored split would leave none of one.
     """
     stored = stored or {}
     splits = {row["id"]: stored[row["id"]] for row in rows if row["id"] in stored}
@@ -116,15 +188,8 @@ def split_rows(rows: list[Row], stored: dict[str, str] | None = None) -> dict[st
     groups: dict[str, list[str]] = {}
     for row_id in in_order_of_hash(group_of.keys() - splits.keys()):
         groups.setdefault(group_of[row_id], []).append(row_id)
-    new = sum(map(len, groups.values()))
-    room = round(TRAIN_PART * new)
-    for members in groups.values():
-        split = "val"
-        if len(members) <= room:
-            split = "train"
-            room -= len(members)
-        splits.update(dict.fromkeys(members, split))
-    return splits
+    splits |= deal(list(groups.values()))
+    return splits if has_both(splits) or not stored else split_rows(rows)
 
 
 def in_order_of_hash(ids: Iterable[str]) -> list[str]:

@@ -11,14 +11,29 @@ caption_generation.py --recaption writes over a caption that was mended.
 
 import threading
 
+from oneseed.config.captioning import EXISTING, FOLDERS, NAMES
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection, pair_of
-from oneseed.dataset.jsonl import Row, read_jsonl, write_jsonl
+from oneseed.dataset.commands import caption_command
+from oneseed.dataset.jsonl import Row, each_row, read_jsonl, write_jsonl
+from oneseed.dataset.next_run import next_training
+from oneseed.dataset.segmentation import has_words
 from oneseed.dataset.wording import worded
 
 SHOWS = ("everything", "training", "validation", "left out", "without caption")
 # Two visitors of the page may save at once.
 LOCK = threading.Lock()
+
+
+def caption_author(row: Row) -> str:
+    """Who wrote a row's caption, in a few words; "no caption" where it has none."""
+    if not row.get("caption"):
+        return "no caption"
+    author = row.get("captioner")
+    of_names = {NAMES: "caption from the file name", FOLDERS: "caption from the folder's name"}
+    if author:
+        return of_names.get(author, f"caption by {author}")
+    return "the collection's own caption, or written by hand"
 
 
 def row_kind(row: Row) -> str:
@@ -37,14 +52,9 @@ def matching_rows(rows: list[Row], words: str = "", show: str = "everything") ->
     show: one of SHOWS.
     """
     shown = [row for row in rows if show in ("everything", row_kind(row))]
-    wanted = words.lower().split()
-    return [row for row in shown if row["id"] == words or has_words(row, wanted)]
-
-
-def has_words(row: Row, beginnings: list[str]) -> bool:
-    """Whether the row's caption has a word for each beginning (in lower case)."""
-    caption = f" {row.get('caption') or ''}".lower()
-    return all(f" {beginning}" in caption for beginning in beginnings)
+    return [
+        row for row in shown if row["id"] == words or has_words(row.get("caption") or "", words)
+    ]
 
 
 def change_row(
@@ -85,16 +95,34 @@ def change_caption(row: Row, caption: str) -> None:
         row.pop("captioner", None)
 
 
+def next_command(collection: Collection, row: Row) -> str:
+    """What brings a changed row into training: dealing the pairs where it is in none, or training.
+
+    row: as change_row gave it.
+    """
+    pairs: list[Row] = []
+    if collection.train.exists() and collection.val.exists():
+        pairs = [*each_row(collection.train), *each_row(collection.val)]
+    stands_there = any(pair["id"] == row["id"] and pair["caption"] for pair in pairs)
+    if not pairs or (row.get("caption") and not row.get("left_out") and not stands_there):
+        return caption_command(collection.style, collection.data, f"--captioner {EXISTING}")
+    samples = sum(1 for pair in pairs if pair["split"] == "train")
+    wordless = collection.is_wordless()
+    return next_training(collection, samples, wordless=wordless, changed=True)
+
+
 def write_pair(collection: Collection, rows: list[Row], row: Row) -> None:
     """Brings the row's line of its caption file up to date, in the order that captioning writes.
 
-    Nothing is written where captions were never dealt: caption_generation.py does that.
+    Nothing is written where captions were never dealt: caption_generation.py does that. Pairs that
+    were dealt without captions stay so.
     """
     path = {"train": collection.train, "val": collection.val}.get(row.get("split", ""))
     if path is None or not path.exists():
         return
+    wordless = collection.is_wordless()
     pairs = {pair["id"]: pair for pair in read_jsonl(path)}
     pairs.pop(row["id"], None)
-    if row.get("caption") and not row.get("left_out"):
-        pairs[row["id"]] = pair_of(row)
+    if (row.get("caption") or wordless) and not row.get("left_out"):
+        pairs[row["id"]] = pair_of(row, wordless=wordless)
     write_jsonl(path, (pairs[row["id"]] for row in rows if row["id"] in pairs))

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.segmentation import is_latin, words
 
 OTHER_MEDIUM = "A picture"
 MEDIUM = {
@@ -16,6 +17,10 @@ MEDIUM = {
     "sculpture": "A sculpture",
     "iconography": "An icon",
 }
+# pairs of marks around a text
+QUOTATION_MARKS = ('""', "''", "“”", "‘’", "«»")
+# the collection of all styles, whose captions begin each as its own style's
+ALL_STYLES = "all"
 # what follows the medium in a caption that reads as wanted
 WORDED = r"(of|depicting|showing)\s+(?=\S)"
 ADJECTIVES = (
@@ -48,18 +53,28 @@ VERBS = {
     "with": "of",
     "is": "of",
 }
+# zero-width joiners and non-joiners, which Persian, Indic scripts and joined emoji need; tags of
+# flags
+JOINERS = re.compile("[\u200c\u200d\U000e0020-\U000e007f]")
 FIRST_WORDS = "A|An|The|One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Several|Some|Many"
 
 
-def words(text: str) -> set[str]:
-    """The words of a caption or prompt, in lower case."""
-    return set(re.findall(r"[^\W_]+", text.lower()))
-
-
 def clean_caption(text: str) -> str:
-    """The text as one line: white space collapsed, control and invisible characters dropped."""
+    """The text as one line: white space collapsed, control and invisible characters dropped.
+
+    Invisible characters that shape what stands beside them stay: joiners, and the tags of flags.
+    """
     line = " ".join(text.split())
-    return "".join(letter for letter in line if unicodedata.category(letter)[0] != "C").strip()
+    # most captions
+    if line.isascii() and line.isprintable():
+        return line
+    kept: list[str] = []
+    for letter in line:
+        before = kept[-1] if kept else " "
+        is_control = unicodedata.category(letter)[0] == "C"
+        if not is_control or (JOINERS.match(letter) and not before.isascii()):
+            kept.append(letter)
+    return " ".join("".join(kept).split())
 
 
 @dataclass(frozen=True)
@@ -99,15 +114,18 @@ def openings_of(own_nouns: str) -> Openings:
 def worded(caption: str, style: str) -> str:
     """Any caption -> "An engraving of ..." in the words of its style.
 
-    "" where the caption says nothing of what is shown. What reads so already stays as it is.
+    "" where the caption says nothing of what is shown. What reads so already stays as it is, and so
+    does a caption in letters other than Latin: an English beginning would be no part of it.
     """
     caption = clean_caption(caption)
+    if not words(caption):
+        return ""
     medium = MEDIUM.get(style, OTHER_MEDIUM)
     openings = openings_of(OWN_NOUNS.get(style, ""))
-    if is_worded(caption, medium, openings):
+    if not is_latin(caption) or is_worded(caption, medium, openings):
         return caption
     verb, subject = split_lead(caption, openings)
-    if not re.search(r"\w", subject) or openings.nothing_shown.fullmatch(subject):
+    if not words(subject) or openings.nothing_shown.fullmatch(subject):
         return ""
     # A sentence begins with a capital, but a title keeps its own: "The Wolves and the Sheep".
     if re.match(rf"(?:{FIRST_WORDS}) [a-z]", subject):
@@ -137,6 +155,47 @@ def split_lead(caption: str, openings: Openings) -> tuple[str, str]:
         verb = DEFAULT_VERB
         caption = "a work " + caption[by.end() :]
     return verb, caption
+
+
+def worded_prompt(prompt: str, style: str) -> tuple[str, str]:
+    """A prompt as typed -> how captions of its style begin, and what it asks for.
+
+    "TWO ships!" -> ("An engraving of", "TWO ships"), parted by a blank also where the first is "",
+    so that the first word has the tokens that it has within a caption. The second is "" where only
+    a medium is named, the first where captions of these letters have no beginning, see worded.
+    """
+    text = unicodedata.normalize("NFC", " ".join(prompt.split()))
+    text = re.sub(r"\s+(?=[.,;:!?])|[\s!?;:,…]+$", "", text)
+    for opening_mark, closing_mark in QUOTATION_MARKS:
+        if len(text) > 1 and text[0] == opening_mark and text[-1] == closing_mark:
+            text = text[1:-1].strip()
+    medium = prompted_medium(text, style)
+    openings = openings_of(OWN_NOUNS.get(style, ""))
+    if is_worded(text, medium, openings):
+        verb, subject = text[len(medium) :].split(maxsplit=1)
+    else:
+        verb, subject = split_lead(text, openings)
+    if not is_latin(subject):
+        return "", subject
+    if not words(subject) or openings.nothing_shown.fullmatch(subject):
+        return medium, ""
+    return f"{medium} {verb}" if medium else "", subject
+
+
+def prompted_medium(text: str, style: str) -> str:
+    """How captions of a style begin; of all styles together the one that the text names, or ""."""
+    if style != ALL_STYLES:
+        return MEDIUM.get(style, OTHER_MEDIUM)
+    named = [one for one in MEDIUM.values() if re.match(f"{one} {WORDED}", text, re.IGNORECASE)]
+    return named[0] if named else ""
+
+
+def captions_style(style: str, asked: str | None) -> str:
+    """The style of a collection, and one that is asked for -> the style that words a prompt.
+
+    Of all styles together the asked one does; the techniques of drawn collections word nothing.
+    """
+    return asked if style == ALL_STYLES and asked in MEDIUM else style
 
 
 def prompt_of(row: Row) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oneseed.console.command import UserError
-from oneseed.dataset.commands import prepare_command
+from oneseed.dataset.commands import prepare_command, script_command
 from oneseed.dataset.containers import (
     AddFile,
     parquet_writer,
@@ -70,8 +70,8 @@ def jsonl_text(rows: list[Row]) -> str:
 def clip_text(rows: list[Row]) -> str:
     """A table as OpenCLIP reads it, every cell quoted.
 
-    A cell that a spreadsheet would compute gets an apostrophe before it, which csv_rows of
-    oneseed/sources/tables.py takes off again.
+    A cell that a spreadsheet would compute gets an apostrophe before it, which delimited_rows of
+    oneseed/sources/delimited.py takes off again.
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -208,9 +208,10 @@ def write_export(format_name: str, rows: list[Row], out: Path) -> None:
     is_tar = format_name == "webdataset"
     wanted = ".tar" if is_tar else ".zip"
     if suffix_of(out) != wanted:
+        options = f"--export {format_name} --out set{wanted}"
         raise UserError(
             f"--export {format_name} writes a {wanted} file, not {out}: "
-            f"python dataset_preparation.py --export {format_name} --out set{wanted}"
+            f"{script_command('dataset_preparation.py', options)}"
         )
     gone = next((row["path"] for row in rows if not Path(row["path"]).exists()), None)
     if gone:

@@ -11,9 +11,16 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from oneseed.console.command import UserError
-from oneseed.dataset.collection import Collection
-from oneseed.dataset.commands import train_command
-from oneseed.dataset.curation import SHOWS, change_row, matching_rows, row_kind
+from oneseed.dataset.collection import Collection, prepared_styles
+from oneseed.dataset.commands import prepare_command
+from oneseed.dataset.curation import (
+    SHOWS,
+    caption_author,
+    change_row,
+    matching_rows,
+    next_command,
+    row_kind,
+)
 from oneseed.dataset.jsonl import Row
 from oneseed.page.archive_check import check_archive
 from oneseed.page.events import Component, messages
@@ -27,12 +34,6 @@ DETAIL_SIDE = 768
 # characters
 PAGE_MAX_CAPTION = 1000
 PAGE_MAX_SEARCH = 200
-
-
-def prepared_styles(data: str | Path) -> list[str]:
-    """Names of the prepared collections."""
-    paths = (Path(data) / "metadata").glob("*_metadata.json")
-    return sorted(path.name.removesuffix("_metadata.json") for path in paths)
 
 
 @functools.lru_cache(2)
@@ -70,14 +71,17 @@ def caption_of(row: Row) -> str:
 
 def collection_facts(row: Row) -> str:
     """What is known of a picture, as one line."""
-    who = "no caption"
-    if row.get("captioner"):
-        who = f"caption by {row['captioner']}"
-    elif row.get("caption"):
-        who = "the collection's own caption, or written by hand"
     size = f"{row['width']:,} × {row['height']:,}"
     kind = row_kind(row) or "not dealt yet"
-    return f"{row['id']} · {size} · from {row['source']} · {kind} · {who}"
+    return f"{row['id']} · {size} · from {row['source']} · {kind} · {caption_author(row)}"
+
+
+def next_step(collection: Collection, row: Row) -> str:
+    """The command that brings a changed row into training, as a sentence, and what is missing."""
+    missing = sum(1 for other in collection.each_metadata() if row_kind(other) == "without caption")
+    are = "picture is" if missing == 1 else "pictures are"
+    rest = f"; {missing:,} {are} still without a caption" if missing else ""
+    return f"Next: {next_command(collection, row)}{rest}"
 
 
 class ShelfPage(NamedTuple):
@@ -125,7 +129,7 @@ class CollectionHandlers:
         if not there:
             raise UserError(
                 "No collection is prepared yet; make one: "
-                "python dataset_preparation.py --source builtin --preset small"
+                f"{prepare_command('builtin', self.data, '--preset small')}"
             )
         name = one_of(style, there, "The collection")
         if not name:
@@ -196,8 +200,7 @@ class CollectionHandlers:
             collection = self.asked_collection(style)
             text = one_line(caption, "A caption", limit=PAGE_MAX_CAPTION)
             row = change_row(collection, chosen, caption=text)
-            command = train_command(collection.style, " --fresh")
-            return self.detail(collection, row, f"Saved. The next training reads it: {command}")
+            return self.detail(collection, row, f"Saved. {next_step(collection, row)}")
 
     def marked(self, style: Any, chosen: Any) -> RowDetail:
         """Leaves a picture out of the next training, or takes it back."""
@@ -207,8 +210,8 @@ class CollectionHandlers:
             row = row_of(rows_of(collection, self.data), chosen) or {}
             row = change_row(collection, chosen, left_out=not row.get("left_out"))
             done = "leaves it out" if row.get("left_out") else "has it again"
-            command = train_command(collection.style, " --fresh")
-            return self.detail(collection, row, f"The next training {done}: {command}")
+            said = f"The next training {done}. {next_step(collection, row)}"
+            return self.detail(collection, row, said)
 
     def check(self, file: Any) -> Iterator[tuple[Component, Component]]:
         """What an archive holds: pictures that can be used, rejected ones by reason, duplicates,

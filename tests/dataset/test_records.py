@@ -7,6 +7,7 @@ import pytest
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection, split_rows
 from oneseed.dataset.jsonl import read_jsonl, recover_jsonl, write_jsonl, write_lines
+from tests.captioning.prepared import prepared
 
 
 def rows(count, start=0):
@@ -141,5 +142,6 @@ def test_missing_stages_name_the_command_that_makes_them(tmp_path):
         UserError, match="python dataset_preparation.py --style prints --source PATH"
     ):
         Collection("prints", tmp_path).read_metadata()
+    prepared(tmp_path, 3, style="prints")
     with pytest.raises(UserError, match="python caption_generation.py --style prints"):
         Collection("prints", tmp_path).read_captions()

@@ -77,6 +77,15 @@ from oneseed.synthetic.engravings import attributes
         ("An engraving of an engraving", "engraving", ""),
         (" \n", "engraving", ""),
         ("...", "engraving", ""),
+        ("山上的城堡", "engraving", "山上的城堡"),
+        ("корабль в море", "my_cats", "корабль в море"),
+        ("خانه‌های کوچک", "painting", "خانه‌های کوچک"),
+        ("पहाड़ी पर किला", "engraving", "पहाड़ी पर किला"),
+        ("Łódź nad rzeką", "engraving", "An engraving of Łódź nad rzeką"),
+        ("An engraving of 山上的城堡", "engraving", "An engraving of 山上的城堡"),
+        ("👨‍👩‍👧 before a castle", "engraving", "An engraving of 👨‍👩‍👧 before a castle"),
+        ("🐱", "engraving", "An engraving of 🐱"),
+        ("。。。", "engraving", ""),
     ],
 )
 def test_captions_read_in_the_words_of_their_style(caption, style, expected):

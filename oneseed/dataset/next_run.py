@@ -1,0 +1,108 @@
+"""The training command that works now: of the prepared size, in a folder that is free for it."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection, prepared_styles
+from oneseed.dataset.commands import (
+    BEST_MODEL,
+    DEFAULT_CHECKPOINTS,
+    DEFAULT_DATA,
+    checkpoint_flag,
+    flag,
+    prepare_command,
+    size_flags,
+    train_command,
+)
+from oneseed.dataset.jsonl import each_row
+from oneseed.files import safe_name
+
+
+class RunFacts(NamedTuple):
+    """Which pairs the run of a folder learns from."""
+
+    style: str
+    # training pairs
+    samples: int
+    # pictures alone, without captions
+    is_wordless: bool
+
+
+def next_training(
+    collection: Collection, samples: int, *, wordless: bool = False, changed: bool = False
+) -> str:
+    """The command that trains on a collection, typed as it stands.
+
+    A run on other pictures, such as that of `make demo`, keeps its folder; an earlier one on these
+    begins anew where the pairs are others. samples: training pairs. changed: have captions changed?
+    """
+    folder = Path(DEFAULT_CHECKPOINTS)
+    found = run_facts(folder)
+    if found and found.style != collection.style:
+        folder = folder / safe_name(collection.style)
+        found = run_facts(folder)
+    size = collection.prepared_size()
+    options = [
+        size_flags(size, collection.prepared_preset()) if size else "",
+        flag("checkpoints", folder, DEFAULT_CHECKPOINTS),
+    ]
+    pairs = RunFacts(collection.style, samples, wordless)
+    if changed or (found and found != pairs):
+        options.append("--fresh")
+    return train_command(collection.style, " ".join(filter(None, options)), collection.data)
+
+
+def missing_checkpoint(path: str | Path, data: str | Path = DEFAULT_DATA) -> str:
+    """The sentence for a checkpoint that is not there: what makes it, or another that is there."""
+    path = Path(path)
+    runs = [*Path().glob(f"{DEFAULT_CHECKPOINTS}*"), *Path(DEFAULT_CHECKPOINTS).glob("*")]
+    found = [run / BEST_MODEL for run in runs if run.name != "previous"]
+    others = sorted(other for other in found if other.exists())
+    named = ", ".join(
+        checkpoint_flag(other) or f"--checkpoint {other.as_posix()}" for other in others
+    )
+    command = model_command(path, data)
+    if not prepared_styles(data):
+        command = f"make demo, or {command}"
+    instead = f"; or name one that is there: {named}" if named else ""
+    return f"{path.as_posix()} is missing; make it with: {command}{instead}"
+
+
+def require_checkpoint(path: str | Path, data: str | Path) -> None:
+    """UserError where the checkpoint is not there; it names the command that comes next."""
+    if not Path(path).exists():
+        raise UserError(missing_checkpoint(path, data))
+
+
+def model_command(path: Path, data: str | Path = DEFAULT_DATA) -> str:
+    """The command that comes next on the way to a checkpoint: it prepares, deals, or trains."""
+    collections = [Collection(style, data) for style in prepared_styles(data)]
+    for collection in collections:
+        if collection.train.exists() and collection.val.exists():
+            samples = sum(1 for _ in each_row(collection.train))
+            command = next_training(collection, samples, wordless=collection.is_wordless())
+            folder = flag("checkpoints", path.parent, DEFAULT_CHECKPOINTS)
+            is_best = path.name == BEST_MODEL and folder and "--checkpoints" not in command
+            return f"{command} {folder}" if is_best else command
+    for collection in collections:
+        return collection.deal_command(collection.read_metadata())
+    return prepare_command("builtin", data, "--preset small")
+
+
+def run_facts(folder: Path) -> RunFacts | None:
+    """What the run of this folder learns from; None where there is none, or none that is whole."""
+    path = folder / "last.pt"
+    if not path.exists():
+        return None
+    import torch
+
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        state = json.loads(bytes(saved["model"]["_extra_state"].tolist()))
+        is_wordless = state["meta"].get("caption_source") == "none"
+        return RunFacts(saved["style"], saved["samples"], is_wordless)
+    except Exception:
+        # A damaged file can raise anything; the training command itself says what is wrong.
+        return None

@@ -1,0 +1,52 @@
+"""Pairs dealt into training and validation, once and for all: files and metadata."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from oneseed.dataset.collection import Collection, pair_of, split_rows
+from oneseed.dataset.jsonl import Row, each_row, to_json, write_lines
+
+
+def deal_pairs(
+    rows: list[Row], dealt: Sequence[Row], collection: Collection, *, wordless: bool = False
+) -> None:
+    """Gives each dealt row its split, and writes metadata and caption files.
+
+    wordless: the pairs have no captions, whatever the metadata keep.
+    """
+    splits = split_rows(list(dealt), stored_splits(rows, collection))
+    for row in dealt:
+        row["split"] = splits[row["id"]]
+    collection.write_metadata(rows)
+    for path, split in split_files(collection).items():
+        write_lines(path, pair_lines(dealt, split, wordless=wordless))
+
+
+def split_files(collection: Collection) -> dict[Path, str]:
+    """The two caption files, each with the split of its rows."""
+    return {collection.train: "train", collection.val: "val"}
+
+
+def stored_splits(rows: Sequence[Row], collection: Collection) -> dict[str, str]:
+    """{id: split} of all earlier runs.
+
+    The caption files decide; the metadata remembers rows that a run with --max-samples left out.
+    """
+    paths = {path: split for path, split in split_files(collection).items() if path.exists()}
+    if not paths:
+        return {}
+    stored = {row["id"]: row["split"] for row in rows if "split" in row}
+    for path, split in paths.items():
+        stored |= {row["id"]: split for row in each_row(path)}
+    return stored
+
+
+def pair_lines(dealt: Sequence[Row], split: str, *, wordless: bool) -> Callable[[], Iterator[str]]:
+    """What gives the lines of one caption file: of 100,000 pairs a list would be 30 MB."""
+
+    def lines() -> Iterator[str]:
+        for row in dealt:
+            if row["split"] == split:
+                yield to_json(pair_of(row, wordless=wordless)) + "\n"
+
+    return lines
