@@ -33,7 +33,6 @@ if __name__ == "__main__":
     )
 
 import contextlib
-import math
 import os
 import time
 from dataclasses import asdict
@@ -47,11 +46,14 @@ from oneseed.config.model import ModelConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import defer_signals, run
 from oneseed.console.output import progress
+from oneseed.dataset.commands import draw_command
 from oneseed.dataset.jsonl import Row
 from oneseed.device import pick_device
 from oneseed.model import checkpoint
-from oneseed.model.latent_check import describe_latent
+from oneseed.model.caption_source import NONE
+from oneseed.model.latent_check import describe_latent, is_failed
 from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.specs import MODEL_PARTS
 from oneseed.training import distributed, monitor, setup
 from oneseed.training.augmentation import should_augment, zoom_batch
 from oneseed.training.compilation import Compilation
@@ -68,15 +70,16 @@ from oneseed.training.memory import estimate_memory
 from oneseed.training.objective import Objective
 from oneseed.training.optimizers import (
     gradients_of,
-    learning_rate_at,
     make_optimizers,
     make_prior_optimizer,
     set_learning_rate,
     trained_weights,
 )
-from oneseed.training.preflight import check_batch, estimate_on_cpu, silent_parameters
+from oneseed.training.preflight import check_batch, silent_parameters
 from oneseed.training.prior_fit import PriorFitter, finish_prior, fit_prior_briefly
+from oneseed.training.prospects import describe_prospects
 from oneseed.training.run_folder import RunFolder, resume_run
+from oneseed.training.schedule import Schedule, passes_per_epoch
 from oneseed.training.state import EpochResult, EpochState, StepResult, TrainState
 from oneseed.training.tensorboard import TensorBoard
 
@@ -106,6 +109,7 @@ class MultimodalTrainer:
         device: str | torch.device = "cpu",
         precision: str = "fp32",
     ) -> None:
+        train.passes = passes_per_epoch(len(train.rows), config.epoch_pictures)
         config = self.config = setup.resolve_schedule(config, len(train.rows))
         self.device = torch.device(device)
         self.model = model.to(self.device)
@@ -114,11 +118,12 @@ class MultimodalTrainer:
         use_device(train, val, self.device)
         model.image_encoder.recompute = config.recompute
         model.image_decoder.recompute = config.recompute
-        self.objective = Objective(model, make_loss(config), self.device, precision, config.seed)
+        loss = make_loss(config, wordless=train.wordless)
+        self.objective = Objective(model, loss, self.device, precision, config.seed)
         self.parts = list(self.objective.loss.weights)
         self.gradient_cache = GradientCache(self.objective, config.micro_batch)
         self.weights = trained_weights(model)
-        self.total_steps = config.num_epochs * len(train)
+        self.schedule = Schedule.of(config, len(train))
         self.augment = should_augment(len(train.rows))
         self.state = TrainState(
             model=model,
@@ -126,9 +131,12 @@ class MultimodalTrainer:
             prior_optimizer=make_prior_optimizer(model),
             style=config.style,
             samples=len(train.rows),
+            schedule=self.schedule,
         )
         styles = setup.style_names(train, model.config, config.style)
         model.meta.update(style=config.style, styles=styles)
+        if train.wordless:
+            model.meta["caption_source"] = NONE
         order = sample_rows(train, len(train.rows), config.seed)  # (N,)
         self.kept = order[:MAX_EPOCH_CODES]  # (M,): whose codes an epoch keeps
         self.row_to_slot = setup.slots_of(self.kept, len(train.rows))  # (N,)
@@ -136,8 +144,7 @@ class MultimodalTrainer:
         self.prior_fitter = PriorFitter(
             self.state, train, setup.style_numbers(train, styles), order, config.seed, self.folder
         )
-        muon = self.state.optimizers[-1]
-        self.monitor = monitor.Monitor(self.objective, train, val, config, muon)
+        self.monitor = monitor.Monitor(self.objective, train, val, config, self.state)
         settings = asdict(model.config) | asdict(config)
         self.tensorboard = TensorBoard(self.folder.path / "tensorboard", model, val, settings)
         self.compilation = Compilation(model, config.compile, self.device)
@@ -148,26 +155,31 @@ class MultimodalTrainer:
         return len(self.state.metrics)
 
     def fit(self) -> dict[str, Any]:
-        """Train until num_epochs or until validation stalls, then finish -> the latent check."""
+        """Train to the last epoch, then finish -> the latent check."""
         with self.folder.open_log():
             # A kill may have come before they were written.
             if self.state.metrics:
                 self.folder.write_metrics(self.state.metrics)
             with self.folder.saved_on_interrupt(self.state):
-                while self.epoch < self.config.num_epochs and not self.stalled():
+                while self.epoch < self.schedule.last_epoch:
+                    if self.schedule.should_cool_down(self.state.metrics):
+                        self.cool_down()
                     self.run_epoch()
-                if self.epoch < self.config.num_epochs:
-                    self.folder.log(
-                        "Stopped early: no better validation loss "
-                        f"for {self.config.patience} epochs"
-                    )
                 health = self.finish() if distributed.is_first() else None
                 return distributed.broadcast_object(health)
 
-    def stalled(self) -> bool:
-        """Has no epoch been the best for as many as --patience?"""
-        best = max((row["epoch"] for row in self.state.metrics if row["best"]), default=0)
-        return self.epoch - best >= self.config.patience
+    def cool_down(self) -> None:
+        """Back to the best epoch; from there the learning rate falls to zero, and the run ends."""
+        if distributed.is_first():
+            self.folder.save_best()
+            self.model.load_state_dict(self.folder.best_weights(self.state))
+        for part in MODEL_PARTS:
+            distributed.broadcast_module(getattr(self.model, part))
+        cooldown = self.schedule.begin_cooldown(self.epoch)
+        self.folder.log(
+            f"No better pairs for {self.config.patience} epochs: back to the best, and the "
+            f"learning rate falls to zero over {cooldown.epochs} more"
+        )
 
     def run_epoch(self) -> None:
         """Train and validate once over the collection, then do what an epoch's end asks for."""
@@ -190,10 +202,10 @@ class MultimodalTrainer:
                 len(self.kept), self.model.config.latent_dim, self.parts, self.device
             )
         state = self.state.epoch
-        first = math.ceil(state.pairs / self.train.batch_size)
-        label = f"epoch {self.epoch + 1}/{self.config.num_epochs}"
+        first = self.train.batches_within(state.pairs)
+        label = f"epoch {self.epoch + 1}/{self.schedule.last_epoch}"
         begin = time.perf_counter()
-        with progress(label=label, total=len(self.train.rows), initial=state.pairs) as bar:
+        with progress(label=label, total=self.train.epoch_pairs, initial=state.pairs) as bar:
             for index, batch in enumerate(self.train.batches(first), first):
                 step = self.epoch * len(self.train) + index
                 if self.augment:
@@ -207,7 +219,7 @@ class MultimodalTrainer:
                 bar.set_postfix_str(text, refresh=False)
                 bar.update(len(batch.rows))
                 self.folder.save_if_due(self.state)
-                pairs_left = (self.total_steps - step - 1) * self.train.batch_size
+                pairs_left = (self.schedule.total_steps - step - 1) * self.train.batch_size
                 self.compilation.after_step(state, pairs_left)
                 begin = time.perf_counter()
         return state.result()
@@ -218,7 +230,7 @@ class MultimodalTrainer:
         UserError where a loss or a gradient is not a number; no weight is changed then.
         """
         batch = batch.to(self.device)
-        learning_rate = self.schedule(step)
+        learning_rate = self.schedule.learning_rate(step)
         set_learning_rate(self.state.optimizers, learning_rate)
         noise = self.objective.noise(len(batch.rows), step)  # (B, D)
         local_noise = noise[distributed.local_slice(len(batch.rows))]
@@ -250,7 +262,6 @@ class MultimodalTrainer:
 
     def end_epoch(self, result: EpochResult, val_losses: dict[str, float]) -> None:
         """What one process does for all: a short fit of the prior, the figures, the files."""
-        best_before = min((row["val_loss"] for row in self.state.metrics), default=math.inf)
         # A run that was resumed after the last step of an epoch has no gradients.
         silent = silent_parameters(self.model) if gradients_of(self.weights) else []
         codes = result.codes
@@ -258,20 +269,13 @@ class MultimodalTrainer:
             codes = encode_codes(self.model, self.train, self.kept)
         steps = min(MAX_BRIEF_STEPS, self.config.sampler_steps)
         fit_prior_briefly(self.prior_fitter, codes, self.kept, steps=steps, epoch=self.epoch)
-        figures = self.monitor.measure_epoch(
-            result,
-            val_losses,
-            codes=codes,
-            learning_rate=self.state.optimizers[0].param_groups[0]["lr"],
-            is_best=val_losses["total"] < best_before,
+        row = self.monitor.measure_epoch(
+            result, val_losses, codes=codes, rows=self.kept, silent=silent
         )
-        row = {"epoch": self.epoch + 1, **figures}
-        metrics = [*self.state.metrics, row]
-        row["notes"] = monitor.findings(metrics, self.objective.loss.weights, silent)
         with defer_signals():
             self.state.epoch = None
             self.state.prior_fit = None
-            self.state.metrics = metrics
+            self.state.metrics = [*self.state.metrics, row]
             self.save_epoch(row)
 
     def finish(self) -> dict[str, Any]:
@@ -279,54 +283,54 @@ class MultimodalTrainer:
 
         Written over best_model.pt.
         """
+        if self.folder.has_unsaved_epoch:
+            self.folder.save_progress(self.state)
         best = self.folder.best_weights(self.state)
         settings = [self.epoch, self.config.sampler_steps, self.config.seed]
         self.state.prior_fit = None
         self.state.fit_id = [checkpoint.digest(best), *settings]
         self.model.load_state_dict(best)
+        meta = self.model.meta
         # A finished run that is run again has it.
-        if not self.model.meta.get("health"):
+        if not meta.get("health"):
             self.folder.load_last_fit(self.state)
-            self.model.meta["health"] = finish_prior(
+            meta["health"] = finish_prior(
                 self.prior_fitter, self.objective, self.val, self.config.sampler_steps
             )
             fit_tone(self.objective, self.train)
+            self.folder.log(self.monitor.settle_captions(self.kept))
         # A run that ended before pairs were scored lacks it.
-        if not self.model.meta.get("match"):
-            seed = self.config.seed
-            self.model.meta["match"] = match_percentiles(self.model, self.val, seed)
-            self.save_model("best_model.pt", self.model.meta["epoch"])
+        if meta.get("match") is None:
+            meta["match"] = match_percentiles(self.model, self.val, self.config.seed)
+            self.update_meta(meta["epoch"])
+            self.folder.save_model(self.model, "best_model.pt")
         self.state.prior_fit = None
         self.folder.forget_last_fit()
-        health = self.model.meta["health"]
-        self.folder.log(describe_latent(health))
-        return health
-
-    def schedule(self, step: int) -> float:
-        """The learning rate of a step."""
-        return learning_rate_at(step, self.total_steps, self.config.learning_rate)
+        self.folder.log(describe_latent(meta["health"]))
+        return meta["health"]
 
     def save_epoch(self, row: Row) -> None:
         """Log an epoch and write its files. row: the epoch's, of metrics.json."""
-        for line in monitor.describe_epoch(row, self.parts, self.config.num_epochs):
+        for line in monitor.describe_epoch(row, self.parts, self.schedule.last_epoch):
             self.folder.log(line)
+        self.update_meta(row["epoch"])
         if row["best"]:
-            self.save_model("best_model.pt", row["epoch"])
-            self.folder.log(f"  → Saved to: {self.folder.path.as_posix()}/best_model.pt")
+            self.folder.keep_best(self.model)
         if row["epoch"] % self.config.checkpoint_every == 0:
-            self.save_model(f"checkpoint_epoch_{row['epoch']:03d}.pt", row["epoch"])
+            self.folder.save_epoch_model(self.model, row["epoch"])
         self.tensorboard.show(row, self.parts)
-        self.save_checkpoint()
+        is_saved = self.folder.save_epoch_if_due(self.state)
+        if row["best"]:
+            self.folder.log(monitor.describe_saving(self.folder.path, is_saved=is_saved))
         self.folder.write_metrics(self.state.metrics)
 
-    def save_model(self, name: str, epoch: int) -> None:
-        """A checkpoint that holds the model alone. epoch: that it has learnt until."""
+    def update_meta(self, epoch: int) -> None:
+        """What the model's files say of it. epoch: that it has learnt until."""
         meta = self.model.meta
         # This takes some seconds where captions are many: not before the first step.
         if not meta.get("words"):
-            meta["words"] = setup.caption_words(self.train, self.model.tokenizer)
+            meta.update(setup.known_from_captions(self.train, self.model.tokenizer))
         meta.update(style=self.config.style, epoch=epoch)
-        self.folder.save_model(self.model, name)
 
     def save_checkpoint(self) -> None:
         """last.pt: everything that an exact resume needs, at the next epoch or within one."""
@@ -351,10 +355,7 @@ def main(model_config: ModelConfig, config: TrainConfig) -> int:
 
 
 def run_training(model_config: ModelConfig, config: TrainConfig, device: torch.device) -> int:
-    """Train as the settings say, or only check or estimate -> exit status.
-
-    0: done; 1: done, but the latent check failed, or --check found something wrong.
-    """
+    """Train, or only check or estimate -> exit status: 1 where a check failed, else 0."""
     precision = setup.resolve_precision(config.precision, device)
     model, train, val = setup.build_run(model_config, config)
     trainer = MultimodalTrainer(model, train, val, config, device=device, precision=precision)
@@ -369,13 +370,12 @@ def run_training(model_config: ModelConfig, config: TrainConfig, device: torch.d
     print(monitor.describe_run(trainer.objective, train, val, trainer.config))
     if is_resumed:
         print(f"resuming after epoch {trainer.epoch} of {trainer.config.num_epochs}")
-    if model.config.preset != "small" and device.type == "cpu":
-        epochs = trainer.config.num_epochs
-        estimate_on_cpu(trainer.objective, train, epochs=epochs, style=config.style)
+    elif distributed.is_first():
+        print(describe_prospects(trainer.objective, train, val, trainer.config, trainer.schedule))
     health = trainer.fit()
     best = f"{Path(config.checkpoints).as_posix()}/best_model.pt"
-    print(f"Done: {best}; next: python inference.py --checkpoint {best} --seeds 0-9")
-    return 0 if health["passed"] else 1
+    print(f"Done: {best}; next: {draw_command(best, data=config.data)}")
+    return 1 if is_failed(health) else 0
 
 
 if __name__ == "__main__":

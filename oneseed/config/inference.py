@@ -7,7 +7,7 @@ from oneseed.console.flags import BaseConfig, option
 from oneseed.seeds import LAST_SEED
 
 # of prompts; more is more literal, until pictures break
-GUIDANCE = 2.5
+GUIDANCE = 3.0
 # characters
 MAX_PROMPT_LENGTH = 500
 # steps from one seed to another
@@ -46,9 +46,9 @@ class InferenceConfig(BaseConfig):
     interpolate: int = option(0, "so many pairs from each of --seeds to the next", kind=int)
     find: str | None = option(
         None,
-        "with --prompt: a folder whose best-fitting pictures to list; with --image: a .jsonl file "
-        "whose best captions to list; seeds, with either: the best of the seeds that --index "
-        "knows; training, with --image: the nearest training pictures",
+        "with --prompt: a folder whose best-fitting pictures to list; with --image: a file or "
+        "folder of captions whose best to list; seeds, with either: the best of the seeds that "
+        "--index knows; training, with --image: the nearest training pictures",
     )
     best_of: int = option(
         1,
@@ -135,7 +135,7 @@ class InferenceConfig(BaseConfig):
         if self.find and bool(self.image) == (self.prompt is not None):
             raise ValueError(
                 "--find needs either --prompt (then FIND is a folder of pictures) or --image "
-                "(then FIND is a .jsonl file of captions)"
+                "(then FIND is a file or folder of captions)"
             )
         if self.find == "training" and not self.image:
             raise ValueError(

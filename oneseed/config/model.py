@@ -42,7 +42,11 @@ class ModelConfig(BaseConfig):
     image_size: int = option(
         512, "side of the pictures in pixels, or imagenet, clip, sd, sd_xl", kind=parse_image_size
     )
-    channels: int = option(3, "3: RGB; 1: grey inside, shown as RGB", choices=(1, 3))
+    channels: int = option(
+        3,
+        "3: RGB; 1: grey inside, shown as RGB; 0: RGB where a fifth of the collection is in colour",
+        choices=(0, 1, 3),
+    )
     latent_dim: int = option(
         1024, "length of the shared latent z, and of a seed's normal draw", at_least=8
     )
@@ -142,6 +146,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "full": {},
     "medium": {
         "image_size": 256,
+        "channels": 0,
         "patch": 2,
         "width": 40,
         "max_width": 256,
@@ -154,7 +159,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "small": {
         "image_size": 128,
-        "channels": 1,
+        "channels": 0,
         "encoder": "vit",
         "vit_width": 96,
         "vit_layers": 1,

@@ -1,5 +1,6 @@
 """Settings of dataset_preparation.py."""
 
+import re
 from dataclasses import dataclass
 
 from oneseed.config.model import base_and_doublings
@@ -26,8 +27,9 @@ class PrepareConfig(BaseConfig):
 
     source: str = option(
         "kaggle",
-        "kaggle, builtin, a folder of pictures, an archive, a file of captions, or hf:owner/name; "
-        "several with commas between",
+        "kaggle, builtin, hf:owner/name, a folder (of pictures, shards or both, or a saved data "
+        "set), an archive, or a file of captions; several one after the other, or with commas",
+        several=True,
     )
     format: str = option(
         "auto",
@@ -108,5 +110,5 @@ class PrepareConfig(BaseConfig):
             object.__setattr__(self, "style", "builtin")
         elif self.style == "builtin" and not self.export:
             raise ValueError("--style builtin belongs to --source builtin")
-        if not self.style.replace("-", "_").isidentifier():
-            raise ValueError(f"--style is a name of letters, digits, - and _, got {self.style!r}")
+        if not self.style.strip() or re.search("[\0-\x1f\x7f-\x9f\ud800-\udfff]", self.style):
+            raise ValueError(f"--style is a name of one line, got {self.style!r}")

@@ -45,6 +45,12 @@ class TrainConfig(BaseConfig):
         "pictures (small preset)",
         at_least=0,
     )
+    epoch_pictures: int = option(
+        800,
+        "pictures that an epoch shows, about, at least: it goes through a smaller folder several "
+        "times; 1: once",
+        at_least=1,
+    )
     batch_size: int = option(
         64,
         "pairs per step, and candidates per pair in the contrast loss",
@@ -97,7 +103,10 @@ class TrainConfig(BaseConfig):
     )
     temperature: float = option(0.07, "of InfoNCE", above=0)
     patience: int = option(
-        10, "stop after so many epochs without a better validation loss", above=0
+        10,
+        "after so many epochs without better pairs go back to the best, let the learning rate fall "
+        "to zero over half as many, and stop",
+        above=0,
     )
     checkpoint_every: int = option(5, "epochs between checkpoint_epoch_NNN.pt files", above=0)
     checkpoints: str = option("checkpoints", "folder of the run")

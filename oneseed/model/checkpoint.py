@@ -19,6 +19,8 @@ from typing import Any
 import torch
 
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import script_command
+from oneseed.dataset.next_run import missing_checkpoint
 from oneseed.files import whole_file, write_text
 
 State = Mapping[str, Any]
@@ -120,7 +122,7 @@ def load(path: str | Path) -> dict[str, Any]:
     UserError where the file is missing, damaged, or not plain data.
     """
     if not Path(path).is_file():
-        raise UserError(f"{path} is missing; make it with: python training_loop.py")
+        raise UserError(missing_checkpoint(path))
     state: Any = None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -135,7 +137,7 @@ def load(path: str | Path) -> dict[str, Any]:
         raise UserError(
             f"{path} is damaged or no checkpoint ({reason}); what can be saved from the run's "
             "other files is saved by its training command, run again; "
-            "python training_loop.py --fresh trains anew"
+            f"{script_command('training_loop.py', '--fresh')} trains anew"
         )
     if not hasattr(state, "digest"):
         print(f"note: {path} carries no digest, so damage to it would not be seen", file=sys.stderr)

@@ -5,19 +5,21 @@ no power where only some dozens matter, and filling the others with noise would 
 is made in the directions to which the decoders are sensitive, and in all of them beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from oneseed.model.caption_source import DECODER, source_of
+
 if TYPE_CHECKING:
     from oneseed.model.multimodal import MultimodalModel
 
 # AUC of the two-sample test above which the check fails
 GATE = 0.65
-# held-out pictures below which the test is said to be weak
+# held-out pictures below which the test is too weak for a verdict
 POWER_ROWS = 400
 # held-out pictures below which there is no test
 MIN_ROWS = 10
@@ -129,7 +131,7 @@ def caption_outputs(model: "MultimodalModel", tokens: torch.Tensor) -> Outputs:
 
 
 def read_directions(
-    model: "MultimodalModel", outputs: tuple[Outputs, ...], generator: torch.Generator
+    model: "MultimodalModel", outputs: Sequence[Outputs], generator: torch.Generator
 ) -> torch.Tensor:
     """The directions that the decoders read -> (D, r), orthonormal columns."""
     latent_dim = model.config.latent_dim
@@ -150,25 +152,30 @@ def check_latent(
 ) -> dict[str, Any]:
     """Whether the model's latent is healthy -> what checkpoints carry as meta["health"].
 
-    z (N, D): encoded held-out pictures. tokens (M, T): some of their captions. groups (N,): which
-    picture a row is a view of, where there are several views.
-    "passed" is False where the classifier in the sensitive directions exceeds GATE, or an output
-    ignores z.
+    z (N, D): encoded held-out pictures. tokens (M, T): some of their captions, needed where the
+    model writes its own (model/caption_source.py); where it does not, only pictures are looked at,
+    and caption_spread is None. groups (N,): which picture a row is a view of, where there are
+    several views.
+    "passed" is False where the classifier in the sensitive directions exceeds GATE or could not be
+    asked, or an output ignores z; `is_failed` says whether that is a verdict.
     """
     generator = torch.Generator().manual_seed(seed)
     pictures = picture_outputs(model)
-    words = caption_outputs(model, tokens[:1].expand(CHECKED_SEEDS, -1))
-    directions = read_directions(model, (pictures, words), generator)  # (D, r)
+    outputs = [pictures]
+    words = None
+    if source_of(model.meta) == DECODER:
+        words = caption_outputs(model, tokens[:1].expand(CHECKED_SEEDS, -1))
+        outputs.append(words)
+    directions = read_directions(model, outputs, generator)  # (D, r)
     with torch.no_grad():
         draws = torch.randn(CHECKED_SEEDS, model.config.latent_dim, generator=generator)
-        caption_spread = float(words(draws).std(0).amax())
+        caption_spread = None if words is None else round(float(words(draws).std(0).amax()), 4)
         picture_spread = float(pictures(draws).std(0).mean())
     read = (z @ directions).numpy()  # (N, r)
     auc = two_sample_auc(read, groups, seed=seed)
     auc_all = two_sample_auc(z.numpy(), groups, seed=seed, trees=FEW_TREES)
     rows = len(z) if groups is None else len(set(groups))
-    is_read = caption_spread > MIN_CAPTION_SPREAD and picture_spread > MIN_PICTURE_SPREAD
-    return {
+    health = {
         "rows": rows,
         "low_power": rows < POWER_ROWS,
         "directions": directions.shape[1],
@@ -180,33 +187,82 @@ def check_latent(
         "read_mean": round(float(np.abs(read.mean(0)).max()), 3),
         "read_std_min": round(float(read.std(0).min()), 3),
         "read_std_max": round(float(read.std(0).max()), 3),
-        "caption_spread": round(caption_spread, 4),
+        "caption_spread": caption_spread,
         "picture_spread": round(picture_spread, 4),
-        "passed": auc is not None and auc <= GATE and is_read,
     }
+    return {**health, "passed": auc is not None and not find_reasons(health)}
+
+
+def find_reasons(health: dict[str, Any]) -> list[str]:
+    """Why drawn seeds may look worse than redrawn pictures, as parts of a sentence.
+
+    health: as check_latent gives it.
+    """
+    reasons = []
+    if health["auc"] is not None and health["auc"] > GATE:
+        reasons.append("the numbers behind a seed are unlike those behind a real picture")
+    if health["picture_spread"] <= MIN_PICTURE_SPREAD:
+        reasons.append("the picture hardly changes from seed to seed")
+    if health["caption_spread"] is not None and health["caption_spread"] <= MIN_CAPTION_SPREAD:
+        reasons.append("the caption hardly changes from seed to seed")
+    return reasons
+
+
+# ---- what people are told ------------------------------------------------------------------------
+
+
+def is_failed(health: dict[str, Any]) -> bool:
+    """Whether the check is a verdict against the model.
+
+    Fewer than POWER_ROWS held-out pictures allow none, whatever the figures are.
+    """
+    return not health["passed"] and not health["low_power"]
+
+
+def latent_notice(health: dict[str, Any] | None) -> str:
+    """What people should know before they look at pairs, "" where it is nothing.
+
+    health: None where training has not ended.
+    """
+    return "" if health is None or health["passed"] else describe_latent(health)
 
 
 def describe_latent(health: dict[str, Any]) -> str:
-    """What check_latent found, in words, for scripts and page."""
-    if health["auc"] is None:
-        return (
-            f"WARNING: LATENT NOT CHECKED: {health['rows']} held-out pictures are too few; train "
-            "on more. Pairs drawn from seeds may be worse than reconstructions."
-        )
-    numbers = (
-        f"two-sample AUC {health['auc']:.2f} in the {health['directions']} directions that the "
-        f"decoders read (gate {GATE}; .50 is ideal), norm {health['norm']:.1f}"
-    )
-    if health["low_power"]:
-        numbers += f"; only {health['rows']} held-out pictures, so the test is weak"
+    """What check_latent found, for scripts and page: what it means, then the figures."""
+    meaning = describe_meaning(health)
+    figures = describe_figures(health)
     if health["passed"]:
-        return f"latent healthy: {numbers}"
-    ignored = ""
-    if health["caption_spread"] <= MIN_CAPTION_SPREAD:
-        ignored += "the caption ignores z; "
-    if health["picture_spread"] <= MIN_PICTURE_SPREAD:
-        ignored += "the picture ignores z; "
-    return (
-        f"WARNING: LATENT CHECK FAILED: {ignored}{numbers}. Pairs drawn from seeds may be worse "
-        "than reconstructions; train longer or with more pictures."
-    )
+        return f"{meaning} Latent healthy: {figures}."
+    if is_failed(health):
+        return f"WARNING: {meaning} LATENT CHECK FAILED: {figures}."
+    return f"Warning: {meaning} Latent check: {figures}."
+
+
+def describe_meaning(health: dict[str, Any]) -> str:
+    """What the check means for pairs of seeds: a sentence without figures of the test."""
+    rows = health["rows"]
+    few = f"{rows} held-out {'picture is' if rows == 1 else 'pictures are'} too few"
+    if health["passed"]:
+        limits = f", as far as {rows} held-out pictures can tell" if health["low_power"] else ""
+        return f"Pairs from seeds should look like redrawn pictures{limits}."
+    reasons = find_reasons(health)
+    if not reasons:
+        question = "whether drawn seeds look like redrawn pictures"
+        return f"{few} to tell {question}, so look at some pairs yourself."
+    meaning = f"Drawn seeds may look worse than redrawn pictures, because {' and '.join(reasons)}"
+    if is_failed(health):
+        return f"{meaning}; train longer or with more pictures."
+    return f"{meaning}; {few} for a verdict, so look at some pairs yourself."
+
+
+def describe_figures(health: dict[str, Any]) -> str:
+    """The figures of the check, for those who know what they should be."""
+    if health["auc"] is None:
+        test = f"no two-sample test below {MIN_ROWS} held-out pictures"
+    else:
+        test = (
+            f"two-sample AUC {health['auc']:.2f} in the {health['directions']} directions that "
+            f"the decoders read (at most {GATE}; .50 is ideal)"
+        )
+    power = f", {health['rows']} held-out pictures of {POWER_ROWS} for a verdict"
+    return f"{test}, norm {health['norm']:.1f}{power if health['low_power'] else ''}"

@@ -16,87 +16,29 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from oneseed.config.model import MIN_VOCABULARY, ModelConfig
+from oneseed.config.model import ModelConfig
 from oneseed.console.command import UserError
-from oneseed.model import checkpoint
-from oneseed.model.image_networks import ImageDecoder, ImageEncoder
-from oneseed.model.initialization import init_last_layer, init_positions, init_weights
+from oneseed.dataset.commands import script_command
+from oneseed.model import caption_source, checkpoint
+from oneseed.model.autoencoder import Autoencoder
+from oneseed.model.caption_book import CaptionBook
 from oneseed.model.pixels import to_pixels, to_tensor
-from oneseed.model.prior import Prior
-from oneseed.model.text_networks import TextDecoder, TextEncoder, write_captions
-from oneseed.model.tokenizer import PAD, START, Tokenizer
+from oneseed.model.text_networks import write_captions
+from oneseed.model.tokenizer import PAD, Tokenizer
 from oneseed.seeds import torch_generator
 
 # of the extra state in best_model.pt
 CHECKPOINT_FORMAT = 2
 
 
-class MultimodalModel(nn.Module):
+class MultimodalModel(Autoencoder):
     """One z, two outputs: decode_image and decode_text each need z alone; encode gives it back.
 
     model = MultimodalModel()                               # the full preset, untrained
     model = MultimodalModel.from_checkpoint("checkpoints/best_model.pt")
     """
-
-    def __init__(
-        self, config: ModelConfig | None = None, tokenizer: Tokenizer | None = None
-    ) -> None:
-        """tokenizer: None is one of bytes, for models that are not trained."""
-        super().__init__()
-        self.config = config or ModelConfig()
-        assert self.config.vocab_size >= MIN_VOCABULARY, (
-            f"vocab_size {self.config.vocab_size}: build the tokenizer first"
-        )
-        self.image_encoder = ImageEncoder(self.config)
-        self.image_decoder = ImageDecoder(self.config)
-        self.text_encoder = TextEncoder(self.config)
-        self.text_decoder = TextDecoder(self.config)
-        self.sampler = Prior(self.config)
-        # plain JSON: style, epoch, health, ...; whoever saves decides
-        self.meta: dict[str, Any] = {}
-        self.set_tokenizer(tokenizer)
-        init_weights(self)
-        init_positions(self)
-        init_last_layer(self.image_decoder.layers)
-
-    def set_tokenizer(self, tokenizer: Tokenizer | None) -> None:
-        """Use this vocabulary, or that of the bytes; entries beyond it are never written."""
-        used = len(tokenizer) if tokenizer else MIN_VOCABULARY
-        assert used <= self.config.vocab_size, (
-            f"{used} entries, vocab_size {self.config.vocab_size}"
-        )
-        self.tokenizer = tokenizer or Tokenizer.train([], MIN_VOCABULARY)
-        unused = self.text_decoder.unused
-        unused[:] = torch.arange(len(unused), device=unused.device) >= used
-        unused[[PAD, START]] = True
-
-    def new_sampler(self) -> Prior:
-        """A prior for this model that has not been fitted."""
-        prior = Prior(self.config).to(self.device)
-        init_weights(prior)
-        return prior
-
-    @property
-    def device(self) -> torch.device:
-        """Where the networks run."""
-        return self.sampler.mean.device
-
-    # -- training and shapes
-
-    def autoencode(
-        self, images: torch.Tensor, tokens: torch.Tensor, noise: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What training runs -> code (B, D), images (B, C, S, S), logits (B, T, V).
-
-        images: (B, C, S, S), C as configured. tokens: (B, T); logits[:, t] are of tokens[:, t + 1].
-        noise: (B, D) standard normal, which the decoders read with the code; None: none.
-        """
-        code = self.image_encoder(images)  # (B, D)
-        read = code if noise is None else code + self.config.code_noise * noise
-        return code, self.image_decoder(read), self.text_decoder(read, tokens)
 
     def forward(
         self, images: torch.Tensor, tokens: torch.Tensor
@@ -104,18 +46,6 @@ class MultimodalModel(nn.Module):
         """images (B, 3, S, S) in [-1, 1], tokens (B, T) -> z (B, D), images, logits (B, T, V)."""
         code, drawn, logits = self.autoencode(self.to_model_channels(images), tokens)
         return self.sampler.to_latent(code), self.to_rgb(drawn), logits
-
-    def to_model_channels(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3 or 1, S, S) -> (B, C, S, S) as configured: grey by the mean, RGB by repetition."""
-        if images.shape[1] == self.config.channels:
-            return images
-        if self.config.channels == 1:
-            return images.mean(1, keepdim=True)
-        return images.expand(-1, 3, -1, -1)
-
-    def to_rgb(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, C, S, S) -> (B, 3, S, S), clipped to [-1, 1]."""
-        return images.clamp(-1, 1).expand(-1, 3, -1, -1)
 
     # -- pictures, captions and seeds
 
@@ -139,10 +69,6 @@ class MultimodalModel(nn.Module):
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """Pictures (B, 3 or 1, S, S) in [-1, 1] -> z (B, D), the same for equal pixels."""
         return self.sampler.to_latent(self.encode_code(images))
-
-    def caption_features(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Captions (B, T) -> what the prior knows them by, (B, D) of root mean square 1."""
-        return F.rms_norm(self.text_encoder(tokens).float(), (self.config.latent_dim,))
 
     def features_of(self, captions: Sequence[str]) -> torch.Tensor:
         """B strings -> caption_features (B, D); equal strings are read once."""
@@ -182,9 +108,8 @@ class MultimodalModel(nn.Module):
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
     ) -> list[str]:
-        """z (B, D) -> B captions; temperature, generators: see decode_tokens."""
-        ids = self.decode_tokens(self.code(z), temperature=temperature, generators=generators)
-        return [self.tokenizer.decode(row) for row in ids]
+        """z (B, D) -> B captions; see captions_of."""
+        return self.captions_of(self.code(z), temperature=temperature, generators=generators)
 
     @torch.no_grad()
     def decode(
@@ -204,10 +129,34 @@ class MultimodalModel(nn.Module):
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
     ) -> tuple[torch.Tensor, list[str]]:
-        """Codes (B, D) -> pictures (B, 3, S, S) in [-1, 1] and B captions; see decode_tokens."""
+        """Codes (B, D) -> pictures (B, 3, S, S) in [-1, 1] and B captions; see captions_of."""
         images = self.to_rgb(self.image_decoder.render(code))
+        return images, self.captions_of(code, temperature=temperature, generators=generators)
+
+    def captions_of(
+        self,
+        code: torch.Tensor,
+        *,
+        temperature: float = 0.0,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> list[str]:
+        """Codes (B, D) -> B captions, by the source that self.meta["caption_source"] names.
+
+        The decoder writes them; or they are those of the nearest training pictures; or they are
+        empty. temperature, generators: of what the decoder writes, see decode_tokens.
+        """
+        source = caption_source.source_of(self.meta)
+        if source == caption_source.NONE:
+            return [""] * len(code)
+        if source == caption_source.NEAREST:
+            assert self.caption_book is not None, "a model that looks captions up has a book"
+            return self.caption_book.nearest(self.leading_coordinates(code))
         ids = self.decode_tokens(code, temperature=temperature, generators=generators)
-        return images, [self.tokenizer.decode(row) for row in ids]
+        return [self.tokenizer.decode(row) for row in ids]
+
+    def leading_coordinates(self, code: torch.Tensor) -> torch.Tensor:
+        """Codes (B, D) -> the coordinates that the flow models, (B, k)."""
+        return self.sampler.to_frame(code)[:, : self.sampler.dims]
 
     def decode_tokens(
         self,
@@ -237,6 +186,8 @@ class MultimodalModel(nn.Module):
             "tokenizer": self.tokenizer.json,
             "meta": self.meta,
         }
+        if self.caption_book is not None:
+            state["captions"] = self.caption_book.captions
         return torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: torch.Tensor) -> None:
@@ -244,14 +195,19 @@ class MultimodalModel(nn.Module):
         found = read_extra_state(state)
         self.meta = found["meta"]
         self.set_tokenizer(Tokenizer(found["tokenizer"]))
+        if self.caption_book is not None:
+            self.caption_book.captions = found["captions"]
 
     def fingerprint(self) -> str:
         """SHA-256, in hex, of all that decides what a seed, a prompt or a picture gives.
 
-        That is the weights, the configuration, the vocabulary and the names of the styles. What is
-        only said about the model, such as its health, does not count.
+        That is the weights, the configuration, the vocabulary, the names of the styles, and where
+        captions come from. What is only said about the model, such as its health, does not count.
         """
         facts = [asdict(self.config), self.tokenizer.json, self.meta.get("styles")]
+        source = caption_source.source_of(self.meta)
+        if source != caption_source.DECODER:
+            facts.append([source, self.caption_book and self.caption_book.captions])
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for name, tensor in sorted(self.state_dict().items()):
             if name != "_extra_state":
@@ -262,6 +218,10 @@ class MultimodalModel(nn.Module):
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **options: Any) -> Any:
         """As nn.Module's; UserError for damaged weights or those of another configuration."""
         require_own_weights(self.config, state_dict)
+        coordinates = state_dict.get("caption_book.coordinates")
+        self.caption_book = None
+        if coordinates is not None:
+            self.caption_book = CaptionBook.to_be_loaded(coordinates).to(self.device)
         return super().load_state_dict(state_dict, *args, **options)
 
     @classmethod
@@ -280,7 +240,7 @@ class MultimodalModel(nn.Module):
         except (UserError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise UserError(
                 f"{path} is not a checkpoint of this version ({str(error).splitlines()[0]}); "
-                "train anew: python training_loop.py --fresh"
+                f"train anew: {script_command('training_loop.py', '--fresh')}"
             ) from error
         return model.eval().to(device)
 

@@ -191,9 +191,14 @@ def settings_table() -> list[str]:
 def preset_config(name: str) -> ModelConfig:
     """Preset name -> its settings.
 
-    Where the collection decides the size of the vocabulary, it is the largest possible.
+    Where the collection decides the size of the vocabulary, it is the largest possible; where it
+    decides the channels, its pictures are grey.
     """
     own = {field.name for field in fields(ModelConfig)}
     settings = {field: value for field, value in PRESETS[name].items() if field in own}
     config = ModelConfig(preset=name, **settings)
-    return config if config.vocab_size else replace(config, vocab_size=MAX_OWN_VOCABULARY)
+    return replace(
+        config,
+        vocab_size=config.vocab_size or MAX_OWN_VOCABULARY,
+        channels=config.channels or 1,
+    )

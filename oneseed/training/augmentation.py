@@ -1,4 +1,4 @@
-"""Pictures and captions changed at random on their way into training."""
+"""Pictures changed at random on their way into training."""
 
 import math
 
@@ -14,8 +14,6 @@ from oneseed.training.data import Batch, PairLoader
 AUGMENT_BELOW = 5_000
 # encoded views of each picture at most
 MAX_VIEWS = 16
-# words that are kept or left out in a row, on average
-MEAN_RUN = 4
 
 
 def should_augment(rows: int) -> bool:
@@ -26,17 +24,6 @@ def should_augment(rows: int) -> bool:
 def view_count(rows: int) -> int:
     """Views of each picture that make up for a small number of training pictures, 1 to 16."""
     return min(MAX_VIEWS, math.ceil(AUGMENT_BELOW / rows))
-
-
-def drop_words(caption: str, generator: torch.Generator) -> str:
-    """A caption with some runs of words left out, as people write prompts. Never empty."""
-    words = caption.split()
-    # runs of words are kept and left out in turn
-    switches = torch.rand(len(words), generator=generator) < 1 / MEAN_RUN
-    dropped_parity = int(torch.randint(2, (1,), generator=generator))
-    is_kept = switches.cumsum(0) % 2 != dropped_parity
-    kept = [word for word, keep in zip(words, is_kept) if keep]
-    return " ".join(kept or words)
 
 
 def random_zoom(

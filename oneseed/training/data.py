@@ -1,5 +1,6 @@
 """Batches of pictures and captions: the loaders of a prepared collection."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -9,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS, ModelConfig
+from oneseed.config.model import MAX_OWN_VOCABULARY, ModelConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
-from oneseed.dataset.collection import Collection
-from oneseed.dataset.commands import caption_command, prepare_command
+from oneseed.dataset.collection import Collection, is_wordless
+from oneseed.dataset.colour import colour_share, training_channels
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.next_run import next_training
 from oneseed.dataset.pixels import PixelCache
+from oneseed.model.caption_length import print_cut
 from oneseed.model.pixels import to_tensor
 from oneseed.model.tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
 from oneseed.seeds import torch_generator
@@ -71,6 +74,8 @@ class PairLoader:
     seed: int = 0
     # False: the rows in their order
     shuffle: bool = False
+    # times that an epoch shows each row
+    passes: int = 1
     # the name of each row's style; empty: none has one
     styles: list[str] = field(default_factory=list)
     # by which the tokens were made; None where no collection is prepared
@@ -79,26 +84,45 @@ class PairLoader:
     device: torch.device = CPU
     # the number of the epoch, from 0
     epoch: int = 0
+    # True where the pairs have no captions, and pictures are all there is to learn from
+    wordless: bool = False
 
     def __post_init__(self) -> None:
         self.styles = self.styles or [""] * len(self.rows)
 
     def __len__(self) -> int:
-        """Batches per epoch. A last row alone is left out: contrast needs two."""
+        """Batches per epoch."""
+        return self.passes * self.batches_per_pass
+
+    @property
+    def batches_per_pass(self) -> int:
+        """Batches that show each row once. A last row alone is left out: contrast needs two."""
         full, rest = divmod(len(self.rows), self.batch_size)
         return max(1, full + 1 if rest > 1 else full)
+
+    @property
+    def epoch_pairs(self) -> int:
+        """Pairs that an epoch shows."""
+        return self.passes * min(len(self.rows), self.batches_per_pass * self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         return self.batches()
 
     def batch_rows(self) -> list[Tensor]:
-        """The rows of each batch of this epoch, int64 (B,) each."""
-        if self.shuffle:
-            generator = torch_generator(f"{self.seed} {self.epoch}", "order")
-            order = torch.randperm(len(self.rows), generator=generator)
-        else:
-            order = torch.arange(len(self.rows))
-        return list(order.split(self.batch_size)[: len(self)])
+        """The rows of each batch of this epoch, int64 (B,) each; no row is twice in a batch."""
+        generator = torch_generator(f"{self.seed} {self.epoch}", "order")
+        batches: list[Tensor] = []
+        for _ in range(self.passes):
+            if self.shuffle:
+                order = torch.randperm(len(self.rows), generator=generator)
+            else:
+                order = torch.arange(len(self.rows))
+            batches += order.split(self.batch_size)[: self.batches_per_pass]
+        return batches
+
+    def batches_within(self, pairs: int) -> int:
+        """How many batches of an epoch hold its first `pairs` pairs."""
+        return sum(end <= pairs for end in itertools.accumulate(map(len, self.batch_rows())))
 
     def batches(self, first: int = 0) -> Iterator[Batch]:
         """This epoch's batches from number `first` on.
@@ -171,17 +195,18 @@ def create_data_loaders(
     """
     collection = Collection(config.style, config.data)
     train, val = collection.read_captions()
+    wordless = is_wordless(train + val)
     remedy = command_to_prepare(model_config, config)
     cache = PixelCache.of(collection, model_config.image_size)
     if cache is None:
         raise UserError(
             f"the pictures of {config.style} were not prepared at {model_config.image_size} px; "
-            f"make them with: {remedy}"
+            f"make them with: {remedy}{other_size(collection, len(train))}"
         )
     if missing := [row["filename"] for row in train + val if row["id"] not in cache]:
         raise UserError(
             f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); "
-            f"write the captions again: {caption_command(config.style)}"
+            f"deal the pairs again: {collection.deal_command(collection.read_metadata())}"
         )
     if config.max_samples:
         train = train[: config.max_samples]
@@ -196,6 +221,13 @@ def create_data_loaders(
         learnt = [row["caption"] for row in train[::step]]
         tokenizer = Tokenizer.train(learnt, model_config.vocab_size or MAX_OWN_VOCABULARY)
 
+    captions = [row["caption"] for row in train + val]
+    print_cut(captions, tokenizer, model_config.max_caption_length)
+    channels = model_config.channels
+    if not channels:
+        share = colour_share(collection, model_config.image_size)
+        channels = training_channels(share, model_config.preset)
+
     def loader_of(rows: list[Row], *, shuffle: bool) -> PairLoader:
         captions = [row["caption"] for row in rows]
         return PairLoader(
@@ -203,11 +235,12 @@ def create_data_loaders(
             np.asarray(cache.rows(row["id"] for row in rows)),
             Encoded(captions, tokenizer, model_config.max_caption_length),
             batch_size=config.batch_size,
-            channels=model_config.channels,
+            channels=channels,
             seed=config.seed,
             shuffle=shuffle,
             styles=[requested_style(row) for row in rows],
             tokenizer=tokenizer,
+            wordless=wordless,
         )
 
     return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
@@ -215,11 +248,19 @@ def create_data_loaders(
 
 def command_to_prepare(model_config: ModelConfig, config: TrainConfig) -> str:
     """The command that prepares the pictures that these settings need."""
-    command = f"{prepare_command(config.style)} --preset {model_config.preset}"
-    preset_size = PRESETS[model_config.preset].get("image_size", 512)
-    if model_config.image_size != preset_size:
-        command += f" --image-size {model_config.image_size}"
-    return command
+    collection = Collection(config.style, config.data)
+    return collection.prepare_again(model_config.image_size, model_config.preset)
+
+
+def other_size(collection: Collection, samples: int) -> str:
+    """How to train on the pictures as they are prepared, as the end of a sentence; "" for no way.
+
+    samples: training pairs.
+    """
+    size = collection.prepared_size()
+    if size is None:
+        return ""
+    return f"; or train on those of {size} px that are there: {next_training(collection, samples)}"
 
 
 def requested_style(row: Row) -> str:
@@ -245,6 +286,6 @@ def placeholder_loader(
         np.arange(config.batch_size),
         [longest] * config.batch_size,
         batch_size=config.batch_size,
-        channels=model_config.channels,
+        channels=model_config.channels or 1,
         tokenizer=tokenizer,
     )

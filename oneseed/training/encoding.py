@@ -8,8 +8,9 @@ from torch import Tensor
 from oneseed.model.image_networks import begin_at_linear_code, pooled_pixels
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.seeds import torch_generator
-from oneseed.training.augmentation import drop_words, view_count, view_images
+from oneseed.training.augmentation import view_count, view_images
 from oneseed.training.data import PairLoader, sample_rows
+from oneseed.training.fragments import fragment
 from oneseed.training.losses import caption_loss
 from oneseed.training.objective import Objective
 
@@ -55,22 +56,27 @@ def encode_latents(
     return model.sampler.to_latent(codes.to(model.device)).cpu()
 
 
+def caption_texts(model: MultimodalModel, loader: PairLoader, rows: Tensor) -> list[str]:
+    """The captions of a loader's rows (M,), as far as the model reads them."""
+    return [model.tokenizer.decode(loader.tokens[row]) for row in rows.tolist()]
+
+
 @torch.no_grad()
 def encode_captions(
     model: MultimodalModel, loader: PairLoader, rows: Tensor, *, versions: int = 1, seed: int
 ) -> Tensor:
     """Features (versions, M, D) of the captions of a loader's rows (M,), on the model's device.
 
-    Version 0 has the captions as they are, the others leave words out.
+    Version 0 has the captions as they are, the others are fragments.
     """
     model.eval()
-    captions = [model.tokenizer.decode(loader.tokens[row]) for row in rows.tolist()]
+    captions = caption_texts(model, loader, rows)
     generator = torch_generator(seed, "prompts")
     features = torch.empty(versions, len(rows), model.config.latent_dim, device=model.device)
     for version, version_features in enumerate(features):
         texts = captions
         if version > 0:
-            texts = [drop_words(caption, generator) for caption in captions]
+            texts = [fragment(caption, generator) for caption in captions]
         for first in range(0, len(texts), ENCODE_CHUNK):
             chunk = slice(first, first + ENCODE_CHUNK)
             version_features[chunk] = model.features_of(texts[chunk])
@@ -118,8 +124,10 @@ def fit_tone(objective: Objective, train: PairLoader) -> None:
 def match_percentiles(model: MultimodalModel, val: PairLoader, seed: int) -> list[float]:
     """Percentiles 0 to 100 of the cosine between picture and caption of held-out pairs.
 
-    They are the scale of match scores.
+    They are the scale of match scores; none where there are no captions.
     """
+    if val.wordless:
+        return []
     rows = sample_rows(val, MAX_MATCH_PAIRS, seed)
     codes = encode_codes(model, val, rows)
     captions = encode_captions(model, val, rows, seed=seed)[0].cpu()

@@ -98,7 +98,8 @@ class GradientCache:
             sums += self.add_micro_batch(part, noise[rows], gradients, caption_tokens)
         sums = self.reduce_gradients(sums)
         # instead of the sum of its stand-ins
-        sums[list(self.objective.loss.weights).index("contrastive")] = contrast.detach()
+        if not self.objective.loss.wordless:
+            sums[list(self.objective.loss.weights).index("contrastive")] = contrast.detach()
         return BatchLosses(sums, embeddings.codes.detach())
 
     @torch.no_grad()

@@ -92,6 +92,8 @@ class MultimodalLoss(nn.Module):
     Two more terms count where their weights are not 0. Without them a small network learns the
     lines of the background first and leaves the subject a blur. shape: L1 + MSE of the picture
     averaged over 4 x 4 pixels. focus: see `focus_loss`.
+
+    wordless: pictures are all there is to learn from, so caption and contrastive are 0.
     """
 
     def __init__(
@@ -103,13 +105,15 @@ class MultimodalLoss(nn.Module):
         temperature: float = 0.07,
         shape_weight: float = 0.0,
         focus_weight: float = 0.0,
+        wordless: bool = False,
     ) -> None:
         super().__init__()
         self.temperature = temperature
+        self.wordless = wordless
         self.weights = {
             "reconstruction": reconstruction_weight,
-            "caption": caption_weight,
-            "contrastive": contrastive_weight,
+            "caption": 0.0 if wordless else caption_weight,
+            "contrastive": 0.0 if wordless else contrastive_weight,
         }
         if shape_weight:
             self.weights["shape"] = shape_weight
@@ -120,23 +124,28 @@ class MultimodalLoss(nn.Module):
         self,
         images: Tensor,
         target: Tensor,
-        logits: Tensor,
+        logits: Tensor | None,
         tokens: Tensor,
         code: Tensor,
-        caption_features: Tensor,
+        caption_features: Tensor | None,
         *,
         share: BatchShare | None = None,
     ) -> dict[str, Tensor]:
         """Scalars: "total", "reconstruction", "caption", "contrastive", perhaps "shape", "focus".
 
         images, target (B, C, S, S) in [-1, 1]; logits (B, T, V), where [:, t] predict
-        tokens[:, t + 1]; tokens (B, T); code, caption_features (B, D).
+        tokens[:, t + 1]; tokens (B, T); code, caption_features (B, D). logits and caption_features
+        may be None where the loss is wordless.
         share: of rows that are a part of a larger batch; None: they are all.
         """
         difference = images.float() - target
         errors = l1_plus_mse(difference)  # (B, C, S, S)
         losses = {"reconstruction": errors.mean()}
-        if share is None:
+        if self.wordless:
+            losses["caption"] = losses["contrastive"] = errors.new_zeros(())
+        elif logits is None or caption_features is None:
+            raise AssertionError("only a wordless loss does without captions")
+        elif share is None:
             losses["caption"] = caption_loss(logits, tokens)
             losses["contrastive"] = info_nce(
                 code.float(), caption_features.float(), self.temperature
@@ -155,8 +164,8 @@ class MultimodalLoss(nn.Module):
         return {"total": total, **losses}
 
 
-def make_loss(config: TrainConfig) -> MultimodalLoss:
-    """The loss of a run, as its settings weight it."""
+def make_loss(config: TrainConfig, *, wordless: bool = False) -> MultimodalLoss:
+    """The loss of a run, as its settings weight it. wordless: of a run on pictures alone."""
     return MultimodalLoss(
         config.reconstruction_weight,
         config.caption_weight,
@@ -164,4 +173,5 @@ def make_loss(config: TrainConfig) -> MultimodalLoss:
         temperature=config.temperature,
         shape_weight=config.shape_weight,
         focus_weight=config.focus_weight,
+        wordless=wordless,
     )

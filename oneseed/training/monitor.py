@@ -10,24 +10,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
+from oneseed.model.caption_source import NONE, source_of
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.training import distributed
 from oneseed.training.data import PairLoader, sample_rows
-from oneseed.training.encoding import caption_reading, encode_latents
+from oneseed.training.encoding import caption_reading, encode_codes, encode_latents
 from oneseed.training.objective import Objective
+from oneseed.training.pair_quality import (
+    MAX_BOOK_ROWS,
+    CaptionQuality,
+    choose_source,
+    describe_captions,
+    make_book,
+    measure_quality,
+    pair_score,
+)
+from oneseed.training.run_folder import MIN_EPOCH_SAVE_INTERVAL
 from oneseed.training.speed import model_flops_utilisation
-from oneseed.training.state import EpochResult, EpochState, StepResult
+from oneseed.training.state import EpochResult, EpochState, StepResult, TrainState
 
 # share of the weighted loss above which one part drowns the others
 DOMINANT_SHARE = 0.7
-# epochs without a better validation loss, the training loss falling, that are over-fitting
+# epochs without better pairs, the training loss falling, that are over-fitting
 OVERFITTING_EPOCHS = 2
 # share of the codes' power that differs between pictures, below which they are one code
 COLLAPSED_SHARE = 0.05
@@ -53,13 +63,13 @@ class Monitor:
         train: PairLoader,
         val: PairLoader,
         config: TrainConfig,
-        muon: torch.optim.Optimizer,
+        state: TrainState,
     ) -> None:
         self.objective = objective
         self.train = train
         self.val = val
         self.config = config
-        self.muon = muon
+        self.state = state
         # share of the machine's matrix speed at one picture per second; None: not measured yet
         self.share_per_picture: float | None = None
 
@@ -100,10 +110,9 @@ class Monitor:
 
     def describe_step(self, step: int, result: StepResult, epoch: EpochState) -> str:
         """A step of the run, for the line that shows progress."""
-        total_steps = self.config.num_epochs * len(self.train)
         losses = result.losses
         return (
-            f"step {step + 1}/{total_steps} "
+            f"step {step + 1}/{self.state.schedule.total_steps} "
             f"loss {losses['total']:.2f} recon {losses['reconstruction']:.3f} "
             f"caption {losses['caption']:.2f} contrast {losses['contrastive']:.2f}"
             f"{self.describe_utilisation(epoch)}"
@@ -114,7 +123,9 @@ class Monitor:
         if epoch.seconds < MEASURE_AFTER or distributed.world_size() > 1:
             return ""
         if self.share_per_picture is None:
-            self.share_per_picture = model_flops_utilisation(self.objective, self.train, self.muon)
+            self.share_per_picture = model_flops_utilisation(
+                self.objective, self.train, self.state.optimizers[-1]
+            )
         share = self.share_per_picture * epoch.pairs / epoch.seconds
         return f", {share:.0%} of matrix speed"
 
@@ -124,22 +135,27 @@ class Monitor:
         val_losses: dict[str, float],
         *,
         codes: Tensor,
-        learning_rate: float,
-        is_best: bool,
+        rows: Tensor,
+        silent: Sequence[str],
     ) -> Row:
-        """The figures of an epoch, under the names of metrics.json.
+        """A finished epoch as a row of metrics.json, which the state does not have yet.
 
-        codes (M, D): of training pictures; is_best: is the validation loss the lowest so far?
+        codes (M, D): of the training rows (M,), to which the prior
+        was fitted; silent: names of the parameters without a gradient.
         """
         watched = sample_rows(self.val, MAX_WATCHED_LATENTS, self.config.seed)
         z = encode_latents(self.objective, self.val, watched)
-        parts = list(self.objective.loss.weights)
-        return {
+        weights = self.objective.loss.weights
+        quality = self.choose_captions(codes, rows)
+        score = pair_score(val_losses, weights, self.val, quality)
+        metrics = self.state.metrics
+        row = {
+            "epoch": len(metrics) + 1,
             "train_loss": result.losses["total"],
             "val_loss": val_losses["total"],
-            **{f"train_{part}": result.losses[part] for part in parts},
-            **{f"val_{part}": val_losses[part] for part in parts},
-            "learning_rate": learning_rate,
+            **{f"train_{part}": result.losses[part] for part in weights},
+            **{f"val_{part}": val_losses[part] for part in weights},
+            "learning_rate": self.state.optimizers[0].param_groups[0]["lr"],
             "grad_norm": result.grad_norm,
             "code_spread": code_variation(codes),
             "caption_reading": caption_reading(self.objective.model, self.val),
@@ -147,8 +163,35 @@ class Monitor:
             "latent_std": float(z.std()),
             "latent_norm": float(z.norm(dim=1).mean()),
             "images_per_second": result.images_per_second,
-            "best": is_best,
+            "pair_score": score,
+            "captions_written": quality and quality.written,
+            "captions_nearest": quality and quality.nearest,
+            "best": score < best_score(metrics),
         }
+        row["notes"] = findings([*metrics, row], weights, silent)
+        return row
+
+    def choose_captions(self, codes: Tensor, rows: Tensor) -> CaptionQuality | None:
+        """Measure captions and let the model write or look them up -> None where there are none.
+
+        codes (M, D): of the training rows (M,), to which the prior was fitted.
+        """
+        model = self.objective.model
+        if source_of(model.meta) == NONE:
+            return None
+        book = make_book(model, self.train, codes, rows)
+        quality = measure_quality(model, book, self.val, self.config.seed)
+        choose_source(model, book, quality)
+        return quality
+
+    def settle_captions(self, rows: Tensor) -> str:
+        """Who writes the captions of the finished model, and why, in a sentence.
+
+        rows (M,): training pairs of which the captions may be looked up.
+        """
+        kept = rows[:MAX_BOOK_ROWS]
+        quality = self.choose_captions(encode_codes(self.objective.model, self.train, kept), kept)
+        return describe_captions(quality) if quality else "captions: none, by pictures alone"
 
 
 def non_finite_parts(result: StepResult, model: MultimodalModel) -> list[str]:
@@ -177,8 +220,28 @@ def describe_epoch(row: Row, parts: Sequence[str], epochs: int) -> list[str]:
         f"  Train Loss: {row['train_loss']:.4f}",
         *(f"    - {part.capitalize()}: {row[f'train_{part}']:.4f}" for part in parts),
         f"  Val Loss: {row['val_loss']:.4f}",
+        f"  Pairs: {describe_pairs(row)}",
         *(f"  ! {note}" for note in row["notes"]),
     ]
+
+
+def describe_pairs(row: Row) -> str:
+    """What the pairs of an epoch are like: the score that decides which is best, and captions."""
+    score = f"{row['pair_score']:.4f} from real ones"
+    if row["captions_written"] is None:
+        return score
+    return (
+        f"{score}; right words in captions: {row['captions_written']:.0%} written, "
+        f"{row['captions_nearest']:.0%} of the nearest picture's"
+    )
+
+
+def describe_saving(folder: Path, *, is_saved: bool) -> str:
+    """Where the best model is, or will be."""
+    path = (folder / "best_model.pt").as_posix()
+    if is_saved:
+        return f"  → Saved to: {path}"
+    return f"  → To be saved to: {path}, in {MIN_EPOCH_SAVE_INTERVAL} s at most, or at the end"
 
 
 def code_variation(codes: Tensor) -> float:
@@ -216,11 +279,11 @@ def findings(
             f"lower --{part}-weight {weights[part]:g}"
         )
     if is_overfitting(metrics):
-        best = min(metrics, key=lambda row: row["val_loss"])
+        best = best_epoch(metrics)
         found.append(
             f"over-fitting: since epoch {best['epoch']} the training loss fell "
-            f"from {best['train_loss']:.3f} to {row['train_loss']:.3f} and the validation loss "
-            f"rose from {best['val_loss']:.3f} to {row['val_loss']:.3f}; "
+            f"from {best['train_loss']:.3f} to {row['train_loss']:.3f} and the pairs moved "
+            f"from {best['pair_score']:.3f} to {row['pair_score']:.3f} from real ones; "
             f"best_model.pt stays that of epoch {best['epoch']}, more pictures would help"
         )
     if silent:
@@ -243,10 +306,25 @@ def findings(
     return found
 
 
+def best_epoch(metrics: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The row of the epoch whose pairs are nearest to real ones."""
+    return min(metrics, key=score_of)
+
+
+def best_score(metrics: Sequence[Mapping[str, Any]]) -> float:
+    """The smallest distance from real pairs so far; infinite before the first epoch."""
+    return min(map(score_of, metrics), default=math.inf)
+
+
+def score_of(row: Mapping[str, Any]) -> float:
+    """An epoch's distance from real pairs; rows of older versions do not say it: infinite."""
+    return row.get("pair_score", math.inf)
+
+
 def is_overfitting(metrics: Sequence[Mapping[str, Any]]) -> bool:
-    """Has the training loss fallen for some epochs while the validation loss rose?"""
+    """Has the training loss fallen for some epochs while the pairs did not become better?"""
     row = metrics[-1]
-    best = min(metrics, key=lambda row: row["val_loss"])
+    best = best_epoch(metrics)
     is_past_best = row["epoch"] - best["epoch"] >= OVERFITTING_EPOCHS
     return is_past_best and row["train_loss"] < best["train_loss"]
 

@@ -40,9 +40,13 @@ class Objective:
 
         images (B, C, S, S) in [-1, 1], tokens (B, T), noise (B, D), all on the device.
         """
+        logits = captions = None
         with self.autocast():
-            codes, drawn, logits = self.model.autoencode(images, tokens, noise)
-            captions = self.model.text_encoder(tokens)
+            if self.loss.wordless:
+                codes, drawn = self.model.redraw(images, noise)
+            else:
+                codes, drawn, logits = self.model.autoencode(images, tokens, noise)
+                captions = self.model.text_encoder(tokens)
         return self.loss(drawn, images, logits, tokens, codes, captions), codes
 
     def noise(self, rows: int, purpose: object) -> Tensor:

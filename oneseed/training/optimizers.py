@@ -9,8 +9,6 @@ from torch import Tensor
 from oneseed.config.training import TrainConfig
 from oneseed.model.multimodal import MultimodalModel
 
-# steps in which the learning rate rises to its peak
-WARMUP_STEPS = 100
 # coefficients of the quintic Newton-Schulz iteration: of x, of x³, of x⁵
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
@@ -120,13 +118,6 @@ def make_optimizers(model: MultimodalModel, config: TrainConfig) -> list[torch.o
 def make_prior_optimizer(model: MultimodalModel) -> torch.optim.Optimizer:
     """AdamW for the prior's networks."""
     return torch.optim.AdamW(model.sampler.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
-
-
-def learning_rate_at(step: int, total_steps: int, peak: float) -> float:
-    """Warm-up over 100 steps, then constant, then linear to zero over the last half."""
-    warmup = (step + 1) / WARMUP_STEPS
-    decay = 2 * (1 - step / total_steps)
-    return peak * min(1, warmup, decay)
 
 
 def set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], learning_rate: float) -> None:

@@ -1,13 +1,11 @@
-"""Before training: one batch looked at closely, and how long a run would take on a CPU."""
+"""Before training: one batch looked at closely."""
 
 import math
-import time
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from oneseed.dataset.commands import train_command
+from oneseed.model.caption_source import NONE, source_of
+from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import PAD
 from oneseed.training.data import Batch, PairLoader
 from oneseed.training.objective import Objective
@@ -17,8 +15,6 @@ from oneseed.training.optimizers import trained_weights
 MIN_PIXEL_STD = 0.05
 # captions that are printed
 CAPTIONS_SHOWN = 3
-# pictures of the step that is timed
-TIMED_PICTURES = 2
 
 
 def check_batch(objective: Objective, train: PairLoader) -> int:
@@ -84,26 +80,17 @@ def check_gradients(objective: Objective) -> list[str]:
     return [f"{len(silent)} parameters receive no gradient"]
 
 
-def silent_parameters(model: torch.nn.Module) -> list[str]:
-    """Names of the parameters, but for the prior's, whose gradient is missing or zero."""
+def silent_parameters(model: MultimodalModel) -> list[str]:
+    """Names of the parameters whose gradient is missing or zero.
+
+    The prior's do not count, nor those of the caption networks where pictures are all there is.
+    """
+    untrained = ["sampler."]
+    if source_of(model.meta) == NONE:
+        untrained += ["text_encoder.", "text_decoder."]
     silent = []
     for name, weight in model.named_parameters():
-        is_trained = not name.startswith("sampler.")
+        is_trained = not name.startswith(tuple(untrained))
         if is_trained and (weight.grad is None or not weight.grad.any()):
             silent.append(name)
     return silent
-
-
-def estimate_on_cpu(objective: Objective, train: PairLoader, *, epochs: int, style: str) -> None:
-    """Time a small step; print how long the run would take here, and the smaller command."""
-    batch = train.batch(np.arange(TIMED_PICTURES))
-    begin = time.perf_counter()
-    losses, _ = objective.losses(batch.images, batch.tokens, objective.noise(TIMED_PICTURES, 0))
-    losses["total"].backward()
-    seconds_per_picture = (time.perf_counter() - begin) / TIMED_PICTURES
-    hours = seconds_per_picture * len(train.rows) * epochs / 3600
-    print(
-        f"No GPU found: the {objective.model.config.preset} preset would take about {hours:,.0f} "
-        f"hours on this processor. The smaller command: "
-        f"{train_command(style, ' --preset small')}"
-    )

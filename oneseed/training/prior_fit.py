@@ -29,7 +29,13 @@ from oneseed.model.prior_fitting import (
 from oneseed.seeds import torch_generator
 from oneseed.training.augmentation import view_count
 from oneseed.training.data import PairLoader, sample_rows
-from oneseed.training.encoding import encode_captions, encode_codes, encode_latents
+from oneseed.training.encoding import (
+    caption_texts,
+    encode_captions,
+    encode_codes,
+    encode_latents,
+)
+from oneseed.training.fragments import teach_fragments
 from oneseed.training.objective import Objective
 from oneseed.training.optimizers import gradients_of, set_learning_rate
 from oneseed.training.run_folder import RunFolder
@@ -44,8 +50,12 @@ BRIEF_LEARNING_RATE = 1e-3
 FULL_LEARNING_RATE = 3e-3
 # what the user can do where a loss is not finite
 TRAIN_ANEW = "train anew with another --seed and --fresh"
-# versions of each caption that the full fit learns to answer
-PROMPT_VERSIONS = 4
+# versions of each caption that the full fit learns to answer, fragments but the first, at most
+PROMPT_VERSIONS = 6
+# features of captions that it keeps, in all versions
+MAX_FIT_FEATURES = 160_000
+# a whole caption comes so many times more often than each of its fragments
+WHOLE_MORE_OFTEN = 2
 # training pictures whose codes the full fit learns from
 MAX_FIT_CODES = 40_000
 # validation pictures whose codes check it
@@ -171,7 +181,7 @@ def fit_prior_fully(
     batches = FitBatches(
         coordinates=fitted_coordinates(state),
         captions=encode_captions(
-            state.model, fitter.train, rows, versions=PROMPT_VERSIONS, seed=fitter.seed
+            state.model, fitter.train, rows, versions=version_count(len(rows)), seed=fitter.seed
         ),
         generator=generator,
         steps=steps,
@@ -196,6 +206,11 @@ def fit_prior_fully(
     assert fit.best_weights is not None, "the loss of held-out codes was never measured"
     prior.load_state_dict(fit.best_weights, strict=False)
     fit_spread(prior, measured, generator)
+
+
+def version_count(rows: int) -> int:
+    """Versions of each of so many captions that the full fit keeps the features of, 2 to 6."""
+    return min(PROMPT_VERSIONS, max(2, MAX_FIT_FEATURES // rows))
 
 
 def fit_to_codes(
@@ -234,7 +249,8 @@ def prior_step(fitter: PriorFitter, batches: FitBatches, step: int) -> None:
     generator = batches.generator
     device = coordinates.device
     rows = torch.randint(len(coordinates), (PRIOR_BATCH,), generator=generator).to(device)
-    versions = torch.randint(len(captions), (PRIOR_BATCH,), generator=generator).to(device)
+    versions = torch.randint(-WHOLE_MORE_OFTEN, len(captions), (PRIOR_BATCH,), generator=generator)
+    versions = versions.clamp(min=0).to(device)
     chosen_captions = captions[versions, rows % captions.shape[1]]  # (B, D)
     loss = prior_loss(prior, coordinates[rows], generator, chosen_captions)
     optimizer.zero_grad()
@@ -281,6 +297,14 @@ def finish_prior(
     rows = fitter.order[:MAX_FIT_CODES]
     views = view_count(len(fitter.train.rows))
     codes = encode_codes(model, fitter.train, rows, views=views)
+    if not fitter.train.wordless:
+        teach_fragments(
+            model,
+            caption_texts(model, fitter.train, rows),
+            codes,
+            temperature=objective.loss.temperature,
+            seed=fitter.seed,
+        )
     held_out = sample_rows(val, MAX_CHECKED_CODES, fitter.seed)
     held_out_codes = encode_codes(model, val, held_out)
     fit_prior_fully(fitter, codes, rows, held_out=held_out_codes, steps=steps)

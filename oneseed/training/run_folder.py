@@ -3,7 +3,11 @@
 last.pt         everything that an exact resume needs, at the next epoch or within one
 last_but_one.pt the last.pt of before, used where last.pt is damaged
 last_fit.pt     the fit of the prior at the end of the run, while it goes on
-best_model.pt   the model of the best epoch; checkpoint_epoch_NNN.pt those of every few epochs
+best_model.pt   the model of the best epoch; checkpoint_epoch_NNN.pt those of every few epochs, the
+                last three of them
+
+Epochs of a small folder take seconds. So the best model and last.pt are written at most every
+minute and a half, and whenever a run ends, is interrupted or fails.
 metrics.json    a row for each epoch; training.log what was printed
 """
 
@@ -20,12 +24,17 @@ from oneseed.console.command import Terminated, UserError
 from oneseed.dataset.jsonl import Row
 from oneseed.files import write_text
 from oneseed.model import checkpoint
-from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.caption_source import NONE, source_of
+from oneseed.model.multimodal import MultimodalModel, read_extra_state
 from oneseed.training import distributed
 from oneseed.training.state import TrainState
 
 # files of a run; judge.pt, which is none, stays
 RUN_FILES = ("*.pt", "metrics.json", "checksums.json", "training.log", "tensorboard")
+# seconds between two saves at the ends of epochs, at least
+MIN_EPOCH_SAVE_INTERVAL = 90
+# checkpoint_epoch_NNN.pt files that are kept
+KEPT_EPOCHS = 3
 # seconds between two saves within an epoch, at least
 MIN_SAVE_INTERVAL = 180
 # share of the time that saves within an epoch take, at most
@@ -43,6 +52,11 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.next_save = time.monotonic() + MIN_SAVE_INTERVAL
+        self.next_epoch_save = time.monotonic()
+        # of the best epoch, where best_model.pt has not been written since
+        self.unsaved_best: dict[str, Any] | None = None
+        # whether an epoch has ended since the last save
+        self.has_unsaved_epoch = False
         self.log_file: TextIO | None = None
 
     # ---- log and metrics -------------------------------------------------------------------------
@@ -90,26 +104,53 @@ class RunFolder:
             path.rename(previous / path.name)
         print(f"the earlier run moved to {previous.as_posix()}/")
 
+    def keep_best(self, model: MultimodalModel) -> None:
+        """Remember a model as the best one, to be written to best_model.pt when that is due."""
+        self.unsaved_best = {key: value.cpu().clone() for key, value in model.state_dict().items()}
+
     def save_model(self, model: MultimodalModel, name: str) -> None:
         """A checkpoint that holds the model alone, as other programs load it."""
         state = {key: tensor.cpu() for key, tensor in model.state_dict().items()}
         checkpoint.save(self.path / name, state)
+
+    def save_epoch_model(self, model: MultimodalModel, epoch: int) -> None:
+        """checkpoint_epoch_NNN.pt; of those that are there the last three stay."""
+        self.save_model(model, f"checkpoint_epoch_{epoch:03d}.pt")
+        for path in sorted(self.path.glob("checkpoint_epoch_*.pt"), key=epoch_of)[:-KEPT_EPOCHS]:
+            path.unlink()
+
+    def save_best(self) -> None:
+        """best_model.pt, where it is not written yet."""
+        if self.unsaved_best is not None and distributed.is_first():
+            checkpoint.save(self.path / "best_model.pt", self.unsaved_best)
+            self.unsaved_best = None
 
     def save_checkpoint(self, state: TrainState) -> None:
         """last.pt. The file that was there becomes last_but_one.pt."""
         checkpoint.save(self.path / "last.pt", state.state_dict(), keep="last_but_one.pt")
 
     def save_progress(self, state: TrainState) -> None:
-        """What an interruption at this moment would lose: last.pt, or last_fit.pt."""
+        """What an interruption at this moment would lose: best_model.pt, last.pt or last_fit.pt."""
         if not distributed.is_first():
             return
         begin = time.monotonic()
+        self.save_best()
+        self.has_unsaved_epoch = False
         if state.fit_id is None:
             self.save_checkpoint(state)
         elif state.prior_fit is not None:
             checkpoint.save(self.path / "last_fit.pt", state.last_fit_state_dict())
         now = time.monotonic()
         self.next_save = now + max(MIN_SAVE_INTERVAL, (now - begin) / MAX_SAVE_SHARE)
+
+    def save_epoch_if_due(self, state: TrainState) -> bool:
+        """Save at the end of an epoch, at most so often -> is it saved?"""
+        if time.monotonic() < self.next_epoch_save:
+            self.has_unsaved_epoch = True
+            return False
+        self.save_progress(state)
+        self.next_epoch_save = time.monotonic() + MIN_EPOCH_SAVE_INTERVAL
+        return True
 
     def save_if_due(self, state: TrainState) -> None:
         """Save every few minutes, and rarely enough that it takes no more than 1 % of the time."""
@@ -118,11 +159,19 @@ class RunFolder:
 
     @contextlib.contextmanager
     def saved_on_interrupt(self, state: TrainState) -> Generator[None]:
-        """SIGINT and SIGTERM within the block save what they would lose, and then end the run."""
+        """SIGINT and SIGTERM within the block save what they would lose, and then end the run.
+
+        Any other error saves the best model.
+        """
         try:
             yield
         except (KeyboardInterrupt, Terminated):
             self.save_progress(state)
+            raise
+        except Exception:
+            # the error that ends the run is the one that is told
+            with contextlib.suppress(OSError):
+                self.save_best()
             raise
 
     # ---- going on --------------------------------------------------------------------------------
@@ -203,11 +252,22 @@ class RunFolder:
             instead = f"the same model from {found}"
         else:
             instead = (
-                f"the last epoch's model, validation loss {latest['val_loss']:.4f}; "
-                f"the lost one, of epoch {best['epoch']}, had {best['val_loss']:.4f}"
+                f"the last epoch's model, {told_score(latest)} from real pairs; "
+                f"the lost one, of epoch {best['epoch']}, was {told_score(best)}"
             )
         self.log(f"{path} is damaged or missing: going on with {instead}")
         return weights
+
+
+def told_score(row: Row) -> str:
+    """How far an epoch's pairs were from real ones; rows of older runs do not say it."""
+    return f"{row['pair_score']:.4f}" if "pair_score" in row else "an unknown number"
+
+
+def epoch_of(path: Path) -> int:
+    """The number in the name of a checkpoint_epoch_NNN.pt; 0 where there is none."""
+    number = path.stem.rpartition("_")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def require_same_collection(
@@ -216,11 +276,25 @@ def require_same_collection(
     """UserError where the saved run learnt from other pictures. instead: what to do then."""
     if saved["style"] != state.style:
         raise UserError(f"{path} is a run on {saved['style']}, not {state.style}: {instead}")
+    was_wordless = is_wordless_state(saved["model"])
+    if was_wordless != (source_of(state.model.meta) == NONE):
+        before, now = ("without", "with") if was_wordless else ("with", "without")
+        raise UserError(f"{path} is a run {before} captions, not {now}: {instead}")
     if saved["samples"] != state.samples:
         raise UserError(
             f"{path} is a run on {saved['samples']} pictures, now there are {state.samples}: "
             f"{instead}"
         )
+
+
+def is_wordless_state(model_state: dict[str, Any]) -> bool:
+    """Whether the model of a saved run learnt from pictures alone.
+
+    False where it is none of ours; loading it then says what is wrong.
+    """
+    if "_extra_state" not in model_state:
+        return False
+    return source_of(read_extra_state(model_state["_extra_state"])["meta"]) == NONE
 
 
 def resume_run(folder: RunFolder, state: TrainState, config: TrainConfig) -> bool:

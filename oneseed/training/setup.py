@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS, ModelConfig
 from oneseed.config.training import PICTURES_SHOWN, UNSAVED_FIELDS, TrainConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.phrases import known_phrases
 from oneseed.dataset.wording import words
 from oneseed.model import checkpoint
 from oneseed.model.multimodal import MultimodalModel, read_extra_state
@@ -18,6 +19,7 @@ from oneseed.model.specs import MODEL_PARTS, describe_widths, within_budget
 from oneseed.model.tokenizer import Tokenizer
 from oneseed.training.data import PairLoader, create_data_loaders, placeholder_loader
 from oneseed.training.prior_fit import PRIOR_BATCH
+from oneseed.training.schedule import passes_per_epoch
 
 # times that the full fit of the prior shows each training picture: 2,000 steps for 5,400 drawings
 PRIOR_PASSES = 190
@@ -33,25 +35,28 @@ def resolve_schedule(config: TrainConfig, rows: int) -> TrainConfig:
 
     rows: training pairs.
     """
-    num_epochs = config.num_epochs or max(1, round(PICTURES_SHOWN / rows))
+    epoch_pairs = rows * passes_per_epoch(rows, config.epoch_pictures)
+    num_epochs = config.num_epochs or max(1, round(PICTURES_SHOWN / epoch_pairs))
     passes_steps = 100 * round(PRIOR_PASSES * rows / PRIOR_BATCH / 100)
     sampler_steps = config.sampler_steps or max(MIN_PRIOR_STEPS, passes_steps)
     return replace(config, num_epochs=num_epochs, sampler_steps=sampler_steps)
 
 
 def resolve_model_config(
-    model_config: ModelConfig, style: str, vocab_size: int, budget: int
+    model_config: ModelConfig, style: str, *, vocab_size: int, channels: int, budget: int
 ) -> ModelConfig:
     """The configuration that is built.
 
-    Where the preset leaves them open, it takes this vocabulary and the style's linear code. budget:
-    parameters that widths are scaled to; 0: they stay.
+    Where the preset leaves them open, it takes this vocabulary, these channels and the style's
+    linear code. budget: parameters that widths are scaled to; 0: they stay.
     """
     if model_config.linear_dims < 0:
         linear_dims = 0 if style == "builtin" else model_config.latent_dim
         model_config = replace(model_config, linear_dims=linear_dims)
     if not model_config.vocab_size:
         model_config = replace(model_config, vocab_size=vocab_size)
+    if not model_config.channels:
+        model_config = replace(model_config, channels=channels)
     if not budget:
         return model_config
     scaled_config = within_budget(model_config, budget)
@@ -116,30 +121,39 @@ def slots_of(kept: Tensor, rows: int) -> Tensor:
     return slots
 
 
-def caption_words(train: PairLoader, tokenizer: Tokenizer) -> list[str]:
-    """All words of the training captions, in order."""
-    found = set()
-    for tokens in train.tokens:
-        found.update(words(tokenizer.decode(tokens)))
-    return sorted(found)
+def known_from_captions(train: PairLoader, tokenizer: Tokenizer) -> dict[str, Any]:
+    """What a checkpoint keeps of the training captions, for prompts: plain JSON.
+
+    words: all of them, in order. phrases: see known_phrases.
+    """
+    captions = [tokenizer.decode(tokens) for tokens in train.tokens]
+    found = set().union(*map(words, captions))
+    return {"words": sorted(found), "phrases": known_phrases(captions)}
 
 
 # ---- the model -----------------------------------------------------------------------------------
 
 
-def run_tokenizer(path: Path, vocab_size: int) -> Tokenizer | None:
-    """The tokenizer of the run with this last.pt, by which its captions are encoded again.
+class BegunRun(NamedTuple):
+    """What a run that goes on has settled, and its collection might not give again."""
+
+    tokenizer: Tokenizer
+    channels: int
+
+
+def read_begun_run(path: Path, vocab_size: int) -> BegunRun | None:
+    """The tokenizer and the channels of the run with this last.pt.
 
     None where there is none, or none for a vocabulary of this size (0: any); loading the
     checkpoint then says what is wrong.
     """
     try:
-        extra_state = checkpoint.load(path)["model"]["_extra_state"]
-        tokenizer = Tokenizer(read_extra_state(extra_state)["tokenizer"])
+        state = read_extra_state(checkpoint.load(path)["model"]["_extra_state"])
+        begun = BegunRun(Tokenizer(state["tokenizer"]), state["config"]["channels"])
     except (UserError, KeyError):
         return None
-    is_too_large = vocab_size and len(tokenizer) > vocab_size
-    return None if is_too_large else tokenizer
+    is_too_large = vocab_size and len(begun.tokenizer) > vocab_size
+    return None if is_too_large else begun
 
 
 class BuiltRun(NamedTuple):
@@ -156,23 +170,32 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
     UserError where the collection or the checkpoint of --init does not fit the settings.
     """
     last = Path(config.checkpoints) / "last.pt"
-    is_begun = last.exists() and not config.fresh
     other = None
     tokenizer = None
-    if is_begun:
-        tokenizer = run_tokenizer(last, model_config.vocab_size)
+    if last.exists() and not config.fresh:
+        if begun := read_begun_run(last, model_config.vocab_size):
+            tokenizer = begun.tokenizer
+            channels = model_config.channels or begun.channels
+            model_config = replace(model_config, channels=channels)
     elif config.init:
         other = MultimodalModel.from_checkpoint(config.init)
         tokenizer = other.tokenizer
         model_config = resolve_model_config(
-            model_config, config.style, other.config.vocab_size, config.parameters
+            model_config,
+            config.style,
+            vocab_size=other.config.vocab_size,
+            channels=other.config.channels,
+            budget=config.parameters,
         )
         require_same_config(model_config, other.config, config.init)
     train, val = load_pairs(model_config, config, tokenizer)
     if other is None:
-        vocab_size = len(train.tokenizer) if train.tokenizer else MAX_OWN_VOCABULARY
         model_config = resolve_model_config(
-            model_config, config.style, vocab_size, config.parameters
+            model_config,
+            config.style,
+            vocab_size=len(train.tokenizer) if train.tokenizer else MAX_OWN_VOCABULARY,
+            channels=train.channels,
+            budget=config.parameters,
         )
     torch.manual_seed(config.seed)
     model = MultimodalModel(model_config, train.tokenizer)
@@ -189,7 +212,7 @@ def require_same_config(model_config: ModelConfig, other: ModelConfig, path: str
     usual = defaults | PRESETS.get(other.preset, {})
     flags = [f"--preset {other.preset}"]
     for name, value in asdict(other).items():
-        is_open = name == "vocab_size" and not usual[name]
+        is_open = name in ("vocab_size", "channels") and not usual[name]
         if name != "preset" and value != usual[name] and not is_open:
             flags.append(f"--{name.replace('_', '-')} {value}")
     raise UserError(

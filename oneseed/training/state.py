@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from oneseed.dataset.jsonl import Row
 from oneseed.model.multimodal import MultimodalModel
+from oneseed.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,8 @@ class TrainState:
     style: str
     # training pictures
     samples: int
+    # epochs and learning rate
+    schedule: Schedule
     # (N, k + m): of the codes that the prior was last fitted to
     coordinates: Tensor | None = None
     # a row for each finished epoch, as in metrics.json
@@ -221,6 +224,7 @@ class TrainState:
             "flow_optimizer": self.prior_optimizer.state_dict(),
             "coordinates": self.coordinates,
             "metrics": self.metrics,
+            "cooldown": self.schedule.state_dict(),
             "within": None if self.epoch is None else self.epoch.state_dict(),
             "fitting": None if self.prior_fit is None else self.prior_fit.state_dict(),
             "random": torch.get_rng_state(),
@@ -236,6 +240,7 @@ class TrainState:
         self.prior_optimizer.load_state_dict(saved["flow_optimizer"])
         self.coordinates = saved["coordinates"]
         self.metrics = saved["metrics"]
+        self.schedule.load_state_dict(saved.get("cooldown"))
         within = saved.get("within")
         self.epoch = within and EpochState.from_state_dict(within, self.model.device)
         fitting = saved.get("fitting")

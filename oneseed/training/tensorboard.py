@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from oneseed.dataset.jsonl import Row
+from oneseed.model.caption_source import SOURCE_WORDS, source_of
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.seeds import latents
 from oneseed.training.data import PairLoader
@@ -67,6 +68,8 @@ class TensorBoard:
         writer.add_image("pictures/seeds 0-7", picture_grid(self.model.decode_image(z)), epoch)
         captions = [f"{seed}: {text}" for seed, text in enumerate(self.model.decode_text(z))]
         writer.add_text("captions/seeds 0-7", "  \n".join(captions), epoch)
+        source = source_of(self.model.meta)
+        writer.add_text("captions/source", f"{source}  \n{SOURCE_WORDS[source].model}", epoch)
         writer.flush()
 
     def open_writer(self, epoch: int) -> "SummaryWriter":

@@ -71,7 +71,7 @@ def test_bare_commands_have_the_documented_defaults():
 
 def test_a_flag_wins_over_the_preset_and_the_preset_over_the_default():
     model, _train = parsed([ModelConfig, TrainConfig], "--preset", "small", "--latent-dim", "512")
-    assert (model.image_size, model.latent_dim, model.channels) == (128, 512, 1)
+    assert (model.image_size, model.latent_dim, model.channels) == (128, 512, 0)
     (model,) = parsed([ModelConfig], "--preset", "small", "--image-size", "sd")
     assert model.image_size == 512
 

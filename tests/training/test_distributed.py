@@ -47,6 +47,8 @@ FLAGS = [
     "32",
     "--linear-dims",
     "32",
+    "--epoch-pictures",
+    "1",
     "--num-epochs",
     "2",
     "--batch-size",

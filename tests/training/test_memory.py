@@ -150,7 +150,7 @@ def test_the_parts_are_those_of_the_model(tmp_path, capsys):
         4 * sum(weight.numel() for weight in model.parameters()), abs=0.06 * 2**20
     )
     assert "16 pictures of 32 px, captions of 48 tokens" in shown
-    assert "caption_generation.py" in shown
+    assert "dataset_preparation.py" in shown
     assert not list(tmp_path.iterdir())
 
 

@@ -47,7 +47,7 @@ def test_of_a_large_collection_the_codes_of_some_pictures_are_kept(
     monkeypatch.setattr(training_loop, "fit_prior_briefly", watched(fit_prior_briefly))
     monkeypatch.setattr(prior_fit, "fit_prior_fully", watched(fit_prior_fully))
     # so that the epoch's codes are those of the end, and the pictures as they are
-    run.schedule = lambda step: 0.0
+    run.schedule.peak = 0.0
     run.augment = False
     run.config = replace(run.config, weight_decay=0.0)
     run.fit()

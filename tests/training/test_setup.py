@@ -7,10 +7,15 @@ from tests.conftest import tiny_config
 
 def test_only_real_pictures_begin_with_a_linear_code_unless_asked_otherwise():
     """Seeds of built-in drawings, whose few facts take few directions, were drawn with ghosts."""
-    left_open = tiny_config(linear_dims=-1)
-    assert resolve_model_config(left_open, "builtin", 320, 0).linear_dims == 0
-    assert resolve_model_config(left_open, "engraving", 320, 0).linear_dims == 32
-    assert resolve_model_config(tiny_config(linear_dims=5), "builtin", 320, 0).linear_dims == 5
+
+    def linear_dims(style, given):
+        config = tiny_config(linear_dims=given)
+        settled = resolve_model_config(config, style, vocab_size=320, channels=1, budget=0)
+        return settled.linear_dims
+
+    assert linear_dims("builtin", -1) == 0
+    assert linear_dims("engraving", -1) == 32
+    assert linear_dims("builtin", 5) == 5
 
 
 def test_the_last_fit_is_as_long_as_the_collection_is_large():
@@ -23,3 +28,14 @@ def test_the_last_fit_is_as_long_as_the_collection_is_large():
     assert steps(5400, sampler_steps=7) == 7
     assert resolve_schedule(TrainConfig(num_epochs=0), 5400).num_epochs == 4
     assert resolve_schedule(TrainConfig(num_epochs=3), 5400).num_epochs == 3
+
+
+def test_a_small_folder_has_as_many_epochs_as_one_of_800_pictures():
+    """Twenty-five pictures planned 982 epochs, each of which ended with 130 MB of files."""
+
+    def epochs(rows):
+        return resolve_schedule(TrainConfig(num_epochs=0), rows).num_epochs
+
+    assert [epochs(rows) for rows in (2, 22, 171, 763, 5400)] == [27, 27, 25, 28, 4]
+    assert resolve_schedule(TrainConfig(), 22).num_epochs == 50
+    assert resolve_schedule(TrainConfig(num_epochs=0, epoch_pictures=1), 216).num_epochs == 100

@@ -33,6 +33,7 @@ def config(**changes):
                 style="builtin",
                 preset="small",
                 num_epochs=3,
+                epoch_pictures=1,
                 batch_size=8,
                 sampler_steps=20,
                 checkpoint_every=2,
@@ -251,14 +252,6 @@ def test_a_larger_number_of_epochs_trains_on(builtin_data, tmp_path):
     assert [row["epoch"] for row in json.loads((tmp_path / "metrics.json").read_text())] == [1, 2]
 
 
-def test_early_stopping_waits_for_patience(builtin_data, tmp_path):
-    run = trainer(builtin_data, tmp_path, num_epochs=50, patience=3)
-    run.state.metrics = [{"epoch": epoch, "best": epoch <= 2} for epoch in range(1, 5)]
-    assert not run.stalled()
-    run.state.metrics.append({"epoch": 5, "best": False})
-    assert run.stalled()
-
-
 def test_a_loss_that_is_no_number_stops_before_the_update(builtin_data, tmp_path):
     run = trainer(builtin_data, tmp_path)
     batch = run.train.batch(np.arange(4))
@@ -270,7 +263,7 @@ def test_a_loss_that_is_no_number_stops_before_the_update(builtin_data, tmp_path
 
 
 def test_missing_stages_name_the_script_to_run(tmp_path, builtin_data):
-    with pytest.raises(UserError, match="caption_generation.py --style builtin"):
+    with pytest.raises(UserError, match="dataset_preparation.py --source builtin"):
         create_data_loaders(tiny_config(), config(data=str(tmp_path)))
     with pytest.raises(
         UserError,
