@@ -1,6 +1,6 @@
 """Prepare a collection: every readable picture once, at one size, with a record.
 
-Reads   what --source names: kaggle, builtin, hf:owner/name, or PATH[,PATH] of folders, archives and
+Reads   what --source names: kaggle, builtin, hf:owner/name, or any number of folders, archives and
         annotation files
 Writes  data/raw/<style>/                           the originals: links, what archives held, or
                                                     the built-in drawings
@@ -14,8 +14,10 @@ Writes  data/raw/<style>/                           the originals: links, what a
     python dataset_preparation.py --source builtin --preset small      # drawn ones, without network
     python dataset_preparation.py --source ~/prints --style engraving  # your own, at any depth
     python dataset_preparation.py --source ~/prints --style all        # each row with its own style
-    python dataset_preparation.py --source ~/prints,~/more             # two folders, one collection
-    python dataset_preparation.py --source prints.zip                  # also .tar .tar.gz .tgz
+    python dataset_preparation.py --source ~/prints --style "Art Nouveau"      # a style of any name
+    python dataset_preparation.py --source ~/prints ~/more             # two folders, one collection
+    python dataset_preparation.py --source prints.zip                  # also .tar, packed or not
+    python dataset_preparation.py --source shards                      # a folder of shards
     python dataset_preparation.py --source hf:owner/name:split         # pip install datasets first
     python dataset_preparation.py --source llava.json --format llava   # .jsonl .csv .tsv .parquet
     python dataset_preparation.py --source prints.zip --check          # only look at the source
@@ -23,14 +25,15 @@ Writes  data/raw/<style>/                           the originals: links, what a
     python dataset_preparation.py --export llava --out set.zip         # pictures and their captions
 
 Expect 800 to 850 pictures of Kaggle, and 6,000 drawn ones, which --preset small makes at 128 px.
-Pictures are jpg jpeg png webp tif tiff bmp gif; a tar may hold WebDataset shards. A folder whose
-name holds a comma is named alone. --check tells of duplicates, sizes, light, blur and captions, and
-shows a contact sheet.
+Pictures are jpeg, png, webp, tiff, bmp, gif, avif, jpeg 2000, ppm, tga and ico, whatever their
+names say, and heic after pip install pillow-heif. A folder may hold pictures, archives, WebDataset
+shards, Parquet files, a saved data set, and links to other folders. Sources may also be listed with
+commas. --check tells of duplicates, sizes, light, blur and captions, and shows a contact sheet.
 
-Captions come along from metadata.jsonl (file_name and caption, text or title), from a .txt file
-with the picture's name, or from an annotation file of another format, whose pictures lie beside it;
-the format is recognised, or forced with --format. A picture's style is what its row there says,
-else the class folder it lies in (drawings, engraving, …).
+Captions come along from metadata.jsonl (file_name and caption, text or title), from a .txt or
+.caption file with the picture's name, or from a table or conversations in another form, which is
+recognised, or forced with --format; docs/data.md shows each. What gives no caption is named. A
+picture's style is what its row there says, else the class folder it lies in (drawings, engraving).
 Run the same command again to go on after an interruption; finished work is never done twice.
 """
 
@@ -43,11 +46,13 @@ from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError, run
 from oneseed.console.flags import parse_configs
 from oneseed.dataset import writers
+from oneseed.dataset.caption_ways import ways_lines
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.commands import caption_command, prepare_command
+from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import write_pixels
 from oneseed.files import write_changed
 from oneseed.preparation.check import check_source
+from oneseed.preparation.check_cause import no_pictures, no_usable_picture, only_other_styles
 from oneseed.preparation.duplicates import merge_twins
 from oneseed.preparation.examine import prepare_missing
 from oneseed.preparation.export import export_collection
@@ -55,13 +60,10 @@ from oneseed.preparation.records import link_originals, remove_stale_files, to_r
 from oneseed.preparation.report import (
     Findings,
     count_found,
-    count_reasons,
-    join_counts,
-    picture_suffixes,
     prepare_report,
     report_lines,
 )
-from oneseed.sources.gather import gather, sample_originals, source_names
+from oneseed.sources.gather import gather, sample_originals
 from oneseed.sources.survey import Survey
 from oneseed.workers import Workers
 
@@ -91,7 +93,17 @@ def prepare_collection(config: PrepareConfig, workers: Workers) -> None:
     for line in report_lines(report, collection.report):
         print(line)
     print(f"  files: {collection.resized}, {collection.metadata}, {collection.report}")
-    print(f"next: {caption_command(config.style, config.data)}")
+    print_ways(records, config)
+    print(f"next: {collection.deal_command(records)}")
+
+
+def print_ways(records: list[Row], config: PrepareConfig) -> None:
+    """Prints the ways to captions, where pictures came without."""
+    missing = [row for row in records if not row["caption"] and not row.get("left_out")]
+    if missing:
+        print(f"  without a caption: {len(missing):,} of {len(records):,}")
+        for line in ways_lines(records, config.style, config.data):
+            print(f"    {line}")
 
 
 def examine_source(config: PrepareConfig, collection: Collection, workers: Workers) -> Findings:
@@ -101,38 +113,22 @@ def examine_source(config: PrepareConfig, collection: Collection, workers: Worke
     originals, beyond = sample_originals(survey.originals, config.max_samples)
     prepare_missing(originals, survey.folder, collection, config=config, workers=workers)
     findings = Findings.of(survey, merge_twins(originals), beyond)
-    require_usable(findings)
+    require_usable(survey, findings, config)
     return findings
 
 
 def require_pictures(survey: Survey, config: PrepareConfig) -> None:
     """UserError where the sources hold no pictures, or none of the style."""
-    place = source_names(survey.sources)
-    found = count_found(survey)
-    if not found:
-        raise UserError(
-            f"{place} holds no pictures ({picture_suffixes()}); name another folder: "
-            f"{prepare_command()}"
-        )
-    others = survey.other_styles
-    if not survey.originals and others:
-        commonest = others.most_common(1)[0][0]
-        raise UserError(
-            f"none of the {found:,} pictures in {place} is of style {config.style}, they are of "
-            f"{', '.join(sorted(others))}: choose one of these, "
-            f"python dataset_preparation.py --source {config.source} --style {commonest}"
-        )
+    if not count_found(survey):
+        raise UserError(no_pictures(survey, config))
+    if not survey.originals and survey.other_styles:
+        raise UserError(only_other_styles(survey, config))
 
 
-def require_usable(findings: Findings) -> None:
+def require_usable(survey: Survey, findings: Findings, config: PrepareConfig) -> None:
     """UserError where no picture can be used."""
     if not findings.kept:
-        reasons = join_counts(count_reasons(findings.rejected))
-        raise UserError(
-            f"none of the {findings.found:,} pictures in {findings.place} can be used ({reasons}); "
-            f"name another folder: {prepare_command()}",
-            code=1,
-        )
+        raise UserError(no_usable_picture(survey, findings.rejected, config.smallest), code=1)
 
 
 def print_replaced(style: str, earlier: Counter[str], sources: list[str]) -> None:

@@ -29,6 +29,7 @@ import json
 import math
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ from oneseed.config.evaluation import EvaluateConfig
 from oneseed.console.command import run
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.next_run import require_checkpoint
 from oneseed.evaluation.attribute_judge import AttributeJudge
 from oneseed.evaluation.attribute_judge_training import load_judge
 from oneseed.evaluation.exact import Exam, fresh_facts, level_of, trained_facts
@@ -47,9 +49,24 @@ from oneseed.evaluation.exact_conditions import (
     measure_walks,
 )
 from oneseed.evaluation.exact_pairs import measure_pairs
-from oneseed.evaluation.learned import measure_captions, measure_real
-from oneseed.evaluation.pair_judge_training import load_pair_judge
-from oneseed.evaluation.report import ablation, moved, read_report, report_page, text_report
+from oneseed.evaluation.exact_prompts import measure_typed_prompts
+from oneseed.evaluation.learned import (
+    RealAndDrawn,
+    gather_pictures,
+    measure_captions,
+    measure_judged,
+    measure_real,
+)
+from oneseed.evaluation.pair_judge_training import TooFewPicturesError, load_pair_judge
+from oneseed.evaluation.report import (
+    CAPTION_MEANINGS,
+    ablation,
+    moved,
+    read_report,
+    report_page,
+    text_report,
+    with_meaning,
+)
 from oneseed.evaluation.samples import (
     PAIRS_SHOWN,
     ImageCaption,
@@ -60,7 +77,9 @@ from oneseed.evaluation.samples import (
 from oneseed.evaluation.section import Number, Section, joined
 from oneseed.files import write_text
 from oneseed.generation.generator import MultimodalGenerator
+from oneseed.generation.prompts import PromptWarning
 from oneseed.model import latent_check
+from oneseed.model.caption_source import NONE
 from oneseed.synthetic.engravings import attributes
 
 __all__ = ["Evaluation", "evaluate", "main"]
@@ -90,7 +109,8 @@ def evaluate(
     judge: of the built-in collection, None: the one in config.judge.
     UserError (code 1) where the judge refuses to score.
     """
-    is_builtin = generator.style == "builtin"
+    # without captions there is nothing that could agree with the pictures
+    is_builtin = generator.style == "builtin" and generator.caption_source != NONE
     if is_builtin:
         judge = judge or load_judge(config.judge)
     collection = Collection(generator.style, config.data)
@@ -99,7 +119,10 @@ def evaluate(
     pairs, seconds_per_pair = timed_pairs(generator, seeds)
     rows = training_rows(collection)
 
-    parts = [note_missing_captions(collection, rows, is_builtin=is_builtin)]
+    parts = [
+        Section(notes=[CAPTION_MEANINGS[generator.caption_source]]),
+        note_missing_captions(collection, rows, is_builtin=is_builtin),
+    ]
     if judge and is_builtin:
         parts += judge_builtin(generator, judge, pairs, rows, collection)
     else:
@@ -116,6 +139,7 @@ def evaluate(
     report = {
         "checkpoint": str(config.checkpoint),
         "style": generator.style,
+        "caption_source": generator.caption_source,
         "first_seed": config.first_seed,
         "seeds": config.seeds,
         "collection": attributes.COLLECTION if is_builtin else None,
@@ -123,7 +147,7 @@ def evaluate(
         "health": generator.health,
         "warnings": found.warnings,
         "notes": found.notes,
-        "numbers": found.rows(),
+        "numbers": with_meaning(found.rows(), generator.caption_source),
     }
     return Evaluation(report, found.examples, found.gallery)
 
@@ -155,6 +179,7 @@ def judge_builtin(
     return [
         of_pairs,
         of_conditions,
+        measure_typed_prompts(exam, count),
         compare_joint_and_conditional(of_pairs, of_conditions),
         measure_styles(exam, count),
         measure_walks(exam),
@@ -197,16 +222,28 @@ def judge_others(
     """Pairs of a collection that nobody drew by rule; where it is here, by judges taught on it."""
     parts = []
     if rows:
-        everything = Collection("all", config.data)
-        taught_on = everything if everything.train.exists() else collection
-        judges = load_pair_judge(config.realism, taught_on)
-        parts.append(measure_real(generator, judges, pairs, collection))
+        found = gather_pictures(generator, pairs, collection)
+        parts.append(measure_real(found))
+        # judges are taught pictures with their captions
+        if generator.caption_source != NONE:
+            parts.append(judge_real(found, collection, config))
     note = (
-        "The exact judges exist for the built-in collection alone; "
+        "The exact judges exist for captioned pairs of the built-in collection alone; "
         f"of style {generator.style} less can be measured."
     )
     examples = [{"caption": caption, "verdict": []} for _, caption in pairs[:PAIRS_SHOWN]]
     return [*parts, Section(notes=[note], examples=examples)]
+
+
+def judge_real(found: RealAndDrawn, collection: Collection, config: EvaluateConfig) -> Section:
+    """What judges taught on the collection say, or why there are none."""
+    everything = Collection("all", config.data)
+    taught_on = everything if everything.train.exists() else collection
+    try:
+        judges = load_pair_judge(config.realism, taught_on)
+    except TooFewPicturesError as error:
+        return Section(notes=[f"No judges: {error}."])
+    return measure_judged(judges, found, collection)
 
 
 def measure_cost(seconds_per_pair: float) -> Section:
@@ -243,13 +280,14 @@ def report_health(generator: MultimodalGenerator) -> Section:
             math.sqrt(generator.dimensions),
         ),
     }
-    warnings = [] if health["passed"] else [latent_check.describe_latent(health)]
-    return Section(numbers, warnings=warnings)
+    notice = latent_check.latent_notice(health)
+    return Section(numbers, warnings=[notice] if notice else [])
 
 
 def main(config: EvaluateConfig) -> None:
     """Evaluates the checkpoint, writes both files and prints the numbers."""
     old = read_report(config.compare) if config.compare else None
+    require_checkpoint(config.checkpoint, config.data)
     generator = MultimodalGenerator(checkpoint_path=config.checkpoint, device=config.device)
     report, examples, gallery = evaluate(generator, config)
     changes = moved(report, old) if old else []
@@ -265,4 +303,6 @@ def main(config: EvaluateConfig) -> None:
 
 
 if __name__ == "__main__":
+    # typos are asked on purpose
+    warnings.simplefilter("ignore", PromptWarning)
     run(main, *CONFIGS)

@@ -33,6 +33,7 @@ import functools
 import os
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -40,7 +41,10 @@ from typing import Any, cast
 
 from oneseed.config.inference import GUIDANCE
 from oneseed.console.command import UserError, run
+from oneseed.dataset.commands import script_command
+from oneseed.dataset.next_run import missing_checkpoint
 from oneseed.generation.generator import MultimodalGenerator
+from oneseed.generation.prompts import PromptWarning
 from oneseed.page.collection_tab import collection_tab
 from oneseed.page.events import QUIET_EVENT, Component, Event, import_gradio
 from oneseed.page.find_tab import find_tab
@@ -96,13 +100,14 @@ def build_page(
         masthead(gr)
         warning = gr.Markdown(visible=False, elem_id="health")
         notice = gr.Markdown(visible=False, elem_id="notice")
+        remarks = gr.Markdown(visible=False, elem_id="remarks")
         tabs = gr.Tabs(elem_id="tabs", overflow_behavior="wrap")
         loaded = when_opened(gr, page, tabs)
         with tabs:
             with gr.Tab(TABS["generate"], id="generate") as generate_page:
                 generate = generate_tab(gr, find_generator, loaded)
             with gr.Tab(TABS["picture"], id="picture") as picture_page:
-                other_styles = picture_tab(gr, find_generator, data)
+                picture = picture_tab(gr, find_generator, data)
             with gr.Tab(TABS["morph"], id="morph") as morph_page:
                 morph_tab(gr, find_generator, loaded)
             with gr.Tab(TABS["find"], id="find") as find_page:
@@ -117,9 +122,12 @@ def build_page(
         colophon = gr.Markdown(visible=False, elem_id="colophon")
 
         loaded.then(None, None, None, js="() => page.opened()", **QUIET_EVENT)
-        model_parts = [notice, warning, colophon, generate.styles, other_styles, generate.examples]
+        around = [notice, warning, remarks, colophon]
+        of_tabs = [generate.styles, generate.examples, picture.styles]
+        notes = [generate.note, picture.note]
         for event in (loaded, generate.asked):
-            event.then(surroundings.state, None, model_parts, **QUIET_EVENT)
+            parts = [*around, *of_tabs, *notes, generate.prompt]
+            event.then(surroundings.state, None, parts, **QUIET_EVENT)
         bring_up_found(gr, tabs, generate, found=found, seeds=seeds)
         pages = (generate_page, picture_page, morph_page, find_page, collection_page, training_page)
         for name, tab in zip(TABS, pages):
@@ -217,7 +225,7 @@ def serve(
             raise
         raise UserError(
             f"cannot listen on {host}, port {port}: it is taken, or not of this machine; "
-            "choose another: python gradio_demo.py --port N"
+            f"choose another: {script_command('gradio_demo.py', '--port N')}"
         ) from error
     return page
 
@@ -244,10 +252,7 @@ def main(config: DemoConfig) -> None:
     if checkpoint.exists():
         find_generator()
     else:
-        print(
-            f"{checkpoint} is missing; make it with: make demo, or python training_loop.py; "
-            "the page looks for it on each click"
-        )
+        print(f"{missing_checkpoint(checkpoint, config.data)}; the page looks for it on each click")
     with tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True) as cache:
         # /tmp/gradio belongs to whoever made it first
         os.environ["GRADIO_TEMP_DIR"] = cache
@@ -270,4 +275,6 @@ def main(config: DemoConfig) -> None:
 
 
 if __name__ == "__main__":
+    # the page says it beside the pair
+    warnings.simplefilter("ignore", PromptWarning)
     run(main, *CONFIGS)

@@ -13,12 +13,12 @@ Writes  outputs/        000042.png (a card, which says how it was made), 000042.
     python inference.py --image plate.png                   # its caption, and the model's drawing
     python inference.py --image plate.png --strength .3 --seeds 0-4     # variations
     python inference.py --image plate.png --style stipple               # in another style
-    python inference.py --find data/processed/builtin/resized --prompt "an elephant in the forest"
+    python inference.py --find data/processed/builtin/resized --prompt "an elephant by a forest"
     python inference.py --find data/captions/builtin_val.jsonl --image plate.png
     python inference.py --best-of 16 --seeds 0-9            # of 16 candidates a seed, the best pair
     python inference.py --verify outputs/000007.png         # made again: is the card true?
     python inference.py --index 10000                       # once, for the next two
-    python inference.py --find seeds --prompt "an elephant at night"
+    python inference.py --find seeds --prompt "an elephant on a starry night"
     python inference.py --find training --image plate.png   # the nearest training pictures
     python inference.py --count 100000 --out pairs --format parquet     # safe to interrupt
     python inference.py --count 100000 --out pairs --shard 1/4          # 2/4, 3/4, 4/4 elsewhere
@@ -44,6 +44,7 @@ import json
 import re
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -54,14 +55,18 @@ from PIL import Image
 from oneseed.config.options import parse_seeds, parse_shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import printable, progress
+from oneseed.dataset.commands import draw_command, page_command
+from oneseed.dataset.next_run import require_checkpoint
 from oneseed.files import write_text
 from oneseed.generation import bulk, cards, index
-from oneseed.generation.cards import open_picture
 from oneseed.generation.finding import find
-from oneseed.generation.generator import MultimodalGenerator, check_prompt, get_random_seed
+from oneseed.generation.generator import MultimodalGenerator, get_random_seed
+from oneseed.generation.pictures import open_picture
+from oneseed.generation.prompts import PromptWarning
 from oneseed.generation.rendering import contact_sheet, save_pair, save_sheet, save_visualization
 from oneseed.generation.requests import Pair, pairs_of_seeds, requested_pairs, with_facts
 from oneseed.model import latent_check
+from oneseed.model.caption_source import NONE, SOURCE_WORDS
 from oneseed.seeds import LAST_SEED
 
 __all__ = [
@@ -114,9 +119,10 @@ def verify(generator: MultimodalGenerator, config: InferenceConfig) -> int:
 def build_index(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     """--index: of the seeds and, where they are on this machine, of the training pictures."""
     path = index.index_seeds(generator, config.index, config.batch_size)
+    query = "--image PICTURE" if generator.caption_source == NONE else '--prompt "a ship"'
     print(
         f"{path.as_posix()}: seeds 0 to {config.index - 1:,}; "
-        'next: python inference.py --find seeds --prompt "a ship"'
+        f"next: {draw_command(config.checkpoint, f'--find seeds {query}', config.data)}"
     )
     try:
         path, count = index.index_training(generator, config.data)
@@ -142,6 +148,7 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     order = {name: getattr(config, name) for name in ORDER_SETTINGS}
     order["first"] = parse_seeds(config.seeds)[0]
     order["fingerprint"] = generator.fingerprint
+    order["caption_source"] = generator.caption_source
     on_gpu = generator.model.device.type != "cpu"
     bulk.write_shards(
         Path(config.out),
@@ -152,6 +159,7 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
         grey=generator.grey,
         batches_ahead=bulk.BATCHES_AHEAD if on_gpu else 0,
     )
+    say_of_model(generator)
 
 
 def parse_answer(text: str) -> int | None:
@@ -195,11 +203,11 @@ def interactive(generator: MultimodalGenerator, config: InferenceConfig) -> None
     print(
         f"{generator.checkpoint.as_posix()}, style {generator.style}; pairs go to {out.as_posix()}/"
     )
+    say_of_model(generator)
     for seed, prompt in ask_for_pairs(config.prompt):
         try:
             if prompt:
-                check_prompt(prompt)
-                warn_of_words(generator, prompt)
+                say_of_prompt(generator, prompt, config.style)
             request = replace(config, prompt=prompt)
             (pair,) = with_facts(generator, pairs_of_seeds(generator, request, [seed]))
         except UserError as error:
@@ -240,28 +248,38 @@ def draw_pairs(generator: MultimodalGenerator, config: InferenceConfig) -> None:
         [(pair.image, pair.caption) for pair in shown],
         [pair.title for pair in shown],
         grey=generator.grey,
+        note=SOURCE_WORDS[generator.caption_source].sheet,
     )
     print(
         f"{len(rows):,} pairs in {time.perf_counter() - begin:.1f} s: {out.as_posix()}/, "
         f"contact sheet {out.as_posix()}/sheet.png; "
-        f"next: python gradio_demo.py --checkpoint {config.checkpoint}"
+        f"next: {page_command(config.checkpoint, config.data)}"
     )
-    if generator.health and not generator.health["passed"]:
-        print(latent_check.describe_latent(generator.health))
+    say_of_model(generator)
 
 
 # ---- what the terminal shows ---------------------------------------------------------------------
 
 
-def warn_of_words(generator: MultimodalGenerator, prompt: str) -> None:
-    """Names the words of a prompt that the model cannot know."""
-    unknown = generator.unknown_words(prompt)
-    if unknown:
-        words = "this word" if len(unknown) == 1 else "these words"
-        print(
-            f"WARNING: no training caption had {words}, "
-            f"so the model cannot know what is meant: {printable(', '.join(unknown))}"
-        )
+def say_of_model(generator: MultimodalGenerator) -> None:
+    """What is to be known of all pairs: who wrote their captions, and whether seeds are trusted."""
+    for sentence in (
+        SOURCE_WORDS[generator.caption_source].model,
+        latent_check.latent_notice(generator.health),
+    ):
+        if sentence:
+            print(sentence)
+
+
+def say_of_prompt(generator: MultimodalGenerator, prompt: str, style: str | None) -> None:
+    """What a prompt has that no training caption has, and how it is read."""
+    read = generator.read_prompt(prompt, style)
+    for remark in read.understood:
+        print(f"note: {printable(remark)}")
+    for remark in read.unknown:
+        print(f"WARNING: {printable(remark)}")
+    if read.remarks:
+        print(f"the prompt is read as: {printable(read.text.strip())}")
 
 
 def pair_line(pair: Pair, row: dict[str, Any]) -> str:
@@ -274,9 +292,10 @@ def pair_line(pair: Pair, row: dict[str, Any]) -> str:
 
 def main(config: InferenceConfig) -> int | None:
     """Does the one task that the settings name -> exit status, where the task has one."""
+    require_checkpoint(config.checkpoint, config.data)
     generator = MultimodalGenerator(config.checkpoint, config.device, config.temperature)
     if config.prompt:
-        warn_of_words(generator, config.prompt)
+        say_of_prompt(generator, config.prompt, config.style)
     if config.verify:
         return verify(generator, config)
     if config.find:
@@ -293,4 +312,6 @@ def main(config: InferenceConfig) -> int | None:
 
 
 if __name__ == "__main__":
+    # say_of_prompt says it.
+    warnings.simplefilter("ignore", PromptWarning)
     run(main, *CONFIGS)

@@ -9,7 +9,8 @@ from PIL import Image, ImageChops, ImageOps
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.files import suffix_of
-from oneseed.sources.tables import PICTURE_SUFFIXES
+from oneseed.generation.pictures import open_picture
+from oneseed.media.kinds import READ_SUFFIXES
 from oneseed.synthetic.engravings import attributes, drawing
 from oneseed.workers import chunks
 
@@ -26,14 +27,14 @@ def originals(folder, count):
         facts = attributes.collection(count)
         return [drawing.draw(one, seed, 512).convert("L") for seed, one in enumerate(facts)]
     files = Path(folder).expanduser().rglob("*")
-    paths = sorted(path for path in files if suffix_of(path) in PICTURE_SUFFIXES)
+    paths = sorted(path for path in files if suffix_of(path) in READ_SUFFIXES)
     if not paths:
         raise UserError(
             f"{folder} holds no pictures; "
             "name another: python -m benchmarks.preparation --pictures PATH"
         )
     random.Random(0).shuffle(paths)
-    return [Image.open(path).convert("L") for path in paths[:count]]
+    return [open_picture(path).convert("L") for path in paths[:count]]
 
 
 def scaled(image, megapixels):

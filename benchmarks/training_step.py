@@ -311,7 +311,9 @@ def compare_with_eager(ours: MultimodalTrainer, plain: MultimodalTrainer, steps:
 def main(model_config: ModelConfig, config: TrainConfig, options: Any) -> None:
     device = pick_device(config.device)
     precision = resolve_precision(config.precision, device)
-    model_config = resolve_model_config(model_config, config.style, VOCABULARY, config.parameters)
+    model_config = resolve_model_config(
+        model_config, config.style, vocab_size=VOCABULARY, channels=1, budget=config.parameters
+    )
     batch_size = config.batch_size
     count = min(options.pictures, MAX_DRAWN) if options.against else 2 * batch_size
     with tempfile.TemporaryDirectory() as folder:

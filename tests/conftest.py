@@ -5,12 +5,16 @@ The project is imported inside the fixtures, so that a test of one part loads no
 
 import os
 import shutil
+import sys
 
 import pytest
 
 from tests.caption_server import CaptionServer
 
 os.environ.setdefault("TQDM_DISABLE", "1")
+# The shell's python is the one that runs the tests, as in an activated environment, so that
+# messages name it "python".
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
 
 CAPTIONS = [
     "An engraving of a ship.",
@@ -133,6 +137,7 @@ def tiny_run(builtin_data, tmp_path_factory):
         style="builtin",
         preset="small",
         num_epochs=2,
+        epoch_pictures=1,
         batch_size=8,
         sampler_steps=40,
         checkpoint_every=1,

@@ -3,6 +3,8 @@
 import copy
 from pathlib import Path
 
+from oneseed.generation.prompts import ReadPrompt, check_prompt
+
 
 class Pretend:
     """The interface of MultimodalGenerator; derived classes draw.
@@ -14,6 +16,7 @@ class Pretend:
     style = "builtin"
     checkpoint = Path("checkpoints/best_model.pt")
     health = None
+    caption_source = "decoder"
     temperature = 0.0
     dimensions = 1024
     grey = False
@@ -33,8 +36,10 @@ class Pretend:
     def interpolate(self, first, last, steps=8, *, temperature=None):
         return list(self.walk(first, last, steps))
 
-    def unknown_words(self, prompt):
-        return ["zeppelin"] if "zeppelin" in prompt else []
+    def read_prompt(self, prompt, style=None):
+        check_prompt(prompt)
+        unknown = ["no training caption has 'zeppelin'"] if "zeppelin" in prompt else []
+        return ReadPrompt("", prompt, unknown=unknown)
 
     def match(self, pairs):
         return [{"cosine": 0.9, "match": self.percentile(0.9)} for _ in pairs]

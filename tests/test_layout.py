@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # a part imports itself and the lines before its own
     "console",
-    "files seeds device workers",
+    "files text_files seeds device workers",
     "media synthetic",
     "config",
     "dataset",
@@ -26,6 +26,7 @@ HOME = {
     "gradio": "page",
     "tensorboard": "page",
     "isal": "media",
+    "pillow_heif": "media",
     "yaml": "console",
     "transformers": "captioning model finetuning",
     "torchmetrics": "evaluation",

@@ -59,6 +59,7 @@ def test_pipeline_end_to_end(tmp_path, tiny_blip2, capsys):
         TrainConfig(
             preset="small",
             num_epochs=1,
+            epoch_pictures=1,
             batch_size=4,
             sampler_steps=20,
             device="cpu",

@@ -114,7 +114,7 @@ class TrainConfig(BaseConfig):
     max_samples: int = option(0, "train on so many pictures; 0: all", at_least=0)
     sampler_steps: int = option(
         0,
-        "steps of the final fit of the sampler; 0: as many as show it every training picture 190 "
+        "steps of the final fit of the sampler; 0: as many as show it every training picture 240 "
         "times",
         at_least=0,
     )

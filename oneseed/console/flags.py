@@ -71,6 +71,7 @@ def option(  # noqa: PLR0913 - each keyword is one property of a flag
     above: float | None = None,
     at_most: float | None = None,
     because: str = "",
+    several: bool = False,
 ) -> Any:
     """A field of a config that is a flag.
 
@@ -81,10 +82,18 @@ def option(  # noqa: PLR0913 - each keyword is one property of a flag
     at_least, above, at_most: bounds of the value, which BaseConfig checks. A field with at_most
     has at_least too.
     because: why at_least is as it is, for the sentence of the error.
+    several: the flag takes several values, and may be repeated; the field has all of them with
+    commas between.
     """
     assert at_most is None or at_least is not None, f"{note}: at_most without at_least"
     bounds = Bounds(at_least, above, at_most, because)
-    metadata = {"note": note, "choices": choices, "kind": kind, "bounds": bounds}
+    metadata = {
+        "note": note,
+        "choices": choices,
+        "kind": kind,
+        "bounds": bounds,
+        "several": several,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -119,6 +128,21 @@ class Parser(argparse.ArgumentParser):
         command = f"python {self.prog} {self.remedy}"
         print(f"error: {self.place}{message}{hint} ({command})", file=sys.stderr)
         raise SystemExit(2)
+
+
+class JoinValues(argparse.Action):
+    """Several values of a flag as one text with commas between, those of its repetitions too."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Appends the values to those that the flag has so far."""
+        earlier = [getattr(namespace, self.dest)] if hasattr(namespace, self.dest) else []
+        setattr(namespace, self.dest, ",".join([*earlier, *values]))
 
 
 def nearest_hint(name: str, known: Collection[str]) -> str:
@@ -162,10 +186,13 @@ def add_flag(parser: argparse.ArgumentParser, field: Field) -> None:
     plain = plain_type(field)
     kind = field.metadata["kind"]
     choices = field.metadata["choices"]
+    is_several = field.metadata["several"]
     has_default = field.default not in (None, "")
     shown = f"{note} (default: {field.default})" if has_default else note
     parser.add_argument(
         flag,
+        nargs="+" if is_several else None,
+        action=JoinValues if is_several else "store",
         type=flag_reader(kind) if kind else plain,
         choices=choices,
         default=argparse.SUPPRESS,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -9,7 +10,6 @@ from PIL import Image
 from oneseed import seeds
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.commands import prepare_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import training_pixels
 from oneseed.evaluation.distances import distance_numbers, memorisation_notes
@@ -74,29 +74,63 @@ def fallback_share(captions: Sequence[str], *, ends: bool) -> float | None:
     return sum(is_fallback(caption, ends=ends) for caption in captions) / len(captions)
 
 
-def measure_real(
-    generator: MultimodalGenerator,
-    judges: PairJudge,
-    pairs: Sequence[ImageCaption],
-    collection: Collection,
-) -> Section:
-    """What can be asked of a collection that nobody drew by rule.
+@dataclass(frozen=True)
+class RealAndDrawn:
+    """Pictures that are compared with each other, uint8 (N, S, S), and what is known of them."""
 
-    judges: taught on this very collection.
-    """
-    samples = grey_pixels([image for image, _ in pairs])  # (N, S, S)
-    captions = [caption for _, caption in pairs]
+    # of seeds
+    samples: np.ndarray
+    captions: list[str]
+    # of the training rows
+    known: np.ndarray
+    train: list[Row]
+    # of the held-out rows, and the same through the model
+    unseen: np.ndarray
+    val: list[Row]
+    rebuilt: np.ndarray
+
+
+def gather_pictures(
+    generator: MultimodalGenerator, pairs: Sequence[ImageCaption], collection: Collection
+) -> RealAndDrawn:
+    """The pairs beside the real pictures of the collection that the model was trained on."""
+    samples = grey_pixels([image for image, _ in pairs])
     size = samples.shape[1]
     train, val = collection.read_captions()
-    known = cached_pictures(collection, size, train)
     unseen = cached_pictures(collection, size, val)
-    rebuilt = grey_pixels(generator.reconstruct(as_images(unseen)))
-    untaught_rows = [row for row in train + val if row["id"] in judges.unseen]
-    untaught = cached_pictures(collection, size, untaught_rows)
+    return RealAndDrawn(
+        samples=samples,
+        captions=[caption for _, caption in pairs],
+        known=cached_pictures(collection, size, train),
+        train=train,
+        unseen=unseen,
+        val=val,
+        rebuilt=grey_pixels(generator.reconstruct(as_images(unseen))),
+    )
+
+
+def measure_real(found: RealAndDrawn) -> Section:
+    """What can be asked of a collection that nobody drew by rule, without a judge."""
+    return joined(
+        [
+            measure_tones(found.samples, found.known),
+            measure_copies(
+                found.samples, found.rebuilt, found.known, [row["id"] for row in found.train]
+            ),
+            measure_named_styles(found.captions, [row["caption"] for row in found.train]),
+            Section(gallery=beside_reconstructions(found.unseen, found.rebuilt)),
+        ]
+    )
+
+
+def measure_judged(judges: PairJudge, found: RealAndDrawn, collection: Collection) -> Section:
+    """What judges say of the pairs that were taught on this very collection."""
+    rows = [row for row in found.train + found.val if row["id"] in judges.unseen]
+    untaught = cached_pictures(collection, found.samples.shape[1], rows)
     distances = distance_numbers(
         judges.features,
-        samples,
-        rebuilt,
+        found.samples,
+        found.rebuilt,
         known=untaught[::2],
         others=untaught[1::2],
         network=judges.network,
@@ -105,15 +139,12 @@ def measure_real(
         "Distances grow as pictures become fewer: all are taken from as many, "
         "and the real ones are such as the judge was not taught."
     )
+    styles = [row["style"] for row in found.val]
     return joined(
         [
-            measure_tones(samples, known),
             Section(distances, notes=[distance_note]),
-            measure_judged_styles(judges, samples, unseen, [row["style"] for row in val]),
-            measure_pair_retrieval(judges, samples, captions),
-            measure_copies(samples, rebuilt, known, [row["id"] for row in train]),
-            measure_named_styles(captions, [row["caption"] for row in train]),
-            Section(gallery=beside_reconstructions(unseen, rebuilt)),
+            measure_judged_styles(judges, found.samples, found.unseen, styles),
+            measure_pair_retrieval(judges, found.samples, found.captions),
         ]
     )
 
@@ -127,7 +158,7 @@ def cached_pictures(collection: Collection, size: int, rows: list[Row]) -> np.nd
     if pixels is None:
         raise UserError(
             f"{collection.pixels(size)} is missing or holds none of {len(rows)} pictures; prepare "
-            f"them again: {prepare_command(collection.style)}"
+            f"them again: {collection.prepare_again()}"
         )
     return grey_array(pixels)
 

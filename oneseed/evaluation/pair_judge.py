@@ -12,7 +12,6 @@ what those of new pictures are compared with, for the taught half is known by he
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from oneseed.console.command import UserError
+from oneseed.dataset.segmentation import units
 from oneseed.evaluation.judge_network import UNREADABLE, convolutions
 from oneseed.files import whole_file
 from oneseed.model.pixels import portions
@@ -153,8 +153,8 @@ class PairJudge(nn.Module):
 
 
 def words_of(caption: str) -> list[str]:
-    """The caption's words in lower case."""
-    return re.findall(r"\w+", caption.lower())
+    """The caption's words in order."""
+    return list(units(caption))
 
 
 def recall(scores: torch.Tensor, seed: int = 0, rounds: int = 200) -> dict[str, float]:

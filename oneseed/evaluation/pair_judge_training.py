@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.commands import prepare_command
 from oneseed.dataset.jsonl import Row, read_json
 from oneseed.dataset.pixels import PixelCache
 from oneseed.evaluation.pair_judge import (
@@ -41,6 +40,10 @@ MIN_PICTURES = 10
 MAX_WORDS = 4000
 # pictures that are resized together
 RESIZED_AT_ONCE = 64
+
+
+class TooFewPicturesError(UserError):
+    """The collection is too small to teach judges one half and examine them on the other."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def judge_pairs(collection: Collection) -> tuple[list[Row], Path]:
     if path is None:
         raise UserError(
             f"{collection.pixels(VIEW_SIZE)} is missing: prepare the pictures again: "
-            f"{prepare_command(collection.style)}"
+            f"{collection.prepare_again()}"
         )
     cached = set(read_json(path.with_suffix(".json"))["ids"])
     rows = [
@@ -193,18 +196,22 @@ def train_pair_judge(
 
     Prints the examination.
 
-    UserError where the collection is too small to be halved.
+    TooFewPicturesError where the collection is too small to be halved.
     """
     start = time.time()
     rows, stored = judge_pairs(collection)
     shown_rows = [row for row in rows if is_shown(row)]
     held_out_rows = [row for row in rows if not is_shown(row)]
     if min(len(shown_rows), len(held_out_rows)) < GROUP_SIZE:
-        raise UserError(
+        raise TooFewPicturesError(
             f"{collection.style} has {len(rows)} captioned pictures, too few to teach judges one "
             "half and examine them on the other; prepare 100 or more: "
-            f"{prepare_command(collection.style)}"
+            f"{collection.prepare_again()}"
         )
+    print(
+        f"no judges of realism for {collection.style} as it is now in {path}: teaching them, once",
+        flush=True,
+    )
     shown = Half(shown_rows, pictures_of(shown_rows, stored))
     held_out = Half(held_out_rows, pictures_of(held_out_rows, stored))
     # initial values and dropout repeat, and the global generator is as before
@@ -267,14 +274,10 @@ def describe_judges(about: dict[str, Any]) -> Iterator[str]:
 
 
 def load_pair_judge(path: str | Path, collection: Collection) -> PairJudge:
-    """The judges in the file, taught first where they do not fit the collection as it is now."""
+    """The judges in the file, taught first where they do not fit the collection as it is now.
+
+    TooFewPicturesError where it is too small for judges.
+    """
     rows, _ = judge_pairs(collection)
     judges = read_pair_judge(path, collection_digest(rows))
-    if judges is None:
-        print(
-            f"no judges of realism for {collection.style} as it is now in {path}: "
-            "teaching them, once",
-            flush=True,
-        )
-        judges = train_pair_judge(path, collection)
-    return judges
+    return train_pair_judge(path, collection) if judges is None else judges

@@ -10,11 +10,13 @@ from PIL import Image
 
 from oneseed.console.command import UserError
 from oneseed.console.html import data_url, html_page, safe_text
-from oneseed.media.picture import encode_png
+from oneseed.media.png import encode_png
+from oneseed.model.caption_source import DECODER, NEAREST, NONE
 
 # heading -> how the names of its numbers begin; the last takes the rest
 SECTIONS = {
     "Pairs of seeds": ("joint_", "pair_retrieval", "style_in_captions"),
+    "Prompts as people type them": ("typed",),
     "Prompts, captions and retrieval": (
         "caption_to",
         "prompt",
@@ -46,6 +48,36 @@ FLOOR_AND_CEILING = (
     "Floor: captions shuffled among the pairs, or one pair repeated. "
     "Ceiling: held-out renders sent through the model, and real pairs."
 )
+# who wrote the captions -> what figures about them mean
+CAPTION_MEANINGS = {
+    DECODER: "Captions are the model's own (caption_source: decoder).",
+    NEAREST: (
+        "Captions are those of the nearest training pictures (caption_source: nearest). That they "
+        "read well, are whole and name a style is no merit of the model; figures on whether they "
+        "fit the pictures are."
+    ),
+    NONE: (
+        "There are no captions (caption_source: none), since the model was trained on pictures "
+        "alone. Figures that need captions or prompts are left out."
+    ),
+}
+# keys of figures that mean nothing where there are no captions
+CAPTION_FIGURES = ("fallback", "distinct_caption_texts", "style_in_captions")
+
+
+def caption_meaning(report: dict[str, Any]) -> str:
+    """Who wrote the captions of report.json, and what its figures about them mean.
+
+    Reports that do not say who are of models that write their own.
+    """
+    return CAPTION_MEANINGS[report.get("caption_source", DECODER)]
+
+
+def with_meaning(numbers: dict[str, dict[str, Any]], source: str) -> dict[str, dict[str, Any]]:
+    """The numbers of report.json that mean something. source: who wrote the captions."""
+    if source != NONE:
+        return numbers
+    return {name: number for name, number in numbers.items() if name not in CAPTION_FIGURES}
 
 
 def format_value(value: float | dict[str, Any] | None) -> str:

@@ -33,7 +33,7 @@ class Section:
     numbers: dict[str, Number] = field(default_factory=dict)
     # sentences for the reader
     notes: list[str] = field(default_factory=list)
-    # sentences that begin with WARNING
+    # sentences that begin with WARNING, or with Warning where there is no verdict
     warnings: list[str] = field(default_factory=list)
     # the first pairs: {"caption": text, "verdict": [(attribute, seen, said), ...]}
     examples: list[dict[str, Any]] = field(default_factory=list)

@@ -8,8 +8,8 @@ Writes  OUT/.order.json       what was asked for; hidden, since `datasets` reads
         OUT/0000001000.tar    the pairs of the seeds from 1000 on, or .parquet
 
 A tar file holds 0000001007.png, .txt and .json for seed 1007. A Parquet file has the columns image,
-text, seed, cosine, match and near_training. A file is there whole or not at all, so a killed run
-goes on after the last one, and any machine may take any share.
+text, caption_source, seed, cosine, match and near_training. A file is there whole or not at all, so
+a killed run goes on after the last one, and any machine may take any share.
 """
 
 import itertools
@@ -39,7 +39,13 @@ BATCHES_AHEAD = 4
 # writes every few seconds.
 ABANDONED_AFTER = 3600
 # Columns of a Parquet file beside image and text -> Arrow's names of their types.
-SHARD_COLUMNS = {"seed": "int64", "cosine": "float32", "match": "int32", "near_training": "string"}
+SHARD_COLUMNS = {
+    "caption_source": "string",
+    "seed": "int64",
+    "cosine": "float32",
+    "match": "int32",
+    "near_training": "string",
+}
 
 Order = dict[str, Any]
 EncodedPair = tuple[CardFacts, bytes]

@@ -4,25 +4,28 @@
 
 Exit code 0: it is true; 1: it differs, and how; 2: it is no card, or one of another model.
 
-The PNG carries as text: card (the format's number), the model's fingerprint, the caption, what
-the pair was made of (seed, prompt, guidance, ...), sha256_pixels and sha256_text. Whoever changes
-a card can also rewrite its digests; the pair that the model makes again shows it all the same.
+The PNG carries as text: card (the format's number), the model's fingerprint, the caption and who
+wrote it (caption_source; older cards do not say it), what the pair was made of (seed, prompt,
+guidance, ...), sha256_pixels and sha256_text. Whoever changes a card can also rewrite its digests;
+the pair that the model makes again shows it all the same.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 from oneseed.config.inference import MAX_WALK_STEPS, InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.console.output import printable
+from oneseed.dataset.commands import script_command
+from oneseed.generation.pictures import open_picture
 
 if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
 CardFacts = dict[str, Any]
 
 CARD_FORMAT = 1
-# Of pictures that people bring.
-CARD_FORMATS = ("JPEG", "PNG", "WEBP")
 INTEGER_FACTS = (
     *("card", "seed", "from", "to", "step", "steps"),
     *("best_of", "first_seed", "match"),
@@ -93,44 +94,20 @@ def encode_card(image: Image.Image, facts: CardFacts, *, grey: bool = False) -> 
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def open_with_facts(
-    path: str | Path, formats: Sequence[str] = CARD_FORMATS
-) -> tuple[Image.Image, dict[str, str]]:
-    """Picture file -> (RGB picture, the text inside a PNG, {} for other formats).
-
-    The picture is turned upright and laid on white where it is transparent. UserError for anything
-    that is not a picture in one of Pillow's `formats`.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=tuple(formats)) as image:
-                text = {key: str(value) for key, value in getattr(image, "text", {}).items()}
-                upright = ImageOps.exif_transpose(image).convert("RGBA")
-                paper = Image.new("RGBA", upright.size, "white")
-                return Image.alpha_composite(paper, upright).convert("RGB"), text
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}") from None
-    except Exception as error:
-        # Pillow's readers raise nearly anything on damaged bytes.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"{path} cannot be read as a picture ({', '.join(formats)}): {reason}"
-        ) from error
-
-
-def open_picture(path: str | Path) -> Image.Image:
-    """Picture file -> RGB picture, upright, on white where it is transparent.
-
-    UserError for anything that is not a JPEG, PNG or WEBP picture.
-    """
-    return open_with_facts(path)[0]
+def text_inside(path: str | Path) -> dict[str, str]:
+    """The texts that a picture file holds, by name; {} where it is no PNG."""
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        warnings.simplefilter("ignore")
+        # Pillow's readers raise nearly anything on bytes that are no card
+        with Image.open(path, formats=("PNG",)) as image:
+            return {key: str(value) for key, value in getattr(image, "text", {}).items()}
+    return {}
 
 
 def read_card(path: str | Path) -> tuple[Image.Image, CardFacts]:
     """PNG file -> (RGB picture, facts of its card). UserError where it is none."""
-    image, text = open_with_facts(path, ("PNG",))
+    image = open_picture(path)
+    text = text_inside(path)
     needed = {"fingerprint", "caption", *DIGESTS}
     if text.get("card") != str(CARD_FORMAT) or not needed <= text.keys():
         raise UserError(
@@ -193,7 +170,7 @@ def make_from_picture(
         another = "" if original is None else ", and --image names another"
         raise UserError(
             f"this card was made from the picture {printable(facts['image'])}{another}; "
-            "name that: python inference.py --verify CARD --image PICTURE"
+            f"name that: {script_command('inference.py', '--verify CARD --image PICTURE')}"
         )
     if "strength" not in facts:
         return generator.decode(generator.encode([original]), temperature=temperature)[0]
@@ -237,6 +214,7 @@ def differences(
             f'the card says "{printable(facts["caption"])}", '
             f'the model writes "{printable(caption)}"'
         )
+    found += changed_source(generator, facts)
     if image.size != drawn.size:
         found.append(
             f"the picture is {image.width} x {image.height}, "
@@ -257,6 +235,17 @@ def changed_digests(image: Image.Image, facts: CardFacts) -> list[str]:
     if facts["sha256_pixels"] != digest_of_pixels(image):
         found.append("the pixels were changed after the card was written (their digest is another)")
     return found
+
+
+def changed_source(generator: "MultimodalGenerator", facts: CardFacts) -> list[str]:
+    """A sentence where the card says that another wrote the caption, else none."""
+    told = facts.get("caption_source", generator.caption_source)
+    if told == generator.caption_source:
+        return []
+    return [
+        f"the card says that the caption comes from {printable(told)!r}, "
+        f"the model's come from {generator.caption_source!r}"
+    ]
 
 
 def changed_score(

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import secrets
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ from typing import Any
 import torch
 from PIL import Image
 
-from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
-from oneseed.console.command import UserError
-from oneseed.dataset.wording import words
+from oneseed.config.inference import GUIDANCE
 from oneseed.device import pick_device
 from oneseed.generation import index
+from oneseed.generation.prompts import PromptWarning, ReadPrompt
 from oneseed.generation.reading import PICTURES_AT_ONCE, ImageCaption, PictureReader
 from oneseed.model import latent_operations
+from oneseed.model.caption_source import source_of
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixels import to_pil
 from oneseed.seeds import LAST_SEED, latents, torch_generator
@@ -37,36 +38,34 @@ def candidate_seeds(seed: int, count: int) -> list[int]:
     return seeds
 
 
-def check_prompt(prompt: str) -> None:
-    """UserError for a prompt that says nothing or too much."""
-    if not words(prompt):
-        raise UserError(
-            "the prompt has no words; write what the picture should show, "
-            'such as --prompt "a ship under a stormy sky"'
-        )
-    if len(prompt) > MAX_PROMPT_LENGTH:
-        raise UserError(
-            f"the prompt has {len(prompt):,} characters, "
-            f"at most {MAX_PROMPT_LENGTH} are read; shorten it"
-        )
+def read_prompts(
+    reader: PictureReader, prompts: Sequence[str], style: str | None
+) -> list[ReadPrompt]:
+    """Prompts as typed -> as a model reads them; what its captions lack is a PromptWarning."""
+    read = {prompt: reader.read_prompt(prompt, style) for prompt in dict.fromkeys(prompts)}
+    for one in read.values():
+        for remark in one.remarks:
+            warnings.warn(remark, PromptWarning, stacklevel=3)
+    return [read[prompt] for prompt in prompts]
 
 
 @torch.no_grad()
 def conditioned_codes(
     model: MultimodalModel,
     z: torch.Tensor,
-    prompts: Sequence[str] | None,
+    prompts: Sequence[ReadPrompt],
     style: str | None,
     *,
     guidance: float,
 ) -> torch.Tensor:
-    """Seeds z (B, D) -> codes (B, D) of what the prompts, one per seed, and the style ask for."""
-    for prompt in prompts or []:
-        check_prompt(prompt)
+    """Seeds z (B, D) -> codes (B, D) of what the prompts, one per seed, and the style ask for.
+
+    prompts: [] for none.
+    """
     return latent_operations.apply_conditions(
         model.sampler,
         z.to(model.device),
-        captions=model.features_of(prompts) if prompts else None,
+        captions=model.features_of([prompt.text for prompt in prompts]) if prompts else None,
         guidance=guidance,
         styles=model.style_numbers([style] * len(z)) if style else None,
     )
@@ -82,7 +81,7 @@ class MultimodalGenerator(PictureReader):
     generator.match([pair])                            # [{"cosine": .8123, "match": 71}]
 
     Pictures that come in may be of any mode and size; pictures that go out are RGB. How it reads
-    pictures (encode, caption, match, ...) is in PictureReader.
+    pictures and prompts (encode, caption, match, read_prompt, ...) is in PictureReader.
     """
 
     def __init__(
@@ -116,14 +115,15 @@ class MultimodalGenerator(PictureReader):
         """What `style` may be: the styles of the training collection."""
         return self.model.meta.get("styles", [])
 
+    @property
+    def caption_source(self) -> str:
+        """Who wrote the captions: "decoder", "nearest" or "none"; see model/caption_source.py."""
+        return source_of(self.model.meta)
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all in the checkpoint that decides what it gives; on cards and indexes."""
         return self.model.fingerprint()
-
-    def unknown_words(self, prompt: str) -> list[str]:
-        """The words of a prompt that no training caption had, in alphabetical order."""
-        return sorted(words(prompt) - set(self.model.meta.get("words", [])))
 
     # ---- pairs of seeds
 
@@ -155,7 +155,7 @@ class MultimodalGenerator(PictureReader):
     ) -> list[ImageCaption]:
         """Seeds -> list of (image, caption), pair i from seeds[i] alone.
 
-        prompt: what the pairs should show, one string or one per seed.
+        prompt: what the pairs should show, one string or one per seed; see read_prompt.
         style: one of self.styles.
         guidance: how literally a prompt is taken, 0 to 5; what is useful lies between 1 and 3.
         temperature: of the captions, 0 for the likeliest; None is the generator's own.
@@ -166,17 +166,19 @@ class MultimodalGenerator(PictureReader):
         z = latents(seeds, self.dimensions)  # (B, D)
         if prompt is None and style is None:
             return self.decode(z, seeds, temperature)
-        prompts = [prompt] * len(z) if isinstance(prompt, str) else prompt
-        codes = conditioned_codes(self.model, z, prompts, style, guidance=guidance)
+        prompts = [prompt] * len(z) if isinstance(prompt, str) else prompt or []
+        read = read_prompts(self, prompts, style)
+        codes = conditioned_codes(self.model, z, read, style, guidance=guidance)
         return self.decode_code(codes, seeds, temperature)
 
     def generate_with_metadata(self, seed: int) -> dict[str, Any]:
-        """Seed -> {"seed", "image", "caption", "style", "checkpoint"}."""
+        """Seed -> {"seed", "image", "caption", "caption_source", "style", "checkpoint"}."""
         image, caption = self.generate(seed)
         return {
             "seed": int(seed),
             "image": image,
             "caption": caption,
+            "caption_source": self.caption_source,
             "style": self.style,
             "checkpoint": str(self.checkpoint),
         }
@@ -197,13 +199,14 @@ class MultimodalGenerator(PictureReader):
         both match it. Its own seed gives the same pair again. Further arguments: generate_batch.
         """
         seeds = candidate_seeds(seed, count)
+        wanted = self.read_prompt(prompt, style).text if prompt else None
         scores = []
         pairs = []
         for some_seeds in chunks(seeds, PICTURES_AT_ONCE):
             some_pairs = self.generate_batch(
                 some_seeds, prompt, style, guidance=guidance, temperature=temperature
             )
-            scores += self.fit_scores(some_pairs, prompt)
+            scores += self.fit_scores(some_pairs, wanted)
             pairs += some_pairs
         best = max(range(count), key=scores.__getitem__)
         return seeds[best], pairs[best]
@@ -307,8 +310,7 @@ class MultimodalGenerator(PictureReader):
         if image is not None:
             return index.find_seeds(self, self.picture_features([image]), count)
         assert prompt is not None, "find_seeds needs a prompt or an image"
-        check_prompt(prompt)
-        return index.find_seeds(self, self.caption_features([prompt]), count)
+        return index.find_seeds(self, self.caption_features([self.read_prompt(prompt).text]), count)
 
     def nearest_training(
         self, images: Sequence[Image.Image], count: int = 3

@@ -31,7 +31,7 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.commands import caption_command, prepare_command
+from oneseed.dataset.commands import draw_command, script_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import PixelCache
 from oneseed.files import whole_file
@@ -40,6 +40,7 @@ from oneseed.generation.memorisation import (
     euclidean_distances,
     thumbnail_features,
 )
+from oneseed.model.caption_source import NONE
 from oneseed.workers import chunks
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def read_index(path: Path, fingerprint: str, changed: int) -> dict[str, Any] | N
     ) as error:
         raise UserError(
             f"{path} is damaged or no index ({type(error).__name__}); "
-            "remove it and build it again: python inference.py --index 10000"
+            f"remove it and build it again: {script_command('inference.py', '--index 10000')}"
         ) from error
 
 
@@ -125,7 +126,7 @@ def existing_index(generator: "MultimodalGenerator", kind: str) -> dict[str, Any
         what = "seeds" if kind == "seeds" else "the training pictures"
         raise UserError(
             f"there is no index of {what} beside {generator.checkpoint} that belongs to it; "
-            f"build it once: python inference.py --index 10000 --checkpoint {generator.checkpoint}"
+            f"build it once: {draw_command(generator.checkpoint, '--index 10000')}"
         )
     return found
 
@@ -165,7 +166,9 @@ def grow_seeds(
         pairs = generator.generate_batch(range(start, min(start + batch_size, count)))
         new_captions = [caption for _, caption in pairs]
         of_pictures = generator.picture_features([image for image, _ in pairs])  # (B, D)
-        of_captions = generator.caption_features(new_captions)  # (B, D)
+        of_captions = of_pictures
+        if generator.caption_source != NONE:
+            of_captions = generator.caption_features(new_captions)  # (B, D)
         features.append(((of_pictures + of_captions) / 2).half().numpy())
         cosines.append((of_pictures * of_captions).sum(1).numpy())
         captions += new_captions
@@ -226,14 +229,14 @@ def index_training(generator: "MultimodalGenerator", data: Path | str = "data") 
     if cache is None:
         raise UserError(
             f"{collection.pixels(size)} is missing; prepare the pictures again: "
-            f"{prepare_command(generator.style)}"
+            f"{collection.prepare_again(size)}"
         )
     train = [row for row in train if row["id"] in cache]
     val = [row for row in val if row["id"] in cache]
     if not (train and val):
         raise UserError(
             f"{collection.pixels(size)} holds none of the captioned pictures; "
-            f"write the captions again: {caption_command(generator.style)}"
+            f"deal the pairs again: {collection.deal_command(collection.read_metadata())}"
         )
     batches = progress(chunks(train, THUMBNAILS_AT_ONCE), label="training pictures", unit="batch")
     features = []

@@ -2,26 +2,25 @@
 
 import io
 import json
-import textwrap
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from oneseed.files import whole_file, write_text
 from oneseed.generation import cards
+from oneseed.generation.lettering import draw_line, wrap
 from oneseed.model.pixels import to_pil
 
 MAX_CAPTION_LINES = 5
-# Width of a letter, as a share of its height.
-LETTER_WIDTH = 0.52
 # Pixels between two lines of text.
 LINE_SPACING = 4
 # Pixels between the cells of a sheet, and around them.
 SHEET_GAP = 16
+# Height of the letters of a note below a sheet, in pixels.
+NOTE_SIZE = 14
 # Colours of a frame of an animation.
 GIF_COLOURS = 128
 
@@ -43,18 +42,11 @@ def save_pair(
     return row
 
 
-def without_accents(text: str) -> str:
-    """The text as the built-in font can show it."""
-    letters = unicodedata.normalize("NFKD", text)
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
-
-
 def with_caption(image: Image.Image, caption: str, width: int, title: str = "") -> Image.Image:
     """The image, resized to `width` pixels, on white paper; title and wrapped caption below it."""
     font_size = max(11, width // 20)
     line_height = font_size + LINE_SPACING
-    columns = max(10, int(width / (font_size * LETTER_WIDTH)))
-    lines = textwrap.wrap(without_accents(caption), columns)[:MAX_CAPTION_LINES]
+    lines = wrap(caption, width=width - 4, size=font_size, most=MAX_CAPTION_LINES)
     if title:
         lines.insert(0, title)
 
@@ -66,13 +58,10 @@ def with_caption(image: Image.Image, caption: str, width: int, title: str = "") 
     paper_height = height + (MAX_CAPTION_LINES + 1) * line_height + 12
     paper = Image.new("RGB", (width, paper_height), "white")
     paper.paste(picture, (0, 0))
-    ImageDraw.Draw(paper).multiline_text(
-        (2, height + 6),
-        "\n".join(lines),
-        fill="black",
-        font=ImageFont.load_default(size=font_size),
-        spacing=LINE_SPACING,
-    )
+    draw = ImageDraw.Draw(paper)
+    for number, line in enumerate(lines):
+        top = height + 6 + number * line_height
+        draw_line(draw, (2, top), line, width=width - 4, size=font_size)
     return paper
 
 
@@ -82,11 +71,13 @@ def contact_sheet(
     columns: int = 5,
     *,
     width: int = 256,
+    note: str = "",
 ) -> Image.Image:
     """Pairs (image, caption) -> one RGB image, each pair with its title and caption below.
 
     titles: one per pair; an integer is a seed and shown as "seed N".
     width: of a cell, in pixels.
+    note: what holds for all pairs, below them.
     """
     cells = []
     for (image, caption), title in zip(pairs, titles):
@@ -102,7 +93,21 @@ def contact_sheet(
     for i, cell in enumerate(cells):
         row, column = divmod(i, columns)
         sheet.paste(cell, (SHEET_GAP + column * step_right, SHEET_GAP + row * step_down))
-    return sheet
+    return with_note(sheet, note) if note else sheet
+
+
+def with_note(sheet: Image.Image, note: str) -> Image.Image:
+    """A contact sheet on longer paper, with the note below it, in as many lines as it needs."""
+    room = sheet.width - 2 * SHEET_GAP
+    lines = wrap(note, width=room, size=NOTE_SIZE)
+    note_height = len(lines) * (NOTE_SIZE + LINE_SPACING) + SHEET_GAP
+    paper = Image.new("RGB", (sheet.width, sheet.height + note_height), "white")
+    paper.paste(sheet)
+    draw = ImageDraw.Draw(paper)
+    for number, line in enumerate(lines):
+        top = sheet.height + number * (NOTE_SIZE + LINE_SPACING)
+        draw_line(draw, (SHEET_GAP, top), line, width=room, size=NOTE_SIZE)
+    return paper
 
 
 def animation(
@@ -152,9 +157,13 @@ def save_sheet(
     titles: Sequence[int | str],
     *,
     grey: bool = False,
+    note: str = "",
 ) -> None:
-    """Writes the contact sheet of the pairs as a PNG. grey: with one channel."""
-    sheet = contact_sheet(pairs, titles)
+    """Writes the contact sheet of the pairs as a PNG.
+
+    grey: with one channel. note: see contact_sheet.
+    """
+    sheet = contact_sheet(pairs, titles, note=note)
     if grey:
         sheet = sheet.convert("L")
     with whole_file(path) as partial:

@@ -10,8 +10,10 @@ from PIL import Image
 
 from oneseed.config.inference import InferenceConfig
 from oneseed.config.options import parse_seeds
+from oneseed.files import safe_name
 from oneseed.generation import cards
-from oneseed.generation.cards import open_picture
+from oneseed.generation.pictures import open_picture
+from oneseed.model.caption_source import NONE
 from oneseed.workers import chunks
 
 if TYPE_CHECKING:
@@ -95,7 +97,8 @@ def redrawn_picture(
     strength = 1.0 if config.strength is None else config.strength
     ((image, caption),) = generator.restyle([picture], config.style, strength)
     facts |= {"style": config.style, "asked_style": config.style, "strength": strength}
-    return Pair(f"{path.stem}_{config.style}", config.style, image, caption, facts)
+    stem = f"{path.stem}_{safe_name(config.style)}"
+    return Pair(stem, config.style, image, caption, facts)
 
 
 def variations(
@@ -143,16 +146,20 @@ def interpolations(
 def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[Pair]:
     """The pairs with all facts of their cards.
 
-    Added are the caption, the model, the match score, and the training picture that a pair is too
-    near to. What a pair's own facts say wins over what the generator says in general.
+    Added are the caption, who wrote it, the model, the match score where there is a caption, and
+    the training picture that a pair is too near to. What a pair's own facts say wins over what the
+    generator says in general.
     """
     model_facts = {
+        "caption_source": generator.caption_source,
         "style": generator.style,
         "checkpoint": generator.checkpoint.as_posix(),
         "fingerprint": generator.fingerprint,
         "temperature": generator.temperature or None,
     }
-    scores = generator.match([(pair.image, pair.caption) for pair in pairs])
+    scores: list[dict[str, Any]] = [{} for _ in pairs]
+    if generator.caption_source != NONE:
+        scores = generator.match([(pair.image, pair.caption) for pair in pairs])
     too_near = generator.near_training([pair.image for pair in pairs])
     described = []
     for pair, score, near in zip(pairs, scores, too_near):

@@ -17,9 +17,9 @@ ROWS_PER_CLUSTER = 8
 # codes converted to double precision at once: 16 MB
 FRAME_CHUNK = 2048
 # share of a batch's rows that are given their cluster
-CLUSTER_SHARE = 0.65
+CLUSTER_SHARE = 0.6
 # share of a batch's rows that are given their caption; the others get neither
-CAPTION_SHARE = 0.25
+CAPTION_SHARE = 0.33
 # keeps a covariance without spread invertible: relative to a variance of 1
 NOISE_RIDGE = 1e-9
 # the same for the covariance within styles

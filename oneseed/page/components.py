@@ -45,6 +45,11 @@ def shown_caption(gr: ModuleType, label: str, elem_id: str) -> Component:
     )
 
 
+def caption_note(gr: ModuleType, elem_id: str) -> Component:
+    """Below a caption: who wrote it, where the model did not."""
+    return gr.Markdown(visible=False, elem_id=elem_id, elem_classes="caption-note")
+
+
 def shown_picture(gr: ModuleType, label: str, elem_id: str, **more: Any) -> Component:
     """A picture of the model or of the collection, which can be saved and looked at large."""
     return gr.Image(

@@ -11,8 +11,8 @@ from typing import Any
 
 from oneseed.config.inference import MAX_PROMPT_LENGTH, InferenceConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import draw_command
 from oneseed.generation import index
-from oneseed.generation.generator import check_prompt
 from oneseed.generation.requests import pairs_of_seeds
 from oneseed.page.components import number_field, picture_field, quiet_text, sheet_of_pairs
 from oneseed.page.events import (
@@ -73,7 +73,8 @@ class FindHandlers:
 
         Parameters:
             sought: words, at most 500 characters; "" to look for the picture
-            picture: a JPEG, PNG or WEBP file, or null; not looked at where there are words
+            picture: a file of a picture, such as PNG, JPEG, TIFF or AVIF, or null; not looked at
+                where there are words
             count: how many, 1 to 24
         Returns:
             the pictures as PNG, each with "seed N" and its match, a line break and its caption
@@ -84,7 +85,8 @@ class FindHandlers:
             generator = self.find_generator()
             image = None
             if words:
-                check_prompt(words)
+                for remark in generator.read_prompt(words).remarks:
+                    self.gr.Info(remark)
             elif picture:
                 image = uploaded_image(picture, self.cache)
             else:
@@ -101,13 +103,15 @@ class FindHandlers:
         """What the index holds, and the button that draws it where the visitor may."""
         hidden = self.gr.Button(visible=False)
         try:
-            seeds = index.load_index(self.find_generator(), "seeds")
+            generator = self.find_generator()
+            seeds = index.load_index(generator, "seeds")
         except UserError as error:
             # no model: the notice says so; a damaged index
             return str(error), hidden
         if seeds:
             return f"{len(seeds['captions']):,} seeds are indexed", hidden
-        sentence = "No seed is indexed yet: python inference.py --index 10000"
+        command = draw_command(generator.checkpoint, "--index 10000")
+        sentence = f"No seed is indexed yet: {command}"
         if not self.editable:
             return sentence, hidden
         return f"{sentence}, or here, in about a minute:", self.gr.Button(visible=True)
@@ -202,7 +206,7 @@ def words_field(gr: ModuleType) -> Component:
     return gr.Textbox(
         "",
         label="Words",
-        placeholder="an elephant at night",
+        placeholder="an elephant on a starry night",
         lines=2,
         max_lines=6,
         max_length=MAX_PROMPT_LENGTH,

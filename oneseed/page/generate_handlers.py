@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from oneseed.config.inference import GUIDANCE, InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.generation import cards
-from oneseed.generation.generator import MultimodalGenerator, check_prompt
+from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import pairs_of_seeds
 from oneseed.page.events import Component, messages
 from oneseed.page.inputs import (
@@ -91,7 +91,7 @@ def request_config(
     temperature = parse_temperature(wanted.temperature)
     best_of = whole_number(wanted.best_of, "Best of", low=1, high=PAGE_MAX_CANDIDATES)
     if prompt:
-        check_prompt(prompt)
+        generator.read_prompt(prompt, style or None)
     config = InferenceConfig(
         prompt=prompt or None,
         style=style or None,
@@ -115,11 +115,11 @@ def at_temperature(generator: MultimodalGenerator, temperature: float) -> Multim
 def pair_note(generator: MultimodalGenerator, facts: Mapping[str, Any]) -> str:
     """What is to be known of a pair, "" where it is nothing."""
     notes = []
-    unknown = generator.unknown_words(facts.get("prompt", ""))
-    if unknown:
-        notes.append(
-            f"No training caption had: {', '.join(unknown)}. The model cannot know what is meant."
-        )
+    if facts.get("prompt"):
+        read = generator.read_prompt(facts["prompt"], facts.get("asked_style"))
+        notes += [f"{remark[0].upper()}{remark[1:]}." for remark in read.remarks]
+        if read.remarks:
+            notes.append(f"The prompt is read as: {read.text.strip()}.")
     if facts.get("near_training"):
         notes.append(
             f"Nearer to training picture {facts['near_training']} than pictures that it has not "

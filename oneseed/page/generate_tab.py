@@ -8,6 +8,7 @@ from typing import Any
 from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
 from oneseed.generation.generator import get_random_seed
 from oneseed.page.components import (
+    caption_note,
     number_field,
     quiet_text,
     sheet_of_pairs,
@@ -32,10 +33,12 @@ from oneseed.page.generate_handlers import (
 from oneseed.page.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE
 from oneseed.page.pair_rows import FindGenerator
 
+# what an empty prompt asks for
+NO_PROMPT = "nothing in particular"
 PROMPT_EXAMPLES = (
     "two small ships under a stormy sky",
-    "a large castle at night, cross-hatched",
-    "an elephant in the forest",
+    "a large castle on a starry night, cross-hatched",
+    "an elephant by a forest",
     "three trees by the sea, in stipple",
 )
 
@@ -71,6 +74,7 @@ class PairPlate:
 
     picture: Component
     caption: Component
+    note: Component
     seed: Component
     match: Component
     remark: Component
@@ -89,6 +93,8 @@ class GenerateTab:
     asked: Event
     styles: Component
     examples: Component
+    note: Component
+    prompt: Component
     # in the order of ControlValues
     controls: list[Component]
     # draws the seed that an event, given as its method `then`, has brought to the controls
@@ -169,7 +175,7 @@ def prompt_field(gr: ModuleType) -> Component:
     return gr.Textbox(
         "",
         label="Prompt",
-        placeholder="nothing in particular",
+        placeholder=NO_PROMPT,
         lines=2,
         max_lines=6,
         max_length=MAX_PROMPT_LENGTH,
@@ -223,11 +229,12 @@ def pair_plate(gr: ModuleType) -> PairPlate:
     """Picture, caption and what is known of both."""
     picture = shown_picture(gr, "Picture", "picture", type="pil")
     caption = shown_caption(gr, "Caption", "caption")
+    note = caption_note(gr, "caption-note")
     with gr.Row(elem_classes="marks"):
         seed = small_number(gr, "seed", "shown")
         match = small_number(gr, "match", "match")
-    remark = quiet_text(gr, "Remark", max_lines=4, elem_id="remark", visible=False)
-    return PairPlate(picture, caption, seed, match, remark)
+    remark = quiet_text(gr, "Remark", max_lines=8, elem_id="remark", visible=False)
+    return PairPlate(picture, caption, note, seed, match, remark)
 
 
 def small_number(gr: ModuleType, label: str, elem_id: str) -> Component:
@@ -322,7 +329,16 @@ def connect_generate(
         api_name="batch",
         **MODEL_TASK,
     )
-    return GenerateTab(asked, desk.style, desk.examples, desk.controls, events.show)
+    note = events.plate.note
+    return GenerateTab(
+        asked=asked,
+        styles=desk.style,
+        examples=desk.examples,
+        note=note,
+        prompt=desk.prompt,
+        controls=desk.controls,
+        show=events.show,
+    )
 
 
 def random_seed() -> str:

@@ -7,6 +7,7 @@ from oneseed.generation import cards
 from oneseed.generation.cards import CardFacts
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import Pair, with_facts
+from oneseed.model.caption_source import SOURCE_WORDS
 from oneseed.seeds import LAST_SEED
 
 # gives the model, or raises UserError while there is none
@@ -43,6 +44,8 @@ def pair_text(head: str, facts: CardFacts) -> str:
         parts.append(f"match {facts['match']}")
     if facts.get("near_training"):
         parts.append("too near to a training picture")
+    if mark := SOURCE_WORDS[facts["caption_source"]].mark:
+        parts.append(mark)
     return f"{' · '.join(parts)}\n{facts['caption']}"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from oneseed.page.components import (
+    caption_note,
     number_field,
     picture_field,
     sheet_of_pairs,
@@ -27,6 +28,7 @@ class PicturePair:
     borrow_button: Component
     drawing: Component
     caption: Component
+    note: Component
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,16 @@ class PictureTools:
     near_button: Component
 
 
-def picture_tab(gr: ModuleType, find_generator: FindGenerator, data: str | Path) -> Component:
-    """Fills the tab; returns its dropdown of styles. data: folder of the collections."""
+@dataclass(frozen=True)
+class PictureTab:
+    """What the rest of the page needs of the tab: what depends on the model."""
+
+    styles: Component
+    note: Component
+
+
+def picture_tab(gr: ModuleType, find_generator: FindGenerator, data: str | Path) -> PictureTab:
+    """Fills the tab. data: folder of the collections."""
     with gr.Row(elem_classes="spread"):
         pictures = picture_pair(gr)
     with gr.Row(elem_classes="spread ruled"):
@@ -54,7 +64,7 @@ def picture_tab(gr: ModuleType, find_generator: FindGenerator, data: str | Path)
     handlers = PictureHandlers(gr, find_generator, pictures.upload.GRADIO_CACHE, data)
     connect_pictures(handlers, pictures, sheet)
     connect_tools(handlers, pictures.upload, tools, stop_button, sheet)
-    return tools.style
+    return PictureTab(tools.style, pictures.note)
 
 
 def picture_pair(gr: ModuleType) -> PicturePair:
@@ -78,7 +88,8 @@ def picture_pair(gr: ModuleType) -> PicturePair:
             alt_text="The model's own drawing of your picture",
         )
         caption = shown_caption(gr, "The model's caption", "read")
-    return PicturePair(upload, borrow_button, drawing, caption)
+        note = caption_note(gr, "read-note")
+    return PicturePair(upload, borrow_button, drawing, caption, note)
 
 
 def picture_tools(gr: ModuleType) -> PictureTools:

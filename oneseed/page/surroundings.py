@@ -6,10 +6,12 @@ from types import ModuleType
 from typing import NamedTuple
 
 from oneseed.console.command import UserError
-from oneseed.model.latent_check import describe_latent
+from oneseed.generation.generator import MultimodalGenerator
+from oneseed.model.caption_source import NONE, SOURCE_WORDS
+from oneseed.model.latent_check import is_failed, latent_notice
 from oneseed.page.events import Component
 from oneseed.page.generate_handlers import ANY_STYLE
-from oneseed.page.generate_tab import PROMPT_EXAMPLES
+from oneseed.page.generate_tab import NO_PROMPT, PROMPT_EXAMPLES
 from oneseed.page.pair_rows import FindGenerator
 from oneseed.page.picture_tab import EVERY_STYLE
 
@@ -32,11 +34,19 @@ class PageState(NamedTuple):
 
     notice: Component
     warning: Component
+    # what holds for all pairs, said calmly
+    remarks: Component
     colophon: Component
-    # of the tabs Generate and Your picture
+    # of the tab Generate
     styles: Component
-    other_styles: Component
     examples: Component
+    # of the tab Your picture
+    other_styles: Component
+    # below the captions of both
+    note: Component
+    other_note: Component
+    # of the tab Generate, where words can be typed
+    prompt: Component
 
 
 @dataclass(frozen=True)
@@ -63,25 +73,52 @@ class Surroundings:
             return PageState(
                 notice=gr.Markdown(notice, visible=True),
                 warning=gr.Markdown(visible=False),
+                remarks=gr.Markdown(visible=False),
                 colophon=gr.Markdown(visible=False),
                 styles=gr.skip(),
-                other_styles=gr.skip(),
                 examples=gr.skip(),
+                other_styles=gr.skip(),
+                note=gr.skip(),
+                other_note=gr.skip(),
+                prompt=gr.skip(),
             )
+        words = SOURCE_WORDS[generator.caption_source]
         warning = ""
-        if generator.health and not generator.health["passed"]:
-            warning = describe_latent(generator.health)
+        remarks = [words.model]
+        if generator.health and is_failed(generator.health):
+            warning = latent_notice(generator.health)
+        else:
+            remarks.append(latent_notice(generator.health))
+        remark = "\n\n".join(sentence for sentence in remarks if sentence)
         checkpoint = Path(generator.checkpoint).name
         colophon = f"Style *{generator.style}* · checkpoint *{checkpoint}*"
-        known = [text for text in PROMPT_EXAMPLES if not generator.unknown_words(text)]
+        known = known_examples(generator)
         return PageState(
             notice=gr.Markdown(visible=False),
             warning=gr.Markdown(warning, visible=bool(warning)),
+            remarks=gr.Markdown(remark, visible=bool(remark)),
             colophon=gr.Markdown(colophon, visible=True),
             styles=gr.Dropdown(choices=[(ANY_STYLE, ""), *generator.styles]),
-            other_styles=gr.Dropdown(choices=[(EVERY_STYLE, ""), *generator.styles]),
             examples=gr.Dataset(samples=[[text] for text in known], visible=bool(known)),
+            other_styles=gr.Dropdown(choices=[(EVERY_STYLE, ""), *generator.styles]),
+            note=gr.Markdown(words.pair, visible=bool(words.pair)),
+            other_note=gr.Markdown(words.pair, visible=bool(words.pair)),
+            prompt=prompt_state(gr, generator.caption_source),
         )
+
+
+def prompt_state(gr: ModuleType, caption_source: str) -> Component:
+    """The prompt field for a model: closed, with the reason in it, where it knows no words."""
+    if caption_source == NONE:
+        return gr.Textbox("", interactive=False, placeholder="this model knows no words")
+    return gr.Textbox(interactive=True, placeholder=NO_PROMPT)
+
+
+def known_examples(generator: MultimodalGenerator) -> list[str]:
+    """The examples of prompts that a model can know all of; none where it knows no words."""
+    if generator.caption_source == NONE:
+        return []
+    return [text for text in PROMPT_EXAMPLES if not generator.read_prompt(text).remarks]
 
 
 def masthead(gr: ModuleType) -> None:

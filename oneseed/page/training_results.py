@@ -14,9 +14,11 @@ from typing import Any
 from PIL import Image
 
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import BEST_MODEL, script_command
 from oneseed.dataset.jsonl import Row, read_json
-from oneseed.evaluation.report import sections
-from oneseed.model.latent_check import GATE
+from oneseed.dataset.next_run import model_command
+from oneseed.evaluation.report import caption_meaning, sections
+from oneseed.model.latent_check import GATE, POWER_ROWS, describe_meaning, is_failed
 
 EPOCHS_SHOWN = 12
 # tags in TensorBoard's files
@@ -30,13 +32,14 @@ def read_metrics(folder: str | Path) -> list[Row]:
     path = Path(folder) / "metrics.json"
     if not path.exists():
         raise UserError(
-            f"{path.as_posix()} is not here: no training has ended its first epoch; begin one: "
-            "python training_loop.py"
+            f"{path.as_posix()} is not here: no training has ended its first epoch; what comes "
+            f"next: {model_command(path.with_name(BEST_MODEL))}"
         )
     rows = read_json(path)
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise UserError(
-            f"{path.as_posix()} holds no epochs; training writes it again: python training_loop.py"
+            f"{path.as_posix()} holds no epochs; training writes it again: "
+            f"{model_command(path.with_name(BEST_MODEL))}"
         )
     return rows
 
@@ -73,9 +76,12 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def health_table(health: dict[str, Any] | None) -> str:
-    """The dict of the latent check -> table, "" where the run was not checked."""
+    """The dict of the latent check -> what it means and a table, "" where there was no check."""
     if not health:
         return ""
+    verdict = "healthy" if health["passed"] else "none, too few held-out pictures"
+    if is_failed(health):
+        verdict = "failed"
 
     def auc(value: float | None) -> str:
         return "not tested" if value is None else f"{value:.3f}"
@@ -88,29 +94,31 @@ def health_table(health: dict[str, Any] | None) -> str:
             f"at most {GATE}; .5 is ideal",
         ),
         ("the same in all directions", auc(health["auc_all"]), "near .5"),
-        ("held-out pictures", f"{health['rows']:,}", "400 or more"),
+        ("held-out pictures", f"{health['rows']:,}", f"{POWER_ROWS} or more"),
         ("mean, standard deviation", f"{health['mean']:.3f}, {health['std']:.3f}", "0, 1"),
-        ("verdict", "healthy" if health["passed"] else "failed", ""),
+        ("verdict", verdict, ""),
     ]
-    return html_table(("Is the latent what seeds assume?", "value", "wanted"), rows)
+    table = html_table(("Is the latent what seeds assume?", "value", "wanted"), rows)
+    return f"<p>{html.escape(describe_meaning(health))}</p>{table}"
 
 
 def report_tables(path: str | Path) -> str:
     """report.json -> its sections as tables, the first one open; a sentence where there is none."""
     name = html.escape(Path(path).as_posix())
     if not Path(path).exists():
-        return f"<p>{name} is not here; python evaluation.py writes it.</p>"
+        return f"<p>{name} is not here; {script_command('evaluation.py')} writes it.</p>"
     try:
         report = read_json(path)
         found = sections(report["numbers"])
         about = (
             f"The report: {report['checkpoint']}, {report['seeds']} seeds from "
             f"{report['first_seed']:,}. Floor: captions shuffled among the pairs. "
-            "Ceiling: real pairs."
+            f"Ceiling: real pairs. {caption_meaning(report)}"
         )
     except (UserError, LookupError, TypeError, AttributeError, ValueError):
         return (
-            f"<p>{name} is damaged or of another version; python evaluation.py writes it again.</p>"
+            f"<p>{name} is damaged or of another version; {script_command('evaluation.py')} writes "
+            "it again.</p>"
         )
     parts = [f"<p>{html.escape(about)}</p>"]
     for number, (heading, rows) in enumerate(found.items()):

@@ -21,8 +21,8 @@ from oneseed.training.data import PairLoader, create_data_loaders, placeholder_l
 from oneseed.training.prior_fit import PRIOR_BATCH
 from oneseed.training.schedule import passes_per_epoch
 
-# times that the full fit of the prior shows each training picture: 2,000 steps for 5,400 drawings
-PRIOR_PASSES = 190
+# times that the full fit of the prior shows each training picture: 2,500 steps for 5,400 drawings
+PRIOR_PASSES = 240
 # steps of the full fit, at least
 MIN_PRIOR_STEPS = 200
 

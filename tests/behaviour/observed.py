@@ -193,6 +193,7 @@ def train(model: dict[str, Any], data: Path, folder: Path, **training: Any) -> d
         style="builtin",
         preset="small",
         batch_size=8,
+        epoch_pictures=1,
         data=str(data),
         checkpoints=str(folder),
         device="cpu",

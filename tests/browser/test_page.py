@@ -32,8 +32,8 @@ SICK = {
     "norm": 30.2,
     "mean": 0.0,
     "std": 1.0,
-    "low_power": True,
-    "rows": 120,
+    "low_power": False,
+    "rows": 420,
     "caption_spread": 0.3,
     "picture_spread": 0.3,
 }

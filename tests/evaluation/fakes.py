@@ -44,6 +44,7 @@ class Perfect:
 
     style = "builtin"
     health = None
+    caption_source = "decoder"
     dimensions = 1024
     level = 5
     styles = ATTRIBUTES["technique"]
@@ -63,7 +64,7 @@ class Perfect:
         pairs = []
         for seed, wanted in zip(seeds, self.wanted(seeds, prompt, style)):
             known = {name: value for name, value in wanted.items() if value is not None}
-            pairs.append(self.pair({**attributes.CONSTANT, **known}, seed))
+            pairs.append(self.pair({"subject": "ship", **attributes.CONSTANT, **known}, seed))
         return pairs
 
     def see(self, images):

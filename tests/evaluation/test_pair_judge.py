@@ -11,12 +11,14 @@ import torch
 
 import caption_generation
 import dataset_preparation
+from evaluation import evaluate
 from oneseed.config.captioning import CaptionConfig
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import read_jsonl, write_jsonl
 from oneseed.evaluation import pair_judge_training
+from oneseed.evaluation.learned import cached_pictures
 from oneseed.evaluation.metrics import feature_distances
 from oneseed.evaluation.pair_judge import recall
 from oneseed.evaluation.pair_judge_training import (
@@ -28,6 +30,8 @@ from oneseed.evaluation.pair_judge_training import (
     pictures_of,
     train_pair_judge,
 )
+from oneseed.evaluation.samples import as_images
+from tests.evaluation.fakes import Perfect, config
 
 SIZE = 32
 COUNT = 160
@@ -274,7 +278,7 @@ def test_a_file_that_holds_no_judges_is_named_and_kept(tmp_path, taught, content
 
 def test_what_is_missing_or_too_small_is_named_with_the_command_that_mends_it(tmp_path):
     path = tmp_path / "realism.pt"
-    with pytest.raises(UserError, match=r"python caption_generation\.py --style all"):
+    with pytest.raises(UserError, match=r"python dataset_preparation\.py --style all"):
         load_pair_judge(path, Collection("all", tmp_path))
     small = toy(tmp_path, count=20)
     command = r"python dataset_preparation\.py --style all --source PATH"
@@ -284,6 +288,29 @@ def test_what_is_missing_or_too_small_is_named_with_the_command_that_mends_it(tm
     with pytest.raises(UserError, match=rf"pixels_128\.npy is missing.*{command}"):
         load_pair_judge(path, small)
     assert not path.exists()
+
+
+def test_a_collection_too_small_for_judges_gets_the_rest_of_the_report(tmp_path, capsys):
+    """Twenty pictures ended in an error: their owners never heard that they are learnt by heart."""
+
+    class Copier(Perfect):
+        """Draws the training pictures themselves."""
+
+        style = "few"
+
+        def generate_batch(self, seeds, **conditions):
+            train = read_jsonl(collection.train)
+            pictures = as_images(cached_pictures(collection, SIZE, train))
+            chosen = [seed % len(train) for seed in seeds]
+            return [(pictures[i].convert("RGB"), train[i]["caption"]) for i in chosen]
+
+    collection = toy(tmp_path / "data", style="few", styles=("few",), count=20)
+    found = evaluate(Copier(), config(tmp_path, 18, realism=str(tmp_path / "realism.pt")))
+    assert found.report["numbers"]["memorised"]["value"] == 1
+    assert "pair_retrieval" not in found.report["numbers"]
+    told = [note for note in found.report["notes"] if note.startswith("No judges: ")]
+    assert "few has 20 captioned pictures, too few" in told[0]
+    assert "teaching" not in capsys.readouterr().out
 
 
 def test_the_held_out_figures_are_told(taught):

@@ -1,11 +1,13 @@
 """The report: hostile captions stay text, disagreement is marked, and what moved is told."""
 
+import re
+
 import pytest
 
 from evaluation import evaluate
 from oneseed.console.command import UserError
-from oneseed.console.html import CONTENT_SECURITY_POLICY
-from oneseed.evaluation.report import moved, read_report, report_page, sections
+from oneseed.console.html import CONTENT_SECURITY_POLICY, safe_text
+from oneseed.evaluation.report import moved, read_report, report_page, sections, text_report
 from tests.evaluation.fakes import BarcodeJudge, Perfect, Shuffled, config
 
 
@@ -39,6 +41,47 @@ def test_page_shows_hostile_captions_as_text(tmp_path):
     assert "<script" not in document
     assert "<b>engraving" not in document
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;." in document
+
+
+@pytest.mark.parametrize(
+    ("source", "meaning"),
+    [
+        ("decoder", "Captions are the model's own (caption_source: decoder)."),
+        ("nearest", "That they read well, are whole and name a style is no merit of the model"),
+        ("none", "There are no captions (caption_source: none)"),
+    ],
+)
+def test_the_report_says_who_wrote_the_captions_and_what_their_figures_mean(
+    tmp_path, source, meaning
+):
+    """Borrowed captions end properly every time: a perfect figure that says nothing."""
+
+    class Holiday(Perfect):
+        caption_source = source
+
+    found = evaluate(Holiday(), config(tmp_path, 4), BarcodeJudge())
+    assert found.report["caption_source"] == source
+    assert meaning in found.report["notes"][0]
+    assert meaning in text_report(found.report)
+    assert safe_text(meaning)[5:-6] in report_page(*found)
+
+
+def test_without_captions_no_figure_speaks_of_them(tmp_path):
+    """A model of pictures alone was told that all its captions are fallbacks."""
+
+    class Silent(Perfect):
+        caption_source = "none"
+
+        def generate_batch(self, seeds, **conditions):
+            return [(image, "") for image, _ in super().generate_batch(seeds)]
+
+    for style in ("holiday", "builtin"):
+        Silent.style = style
+        numbers = evaluate(Silent(), config(tmp_path, 4)).report["numbers"]
+        assert "distinct_pairs" in numbers
+        assert not [
+            name for name, number in numbers.items() if re.search("caption|agree", number["title"])
+        ]
 
 
 def test_page_is_self_contained_and_may_load_nothing(tmp_path):

@@ -106,6 +106,22 @@ def test_parquet_files_open_as_a_data_set_with_pictures(tiny_run, tmp_path):
     assert loaded[9]["near_training"] is None
 
 
+@pytest.mark.parametrize("kind", ["webdataset", "parquet"])
+def test_every_exported_pair_says_who_wrote_its_caption(run_with_source, tmp_path, kind, capsys):
+    """Whoever trains on the export must be able to leave borrowed captions out."""
+    import pyarrow.parquet
+
+    out = tmp_path / "out"
+    write(run_with_source("nearest"), out, count=3, format=kind)
+    if kind == "webdataset":
+        sources = [facts["caption_source"] for *_, facts in pairs_in(out).values()]
+    else:
+        (path,) = out.glob("*.parquet")
+        sources = pyarrow.parquet.read_table(path).column("caption_source").to_pylist()
+    assert sources == ["nearest"] * 3
+    assert "has not learnt to write captions" in capsys.readouterr().out
+
+
 def test_shares_make_the_whole_and_a_run_without_them_makes_the_rest(tiny_run, tmp_path, capsys):
     for share in ("1/2", "2/2"):
         write(tiny_run, tmp_path / "shares", count=26, shard=share)

@@ -1,5 +1,6 @@
 """A card says how its pair was made, and whoever has the model can see whether that is true."""
 
+import json
 import os
 import re
 
@@ -15,6 +16,7 @@ from oneseed.generation import cards
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.rendering import save_pair
 from oneseed.model.multimodal import MultimodalModel
+from tests.generation.conftest import HOLIDAY_CAPTIONS
 
 HOW_MANY = 200 if os.environ.get("LONG") else 3
 
@@ -222,6 +224,44 @@ def test_any_text_survives_in_a_card(tmp_path):
     assert (facts["seed"], facts["guidance"]) == (7, 2.5)
     assert "prompt" not in facts
     assert {**facts, "picture": "one.png"} == saved
+
+
+@pytest.mark.parametrize("source", ["decoder", "nearest", "none"])
+def test_a_card_says_who_wrote_its_caption_and_is_true(run_with_source, source, tmp_path):
+    """A borrowed caption looked like the model's own, and a missing one like a broken card."""
+    run_folder = run_with_source(source)
+    (path,) = write(run_folder, tmp_path / "out", seeds="1")
+    facts = cards.read_card(path)[1]
+    assert facts["caption_source"] == source
+    assert json.loads((tmp_path / "out" / "000001.json").read_text())["caption_source"] == source
+    assert json.loads((tmp_path / "out" / "pairs.json").read_text())[0]["caption_source"] == source
+    same = MultimodalGenerator(run_folder / "best_model.pt", device="cpu")
+    assert same.caption_source == source
+    assert cards.differences(same, path) == []
+    shown = same.generate_with_metadata(1)
+    assert (shown["caption_source"], shown["caption"]) == (source, facts["caption"])
+    assert (facts["caption"] in HOLIDAY_CAPTIONS) == (source == "nearest")
+    assert (facts["caption"] == "") == (source == "none")
+    assert ("cosine" in facts) == (source != "none"), "without a caption there is no match"
+
+
+def test_a_card_that_names_another_writer_is_not_true(run_with_source, tmp_path):
+    run_folder = run_with_source("nearest")
+    (path,) = write(run_folder, tmp_path / "out", seeds="1")
+    lie = rewritten(path, lambda facts: facts.update(caption_source="decoder"), signed=True)
+    same = MultimodalGenerator(run_folder / "best_model.pt", device="cpu")
+    assert cards.differences(same, lie) == [
+        "the card says that the caption comes from 'decoder', the model's come from 'nearest'"
+    ]
+
+
+def test_a_card_from_before_the_question_is_still_true(run_with_source, tmp_path):
+    run_folder = run_with_source("decoder")
+    (path,) = write(run_folder, tmp_path / "out", seeds="1")
+    old = rewritten(path, lambda facts: facts.pop("caption_source"), signed=True)
+    same = MultimodalGenerator(run_folder / "best_model.pt", device="cpu")
+    assert "caption_source" not in cards.read_card(old)[1]
+    assert cards.differences(same, old) == []
 
 
 def test_a_card_stays_one_when_another_program_saves_it_without_loss(generator, some, tmp_path):

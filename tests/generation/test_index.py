@@ -39,7 +39,8 @@ def test_the_best_seeds_for_words_and_for_a_picture_are_those_of_an_exhaustive_s
     images = [image for image, _ in pairs]
     captions = [caption for _, caption in pairs]
     texts = generator.caption_features(captions)
-    ship = generator.caption_features(["a ship"])  # (1, D)
+    words = generator.read_prompt("a ship").text
+    ship = generator.caption_features([words])  # (1, D)
     pictures = generator.picture_features(images)  # (50, D)
     by_words = ((pictures @ ship.T + texts @ ship.T) / 2)[:, 0].numpy()
     found = generator.find_seeds("a ship", count=5)

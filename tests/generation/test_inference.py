@@ -15,9 +15,11 @@ from oneseed.config.inference import InferenceConfig
 from oneseed.console import output
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
-from oneseed.generation import cards
 from oneseed.generation.generator import MultimodalGenerator, candidate_seeds, get_random_seed
+from oneseed.generation.pictures import open_picture
+from oneseed.generation.prompts import PromptWarning
 from oneseed.generation.rendering import contact_sheet, save_visualization
+from oneseed.model.caption_source import SOURCE_WORDS
 from oneseed.model.multimodal import MultimodalModel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,7 +121,7 @@ def test_the_shell_snippet_of_the_documentation_runs_verbatim(generator, tmp_pat
 
 def test_metadata_names_everything_a_pair_is_made_of(generator):
     pair = generator.generate_with_metadata(11)
-    assert pair.keys() == {"seed", "image", "caption", "style", "checkpoint"}
+    assert pair.keys() == {"seed", "image", "caption", "caption_source", "style", "checkpoint"}
     assert pair["seed"] == 11
     assert pair["style"] == "builtin"
 
@@ -132,19 +134,24 @@ def test_random_seeds_are_seeds(generator):
 
 def test_empty_caption_stays_empty(generator, monkeypatch):
     """A caption shown in its place would hide how many are empty."""
+    monkeypatch.setitem(generator.model.meta, "caption_source", "decoder")
     monkeypatch.setattr(generator.model, "decode_tokens", lambda *args, **options: [[1, 2]])
     assert generator(7)[1] == ""
 
 
 def test_sampled_captions_repeat_with_their_seed(tiny_run):
     warm = MultimodalGenerator(tiny_run / "best_model.pt", device="cpu", temperature=1.0)
+    # so short a training borrows captions, which no temperature changes
+    warm.model.meta["caption_source"] = "decoder"
     captions = [caption for _, caption in warm.generate_batch([1, 2, 3])]
     assert captions == [warm(seed)[1] for seed in (1, 2, 3)]
     assert len(set(captions)) > 1
 
 
 def test_a_missing_checkpoint_names_the_script_that_makes_it(tmp_path):
-    with pytest.raises(UserError, match="python training_loop.py"):
+    with pytest.raises(
+        UserError, match="make demo, or python dataset_preparation.py"
+    ):
         MultimodalGenerator(tmp_path / "best_model.pt")
 
 
@@ -161,6 +168,61 @@ def test_sheets_and_visualisations_take_any_caption(generator, tmp_path):
     blank = Image.new("RGB", (32, 32))
     assert contact_sheet([(blank, hostile), (blank, "")], [1, 2]).width > 256
     assert Image.open(tmp_path / "one.png").width == 256
+
+
+@pytest.mark.parametrize("width", [64, 256])
+def test_what_holds_for_all_pairs_stands_below_the_sheet(width):
+    """A narrow sheet has as many lines as it takes; without a note nothing changes."""
+    pair = (Image.new("RGB", (32, 32), "grey"), "The beach.")
+    plain = contact_sheet([pair], [1], width=width)
+    noted = contact_sheet([pair], [1], width=width, note="captions: of the nearest pictures")
+    assert noted.width == plain.width
+    above, below = (
+        noted.crop(box)
+        for box in (
+            (0, 0, plain.width, plain.height),
+            (0, plain.height, noted.width, noted.height),
+        )
+    )
+    assert difference(above, plain) == 0
+    dark = np.asarray(below.convert("L")) < 128
+    assert dark.any()
+    assert not dark[:, -8:].any(), "the note ends before the paper does"
+    assert not dark[-8:].any(), "the note ends before the paper does"
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("decoder", ""),
+        ("nearest", "The model has not learnt to write captions, so each pair borrows"),
+        ("none", "The model was trained on pictures alone, so its pairs have no captions"),
+    ],
+)
+def test_the_terminal_and_the_sheet_say_who_wrote_the_captions(
+    run_with_source, source, sentence, tmp_path, capsys
+):
+    run_folder = run_with_source(source)
+    notes = []
+    draw_sheet = inference.save_sheet
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            inference,
+            "save_sheet",
+            lambda *args, note, **more: notes.append(note) or draw_sheet(*args, note=note, **more),
+        )
+        inference.main(
+            InferenceConfig(
+                checkpoint=str(run_folder / "best_model.pt"),
+                out=str(tmp_path / "out"),
+                device="cpu",
+                seeds="0-1",
+            )
+        )
+    told = capsys.readouterr().out
+    assert sentence in told
+    assert ("captions" in told) == bool(sentence)
+    assert notes == [SOURCE_WORDS[source].sheet]
 
 
 def test_a_prompt_changes_the_pair_and_its_seed_still_counts(generator):
@@ -191,14 +253,43 @@ def test_words_never_seen_are_named(generator, tiny_run, tmp_path, capsys):
     inference.main(
         InferenceConfig(
             seeds="3",
-            prompt="a zeppelin",
+            prompt="a xylophone",
             checkpoint=str(tiny_run / "best_model.pt"),
             out=str(tmp_path),
             device="cpu",
         )
     )
-    assert "WARNING: no training caption had this word" in capsys.readouterr().out
-    assert json.loads((tmp_path / "000003.json").read_text("utf-8"))["prompt"] == "a zeppelin"
+    assert "WARNING: no training caption has 'xylophone'" in capsys.readouterr().out
+    assert json.loads((tmp_path / "000003.json").read_text("utf-8"))["prompt"] == "a xylophone"
+
+
+def test_a_prompt_is_read_in_one_way_by_all_who_take_one(generator, monkeypatch):
+    """Page, command line, search and best-of encode what read_prompt gives, and say it."""
+    seen = []
+    features_of = generator.model.features_of
+
+    def spy(texts):
+        seen.extend(texts)
+        return features_of(texts)
+
+    monkeypatch.setattr(generator.model, "features_of", spy)
+    read = generator.read_prompt("TWO huge ships!")
+    assert read.text.startswith("An engraving of two")
+    with pytest.warns(PromptWarning, match="no training caption has 'huge'"):
+        generator.generate(7, prompt="TWO huge ships!")
+    assert seen == [read.text]
+    generator.best_of(7, 2, "TWO huge ships!")
+    assert set(seen) >= {read.text}
+    assert not any("TWO" in text or "huge" in text for text in seen)
+
+
+def test_the_terminal_says_how_a_prompt_is_read(generator, capsys):
+    inference.say_of_prompt(generator, "a Castel by the sea", None)
+    printed = capsys.readouterr().out
+    assert "note: no training caption has 'Castel': read as 'castle'" in printed
+    assert "the prompt is read as: An engraving of a castle by the sea" in printed
+    inference.say_of_prompt(generator, "a castle", None)
+    assert capsys.readouterr().out == ""
 
 
 def test_an_unknown_style_lists_the_known_ones(generator):
@@ -247,8 +338,8 @@ def test_every_picture_file_is_one_or_an_error_says_so(tmp_path):
         ("none.png", "there is no file"),
     ):
         with pytest.raises(UserError, match=sentence):
-            cards.open_picture(tmp_path / name)
-    assert cards.open_picture(tmp_path / "clear.png").getpixel((0, 0)) == (255, 255, 255)
+            open_picture(tmp_path / name)
+    assert open_picture(tmp_path / "clear.png").getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +402,7 @@ def test_the_best_of_a_folder_and_of_a_list_are_found(tiny_run, tmp_path, monkey
     assert all(f"{seed}.png" in printed for seed in range(4))
     assert "An engraving of two ships." in printed
     assert Path("out/found.png").exists()
-    with pytest.raises(UserError, match="holds no pictures"):
+    with pytest.raises(UserError, match="is no folder"):
         inference.main(
             InferenceConfig(
                 find="out/none",
@@ -369,7 +460,12 @@ def test_the_best_of_some_candidates_is_kept_and_its_own_seed_gives_it_again(gen
 def test_the_best_of_a_prompt_also_fits_the_prompt(generator, monkeypatch):
     """The pair that agrees best with itself may show something else than was asked for."""
     castle, ship = torch.eye(2)
-    features = {"castle": castle, "ship": ship, "nearly a ship": torch.tensor([0.6, 0.8])}
+    features = {
+        "castle": castle,
+        generator.read_prompt("ship").text: ship,
+        "ship": ship,
+        "nearly a ship": torch.tensor([0.6, 0.8]),
+    }
     monkeypatch.setattr(
         generator,
         "generate_batch",

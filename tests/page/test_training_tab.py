@@ -112,7 +112,7 @@ def test_text_of_a_strange_run_is_escaped():
 
 
 def test_metrics_that_are_missing_or_damaged_are_named(tmp_path):
-    with pytest.raises(UserError, match="metrics.json is not here.*python training_loop.py"):
+    with pytest.raises(UserError, match="metrics.json is not here.*python dataset_preparation"):
         read_metrics(tmp_path)
     for content in ("{", "[]", "{}", "[1]", "null"):
         (tmp_path / "metrics.json").write_text(content)
@@ -155,6 +155,7 @@ def test_the_report_is_shown_by_sections_and_escaped(tmp_path):
     }
     report = {
         "checkpoint": HOSTILE,
+        "caption_source": "nearest",
         "seeds": 500,
         "first_seed": 10**9,
         "numbers": {
@@ -177,6 +178,7 @@ def test_the_report_is_shown_by_sections_and_escaped(tmp_path):
         "at least <1",
     ]
     assert [details.get("open") for details in shown.iter("details")] == ["", None]
+    assert "Captions are those of the nearest training pictures" in shown.find("p").text
 
 
 @pytest.mark.parametrize(
@@ -206,3 +208,15 @@ def test_health_is_told_beside_what_is_wanted():
     assert "healthy" in told
     assert "failed" in health_table({**HEALTH, "passed": False})
     assert health_table(None) == ""
+
+
+def test_health_is_told_in_words_before_the_table_and_few_pictures_give_no_verdict():
+    """A table with "failed" in it frightened people whose collection was only small."""
+    shown = parsed(health_table(HEALTH))
+    assert [part.tag for part in shown] == ["p", "div"]
+    assert shown[0].text == "Pairs from seeds should look like redrawn pictures."
+    weak = {**HEALTH, "auc": 0.81, "rows": 19, "low_power": True, "passed": False}
+    told = " ".join(parsed(health_table(weak)).itertext())
+    assert "19 held-out pictures are too few for a verdict" in told
+    assert "none, too few held-out pictures" in told
+    assert "failed" not in told
