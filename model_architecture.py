@@ -26,18 +26,24 @@ if __name__ == "__main__":
         file=(ModelConfig, TrainConfig),
     )
 
-from dataclasses import replace
 
 import torch
 
-from oneseed.config.model import MAX_OWN_VOCABULARY, ModelConfig, SpecsConfig
+from oneseed.config.model import ModelConfig, SpecsConfig
 from oneseed.console.command import run
 from oneseed.device import pick_device
 from oneseed.files import write_text
 from oneseed.model.image_networks import ImageDecoder, ImageEncoder
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixels import to_pil, to_pixels, to_tensor
-from oneseed.model.specs import MODEL_PARTS, describe_widths, parameter_counts, specs, within_budget
+from oneseed.model.specs import (
+    MODEL_PARTS,
+    describe_widths,
+    parameter_counts,
+    specs,
+    within_budget,
+    without_collection,
+)
 from oneseed.model.text_networks import TextDecoder, TextEncoder
 from oneseed.model.tokenizer import UNK
 from oneseed.seeds import latents
@@ -66,8 +72,7 @@ def main(config: ModelConfig, options: SpecsConfig) -> int | None:
         write_text("docs/model_specs.md", specs())
         print("wrote docs/model_specs.md")
         return None
-    if not config.vocab_size:
-        config = replace(config, vocab_size=MAX_OWN_VOCABULARY)
+    config = without_collection(config)
     if options.parameters:
         scaled_config = within_budget(config, options.parameters)
         print(f"--parameters {options.parameters:,}: {describe_widths(config, scaled_config)}")

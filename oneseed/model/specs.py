@@ -189,16 +189,13 @@ def settings_table() -> list[str]:
 
 
 def preset_config(name: str) -> ModelConfig:
-    """Preset name -> its settings.
-
-    Where the collection decides the size of the vocabulary, it is the largest possible; where it
-    decides the channels, its pictures are grey.
-    """
+    """Preset name -> its settings, without a collection."""
     own = {field.name for field in fields(ModelConfig)}
     settings = {field: value for field, value in PRESETS[name].items() if field in own}
-    config = ModelConfig(preset=name, **settings)
-    return replace(
-        config,
-        vocab_size=config.vocab_size or MAX_OWN_VOCABULARY,
-        channels=config.channels or 1,
-    )
+    return without_collection(ModelConfig(preset=name, **settings))
+
+
+def without_collection(config: ModelConfig) -> ModelConfig:
+    """The settings with what they leave to the collection: the largest vocabulary, and grey."""
+    vocab_size = config.vocab_size or MAX_OWN_VOCABULARY
+    return replace(config, vocab_size=vocab_size, channels=config.channels or 1)

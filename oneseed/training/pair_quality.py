@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from oneseed.dataset.wording import words
 from oneseed.model import caption_source
 from oneseed.model.caption_book import CaptionBook
 from oneseed.model.multimodal import MultimodalModel
-from oneseed.model.tokenizer import END
+from oneseed.model.tokenizer import END, PAD
 from oneseed.seeds import latents, torch_generator
 from oneseed.training.data import PairLoader, sample_rows
 from oneseed.training.encoding import encode_codes
@@ -27,6 +29,8 @@ from oneseed.training.encoding import encode_codes
 MAX_COMPARED = 100
 # part of the written captions that may repeat a word in a row, or have no end
 MAX_FAULTY = 0.01
+# keeps a division by a standard error finite
+MIN_ERROR = 1e-9
 # standard errors by which written captions must be better than copied ones
 SIGNIFICANT = 2
 # validation pairs among which finding the partner is luck
@@ -49,14 +53,21 @@ class CaptionQuality:
     nearest: float
     # of the mean difference between the two
     standard_error: float
+    # nats per token by which the decoder takes the true captions for likelier than those of the
+    # nearest training pictures, in standard errors of that difference
+    preference: float
     # part of the written captions, also of seeds, that repeat a word in a row or have no end
     faulty: float
 
     @property
     def can_write(self) -> bool:
-        """Does the decoder write better captions than those that could be copied?"""
+        """Does the decoder write better captions than those that could be copied?
+
+        Or does it know at least that these are the wrong ones?
+        """
         is_better = self.written - self.nearest > SIGNIFICANT * self.standard_error
-        return (is_better or self.written == 1) and self.faulty <= MAX_FAULTY
+        has_learnt = is_better or self.written == 1 or self.preference > SIGNIFICANT
+        return has_learnt and self.faulty <= MAX_FAULTY
 
     @property
     def gain(self) -> float:
@@ -110,15 +121,38 @@ def measure_quality(
 
     ids = model.decode_tokens(codes)
     written = agreements([model.tokenizer.decode(row) for row in ids])
-    nearest = agreements(book.nearest(model.leading_coordinates(codes)))
+    copied = book.nearest(model.leading_coordinates(codes))
+    nearest = agreements(copied)
+    copied_tokens = [
+        model.tokenizer.encode(text, model.config.max_caption_length) for text in copied
+    ]
+    true_tokens = [val.tokens[row] for row in rows.tolist()]
+    preferred = losses_of(model, codes, copied_tokens) - losses_of(model, codes, true_tokens)
     drawn = model.sampler.to_code(latents(range(MAX_COMPARED), model.config.latent_dim))
     all_ids = ids + model.decode_tokens(drawn.to(model.device))
     return CaptionQuality(
         written=float(written.mean()),
         nearest=float(nearest.mean()),
-        standard_error=float((written - nearest).std() / len(rows) ** 0.5),
+        standard_error=standard_error(written - nearest),
+        preference=float(preferred.mean()) / max(standard_error(preferred), MIN_ERROR),
         faulty=sum(is_faulty(model, row) for row in all_ids) / len(all_ids),
     )
+
+
+def losses_of(model: MultimodalModel, codes: Tensor, captions: Sequence[list[int]]) -> np.ndarray:
+    """What captions, M lists of ids, cost the decoder with codes (M, D): nats per token (M,)."""
+    ids = [torch.tensor(caption) for caption in captions]
+    tokens = pad_sequence(ids, batch_first=True, padding_value=PAD).to(model.device)  # (M, T)
+    logits = model.text_decoder(codes, tokens)[:, :-1].float()
+    losses = F.cross_entropy(
+        logits.transpose(1, 2), tokens[:, 1:], ignore_index=PAD, reduction="none"
+    )  # (M, T - 1)
+    return (losses.sum(1) / (tokens[:, 1:] != PAD).sum(1)).cpu().numpy()
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Of the mean of independent values (M,)."""
+    return float(values.std() / len(values) ** 0.5)
 
 
 def make_book(

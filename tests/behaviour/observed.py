@@ -207,9 +207,10 @@ def train(model: dict[str, Any], data: Path, folder: Path, **training: Any) -> d
 
 
 def masked(text: str, folder: Path) -> list[str]:
-    """Printed lines without the diagnosis's remarks; every number with a point is `#`."""
+    """Printed lines without the diagnosis's remarks; measured numbers are `#`."""
     lines = text.replace(folder.as_posix(), "CHECKPOINTS").splitlines()
-    return [re.sub(r"\d+\.\d+", "#", line) for line in lines if not line.startswith("  ! ")]
+    measured = r"\d+\.\d+|\d+(?=%| seconds| minutes)"
+    return [re.sub(measured, "#", line) for line in lines if not line.startswith("  ! ")]
 
 
 def tiny_run(data: Path, folder: Path) -> dict[str, Any]:

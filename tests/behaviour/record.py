@@ -10,6 +10,7 @@ Record only what is meant to change, and look at the difference that git shows b
 import argparse
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 import numpy as np
 
 os.environ.setdefault("TQDM_DISABLE", "1")
+# so that printed commands begin with "python", wherever it lies
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
 
 from tests.behaviour import observed
 

@@ -26,8 +26,8 @@ from tests.conftest import CAPTIONS
 WEIGHTS = {"reconstruction": 1.0, "caption": 2.0, "contrastive": 0.5}
 
 
-def quality(written=0.5, nearest=0.4, standard_error=0.01, faulty=0.0):
-    return CaptionQuality(written, nearest, standard_error, faulty)
+def quality(written=0.5, nearest=0.4, standard_error=0.01, preference=0.0, faulty=0.0):
+    return CaptionQuality(written, nearest, standard_error, preference, faulty)
 
 
 def loader(tokenizer, captions=CAPTIONS, **changes):
@@ -70,6 +70,9 @@ def test_a_decoder_writes_where_it_is_better_than_copying():
     assert not quality(0.10, 0.08, standard_error=0.015).can_write
     # all captions are the same
     assert quality(1.0, 1.0).can_write
+    # the same in other words: two or a pair, at the sea or on the coast
+    assert quality(0.48, 0.46, preference=9.0).can_write
+    assert not quality(0.48, 0.46, preference=-9.0).can_write
 
 
 def test_word_salad_is_never_written_however_well_its_words_agree():
@@ -158,6 +161,7 @@ def test_an_untrained_decoder_is_measured_and_not_let_write(tiny_model):
     measured = measure_quality(tiny_model, book, pairs, 0)
     assert measured.faulty > 0.5
     assert 0 <= measured.written < 1
+    assert abs(measured.preference) < 100
     assert not measured.can_write
     assert "nearest training picture" in describe_captions(measured)
     # the same every time
