@@ -203,12 +203,13 @@ def train(model: dict[str, Any], data: Path, folder: Path, **training: Any) -> d
     with one_thread(), contextlib.redirect_stdout(printed):
         training_loop.main(ModelConfig(**model), config)
     rows = json.loads((folder / "metrics.json").read_text("utf-8"))
-    return {"rows": rows, "prints": masked(printed.getvalue(), folder)}
+    return {"rows": rows, "prints": masked(printed.getvalue(), folder, data)}
 
 
-def masked(text: str, folder: Path) -> list[str]:
+def masked(text: str, folder: Path, data: Path) -> list[str]:
     """Printed lines without the diagnosis's remarks; measured numbers are `#`."""
-    lines = text.replace(folder.as_posix(), "CHECKPOINTS").splitlines()
+    text = text.replace(folder.as_posix(), "CHECKPOINTS").replace(data.as_posix(), "DATA")
+    lines = text.splitlines()
     measured = r"\d+\.\d+|\d+(?=%| seconds| minutes)"
     return [re.sub(measured, "#", line) for line in lines if not line.startswith("  ! ")]
 
