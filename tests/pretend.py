@@ -3,6 +3,7 @@
 import copy
 from pathlib import Path
 
+from oneseed.config.inference import GUIDANCE
 from oneseed.generation.prompts import ReadPrompt, check_prompt
 
 
@@ -24,7 +25,7 @@ class Pretend:
     # ids of training pictures, the nearest first
     known = ("00012", "00007")
 
-    def generate(self, seed, prompt=None, style=None, *, guidance=2.5, temperature=0.0):
+    def generate(self, seed, prompt=None, style=None, *, guidance=GUIDANCE, temperature=0.0):
         other = copy.copy(self)
         other.temperature = temperature
         return other.generate_batch([seed], prompt, style, guidance=guidance)[0]

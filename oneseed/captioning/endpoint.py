@@ -18,6 +18,7 @@ from oneseed.captioning.connection import BUSY, SILENT, Connection, Reply
 from oneseed.captioning.jobs import Caption, CaptionJob, NoCaption, no_picture, quote_answer
 from oneseed.console.command import UserError
 from oneseed.console.html import data_url
+from oneseed.dataset.commands import flag, script_command
 
 # models that an error sentence lists
 MAX_LISTED_MODELS = 10
@@ -168,9 +169,10 @@ class Endpoint:
         """UserError where the server wants a key or money."""
         # A server whose key is right may still forbid to describe a picture.
         if reply.status == 401 or (reply.status == 403 and not self.has_answered):
+            command = script_command("caption_generation.py", flag("captioner", self.address))
             raise UserError(
                 f"{self.address} wants another key ({reply.words}): set OPENAI_API_KEY, as in "
-                f"OPENAI_API_KEY=… python caption_generation.py --captioner {self.address}"
+                f"OPENAI_API_KEY=… {command}"
             )
         if reply.is_unpaid:
             raise UserError(

@@ -27,6 +27,7 @@ from oneseed.captioning.jobs import (
 from oneseed.captioning.marks import is_mark, opens_thoughts
 from oneseed.config.captioning import BLIP2, SMALLER, CaptionConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import script_command
 from oneseed.workers import chunks
 
 if TYPE_CHECKING:
@@ -93,10 +94,8 @@ def print_estimate(captioner: str, parameters: float, count: int, *, tokens: int
     if seconds > LONG_WAIT:
         smaller = [] if captioner == SMALLER else [f"--captioner {SMALLER}"]
         options = " or ".join([*smaller, "--max-samples 50"])
-        print(
-            f"  smaller: python caption_generation.py {options}; Ctrl+C keeps what is done",
-            flush=True,
-        )
+        command = script_command("caption_generation.py", options)
+        print(f"  smaller: {command}; Ctrl+C keeps what is done", flush=True)
 
 
 def rough_duration(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """Two small indexes beside a checkpoint: what seeds give, and what the training pictures look like.
 
     python inference.py --index 10000                    # once; with a larger number it goes on
-    python inference.py --find seeds --prompt "an elephant at night"
+    python inference.py --find seeds --prompt "an elephant on a starry night"
     python inference.py --find training --image outputs/000007.png
 
 best_model.seeds.npz, row i is seed i:

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import script_command
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.model.caption_source import NONE, SOURCE_WORDS
 from oneseed.model.latent_check import is_failed, latent_notice
@@ -16,15 +17,15 @@ from oneseed.page.pair_rows import FindGenerator
 from oneseed.page.picture_tab import EVERY_STYLE
 
 TITLE = "One seed, one picture, one caption"
-COMMANDS = """The built-in collection, a model trained on it and this page, in one command:
+COMMANDS = f"""The built-in collection, a model trained on it and this page, in one command:
 
     make demo
 
 Or step by step, with engravings from Kaggle:
 
-    python dataset_preparation.py
-    python caption_generation.py
-    python training_loop.py
+    {script_command("dataset_preparation.py")}
+    {script_command("caption_generation.py")}
+    {script_command("training_loop.py")}
 
 Then press **Generate**: each click looks for the model anew."""
 

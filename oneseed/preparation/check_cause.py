@@ -85,7 +85,8 @@ REMEDY_OF_SUFFIXES = {
 }
 UNKNOWN_REMEDY = Remedy(
     "the source is damaged or not of a known form",
-    "fetch it again, or compare it with an example: python dataset_preparation.py --template jsonl",
+    "fetch it again, or compare it with an example: "
+    + script_command("dataset_preparation.py", "--template jsonl"),
 )
 
 

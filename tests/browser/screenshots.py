@@ -53,7 +53,7 @@ def morph(page):
 
 
 def find(page):
-    page.fill("#sought textarea", "an elephant at night")
+    page.fill("#sought textarea", "an elephant on a starry night")
     page.click("#find")
     loaded(page, "found", 8)
 

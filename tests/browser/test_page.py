@@ -386,7 +386,7 @@ def test_a_card_that_is_dropped_anywhere_brings_back_its_controls(opened, addres
             "seed": 14,
             "prompt": "two ships",
             "asked_style": "stipple",
-            "guidance": 2.5,
+            "guidance": 3.0,
             "cosine": 0.9,
             "match": 85,
         },
@@ -491,7 +491,7 @@ def test_a_morph_moves_picture_and_caption_together(opened, address):
 
 def test_a_found_seed_comes_up_in_the_first_tab(opened, address):
     page = opened(address + "?tab=find")
-    page.fill("#sought textarea", "an elephant at night")
+    page.fill("#sought textarea", "an elephant on a starry night")
     page.fill("#find-count input", "5")
     page.click("#find")
     holds(page, "found", 5)
@@ -679,7 +679,7 @@ def test_every_tab_fits_reads_well_and_can_be_told(
     page.click("#play")
     check("morph")
     turn(page, "find")
-    page.fill("#sought textarea", "an elephant at night")
+    page.fill("#sought textarea", "an elephant on a starry night")
     page.click("#find")
     holds(page, "found", 8)
     check("find")
