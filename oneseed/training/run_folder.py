@@ -5,10 +5,10 @@ last_but_one.pt the last.pt of before, used where last.pt is damaged
 last_fit.pt     the fit of the prior at the end of the run, while it goes on
 best_model.pt   the model of the best epoch; checkpoint_epoch_NNN.pt those of every few epochs, the
                 last three of them
-
-Epochs of a small folder take seconds. So the best model and last.pt are written at most every
-minute and a half, and whenever a run ends, is interrupted or fails.
 metrics.json    a row for each epoch; training.log what was printed
+
+Epochs of a small folder take seconds. So the best model and last.pt are written at most every two
+minutes, and whenever a run ends, is interrupted or fails.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from oneseed.training.state import TrainState
 # files of a run; judge.pt, which is none, stays
 RUN_FILES = ("*.pt", "metrics.json", "checksums.json", "training.log", "tensorboard")
 # seconds between two saves at the ends of epochs, at least
-MIN_EPOCH_SAVE_INTERVAL = 90
+MIN_EPOCH_SAVE_INTERVAL = 120
 # checkpoint_epoch_NNN.pt files that are kept
 KEPT_EPOCHS = 3
 # seconds between two saves within an epoch, at least
