@@ -17,7 +17,7 @@ ROWS_PER_CLUSTER = 8
 # codes converted to double precision at once: 16 MB
 FRAME_CHUNK = 2048
 # share of a batch's rows that are given their cluster
-CLUSTER_SHARE = 0.6
+CLUSTER_SHARE = 0.57
 # share of a batch's rows that are given their caption; the others get neither
 CAPTION_SHARE = 0.33
 # keeps a covariance without spread invertible: relative to a variance of 1
