@@ -101,6 +101,8 @@ def test_a_constant_pair_is_exposed_by_its_one_combination(
 def test_missing_files_and_a_missing_library_are_told_in_one_sentence(
     tiny_run, builtin_data, tmp_path, monkeypatch
 ):
+    # where nothing is prepared
+    monkeypatch.chdir(tmp_path)
     sentence = r"nowhere\.pt is missing; make it with: make demo, or python"
     with pytest.raises(UserError, match=sentence):
         main(config(tiny_run, builtin_data, tmp_path, checkpoint=str(tmp_path / "nowhere.pt")))

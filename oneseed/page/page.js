@@ -22,7 +22,7 @@ window.page = {
             generate: ['seed', 'prompt', 'style', 'guidance', 'temperature'],
             morph: ['from', 'to'],
         }[tab];
-        const usual = {prompt: '', style: '', guidance: 2.5, temperature: 0};
+        const usual = {prompt: '', style: '', guidance: 3, temperature: 0};
         const query = new URLSearchParams(tab === 'generate' ? {} : {tab});
         names.forEach((name, i) => {
             if (values[i] !== null && values[i] !== usual[name])

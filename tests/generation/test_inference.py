@@ -148,7 +148,9 @@ def test_sampled_captions_repeat_with_their_seed(tiny_run):
     assert len(set(captions)) > 1
 
 
-def test_a_missing_checkpoint_names_the_script_that_makes_it(tmp_path):
+def test_a_missing_checkpoint_names_the_script_that_makes_it(tmp_path, monkeypatch):
+    # where nothing is prepared
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="make demo, or python dataset_preparation.py"):
         MultimodalGenerator(tmp_path / "best_model.pt")
 

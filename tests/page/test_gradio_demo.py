@@ -916,7 +916,9 @@ def test_a_page_without_a_collection_names_the_command(tmp_path):
         called(build_page(Noise(), data=str(tmp_path)), "look", "", "", "everything", 0)
 
 
-def test_the_training_tab_reads_what_the_run_left(tiny_run, tmp_path):
+def test_the_training_tab_reads_what_the_run_left(tiny_run, tmp_path, monkeypatch):
+    # where nothing is prepared
+    monkeypatch.chdir(tmp_path)
     shown = called(
         build_page(Sick(), run_folder=str(tiny_run), report=str(tmp_path / "none.json")), "read"
     )
@@ -1106,3 +1108,10 @@ def test_ctrl_c_ends_the_page_with_130(tmp_path):
     assert err.strip().count("\n") == 0
     assert "interrupted" in err
     assert not list(tmp_path.iterdir())
+
+
+def test_links_leave_out_what_is_usual():
+    """Another default of the page's own script put "guidance=3" into every link."""
+    script = (Path(gradio_demo.__file__).parent / "oneseed" / "page" / "page.js").read_text("utf-8")
+    usual = re.search(r"usual = \{([^}]*)\}", script)[1]
+    assert f"guidance: {GUIDANCE:g}," in usual

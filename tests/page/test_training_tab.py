@@ -111,7 +111,9 @@ def test_text_of_a_strange_run_is_escaped():
         assert len(list(parsed(markup).iter("svg"))) == 1
 
 
-def test_metrics_that_are_missing_or_damaged_are_named(tmp_path):
+def test_metrics_that_are_missing_or_damaged_are_named(tmp_path, monkeypatch):
+    # where nothing is prepared
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="metrics.json is not here.*python dataset_preparation"):
         read_metrics(tmp_path)
     for content in ("{", "[]", "{}", "[1]", "null"):
