@@ -305,7 +305,7 @@ def test_prompt_style_and_link_belong_together(opened, address):
     shows(page, 7, "a zeppelin <b>& more</b>", "stipple")
     page.wait_for_function(
         "document.querySelector('#remark textarea')?.value"
-        ".startsWith('No training caption had: zeppelin.')"
+        ".startsWith(\"No training caption has 'zeppelin'.\")"
     )
     again = opened(page.url)
     shows(again, 7, "a zeppelin <b>& more</b>", "stipple")
