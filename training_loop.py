@@ -76,7 +76,12 @@ from oneseed.training.optimizers import (
     trained_weights,
 )
 from oneseed.training.preflight import check_batch, silent_parameters
-from oneseed.training.prior_fit import PriorFitter, finish_prior, fit_prior_briefly
+from oneseed.training.prior_fit import (
+    MAX_BRIEF_STEPS,
+    PriorFitter,
+    finish_prior,
+    fit_prior_briefly,
+)
 from oneseed.training.prospects import describe_prospects
 from oneseed.training.run_folder import RunFolder, resume_run
 from oneseed.training.schedule import Schedule, passes_per_epoch
@@ -87,8 +92,6 @@ __all__ = ["MultimodalLoss", "MultimodalTrainer", "create_data_loaders", "main",
 
 # training pictures whose codes an epoch keeps
 MAX_EPOCH_CODES = 6_000
-# steps of the prior's fit at the end of an epoch
-MAX_BRIEF_STEPS = 25
 
 
 class MultimodalTrainer:

@@ -53,8 +53,8 @@ class CaptionQuality:
     nearest: float
     # of the mean difference between the two
     standard_error: float
-    # nats per token by which the decoder takes the true captions for likelier than those of the
-    # nearest training pictures, in standard errors of that difference
+    # how much likelier the decoder takes the true captions to be than those of the nearest training
+    # pictures: the mean difference in nats per token, in units of its standard error
     preference: float
     # part of the written captions, also of seeds, that repeat a word in a row or have no end
     faulty: float

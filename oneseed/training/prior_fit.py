@@ -41,6 +41,8 @@ from oneseed.training.optimizers import gradients_of, set_learning_rate
 from oneseed.training.run_folder import RunFolder
 from oneseed.training.state import PriorFit, TrainState
 
+# steps of the fit at the end of an epoch, at most
+MAX_BRIEF_STEPS = 25
 # codes per step
 PRIOR_BATCH = 512
 # steps in which the learning rate rises to its peak

@@ -21,16 +21,20 @@ from oneseed.training.data import PairLoader
 from oneseed.training.memory import total_bytes
 from oneseed.training.objective import Objective
 from oneseed.training.optimizers import trained_weights
-from oneseed.training.prior_fit import PRIOR_BATCH
+from oneseed.training.prior_fit import MAX_BRIEF_STEPS, PRIOR_BATCH
 from oneseed.training.run_folder import KEPT_EPOCHS, MIN_EPOCH_SAVE_INTERVAL
 from oneseed.training.schedule import Schedule
 
 # pictures of the first step that is timed; a whole batch is timed where it takes few seconds
 TIMED_PICTURES = 2
 FEW_SECONDS = 2
-# of the optimisers, relative to a step without them
+# time of the optimisers, relative to a step without them
 OPTIMIZER_SHARE = 0.15
-# seconds of an epoch's end and of the latent check, relative to a whole small run's step
+# time of encoding a picture, relative to a step's time for it: there is no way back
+ENCODING_SHARE = 1 / 3
+# numbers that AdamW and Muon keep for each weight, on average: two and one
+OPTIMIZER_NUMBERS = 1.5
+# seconds of the latent check
 CHECK_SECONDS = 15
 # training pictures up to which a collection gives no more than this
 PROSPECTS = (
@@ -114,15 +118,15 @@ def estimate_cost(
     with torch.random.fork_rng(devices=[]):
         per_picture = time_picture(objective, train) * (1 + OPTIMIZER_SHARE)
         prior_step = time_prior_step(model)
-    brief_steps = min(25, config.sampler_steps) * schedule.num_epochs
-    encoded = len(train.rows) * view_count(len(train.rows)) / 3
+    brief_steps = min(MAX_BRIEF_STEPS, config.sampler_steps) * schedule.num_epochs
+    encoded = ENCODING_SHARE * len(train.rows) * view_count(len(train.rows))
     seconds = per_picture * (schedule.num_epochs * train.epoch_pairs + encoded)
     seconds += prior_step * (brief_steps + config.sampler_steps)
     seconds += CHECK_SECONDS
 
     size = total_bytes(model.state_dict().values())
     weights = total_bytes(trained_weights(model))
-    whole_state = size + 1.5 * weights + 2 * total_bytes(model.sampler.parameters())
+    whole_state = size + OPTIMIZER_NUMBERS * weights + 2 * total_bytes(model.sampler.parameters())
     epoch_files = schedule.num_epochs // config.checkpoint_every
     saves = 2 + min(schedule.num_epochs, int(seconds / MIN_EPOCH_SAVE_INTERVAL))
     return Cost(
