@@ -5,14 +5,17 @@ import hashlib
 import os
 import posixpath
 import re
-import unicodedata
+import shutil
+import socket
 from collections.abc import Generator
 from pathlib import Path
 
-# bytes of a name of somebody's own in a file's name, of which systems allow 255 in all
-MAX_NAME_BYTES = 100
-# what no file's name may hold on some system, and what leads to another folder or is hidden
-UNSAFE_IN_NAMES = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]|^[.\s-]|[.\s]$')
+# of a file's name, as systems allow it
+MAX_FILE_NAME_BYTES = 255
+# keeps the partial files of several machines apart that share a folder
+HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+# .NAME.PROCESS-HOST.partial; earlier versions wrote no host
+PARTIAL = re.compile(r"\..*\.(\d{1,10})(?:-([0-9a-f]{6}))?\.partial", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -27,7 +30,7 @@ def whole_file(path: Path | str, *, sync: bool = True) -> Generator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = partial_path(path)
     try:
         yield partial
         if sync:
@@ -42,6 +45,54 @@ def whole_file(path: Path | str, *, sync: bool = True) -> Generator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """The temporary name beside `path` that this process writes to; never too long for a system."""
+    end = f".{os.getpid()}-{HOST}.partial"
+    room = MAX_FILE_NAME_BYTES - len(end) - 1
+    short = os.fsencode(path.name)[:room].decode("utf-8", "ignore")
+    return path.with_name(f".{short}{end}")
+
+
+def sweep_partials(*folders: Path) -> int:
+    """Removes the partial files of processes that are gone -> how many.
+
+    Those of running processes stay, and those of other machines, which may be running.
+    """
+    removed = 0
+    for folder in folders:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for name in os.listdir(folder):
+                found = PARTIAL.fullmatch(name)
+                if found and found[2] in (None, HOST) and not is_running(int(found[1])):
+                    remove_partial(folder / name)
+                    removed += 1
+    return removed
+
+
+def remove_partial(path: Path) -> None:
+    """Removes a partial file, or a partial folder with all in it; of a link the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this number runs on this machine; True where nobody can say."""
+    if process == os.getpid():
+        return True
+    if os.name != "posix":
+        # os.kill would end it there
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def sync_folder(path: Path) -> None:
@@ -71,21 +122,6 @@ def nonempty_files(folder: Path) -> set[str]:
     """Names of the files in `folder` that hold something; a power cut can leave an empty one."""
     with os.scandir(folder) as entries:
         return {entry.name for entry in entries if entry.stat().st_size}
-
-
-def safe_name(text: str) -> str:
-    """A name that somebody chose, such as "Art Nouveau", as part of a file's name.
-
-    Names that are safe on every system stay as they are. In any other, what is unsafe becomes "_",
-    and a hash keeps it apart from a name that looks so by itself.
-    """
-    name = unicodedata.normalize("NFC", text)
-    encoded = name.encode("utf-8", "surrogatepass")
-    if len(encoded) <= MAX_NAME_BYTES and not UNSAFE_IN_NAMES.search(name):
-        return name
-    end = f"_{hashlib.sha256(encoded).hexdigest()[:8]}"
-    short = encoded[: MAX_NAME_BYTES - len(end)].decode("utf-8", "ignore")
-    return UNSAFE_IN_NAMES.sub("_", short) + end
 
 
 def suffix_of(name: Path | str) -> str:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # a part imports itself and the lines before its own
     "console",
     "files text_files seeds device workers",
+    "file_names locks",
     "media synthetic",
     "config",
     "dataset",
@@ -37,6 +38,7 @@ HOME = {
     "tokenizers": "model finetuning",
     "sklearn": "model",
     "pyarrow": "dataset sources",
+    "filelock": "locks",
 }
 LAYER_OF = {part: layer for layer, line in enumerate(LAYERS) for part in line.split()}
 SCRIPTS = [

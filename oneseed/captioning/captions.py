@@ -15,7 +15,7 @@ from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row, each_row, recover_jsonl, to_json
-from oneseed.files import safe_name
+from oneseed.file_names import safe_name
 
 # pictures in a row without a caption, after which nobody asks on
 MAX_FAILURES = 10

@@ -25,7 +25,7 @@ from oneseed.dataset.jsonl import (
     to_json,
     write_lines,
 )
-from oneseed.files import safe_name
+from oneseed.file_names import safe_name
 
 # keys whose values many rows have: one string in memory serves them all
 SHARED_KEYS = ("style", "source", "split", "captioner")

@@ -17,7 +17,7 @@ from oneseed.dataset.commands import (
     train_command,
 )
 from oneseed.dataset.jsonl import each_row
-from oneseed.files import safe_name
+from oneseed.file_names import safe_name
 
 
 class RunFacts(NamedTuple):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from oneseed.config.inference import InferenceConfig
 from oneseed.config.options import parse_seeds
-from oneseed.files import safe_name
+from oneseed.file_names import safe_name
 from oneseed.generation import cards
 from oneseed.generation.pictures import open_picture
 from oneseed.model.caption_source import NONE

@@ -10,7 +10,7 @@ from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.console.flags import parse_configs
 from oneseed.dataset.collection import Collection
-from oneseed.files import MAX_NAME_BYTES, safe_name
+from oneseed.file_names import MAX_NAME_BYTES, safe_name
 from oneseed.sources.resolve import style_name
 from tests.preparation.test_checking import check
 from tests.preparation.test_dataset_preparation import picture, run_main
