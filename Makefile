@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-.PHONY: demo test test-long test-browser lint format specs samples clean
+.PHONY: demo test test-long test-browser fuzz lint format specs samples clean
 .DELETE_ON_ERROR:
 
 .venv/installed: requirements.txt
@@ -29,6 +29,9 @@ test: .venv/installed-tests
 
 test-long: .venv/installed-tests
 	LONG=1 $(RUN) -m pytest -q --durations=10 --ignore=tests/browser tests
+
+fuzz: .venv/installed-tests
+	$(RUN) tests/fuzz.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1000)
 
 test-browser: .venv/installed-tests
 	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt

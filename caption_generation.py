@@ -44,6 +44,16 @@ that do already stay as they are. Others lose their own "a black and white drawi
 is collapsed, control characters go. Nothing is added at the end.
 """
 
+if __name__ == "__main__":
+    from oneseed.console.command import begin
+
+    begin()
+    from oneseed.config.captioning import CaptionConfig
+    from oneseed.config.model import PRESETS
+    from oneseed.console.flags import parse_configs
+
+    CONFIGS = parse_configs(CaptionConfig, description=__doc__, presets=PRESETS)
+
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -65,17 +75,16 @@ from oneseed.config.captioning import (
     WITHOUT_MODEL,
     CaptionConfig,
 )
-from oneseed.config.model import PRESETS
 from oneseed.console.command import UserError, run
-from oneseed.console.flags import parse_configs
 from oneseed.dataset.caption_ways import ways_lines, ways_sentence, words_of_row
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.dealing import split_lines
+from oneseed.dataset.in_use import locked_collection, locked_share
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import next_training
 from oneseed.dataset.pairs import deal_pairs
 from oneseed.dataset.wording import worded
-from oneseed.files import write_changed
+from oneseed.files import sweep_partials, write_changed
 
 __all__ = ["main"]
 
@@ -84,9 +93,19 @@ EXAMPLES = 3
 
 
 def main(config: CaptionConfig) -> None:
-    """Captions that exist, those that are missing, the split, and the numbers of all."""
+    """All of the collection's captions, or those of a share."""
     collection = Collection(config.style, config.data)
     share = share_of(config)
+    if share:
+        with locked_share(collection, share):
+            caption_collection(collection, share, config)
+        return
+    with locked_collection(collection, may_only_read=True):
+        caption_collection(collection, share, config)
+
+
+def caption_collection(collection: Collection, share: Share | None, config: CaptionConfig) -> None:
+    """Captions that exist, those that are missing, the split, and the numbers of all."""
     rows = collection.read_metadata()
     chosen = choose_rows(rows, config.max_samples)
     kept = [row for row in chosen if not row.get("left_out")]
@@ -119,6 +138,7 @@ def main(config: CaptionConfig) -> None:
     print_left_out(kept, marked=len(chosen) - len(kept), config=config)
     print_examples(captioned)
     if config.review:
+        sweep_partials(Path(config.review).parent, of=Path(config.review).name)
         print(f"review: {config.review}")
     print_next(captioned, collection)
 
@@ -369,4 +389,4 @@ def print_next(dealt: Sequence[Row], collection: Collection, *, wordless: bool =
 
 
 if __name__ == "__main__":
-    run(main, *parse_configs(CaptionConfig, description=__doc__, presets=PRESETS))
+    run(main, *CONFIGS)

@@ -37,20 +37,34 @@ picture's style is what its row there says, else the class folder it lies in (dr
 Run the same command again to go on after an interruption; finished work is never done twice.
 """
 
+if __name__ == "__main__":
+    from oneseed.console.command import begin
+
+    begin()
+    from oneseed.config.model import PRESETS
+    from oneseed.config.preparation import PrepareConfig
+    from oneseed.console.flags import parse_configs
+
+    CONFIGS = parse_configs(PrepareConfig, description=__doc__, presets=PRESETS)
+
+import contextlib
 import json
 import time
 from collections import Counter
+from collections.abc import Generator
 
-from oneseed.config.model import PRESETS
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError, run
-from oneseed.console.flags import parse_configs
 from oneseed.dataset import writers
 from oneseed.dataset.caption_ways import ways_lines
 from oneseed.dataset.collection import Collection
+from oneseed.dataset.in_use import WHEN_IT_HAS_ENDED, locked_collection, named_collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import write_pixels
-from oneseed.files import write_changed
+from oneseed.dataset.style_names import require_own_name
+from oneseed.file_names import safe_name
+from oneseed.files import sweep_partials, write_changed
+from oneseed.locks import locked
 from oneseed.preparation.check import check_source
 from oneseed.preparation.check_cause import no_pictures, no_usable_picture, only_other_styles
 from oneseed.preparation.duplicates import merge_twins
@@ -64,6 +78,7 @@ from oneseed.preparation.report import (
     report_lines,
 )
 from oneseed.sources.gather import gather, sample_originals
+from oneseed.sources.resolve import UNPACKED
 from oneseed.sources.survey import Survey
 from oneseed.workers import Workers
 
@@ -146,15 +161,42 @@ def print_replaced(style: str, earlier: Counter[str], sources: list[str]) -> Non
 
 def main(config: PrepareConfig) -> None:
     """Prepares, or does the one other thing that the flags ask for."""
+    collection = Collection(config.style, config.data)
     if config.template:
         print(writers.template(config.template), end="")
     elif config.export:
-        export_collection(config, Collection(config.style, config.data))
+        export_collection(config, collection)
+    elif config.check:
+        with locked_check(collection), Workers(config.workers) as workers:
+            check_source(config, workers)
     else:
-        work = check_source if config.check else prepare_collection
-        with Workers(config.workers) as workers:
-            work(config, workers)
+        require_own_name(collection)
+        with locked_preparation(collection), Workers(config.workers) as workers:
+            prepare_collection(config, workers)
+
+
+@contextlib.contextmanager
+def locked_preparation(collection: Collection) -> Generator[None]:
+    """Within the block this process alone works on the collection; no share is captioned."""
+    with locked_collection(collection, alone=True):
+        try:
+            yield
+        finally:
+            sweep_partials(collection.raw, collection.raw / UNPACKED)
+
+
+@contextlib.contextmanager
+def locked_check(collection: Collection) -> Generator[None]:
+    """Within the block this process alone writes the check of the collection's source."""
+    folder = collection.check.parent
+    name = f"{safe_name(collection.style)}_check"
+    what = f"the check of {named_collection(collection)}"
+    with locked(folder, name, what=what, remedy=WHEN_IT_HAS_ENDED):
+        try:
+            yield
+        finally:
+            sweep_partials(folder, collection.raw / UNPACKED)
 
 
 if __name__ == "__main__":
-    run(main, *parse_configs(PrepareConfig, description=__doc__, presets=PRESETS))
+    run(main, *CONFIGS)

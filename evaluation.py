@@ -20,6 +20,9 @@ are taught first, once, in some minutes.
 """
 
 if __name__ == "__main__":
+    from oneseed.console.command import begin
+
+    begin()
     from oneseed.config.evaluation import EvaluateConfig
     from oneseed.console.flags import parse_configs
 
@@ -75,9 +78,10 @@ from oneseed.evaluation.samples import (
     training_rows,
 )
 from oneseed.evaluation.section import Number, Section, joined
-from oneseed.files import write_text
+from oneseed.files import sweep_partials, write_text
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.prompts import PromptWarning
+from oneseed.locks import locked
 from oneseed.model import latent_check
 from oneseed.model.caption_source import NONE
 from oneseed.synthetic.engravings import attributes
@@ -114,7 +118,7 @@ def evaluate(
     if is_builtin:
         judge = judge or load_judge(config.judge)
     collection = Collection(generator.style, config.data)
-    begin = time.perf_counter()
+    start = time.perf_counter()
     seeds = list(range(config.first_seed, config.first_seed + config.seeds))
     pairs, seconds_per_pair = timed_pairs(generator, seeds)
     rows = training_rows(collection)
@@ -131,7 +135,7 @@ def evaluate(
     parts.append(measure_captions(pairs, training_captions, is_builtin=is_builtin))
     parts.append(measure_cost(seconds_per_pair))
     parts.append(report_health(generator))
-    seconds = Number("seconds that this report took, judges ready", time.perf_counter() - begin)
+    seconds = Number("seconds that this report took, judges ready", time.perf_counter() - start)
     found = joined([*parts, Section({"seconds": seconds})])
 
     for example, seed, (image, _) in zip(found.examples, seeds, pairs):
@@ -286,12 +290,22 @@ def report_health(generator: MultimodalGenerator) -> Section:
 
 def main(config: EvaluateConfig) -> None:
     """Evaluates the checkpoint, writes both files and prints the numbers."""
-    old = read_report(config.compare) if config.compare else None
+    out = Path(config.out)
     require_checkpoint(config.checkpoint, config.data)
+    with locked(out, "report", remedy="wait until it has ended, or name another: --out DIR"):
+        try:
+            write_report(out, config)
+        finally:
+            judges = Path(config.judge).parent, Path(config.realism).parent
+            sweep_partials(out, *dict.fromkeys(judges))
+
+
+def write_report(out: Path, config: EvaluateConfig) -> None:
+    """`main`, while no other run writes into the folder of the report."""
+    old = read_report(config.compare) if config.compare else None
     generator = MultimodalGenerator(checkpoint_path=config.checkpoint, device=config.device)
     report, examples, gallery = evaluate(generator, config)
     changes = moved(report, old) if old else []
-    out = Path(config.out)
     samplers = ablation(out.parent / "samplers.json")
     write_text(out / "report.json", json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     page = report_page(report, examples, gallery, changes=changes, samplers=samplers)

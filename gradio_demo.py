@@ -22,9 +22,11 @@ From Python, with the page running:
     picture, caption, seed, match, remark = page.predict("7", api_name="/generate")
 """
 
-from oneseed.config.demo import DemoConfig
-
 if __name__ == "__main__":
+    from oneseed.console.command import begin
+
+    begin()
+    from oneseed.config.demo import DemoConfig
     from oneseed.console.flags import parse_configs
 
     CONFIGS = parse_configs(DemoConfig, description=__doc__)
@@ -39,19 +41,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from oneseed.config.demo import DemoConfig
 from oneseed.config.inference import GUIDANCE
 from oneseed.console.command import UserError, run
-from oneseed.dataset.commands import script_command
 from oneseed.dataset.next_run import missing_checkpoint
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.prompts import PromptWarning
+from oneseed.page.blocks import blocks_of_page
 from oneseed.page.collection_tab import collection_tab
-from oneseed.page.events import QUIET_EVENT, Component, Event, import_gradio
+from oneseed.page.events import QUIET_EVENT, Component, Event, clicked_place, import_gradio
 from oneseed.page.find_tab import find_tab
+from oneseed.page.gate import Gate
 from oneseed.page.generate_handlers import ControlValues
 from oneseed.page.generate_tab import GenerateTab, generate_tab
+from oneseed.page.hosts import Hosts
 from oneseed.page.morph_tab import morph_tab
 from oneseed.page.picture_tab import picture_tab
+from oneseed.page.server import PageServer, bare_host, listen, open_share_link, said_address
+from oneseed.page.site import REFUSALS, gradio_site
+from oneseed.page.storage import Storage
 from oneseed.page.surroundings import TITLE, Surroundings, masthead
 from oneseed.page.training_tab import training_tab
 
@@ -72,8 +80,6 @@ TABS = {
 VISITORS = 200
 # clicks that wait at once; further ones are refused
 QUEUE_LENGTH = 32
-# seconds between two looks for old files, and the age from which they are deleted
-DELETE_CACHE = (3600, 3600)
 FONTS = ["Georgia", "Times New Roman", "Times", "serif"]
 MONO_FONTS = ["Menlo", "Consolas", "monospace"]
 
@@ -96,7 +102,7 @@ def build_page(
     gr = import_gradio()
     find_generator = loader_of(source)
     surroundings = Surroundings(gr, find_generator)
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=DELETE_CACHE) as page:
+    with blocks_of_page(gr, title=TITLE, analytics_enabled=False) as page:
         masthead(gr)
         warning = gr.Markdown(visible=False, elem_id="health")
         notice = gr.Markdown(visible=False, elem_id="notice")
@@ -150,7 +156,8 @@ def when_opened(gr: ModuleType, page: Component, tabs: Component) -> Event:
 
     def wanted_tab(request: gr.Request) -> Component:
         tab = request.query_params.get("tab")
-        return gr.Tabs(selected=tab if tab in TABS else "generate")
+        # who has turned to a tab meanwhile is not thrown back to the first one
+        return gr.Tabs(selected=tab) if tab in TABS else gr.skip()
 
     return page.load(wanted_tab, None, tabs, **QUIET_EVENT)
 
@@ -160,9 +167,9 @@ def bring_up_found(
 ) -> None:
     """A seed that was found and clicked goes to the tab Generate."""
 
-    def bring_up(found_seeds: list[int], event: gr.SelectData) -> tuple[Any, ...]:
+    def bring_up(found_seeds: list[int], event: gr.EventData) -> tuple[Any, ...]:
         controls = ControlValues(
-            seed=str(found_seeds[event.index]),
+            seed=str(found_seeds[clicked_place(event, len(found_seeds))]),
             prompt="",
             style="",
             guidance=GUIDANCE,
@@ -174,7 +181,7 @@ def bring_up_found(
     generate.show(found.select(bring_up, seeds, outputs, **QUIET_EVENT).then)
 
 
-def serve(
+def serve(  # noqa: PLR0913 - each keyword is one property of the page
     page: Any,
     host: str = "127.0.0.1",
     port: int = 7860,
@@ -183,61 +190,73 @@ def serve(
     auth: str = "",
     blocked: Sequence[str | Path] = (),
     visitors: int = VISITORS,
+    allowed_hosts: Sequence[str] = (),
+    logs_requests: bool = False,
 ) -> Any:
     """Puts the page on its port and returns it; page.close() ends it.
 
     auth: "user:password". blocked: paths that are never served. visitors: whose state is kept.
-    UserError where the port is taken.
+    allowed_hosts: further names under which the page answers, such as a proxy's.
+    What is uploaded and drawn lies in the folder that GRADIO_TEMP_DIR named when the page was
+    built; it is kept small, so nothing else may lie there.
+    UserError where there is no listening on this host and port.
     """
-    gr = import_gradio()
-    reach_own_server()
-    theme = gr.themes.Base(font=FONTS, font_mono=MONO_FONTS, radius_size="none")
-    try:
-        page.launch(
-            server_name=host,
-            server_port=port,
-            share=share,
-            auth=tuple(auth.split(":", 1)) if auth else None,
-            quiet=True,
-            prevent_thread_lock=True,
-            show_error=True,
-            max_file_size="10mb",
-            allowed_paths=[],
-            blocked_paths=[str(Path(path).resolve()) for path in blocked],
-            strict_cors=True,
-            ssr_mode=False,
-            enable_monitoring=False,
-            state_session_capacity=visitors,
-            footer_links=["api"],
-            theme=theme,
-            css_paths=ASSETS / "page.css",
-            head=f"<script>{(ASSETS / 'page.js').read_text('utf-8')}</script>",
-        )
-    except (OSError, ValueError) as error:
-        # it waits three seconds for itself
-        if "localhost is not accessible" in str(error):
+    sockets = listen(host, port)
+    assert os.environ.get("GRADIO_TEMP_DIR"), "files of others lie in Gradio's usual folder"
+    hosts = Hosts.of(bare_host(host), allowed_hosts)
+    script = (ASSETS / "page.js").read_text("utf-8")
+    page.state_session_capacity = visitors
+    app = mounted(page, auth=auth, blocked=blocked, head=f"<script>{script}</script>")
+    storage = Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page))
+    site = gradio_site(page, (script,))
+    page.gate = Gate(app, hosts, site, storage=storage, logs_requests=logs_requests)
+    page.server = PageServer(page.gate, sockets)
+    page.server.start()
+    page.share_url = None
+    if share:
+        try:
+            page.share_url = open_share_link(page, host, port)
+        except UserError:
             page.close(verbose=False)
-            raise UserError(
-                "the page did not answer itself within three seconds: this machine is too busy; "
-                "run the same command again"
-            ) from error
-        if "empty port" not in str(error):
             raise
-        raise UserError(
-            f"cannot listen on {host}, port {port}: it is taken, or not of this machine; "
-            f"choose another: {script_command('gradio_demo.py', '--port N')}"
-        ) from error
+        hosts.allow(page.share_url.partition("://")[2])
     return page
 
 
-def reach_own_server() -> None:
-    """Lets requests to this machine pass by any proxy: launch() asks its own server if it is up."""
-    hosts = {"127.0.0.1", "localhost"}
-    for name in ("NO_PROXY", "no_proxy"):
-        hosts.update(os.environ.get(name, "").split(","))
-    hosts.discard("")
-    for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(sorted(hosts))
+def mounted(page: Any, *, auth: str, blocked: Sequence[str | Path], head: str) -> Any:
+    """The page as an application for a server; page.app is Gradio's own part of it."""
+    import fastapi
+
+    gr = import_gradio()
+    app = gr.mount_gradio_app(
+        fastapi.FastAPI(openapi_url=None),
+        page,
+        path="/",
+        auth=tuple(auth.split(":", 1)) if auth else None,
+        show_error=False,
+        max_file_size="10mb",
+        allowed_paths=[],
+        blocked_paths=[str(Path(path).resolve()) for path in blocked],
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        pwa=False,
+        footer_links=["api"],
+        app_kwargs={"exception_handlers": REFUSALS},
+        theme=gr.themes.Base(font=FONTS, font_mono=MONO_FONTS, radius_size="none"),
+        css_paths=ASSETS / "page.css",
+        head=head,
+    )
+    page.app = app.routes[-1].app
+    # they ran when the server began; nobody may have them run again
+    page.app.startup_events_triggered = True
+    return app
+
+
+def forget_files(page: Any, paths: set[str]) -> None:
+    """Gradio remembers every file that it has written, until it deletes it itself."""
+    for remembered in page.temp_file_sets:
+        remembered -= paths
 
 
 def main(config: DemoConfig) -> None:
@@ -265,8 +284,10 @@ def main(config: DemoConfig) -> None:
             share=config.share,
             auth=config.auth,
             blocked=[run_folder],
+            allowed_hosts=config.allowed_hosts,
+            logs_requests=config.log,
         )
-        print(f"page: {page.share_url or f'http://{config.host}:{config.port}'}", flush=True)
+        print(f"page: {said_address(config.host, config.port, page.share_url)}", flush=True)
         try:
             # until Ctrl+C
             threading.Event().wait()

@@ -30,11 +30,13 @@ The same seed gives the same pair, alone or among others, here, on the page and 
     image, caption = MultimodalGenerator()(7)
 """
 
-from oneseed.config.inference import InferenceConfig
-from oneseed.console.flags import parse_configs
-
-# --help answers before torch loads.
 if __name__ == "__main__":
+    from oneseed.console.command import begin
+
+    begin()
+    from oneseed.config.inference import InferenceConfig
+    from oneseed.console.flags import parse_configs
+
     CONFIGS = parse_configs(InferenceConfig, description=__doc__)
 
 import contextlib
@@ -52,12 +54,13 @@ from typing import Any
 
 from PIL import Image
 
+from oneseed.config.inference import InferenceConfig
 from oneseed.config.options import parse_seeds, parse_shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import printable, progress
 from oneseed.dataset.commands import draw_command, page_command
 from oneseed.dataset.next_run import require_checkpoint
-from oneseed.files import write_text
+from oneseed.files import sweep_partials, write_text
 from oneseed.generation import bulk, cards, index
 from oneseed.generation.finding import find
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
@@ -65,6 +68,7 @@ from oneseed.generation.pictures import open_picture
 from oneseed.generation.prompts import PromptWarning
 from oneseed.generation.rendering import contact_sheet, save_pair, save_sheet, save_visualization
 from oneseed.generation.requests import Pair, pairs_of_seeds, requested_pairs, with_facts
+from oneseed.locks import InUseError
 from oneseed.model import latent_check
 from oneseed.model.caption_source import NONE, SOURCE_WORDS
 from oneseed.seeds import LAST_SEED
@@ -126,6 +130,8 @@ def build_index(generator: MultimodalGenerator, config: InferenceConfig) -> None
     )
     try:
         path, count = index.index_training(generator, config.data)
+    except InUseError:
+        raise
     except UserError as error:
         print(
             "no index of the training pictures, "
@@ -225,7 +231,7 @@ def draw_pairs(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     out = Path(config.out)
     rows = []
     shown: list[Pair] = []
-    begin = time.perf_counter()
+    start = time.perf_counter()
     count, batches = requested_pairs(generator, config)
     described = itertools.chain.from_iterable(with_facts(generator, batch) for batch in batches)
     with progress(label="pairs", total=count, unit="pair") as bar:
@@ -251,7 +257,7 @@ def draw_pairs(generator: MultimodalGenerator, config: InferenceConfig) -> None:
         note=SOURCE_WORDS[generator.caption_source].sheet,
     )
     print(
-        f"{len(rows):,} pairs in {time.perf_counter() - begin:.1f} s: {out.as_posix()}/, "
+        f"{len(rows):,} pairs in {time.perf_counter() - start:.1f} s: {out.as_posix()}/, "
         f"contact sheet {out.as_posix()}/sheet.png; "
         f"next: {page_command(config.checkpoint, config.data)}"
     )
@@ -306,8 +312,10 @@ def main(config: InferenceConfig) -> int | None:
         write_many(generator, config)
     elif config.interactive:
         interactive(generator, config)
+        sweep_partials(Path(config.out))
     else:
         draw_pairs(generator, config)
+        sweep_partials(Path(config.out))
     return None
 
 

@@ -14,6 +14,9 @@ between z and code. The networks are in oneseed/model/: start with multimodal.py
 
 # --help answers before torch is loaded
 if __name__ == "__main__":
+    from oneseed.console.command import begin
+
+    begin()
     from oneseed.config.model import PRESETS, ModelConfig, SpecsConfig
     from oneseed.config.training import TrainConfig
     from oneseed.console.flags import parse_configs

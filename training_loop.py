@@ -20,6 +20,9 @@ command again to resume, with a larger --num-epochs to train on; --fresh begins 
 """
 
 if __name__ == "__main__":
+    from oneseed.console.command import begin
+
+    begin()
     from oneseed.config.model import PRESETS, ModelConfig
     from oneseed.config.training import TrainConfig
     from oneseed.console.flags import parse_configs
@@ -44,7 +47,7 @@ from torch import nn
 
 from oneseed.config.model import ModelConfig
 from oneseed.config.training import TrainConfig
-from oneseed.console.command import defer_signals, run
+from oneseed.console.command import defer_signals, hold_reader, run
 from oneseed.console.output import progress
 from oneseed.dataset.commands import draw_command
 from oneseed.dataset.jsonl import Row
@@ -83,7 +86,7 @@ from oneseed.training.prior_fit import (
     fit_prior_briefly,
 )
 from oneseed.training.prospects import describe_prospects
-from oneseed.training.run_folder import RunFolder, resume_run
+from oneseed.training.run_folder import RunFolder, locked_run, resume_run
 from oneseed.training.schedule import Schedule, passes_per_epoch
 from oneseed.training.state import EpochResult, EpochState, StepResult, TrainState
 from oneseed.training.tensorboard import TensorBoard
@@ -135,6 +138,8 @@ class MultimodalTrainer:
             style=config.style,
             samples=len(train.rows),
             schedule=self.schedule,
+            kept=min(len(train.rows), MAX_EPOCH_CODES),
+            parts=self.parts,
         )
         styles = setup.style_names(train, model.config, config.style)
         model.meta.update(style=config.style, styles=styles)
@@ -207,7 +212,7 @@ class MultimodalTrainer:
         state = self.state.epoch
         first = self.train.batches_within(state.pairs)
         label = f"epoch {self.epoch + 1}/{self.schedule.last_epoch}"
-        begin = time.perf_counter()
+        start = time.perf_counter()
         with progress(label=label, total=self.train.epoch_pairs, initial=state.pairs) as bar:
             for index, batch in enumerate(self.train.batches(first), first):
                 step = self.epoch * len(self.train) + index
@@ -217,14 +222,14 @@ class MultimodalTrainer:
                 with defer_signals():
                     result = self.train_step(batch, step)
                     state.add(self.row_to_slot[batch.rows], result)
-                    state.seconds += time.perf_counter() - begin
+                    state.seconds += time.perf_counter() - start
                 text = self.monitor.describe_step(step, result, state)
                 bar.set_postfix_str(text, refresh=False)
                 bar.update(len(batch.rows))
                 self.folder.save_if_due(self.state)
                 pairs_left = (self.schedule.total_steps - step - 1) * self.train.batch_size
                 self.compilation.after_step(state, pairs_left)
-                begin = time.perf_counter()
+                start = time.perf_counter()
         return state.result()
 
     def train_step(self, batch: Batch, step: int) -> StepResult:
@@ -346,6 +351,8 @@ class MultimodalTrainer:
 
 def main(model_config: ModelConfig, config: TrainConfig) -> int:
     """One run, in this process or, started by torchrun, in several."""
+    # behind | head it ends where there is something to save
+    hold_reader()
     device = distributed.start_processes(pick_device(config.device))
     with contextlib.ExitStack() as stack:
         stack.callback(distributed.stop_processes)
@@ -359,6 +366,14 @@ def main(model_config: ModelConfig, config: TrainConfig) -> int:
 
 def run_training(model_config: ModelConfig, config: TrainConfig, device: torch.device) -> int:
     """Train, or only check or estimate -> exit status: 1 where a check failed, else 0."""
+    if config.estimate or config.check:
+        return train_locked(model_config, config, device)
+    with locked_run(Path(config.checkpoints)):
+        return train_locked(model_config, config, device)
+
+
+def train_locked(model_config: ModelConfig, config: TrainConfig, device: torch.device) -> int:
+    """`run_training` in a folder where no other run works."""
     precision = setup.resolve_precision(config.precision, device)
     model, train, val = setup.build_run(model_config, config)
     trainer = MultimodalTrainer(model, train, val, config, device=device, precision=precision)

@@ -70,7 +70,7 @@ ROWS_PER_COMPONENT = 60
 def codes_of(model, collection, rows):
     """Rows of a collection -> codes (N, D) without noise."""
     size = model.config.image_size
-    pixels = PixelCache(collection.pixels(size)).pictures(row["id"] for row in rows)
+    pixels = PixelCache.require(collection, size).pictures(row["id"] for row in rows)
     codes = []
     with torch.no_grad():
         for start in range(0, len(pixels), ENCODE_CHUNK):

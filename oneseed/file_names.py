@@ -43,8 +43,11 @@ def safe_name(text: str, limit: int = MAX_NAME_BYTES) -> str:
     if name and len(encoded) <= limit and not is_unsafe:
         return name
     end = f"_{hashlib.sha256(encoded).hexdigest()[:8]}"
-    short = encoded[: limit - len(end)].decode("utf-8", "ignore")
-    return UNSAFE_IN_NAMES.sub("_", short) + end
+    short = UNSAFE_IN_NAMES.sub("_", encoded[: limit - len(end)].decode("utf-8", "ignore"))
+    if DEVICE_NAME.fullmatch(short):
+        # what follows the first point does not part it from the device
+        short = short.replace(".", "_")
+    return short + end
 
 
 def has_surrogate(text: str) -> bool:
@@ -77,7 +80,9 @@ def named_file(folder: Path, name: object, place: Path | str = "") -> Path:
     except OSError:
         return path
     if stat.S_ISLNK(mode):
-        if not path.resolve().is_relative_to(folder.resolve()):
+        # Path.resolve raises an error of its own for a link to itself.
+        target = Path(os.path.realpath(path))
+        if not target.is_relative_to(os.path.realpath(folder)):
             raise UnsafeNameError(f"{told}{path} is a link that leads out of its folder")
         mode = path.stat().st_mode if path.exists() else stat.S_IFREG
     if not stat.S_ISREG(mode):

@@ -1,4 +1,11 @@
-"""Files are written whole or not at all."""
+"""Files and folders are written whole or not at all.
+
+    with whole_file(path) as partial:     # and whole_folder(path)
+        partial.write_bytes(image)
+    sweep_partials(path.parent)           # what killed runs have left half-written
+
+Until it is whole, what is written has the name .NAME.PROCESS-HOST.partial, beside the final one.
+"""
 
 import contextlib
 import hashlib
@@ -7,15 +14,38 @@ import posixpath
 import re
 import shutil
 import socket
+import time
 from collections.abc import Generator
 from pathlib import Path
 
 # of a file's name, as systems allow it
 MAX_FILE_NAME_BYTES = 255
-# keeps the partial files of several machines apart that share a folder
-HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
-# .NAME.PROCESS-HOST.partial; earlier versions wrote no host
-PARTIAL = re.compile(r"\..*\.(\d{1,10})(?:-([0-9a-f]{6}))?\.partial", re.DOTALL)
+# seconds without a change after which nobody writes a partial file any more, whoever began it
+ABANDONED_AFTER = 7 * 24 * 3600
+# .NAME.PROCESS-HOST.partial
+PARTIAL = re.compile(r"\.(.*)\.(\d{1,10})-([0-9a-f]{6})\.partial", re.DOTALL)
+# Earlier versions wrote no host. Files of other programs may look so, too: those that are meant
+# have a suffix that the earlier versions wrote.
+EARLIER_PARTIAL = re.compile(
+    r"\.(.*\.(?:png|gif|jsonl?|npy|npz|pt|tar|zip|parquet|html|csv|tsv|md))\.(\d{1,10})\.partial",
+    re.DOTALL,
+)
+# names of the partial files that this process writes at present
+WRITING: list[str] = []
+
+
+def host_hash() -> str:
+    """Six hex digits for this machine; they keep apart the partial files in a shared folder.
+
+    A container counts as a machine of its own, since it numbers its processes itself.
+    """
+    numbering = ""
+    with contextlib.suppress(OSError):
+        numbering = os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(f"{socket.gethostname()} {numbering}".encode()).hexdigest()[:6]
+
+
+HOST = host_hash()
 
 
 @contextlib.contextmanager
@@ -31,6 +61,7 @@ def whole_file(path: Path | str, *, sync: bool = True) -> Generator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path)
+    WRITING.append(partial.name)
     try:
         yield partial
         if sync:
@@ -45,6 +76,24 @@ def whole_file(path: Path | str, *, sync: bool = True) -> Generator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+        WRITING.remove(partial.name)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Generator[Path]:
+    """As whole_file, for a new folder; one that is there already is replaced."""
+    partial = partial_path(path)
+    WRITING.append(partial.name)
+    try:
+        remove_partial(partial)
+        partial.mkdir(parents=True)
+        yield partial
+        # of a link the link alone
+        remove_partial(path)
+        partial.rename(path)
+    finally:
+        remove_partial(partial)
+        WRITING.remove(partial.name)
 
 
 def partial_path(path: Path) -> Path:
@@ -55,20 +104,48 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".{short}{end}")
 
 
-def sweep_partials(*folders: Path) -> int:
-    """Removes the partial files of processes that are gone -> how many.
+def sweep_partials(*folders: Path, of: str = "") -> int:
+    """Removes the partial files and folders that dead processes have left -> how many.
 
-    Those of running processes stay, and those of other machines, which may be running.
+    Those of running processes stay, and those of other machines, which may be running; of both,
+    what nobody has changed for a week goes. Links are not followed. A folder that cannot be listed
+    or changed is left as it is. of: name of the file whose partial files are meant, in a folder
+    that holds other people's files, too; "": all.
     """
     removed = 0
     for folder in folders:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            for name in os.listdir(folder):
-                found = PARTIAL.fullmatch(name)
-                if found and found[2] in (None, HOST) and not is_running(int(found[1])):
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith(".partial") and is_left_behind(folder / name, of):
+                with contextlib.suppress(OSError):
                     remove_partial(folder / name)
                     removed += 1
     return removed
+
+
+def is_left_behind(path: Path, of: str = "") -> bool:
+    """Whether a path has the name of a partial file whose process is gone. of: as above."""
+    if found := PARTIAL.fullmatch(path.name):
+        name, process, host = found.groups()
+    elif found := EARLIER_PARTIAL.fullmatch(path.name):
+        name, process, host = *found.groups(), HOST
+    else:
+        return False
+    if path.name in WRITING or (of and not (name == of or is_shortened(name, of))):
+        return False
+    if host == HOST and (int(process) == os.getpid() or not is_running(int(process))):
+        return True
+    with contextlib.suppress(OSError):
+        return time.time() - path.lstat().st_mtime > ABANDONED_AFTER
+    return False
+
+
+def is_shortened(name: str, of: str) -> bool:
+    """Whether a name is the beginning of a longer one, as partial_path shortens it."""
+    return of.startswith(name) and len(os.fsencode(name)) > MAX_FILE_NAME_BYTES - 50
 
 
 def remove_partial(path: Path) -> None:
@@ -114,14 +191,19 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_changed(path: Path, text: str) -> None:
     """Writes a whole file of UTF-8 text, unless it holds that text already."""
-    if not path.exists() or path.read_bytes() != text.encode():
+    if not path.is_file() or path.read_bytes() != text.encode():
         write_text(path, text)
 
 
-def nonempty_files(folder: Path) -> set[str]:
-    """Names of the files in `folder` that hold something; a power cut can leave an empty one."""
+def nonempty_files(folder: Path) -> dict[str, int]:
+    """The files in `folder` that hold something -> {name: time of change, in nanoseconds}.
+
+    A power cut can leave an empty one. Links and folders do not count.
+    """
     with os.scandir(folder) as entries:
-        return {entry.name for entry in entries if entry.stat().st_size}
+        files = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
+        states = {entry.name: entry.stat(follow_symlinks=False) for entry in files}
+    return {name: state.st_mtime_ns for name, state in states.items() if state.st_size}
 
 
 def suffix_of(name: Path | str) -> str:

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from typing import Any, Self, TypeVar
 
-from oneseed.console.command import UserError
+from oneseed.console.command import STOP_SIGNALS, UserError, defer_signals
+from oneseed.console.streams import guard_streams
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -25,8 +27,10 @@ def chunks(items: Sequence[Any], length: int) -> list[Any]:
 
 def follow_parent() -> None:
     """A worker leaves signals to its parent, and ends when the parent is gone for any reason."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    # what libraries say of a stranger's file
+    guard_streams()
     parent = multiprocessing.parent_process()
     assert parent is not None, "follow_parent is for worker processes"
 
@@ -38,17 +42,25 @@ def follow_parent() -> None:
 
 
 @contextlib.contextmanager
-def ignore_sigint() -> Generator[None]:
-    """Ctrl+C is ignored here, and in processes started meanwhile from their first instruction."""
-    # Only the main thread may set signal handlers.
-    if threading.current_thread() is not threading.main_thread():
+def signals_withheld() -> Generator[None]:
+    """Signals wait until the block is done; processes started meanwhile never get them.
+
+    A closed terminal and Ctrl+C reach the workers too, whose ends would look like a fault.
+    """
+    # Only the main thread may set signal handlers, and Windows has no mask of signals.
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with defer_signals():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            # the helper of multiprocessing, which lifts the mask where it is started
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Workers:
@@ -91,13 +103,15 @@ class Workers:
     ) -> Iterator[tuple[Task, Result]]:
         """`each` by the worker processes; tasks that wait are drawn one by one."""
         if self.pool is None:
-            self.pool = ProcessPoolExecutor(
-                self.count, multiprocessing.get_context("spawn"), initializer=follow_parent
-            )
+            # its semaphores start the helper of multiprocessing
+            with signals_withheld():
+                self.pool = ProcessPoolExecutor(
+                    self.count, multiprocessing.get_context("spawn"), initializer=follow_parent
+                )
         running: dict[Future[Result], Task] = {}
         while True:
             # The first submit starts the processes.
-            with ignore_sigint():
+            with signals_withheld():
                 for task in tasks:
                     running[self.pool.submit(work, task)] = task
                     if len(running) >= TASKS_AHEAD * self.count:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # a part imports itself and the lines before its own
     "console",
-    "files text_files seeds device workers",
+    "files text_files tensor_files seeds device workers",
     "file_names locks",
     "media synthetic",
     "config",

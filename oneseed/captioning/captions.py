@@ -1,8 +1,11 @@
 """The captions that captioners have written, and those that are still to be written."""
 
+import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TextIO
 
 from oneseed.captioning.answers import MORE_TOKENS, OTHER_MODEL
@@ -14,8 +17,9 @@ from oneseed.config.captioning import CaptionConfig
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.jsonl import Row, each_row, recover_jsonl, to_json
-from oneseed.file_names import safe_name
+from oneseed.dataset.jsonl import Row, RowError, each_numbered, recover_jsonl, to_json
+from oneseed.dataset.rows import CAPTIONER_LOG, fault_of
+from oneseed.file_names import named_file, safe_name
 
 # pictures in a row without a caption, after which nobody asks on
 MAX_FAILURES = 10
@@ -61,9 +65,9 @@ class CaptionLog:
         suffix = f"_{share[0]}of{share[1]}" if share else ""
         self.path = folder / f"{name}{suffix}.jsonl"
         self.rows: dict[tuple[str, str], Row] = {}
-        for path in sorted(folder.glob(f"{name}*.jsonl")):
-            for row in each_row(path, torn=True):
-                key = (row.get("captioner", ""), row.get("id", ""))
+        for path in logs_in(folder, name):
+            for row in each_logged(path):
+                key = (row["captioner"], row["id"])
                 if is_better(row, self.rows.get(key)):
                     self.rows[key] = row
 
@@ -88,6 +92,30 @@ class CaptionLog:
         file.write(to_json(row) + "\n")
         file.flush()
         self.rows[row["captioner"], row["id"]] = row
+
+
+def logs_in(folder: Path, name: str) -> list[Path]:
+    """The captioners' logs of one collection, those of all shares. name: of the whole one."""
+    pattern = re.compile(rf"{re.escape(name)}(_\d+of\d+)?\.jsonl")
+    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    return [named_file(folder, found) for found in names if pattern.fullmatch(found)]
+
+
+def each_logged(path: Path) -> Iterator[Row]:
+    """The rows of a captioner's log, but for one that is being written.
+
+    UserError where a line is not what it must be: file, line, remedy.
+    """
+    try:
+        for number, row in each_numbered(path, torn=True):
+            if fault := fault_of(row, CAPTIONER_LOG):
+                raise RowError(f"{path}, line {number}: {fault}")
+            yield row
+    except RowError as error:
+        raise UserError(
+            f"{error}; mend that line, or delete it and run the same command again, whose "
+            "captioner writes that caption anew"
+        ) from error
 
 
 def is_better(row: Row, before: Row | None) -> bool:

@@ -19,6 +19,7 @@ from oneseed.captioning.jobs import Caption, CaptionJob, NoCaption, no_picture, 
 from oneseed.console.command import UserError
 from oneseed.console.html import data_url
 from oneseed.dataset.commands import flag, script_command
+from oneseed.dataset.prepared import DamagedPreparedError, prepared_bytes
 
 # models that an error sentence lists
 MAX_LISTED_MODELS = 10
@@ -115,7 +116,7 @@ class Endpoint:
         """One picture's caption, or why there is none; UserError as in `caption`."""
         try:
             content = chat_content(job)
-        except OSError as error:
+        except DamagedPreparedError as error:
             return no_picture(job, error)
         reply = self.question(content)
         self.require_access(reply)
@@ -195,8 +196,8 @@ class Endpoint:
 
 
 def chat_content(job: CaptionJob) -> list[dict[str, Any]]:
-    """The message of one job: its picture and its question."""
-    url = data_url(job.picture.read_bytes())
+    """The message of one job: its picture and its question. DamagedPreparedError."""
+    url = data_url(prepared_bytes(job.picture))
     return [
         {"type": "image_url", "image_url": {"url": url}},
         {"type": "text", "text": job.question},

@@ -28,6 +28,7 @@ from oneseed.captioning.marks import is_mark, opens_thoughts
 from oneseed.config.captioning import BLIP2, SMALLER, CaptionConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import script_command
+from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
 from oneseed.workers import chunks
 
 if TYPE_CHECKING:
@@ -352,9 +353,9 @@ def each_caption(
             pictures: list[Image.Image] = []
             for job in batch:
                 try:
-                    pictures.append(Image.open(job.picture).convert("RGB"))
+                    pictures.append(load_prepared(job.picture).convert("RGB"))
                     shown.append(job)
-                except (OSError, SyntaxError, ValueError) as error:
+                except DamagedPreparedError as error:
                     yield no_picture(job, error)
             if not pictures:
                 continue

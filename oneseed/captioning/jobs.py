@@ -8,6 +8,7 @@ from typing import Any
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.prepared import DamagedPreparedError
 from oneseed.dataset.wording import clean_caption, prompt_of
 
 CAPTION_QUESTION = "Describe it in one sentence that begins: {}"
@@ -67,13 +68,13 @@ class NoCaption:
         return self.row["filename"] + (f" ({self.detail})" if self.detail else "")
 
 
-def no_picture(job: CaptionJob, error: Exception) -> NoCaption:
+def no_picture(job: CaptionJob, error: DamagedPreparedError) -> NoCaption:
     """The answer to a job whose prepared picture is damaged."""
     return NoCaption(
         job.row,
         "the picture cannot be read",
         "prepare the pictures again with dataset_preparation.py",
-        type(error).__name__,
+        str(error),
         is_about_picture=True,
     )
 

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from oneseed.captioning.quality import WARNING_MARK, Flags, quality_lines
 from oneseed.console.html import data_url, html_page, safe_text
 from oneseed.dataset.curation import caption_author
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
 from oneseed.files import write_text
 
 # pictures on the page
@@ -136,9 +135,8 @@ def article(row: Row, row_flags: Sequence[str], resized: Path) -> str:
 def image_tag(path: Path) -> str:
     """Prepared picture -> its <img>, a small JPEG inside; words where it is missing or broken."""
     try:
-        with Image.open(path, formats=("PNG",)) as image:
-            small = image.convert("L" if image.mode == "L" else "RGB")
-    except (OSError, SyntaxError, ValueError):
+        small = load_prepared(path)
+    except DamagedPreparedError:
         return "no picture here"
     small.thumbnail((MAX_IMAGE_SIDE, MAX_IMAGE_SIDE))
     file = io.BytesIO()

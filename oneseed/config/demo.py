@@ -1,12 +1,24 @@
 """Settings of gradio_demo.py."""
 
+import ipaddress
+import re
 from dataclasses import dataclass
 
 from oneseed.config.options import data_option, device_option
 from oneseed.console.flags import BaseConfig, option
 
-# addresses that only this machine can reach
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+# NAME or NAME:PORT, also an address; one of IPv6 in brackets
+HOST_NAME = re.compile(
+    r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)(:[0-9]{1,5})?", re.ASCII
+)
+
+
+def only_this_machine_reaches(host: str) -> bool:
+    """True for an address to listen on that other machines cannot reach."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 @dataclass(frozen=True)
@@ -22,15 +34,34 @@ class DemoConfig(BaseConfig):
         "user:password that visitors must give; without it a page that others can reach changes "
         "no files",
     )
+    allow_host: str = option(
+        "",
+        "further names under which the page answers, such as that of a proxy in front of it: NAME "
+        "or NAME:PORT; may be repeated",
+        several=True,
+    )
+    log: bool = option(False, "write a line for each request, without what was asked")
     device: str = device_option("where to run")
     data: str = data_option()
 
     @property
     def private(self) -> bool:
         """True where everybody who reaches the page is allowed to change files."""
-        return bool(self.auth) or (self.host in LOCAL_HOSTS and not self.share)
+        return bool(self.auth) or (
+            only_this_machine_reaches(self.host) and not self.share and not self.allow_host
+        )
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        """The further names, one by one."""
+        return [name.strip() for name in self.allow_host.split(",") if name.strip()]
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in self.allowed_hosts:
+            if not HOST_NAME.fullmatch(name):
+                raise ValueError(
+                    f"--allow-host {name!r} is no name of a host, such as page.example.org"
+                )
         if self.auth and not all(self.auth.partition(":")):
             raise ValueError("--auth is user:password, such as --auth anna:secret")

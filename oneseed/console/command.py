@@ -1,28 +1,39 @@
-"""A script's end: one sentence, an exit code, and signals that wait."""
+"""A script's beginning and end: one sentence, an exit code, and signals that wait.
+
+if __name__ == "__main__":
+    from oneseed.console.command import begin
+
+    begin()  # before everything that takes time
+    CONFIGS = parse_configs(…)
+
+# heavy imports, functions
+
+if __name__ == "__main__":
+    run(main, *CONFIGS)
+"""
 
 import contextlib
-import errno
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
-# what a disk or a folder may answer where a file is to be written
-WRITE_ERRORS = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EFBIG,
-    errno.EEXIST,
-    errno.ENOTDIR,
-    errno.EIO,
+from oneseed.console.endings import Ending, ending_of_system
+from oneseed.console.output import printable
+from oneseed.console.streams import OUTPUT, guard_streams, write_nowhere
+
+# Windows has no SIGHUP
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+# Seconds in which a second SIGTERM or SIGHUP is the same wish: timeout(1) and closed terminals send
+# two, and the second would break off the saving.
+ONE_WISH = 1.0
+GO_ON = "finished work is kept, run the same command again to go on"
 
 
 class UserError(Exception):
@@ -39,30 +50,65 @@ class UserError(Exception):
 class Terminated(BaseException):
     """SIGTERM arrived; like KeyboardInterrupt it passes every `except Exception`."""
 
+    code = 143
+    cause = "terminated"
 
-@dataclass(frozen=True)
-class Ending:
-    """How a script ends that did not reach its end: exit status and sentence on stderr."""
 
-    code: int
-    sentence: str
+class HungUp(Terminated):
+    """SIGHUP arrived: the terminal was closed."""
+
+    code = 129
+    cause = "the terminal was closed"
+
+
+class ReaderGone(Terminated):
+    """Nobody reads the output any more, as behind `| head`."""
+
+    code = 141
+    cause = "nobody reads the output any more"
+
+
+class Wish:
+    """What this process was last asked to end for."""
+
+    def __init__(self) -> None:
+        self.is_reader_gone: bool = False
+        # by time.monotonic()
+        self.last: float = float("-inf")
+
+
+WISH = Wish()
+
+
+# ---- the beginning and the end -------------------------------------------------------------------
+
+
+def begin() -> None:
+    """Makes the process ready: for signals at any moment, any letter, and closed streams.
+
+    Called first in a script, as little as possible imported before. Where another program runs the
+    script, that one's signals and streams stay as they are.
+    """
+    if sys._getframe(1).f_back is not None:
+        return
+    for number in STOP_SIGNALS:
+        handle(number, end_at_once)
+    guard_streams()
 
 
 def run(main: Callable[..., int | None], *configs: Any) -> NoReturn:
     """Calls main(*configs), then exits with the status that it returns; None is 0.
 
     Every foreseen end is one sentence on stderr, never a traceback. Exit status: 0 done,
-    1 the answer is no or a file cannot be written, 2 wrong input, 130 and 143 signals.
+    1 the answer is no or a file cannot be written, 2 wrong input, 129, 130 and 143 signals, 141
+    where nobody reads the output.
     """
-    signal.signal(signal.SIGTERM, raise_terminated)
     try:
-        code = int(main(*configs) or 0)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # `… | head` closed the pipe; the interpreter flushes once more as it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except (UserError, KeyboardInterrupt, Terminated, OSError) as error:
+        with signals_stop_work():
+            code = int(main(*configs) or 0)
+        # A reader that goes before the last words has seen a whole run.
+        flush_output()
+    except BaseException as error:
         ending = ending_of(error)
         if ending is None:
             raise
@@ -71,32 +117,103 @@ def run(main: Callable[..., int | None], *configs: Any) -> NoReturn:
     raise SystemExit(code)
 
 
-def raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
-    """Handler of SIGTERM."""
-    raise Terminated
+def flush_output() -> None:
+    """Writes what stdout still holds. OSError where that has no place."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        write_nowhere(sys.stdout)
+    except OSError:
+        # the interpreter flushes once more as it ends
+        write_nowhere(sys.stdout)
+        raise
 
 
 def ending_of(error: BaseException) -> Ending | None:
     """The end that an error means; None for one that nobody has foreseen."""
-    go_on = "finished work is kept, run the same command again to go on"
     if isinstance(error, UserError):
-        return Ending(error.code, f"error: {error}")
+        # a name may hold the end of a line
+        return Ending(error.code, f"error: {printable(str(error))}")
     if isinstance(error, KeyboardInterrupt):
-        return Ending(130, f"\ninterrupted; {go_on}")
+        return Ending(130, f"\ninterrupted; {GO_ON}")
     if isinstance(error, Terminated):
-        return Ending(143, f"\nterminated; {go_on}")
-    if isinstance(error, OSError) and error.errno in WRITE_ERRORS:
-        return Ending(
-            1,
-            f"error: {error.filename or 'writing'}: {error.strerror}; files written before are "
-            "whole, free or allow the place and run the same command again",
-        )
-    return None
+        return Ending(error.code, f"\n{error.cause}; {GO_ON}")
+    return ending_of_system(error)
+
+
+# ---- signals -------------------------------------------------------------------------------------
+
+
+def handle(number: int, handler: Any) -> Any:
+    """Sets the handler of a signal -> the one before. An ignored signal, as of nohup, stays so."""
+    before = signal.getsignal(number)
+    # None: of no Python
+    if before not in (signal.SIG_IGN, None):
+        signal.signal(number, handler)
+    return before
+
+
+def end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    """Handler while nothing needs saving: a line, and no library can hold the end up."""
+    with contextlib.suppress(OSError):
+        os.write(2, b"\ninterrupted\n" if number == signal.SIGINT else b"\nterminated\n")
+    os._exit(128 + number)
+
+
+def stop_work(number: int, frame: FrameType | None) -> None:
+    """Handler of SIGTERM and SIGHUP during the work: raises what ends it."""
+    if WISH.is_reader_gone:
+        WISH.is_reader_gone = False
+        WISH.last = time.monotonic()
+        raise ReaderGone
+    is_same_wish = time.monotonic() - WISH.last < ONE_WISH
+    WISH.last = time.monotonic()
+    if not is_same_wish:
+        raise Terminated if number == signal.SIGTERM else HungUp
+
+
+def stop_for_reader() -> None:
+    """Ends the work as SIGTERM would, in the main thread and not within defer_signals."""
+    WISH.is_reader_gone = True
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN or not hasattr(signal, "pthread_kill"):
+        raise ReaderGone
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None, "the main thread runs"
+    signal.pthread_kill(main_thread, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def signals_stop_work() -> Generator[None]:
+    """Within the block a signal, or a reader that goes away, raises what ends the work in order."""
+    WISH.last = float("-inf")
+    WISH.is_reader_gone = False
+    before = {
+        number: handle(number, signal.default_int_handler if number == signal.SIGINT else stop_work)
+        for number in STOP_SIGNALS
+    }
+    OUTPUT.listener = stop_for_reader
+    OUTPUT.is_held = False
+    try:
+        yield
+    finally:
+        OUTPUT.listener = None
+        for number, handler in before.items():
+            handle(number, handler)
+
+
+def hold_reader() -> None:
+    """A reader that goes away ends nothing before `release_reader`: what is begun can be saved."""
+    OUTPUT.is_held = True
+
+
+def release_reader() -> None:
+    """Ends the work in order where the reader has gone, or goes from now on."""
+    OUTPUT.release()
 
 
 @contextlib.contextmanager
 def defer_signals() -> Generator[None]:
-    """SIGINT and SIGTERM wait until the block is done, so that it is done as one act.
+    """SIGINT, SIGTERM and SIGHUP wait until the block is done, so that it is done as one act.
 
     The first of them is raised again behind the block. In other threads than the main one nothing
     is deferred, for no signal arrives there.
@@ -109,13 +226,11 @@ def defer_signals() -> Generator[None]:
     def remember(number: int, frame: FrameType | None) -> None:
         arrived.append(number)
 
-    usual_handlers = {
-        number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    usual_handlers = {number: handle(number, remember) for number in STOP_SIGNALS}
     try:
         yield
     finally:
         for number, handler in usual_handlers.items():
-            signal.signal(number, handler)
+            handle(number, handler)
     if arrived:
         signal.raise_signal(arrived[0])

@@ -12,14 +12,16 @@ run(main, config)
 
 import argparse
 import dataclasses
-import difflib
 import json
-import re
-import sys
 import types
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
+
+from oneseed.console.input_files import why_no_file
+from oneseed.console.parser import JoinValues, OneValue, Parser, nearest_hint
+from oneseed.console.texts import fault_of_text
 
 if TYPE_CHECKING:
     import yaml
@@ -109,46 +111,11 @@ class BaseConfig:
         for name, field in option_fields([type(self)]).items():
             value = getattr(self, name)
             bounds: Bounds = field.metadata["bounds"]
+            if name == "style" and value is not None:
+                # a Mac types accents as letters of their own
+                object.__setattr__(self, name, unicodedata.normalize("NFC", value))
             if value is not None and not bounds.hold(value):
                 raise ValueError(f"{flag_of(name)} {bounds.rule()}, got {value}")
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse that answers a wrong flag in one sentence with the nearest right one."""
-
-    # where the wrong word stands, if not on the command line
-    place = ""
-    remedy = "--help lists the flags"
-
-    def error(self, message: str) -> NoReturn:
-        """Prints the sentence on stderr and ends the process with code 2."""
-        unknown = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
-        hints = (nearest_hint(flag, self._option_string_actions) for flag in unknown)
-        hint = next(filter(None, hints), "")
-        command = f"python {self.prog} {self.remedy}"
-        print(f"error: {self.place}{message}{hint} ({command})", file=sys.stderr)
-        raise SystemExit(2)
-
-
-class JoinValues(argparse.Action):
-    """Several values of a flag as one text with commas between, those of its repetitions too."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        """Appends the values to those that the flag has so far."""
-        earlier = [getattr(namespace, self.dest)] if hasattr(namespace, self.dest) else []
-        setattr(namespace, self.dest, ",".join([*earlier, *values]))
-
-
-def nearest_hint(name: str, known: Collection[str]) -> str:
-    """The end of a sentence that names the known name nearest to a wrong one; "" without any."""
-    nearest = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
 def flag_of(name: str) -> str:
@@ -192,7 +159,7 @@ def add_flag(parser: argparse.ArgumentParser, field: Field) -> None:
     parser.add_argument(
         flag,
         nargs="+" if is_several else None,
-        action=JoinValues if is_several else "store",
+        action=JoinValues if is_several else OneValue,
         type=flag_reader(kind) if kind else plain,
         choices=choices,
         default=argparse.SUPPRESS,
@@ -248,6 +215,8 @@ def read_mapping(path: str | Path, reader: Parser) -> "yaml.MappingNode":
     """
     import yaml
 
+    if fault := why_no_file(path):
+        reader.error(fault)
     try:
         root = yaml.compose(Path(path).read_bytes(), Loader=yaml.SafeLoader)
     except OSError as error:
@@ -322,9 +291,11 @@ def parse_configs(
     if given.pop("schema", False):
         print(json.dumps(schema(file), indent=1))
         raise SystemExit(0)
+    refuse_broken_texts(given, parser)
     if path := given.pop("config", None):
         given = read_config(path, file, parser.prog) | given
         parser.place = f"with {path}: "
+        refuse_broken_texts(given, parser)
     usual_preset = next((kind.preset for kind in kinds if hasattr(kind, "preset")), None)
     preset = given.get("preset", usual_preset)
     values = {**(presets or {}).get(preset, {}), **given}
@@ -333,6 +304,16 @@ def parse_configs(
     except ValueError as error:
         parser.error(str(error))
     return tuple(built[kind] for kind in kinds)
+
+
+def refuse_broken_texts(given: Mapping[str, Any], parser: Parser) -> None:
+    """parser.error for the first text with bytes that are no UTF-8, or with a zero byte.
+
+    Words and paths alike: what is read, drawn, saved as JSON and printed as a command is UTF-8.
+    """
+    for name, value in given.items():
+        if isinstance(value, str) and (fault := fault_of_text(value)):
+            parser.error(f"{flag_of(name)} {value!r} {fault}")
 
 
 def build_parser(kinds: Iterable[ConfigClass], description: str, *, has_file: bool) -> Parser:

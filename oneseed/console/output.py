@@ -28,6 +28,8 @@ def progress(
     is_terminal = sys.stderr.isatty()
     return tqdm(
         items,
+        # bars alone may move the cursor; what else writes to a script's stderr cannot
+        file=getattr(sys.stderr, "bars", sys.stderr),
         desc=label,
         total=total,
         unit=f" {unit}s",

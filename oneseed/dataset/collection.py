@@ -2,35 +2,41 @@
 
 A row is a plain dict with at least: id (the first 16 hex digits of the original's sha256), filename
 (inside resized/), width and height (of the original, in pixels), sha256, style, source, and caption
-("" until there is one).
+("" until there is one). Rows are checked as they are read, see rows.py, and trusted after.
 """
 
 import hashlib
 import itertools
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from oneseed.config.captioning import NONE
+from oneseed.config.captioning import EXISTING, NONE
 from oneseed.console.command import UserError
 from oneseed.dataset.caption_ways import first_options
 from oneseed.dataset.commands import caption_command, flag, prepare_command, size_flags
 from oneseed.dataset.dealing import deal, has_both
 from oneseed.dataset.jsonl import (
     Row,
+    RowError,
+    each_numbered,
     each_of_list,
-    each_row,
-    read_json,
-    read_jsonl,
+    json_of,
+    place_in_list,
     to_json,
     write_lines,
 )
-from oneseed.file_names import safe_name
+from oneseed.dataset.rows import METADATA, PAIR, REPORT, check_row, fault_of
+from oneseed.file_names import named_file, safe_name
 
 # keys whose values many rows have: one string in memory serves them all
 SHARED_KEYS = ("style", "source", "split", "captioner")
 # keys that often have the value of another key of the same row
 EQUAL_KEYS = (("group", "id"), ("caption", "given"))
+# in a caption file, whatever else is wrong with it: a pair that has words, one without
+CAPTIONED = re.compile(rb'"caption":\s*"[^"]')
+WORDLESS = re.compile(rb'"caption":\s*""')
 
 
 class Collection:
@@ -65,26 +71,61 @@ class Collection:
         sizes = [path.stem.removeprefix("pixels_") for path in self.processed.glob("pixels_*.npy")]
         return next((int(size) for size in sizes if size.isdecimal()), None)
 
+    def picture(self, row: Row) -> Path:
+        """The prepared picture of a row, whether it is there or not.
+
+        UnsafeNameError where what is there is no file, or a link that leads out of resized/.
+        """
+        return named_file(self.resized, row["filename"], self.metadata)
+
+    def read_report(self) -> Row:
+        """What preparing counted; {} where it was never done. UserError where it is damaged."""
+        if not self.report.exists():
+            return {}
+        again = prepare_command(self.style, self.data)
+        remedy = f"remove it and prepare the pictures again: {again}"
+        try:
+            report = json_of(self.report)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.report} cannot be read as JSON ({error}); {remedy}") from error
+        check_row(report, REPORT, str(self.report), remedy)
+        return report
+
+    def known_report(self) -> Row:
+        """`read_report` for commands that are told; of a damaged one they go without."""
+        try:
+            return self.read_report()
+        except UserError:
+            return {}
+
     def prepared_preset(self) -> str:
         """The preset that the pictures were prepared with; "" where the report does not say it."""
-        return read_json(self.report).get("preset", "") if self.report.exists() else ""
+        return self.known_report().get("preset", "")
 
     def read_metadata(self) -> list[Row]:
-        """The rows. UserError where the pictures were not prepared yet."""
+        """The rows. UserError where the pictures were not prepared yet, or one stands there twice.
+
+        Preparing itself, which reads row by row, puts a picture that stands twice right.
+        """
         if not self.metadata.exists():
             raise UserError(
                 f"{self.metadata} is missing: prepare the pictures first: "
                 f"{prepare_command(self.style, self.data)}{self.prepared_here()}"
             )
-        return list(self.each_metadata())
+        rows = list(self.each_metadata())
+        if twice := first_twice(rows):
+            raise UserError(
+                f"{self.metadata}: the picture {twice} stands there twice; delete one of its "
+                f"rows, or prepare the pictures again: {self.prepare_again()}"
+            )
+        return rows
 
     def prepare_again(self, size: int | None = None, preset: str = "") -> str:
         """The command that prepares the pictures again, from where they came, as they were.
 
         size, preset: others than those that are prepared.
         """
-        report = read_json(self.report) if self.report.exists() else {}
-        source = report.get("source", "")
+        source = self.known_report().get("source", "")
         if source.startswith("kaggle "):
             source = "kaggle"
         elif not source.startswith("hf:") and not Path(source).is_absolute():
@@ -100,11 +141,27 @@ class Collection:
         return f"; or name a collection that is prepared already: {named}" if named else ""
 
     def each_metadata(self) -> Iterator[Row]:
-        """The rows one after another, none where there are none yet."""
-        if self.metadata.exists():
-            for row in each_of_list(self.metadata):
+        """The rows one after another, none where there are none yet.
+
+        UserError where the file is damaged, or a row is not what it must be: file, line, remedy.
+        """
+        if not self.metadata.exists():
+            return
+        try:
+            for number, row in enumerate(each_of_list(self.metadata), 1):
+                if fault := fault_of(row, METADATA):
+                    raise UserError(
+                        f"{place_in_list(self.metadata, number)}: {fault}; mend that row, or "
+                        "delete it and prepare the pictures again, which makes it anew: "
+                        f"{self.prepare_again()}"
+                    )
                 share_strings(row)
                 yield row
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{self.metadata} cannot be read as JSON ({error}); mend it, or move it away and "
+                f"prepare the pictures again, which makes it anew: {self.prepare_again()}"
+            ) from error
 
     def write_metadata(self, rows: list[Row]) -> None:
         """Writes a JSON list with a row a line: the text of 100,000 rows would be 70 MB."""
@@ -117,23 +174,70 @@ class Collection:
 
     def is_wordless(self) -> bool:
         """Whether the pairs are dealt for training on pictures alone."""
-        return self.train.exists() and is_wordless(each_row(self.train))
+        return self.train.exists() and is_wordless(self.each_pair(self.train))
 
     def deal_command(self, rows: list[Row]) -> str:
         """The command that deals the pairs of these rows, again or the way that works now."""
         options = f"--captioner {NONE}" if self.is_wordless() else first_options(rows)
         return caption_command(self.style, self.data, options)
 
+    def deal_again(self) -> str:
+        """The command that deals the same pairs again, where a caption file is damaged."""
+        texts = [path.read_bytes() for path in (self.train, self.val) if path.is_file()]
+        has_words = any(map(CAPTIONED.search, texts)) or not any(map(WORDLESS.search, texts))
+        way = EXISTING if has_words else NONE
+        return caption_command(self.style, self.data, f"--captioner {way}")
+
+    def split_files(self) -> dict[Path, str]:
+        """The two caption files, each with the split of its rows."""
+        return {self.train: "train", self.val: "val"}
+
+    def each_pair(self, path: Path) -> Iterator[Row]:
+        """The rows of one of the caption files, which decides on their split.
+
+        UserError where a line is not what it must be: file, line, remedy.
+        """
+        split = self.split_files()[path]
+        try:
+            for number, pair in each_numbered(path):
+                if fault := fault_of(pair, PAIR):
+                    raise RowError(f"{path}, line {number}: {fault}")
+                pair["split"] = split
+                yield pair
+        except RowError as error:
+            raise UserError(
+                f"{error}; mend that line, or delete it and deal the pairs again: "
+                f"{self.deal_again()}"
+            ) from error
+
     def read_captions(self) -> tuple[list[Row], list[Row]]:
         """The rows of the caption files, (train, val).
 
-        UserError where they were not made yet; it names the way that works for these pictures.
+        UserError where they were not made yet; it names the way that works for these pictures. Also
+        where a picture stands there twice: one that trains must not validate.
         """
         for path in (self.train, self.val):
             if not path.exists():
                 command = self.deal_command(self.read_metadata())
                 raise UserError(f"{path} is missing: deal the pairs first: {command}")
-        return read_jsonl(self.train), read_jsonl(self.val)
+        train = list(self.each_pair(self.train))
+        val = list(self.each_pair(self.val))
+        if twice := first_twice(train + val):
+            raise UserError(
+                f"the picture {twice} stands twice in {self.train} and {self.val.name}; deal the "
+                f"pairs again: {self.deal_again()}"
+            )
+        return train, val
+
+
+def first_twice(rows: list[Row]) -> str:
+    """The id of the first row that another one has, too; "" for none."""
+    ids: set[str] = set()
+    for row in rows:
+        if row["id"] in ids:
+            return row["id"]
+        ids.add(row["id"])
+    return ""
 
 
 def prepared_styles(data: str | Path) -> list[str]:
@@ -145,7 +249,7 @@ def prepared_styles(data: str | Path) -> list[str]:
 def share_strings(row: Row) -> None:
     """Replaces equal strings of a row, or of many rows, by one in memory."""
     for key in SHARED_KEYS:
-        if isinstance(row.get(key), str):
+        if key in row:
             row[key] = sys.intern(row[key])
     for key, other in EQUAL_KEYS:
         if key in row and row[key] == row.get(other):
@@ -154,7 +258,7 @@ def share_strings(row: Row) -> None:
 
 def pair_of(row: Row, *, wordless: bool = False) -> Row:
     """Metadata row -> its line of a caption file; wordless: with an empty caption."""
-    pair = {key: row[key] for key in ("id", "filename", "caption", "style", "split")}
+    pair = {key: row.get(key) or "" for key in ("id", "filename", "caption", "style", "split")}
     return pair | {"caption": ""} if wordless else pair
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.jsonl import read_json
 from oneseed.dataset.pixels import PixelCache
 
 # part of the pictures in colour from which on a model learns colour
@@ -50,10 +49,9 @@ def colour_share(collection: Collection, size: int) -> float:
     As its report counts them; of a collection whose report does not, as some of its pictures of
     `size` px say. 0 where there are none on this machine.
     """
-    if collection.report.exists():
-        report = read_json(collection.report)
-        if "colour" in report:
-            return report["colour"] / max(1, report["prepared"])
+    report = collection.read_report()
+    if "colour" in report and "prepared" in report:
+        return report["colour"] / max(1, report["prepared"])
     cache = PixelCache.of(collection, size)
     if cache is None or cache.array.ndim == 3 or not len(cache.array):
         return 0.0

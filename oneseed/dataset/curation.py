@@ -15,7 +15,8 @@ from oneseed.config.captioning import EXISTING, FOLDERS, NAMES
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection, pair_of
 from oneseed.dataset.commands import caption_command
-from oneseed.dataset.jsonl import Row, each_row, read_jsonl, write_jsonl
+from oneseed.dataset.in_use import locked_collection
+from oneseed.dataset.jsonl import Row, write_jsonl
 from oneseed.dataset.next_run import next_training
 from oneseed.dataset.segmentation import has_words
 from oneseed.dataset.wording import worded
@@ -23,6 +24,9 @@ from oneseed.dataset.wording import worded
 SHOWS = ("everything", "training", "validation", "left out", "without caption")
 # Two visitors of the page may save at once.
 LOCK = threading.Lock()
+# seconds that a visitor waits for another program that writes the collection
+LOCK_WAIT = 10.0
+SAVE_AGAIN = "save again when that one has ended."
 
 
 def caption_author(row: Row) -> str:
@@ -66,9 +70,11 @@ def change_row(
 ) -> Row:
     """Writes a new caption, or the mark, into metadata and caption file; returns the row.
 
-    None: stays as it is. UserError where there is no such row, or the caption says nothing.
+    None: stays as it is. UserError where there is no such row, the caption says nothing, or
+    another run works on the collection.
     """
-    with LOCK:
+    what = f"The collection {collection.style}"
+    with LOCK, locked_collection(collection, what=what, remedy=SAVE_AGAIN, wait=LOCK_WAIT):
         rows = collection.read_metadata()
         row = next((row for row in rows if row["id"] == picture_id), None)
         if row is None:
@@ -102,7 +108,7 @@ def next_command(collection: Collection, row: Row) -> str:
     """
     pairs: list[Row] = []
     if collection.train.exists() and collection.val.exists():
-        pairs = [*each_row(collection.train), *each_row(collection.val)]
+        pairs = [*collection.each_pair(collection.train), *collection.each_pair(collection.val)]
     stands_there = any(pair["id"] == row["id"] and pair["caption"] for pair in pairs)
     if not pairs or (row.get("caption") and not row.get("left_out") and not stands_there):
         return caption_command(collection.style, collection.data, f"--captioner {EXISTING}")
@@ -121,7 +127,7 @@ def write_pair(collection: Collection, rows: list[Row], row: Row) -> None:
     if path is None or not path.exists():
         return
     wordless = collection.is_wordless()
-    pairs = {pair["id"]: pair for pair in read_jsonl(path)}
+    pairs = {pair["id"]: pair for pair in collection.each_pair(path)}
     pairs.pop(row["id"], None)
     if (row.get("caption") or wordless) and not row.get("left_out"):
         pairs[row["id"]] = pair_of(row, wordless=wordless)

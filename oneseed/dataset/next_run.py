@@ -1,6 +1,5 @@
 """The training command that works now: of the prepared size, in a folder that is free for it."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,6 @@ from oneseed.dataset.commands import (
     size_flags,
     train_command,
 )
-from oneseed.dataset.jsonl import each_row
 from oneseed.file_names import safe_name
 
 
@@ -81,7 +79,7 @@ def model_command(path: Path, data: str | Path = DEFAULT_DATA) -> str:
     collections = [Collection(style, data) for style in prepared_styles(data)]
     for collection in collections:
         if collection.train.exists() and collection.val.exists():
-            samples = sum(1 for _ in each_row(collection.train))
+            samples = sum(1 for _ in collection.each_pair(collection.train))
             command = next_training(collection, samples, wordless=collection.is_wordless())
             folder = flag("checkpoints", path.parent, DEFAULT_CHECKPOINTS)
             is_best = path.name == BEST_MODEL and folder and "--checkpoints" not in command
@@ -96,13 +94,17 @@ def run_facts(folder: Path) -> RunFacts | None:
     path = folder / "last.pt"
     if not path.exists():
         return None
-    import torch
+    # torch comes with it
+    from oneseed.tensor_files import UnusableFileError, json_of_tensor, read_tensor_file
 
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        state = json.loads(bytes(saved["model"]["_extra_state"].tolist()))
+        saved = read_tensor_file(path, mmap=True)
+        state = json_of_tensor(saved["model"]["_extra_state"])
         is_wordless = state["meta"].get("caption_source") == "none"
-        return RunFacts(saved["style"], saved["samples"], is_wordless)
-    except Exception:
-        # A damaged file can raise anything; the training command itself says what is wrong.
+    except (UnusableFileError, KeyError, TypeError, AttributeError, IndexError, OSError):
+        # The training command itself says what is wrong.
         return None
+    style = saved.get("style")
+    samples = saved.get("samples")
+    is_whole = isinstance(style, str) and type(samples) is int
+    return RunFacts(style, samples, is_wordless) if is_whole else None

@@ -1,10 +1,9 @@
 """Pairs dealt into training and validation, once and for all: files and metadata."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from oneseed.dataset.collection import Collection, pair_of, split_rows
-from oneseed.dataset.jsonl import Row, each_row, to_json, write_lines
+from oneseed.dataset.jsonl import Row, to_json, write_lines
 
 
 def deal_pairs(
@@ -18,26 +17,22 @@ def deal_pairs(
     for row in dealt:
         row["split"] = splits[row["id"]]
     collection.write_metadata(rows)
-    for path, split in split_files(collection).items():
+    for path, split in collection.split_files().items():
         write_lines(path, pair_lines(dealt, split, wordless=wordless))
-
-
-def split_files(collection: Collection) -> dict[Path, str]:
-    """The two caption files, each with the split of its rows."""
-    return {collection.train: "train", collection.val: "val"}
 
 
 def stored_splits(rows: Sequence[Row], collection: Collection) -> dict[str, str]:
     """{id: split} of all earlier runs.
 
-    The caption files decide; the metadata remembers rows that a run with --max-samples left out.
+    The caption files decide; the metadata remembers rows that a run with --max-samples left out. A
+    picture that stands in both files validates.
     """
-    paths = {path: split for path, split in split_files(collection).items() if path.exists()}
+    paths = [path for path in collection.split_files() if path.exists()]
     if not paths:
         return {}
     stored = {row["id"]: row["split"] for row in rows if "split" in row}
-    for path, split in paths.items():
-        stored |= {row["id"]: split for row in each_row(path)}
+    for path in paths:
+        stored |= {pair["id"]: pair["split"] for pair in collection.each_pair(path)}
     return stored
 
 

@@ -18,8 +18,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from oneseed.console.command import UserError
-from oneseed.evaluation.judge_network import UNREADABLE, convolutions
+from oneseed.evaluation.judge_network import (
+    WrongJudgeError,
+    convolutions,
+    load_judge_weights,
+    read_judge_file,
+)
 from oneseed.files import whole_file
+from oneseed.model.checkpoint_facts import is_number
 from oneseed.model.pixels import portions
 from oneseed.synthetic.engravings import attributes
 from oneseed.synthetic.engravings.attributes import ATTRIBUTES, Facts
@@ -130,16 +136,28 @@ def read_judge(path: str | Path) -> AttributeJudge | None:
     if not Path(path).exists():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        about = json.loads(state["about"])
-        if (about["format"], about["collection"]) != (JUDGE_FORMAT, attributes.COLLECTION):
+        about, state = read_judge_file(path)
+        if (about["format"], about.get("collection")) != (JUDGE_FORMAT, attributes.COLLECTION):
             return None
-        judge = AttributeJudge(about["width"])
-        judge.load_state_dict(state["weights"])
-    except UNREADABLE as error:
+        require_examination(about)
+        judge = load_judge_weights(
+            lambda: AttributeJudge(about["width"]), about, state.get("weights")
+        )
+    except WrongJudgeError as error:
         raise UserError(
-            f"{path} is damaged or no picture judge ({type(error).__name__}); "
+            f"{path} is damaged or no picture judge ({error}); "
             "remove it and run the same command again"
         ) from error
+    assert isinstance(judge, AttributeJudge), f"a {type(judge).__name__}"
     judge.about = about
     return judge.eval()
+
+
+def require_examination(about: dict[str, Any]) -> None:
+    """WrongJudgeError where a judge does not say how it did in its examination."""
+    for kind in ("clean", "degraded"):
+        right = about.get(kind)
+        if not isinstance(right, dict) or not all(
+            is_number(right.get(name)) for name in ("all", *ATTRIBUTES)
+        ):
+            raise WrongJudgeError("it does not say how its examination went")

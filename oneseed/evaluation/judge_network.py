@@ -1,20 +1,59 @@
-"""The convolutions that both judges have, and how a file that should hold a judge can fail."""
+"""The convolutions that both judges have, and their files, which may be another program's."""
 
-from pickle import UnpicklingError
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
+import torch
 from torch import nn
 
-# what torch.load and load_state_dict raise for damaged files and for files of others
-UNREADABLE = (
-    RuntimeError,
-    ValueError,
-    EOFError,
-    OSError,
-    KeyError,
-    TypeError,
-    UnicodeDecodeError,
-    UnpicklingError,
-)
+from oneseed.console.command import UserError
+from oneseed.model.checkpoint_facts import is_plain_text
+from oneseed.model.weights import OnlyShapes, require_weights, weights_of
+from oneseed.tensor_files import UnusableFileError, parse_strict_json, read_tensor_file
+
+# channels of a judge's first convolution
+MAX_WIDTH = 512
+
+
+class WrongJudgeError(UserError):
+    """Why a file holds no judge, in a few words; who reads it makes the sentence."""
+
+
+def read_judge_file(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A judge's file -> (what it says of itself, all that it holds). WrongJudgeError for others."""
+    try:
+        state = read_tensor_file(path)
+        text = state.get("about") if isinstance(state, dict) else None
+        if not is_plain_text(text):
+            raise UnusableFileError("it says nothing of itself")
+        about = parse_strict_json(text)
+    except UnusableFileError as error:
+        raise WrongJudgeError(str(error)) from error
+    if not isinstance(about, dict) or type(about.get("format")) is not int:
+        raise WrongJudgeError("it says nothing of itself")
+    return about, state
+
+
+def load_judge_weights(
+    make: Callable[[], nn.Module], about: Mapping[str, Any], weights: Any
+) -> nn.Module:
+    """A judge with its weights, which are compared before memory is asked for.
+
+    make: the judge without them. about: what its file says. WrongJudgeError where they are not its.
+    """
+    width = about.get("width")
+    if type(width) is not int or not 1 <= width <= MAX_WIDTH:
+        raise WrongJudgeError("its width is no number of channels")
+    try:
+        with torch.device("meta"), OnlyShapes():
+            expected = weights_of(make())
+        require_weights(expected, weights)
+    except UserError as error:
+        raise WrongJudgeError(str(error)) from error
+    judge = make()
+    judge.load_state_dict(weights)
+    return judge
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

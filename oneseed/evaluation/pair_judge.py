@@ -23,8 +23,14 @@ from torch import nn
 
 from oneseed.console.command import UserError
 from oneseed.dataset.segmentation import units
-from oneseed.evaluation.judge_network import UNREADABLE, convolutions
+from oneseed.evaluation.judge_network import (
+    WrongJudgeError,
+    convolutions,
+    load_judge_weights,
+    read_judge_file,
+)
 from oneseed.files import whole_file
+from oneseed.model.checkpoint_facts import are_plain_texts, is_number, is_plain_text
 from oneseed.model.pixels import portions
 
 # candidates among which a pair is looked for
@@ -207,16 +213,33 @@ def read_pair_judge(path: str | Path, digest: str | None = None) -> PairJudge | 
     if not Path(path).exists():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        about = json.loads(state["about"])
-        if about["format"] != PAIR_JUDGE_FORMAT or digest not in (None, about["digest"]):
+        about, state = read_judge_file(path)
+        if about["format"] != PAIR_JUDGE_FORMAT or digest not in (None, about.get("digest")):
             return None
-        judges = PairJudge(state["styles"], state["words"], state["unseen"], about["width"])
-        judges.load_state_dict(state["weights"])
-    except UNREADABLE as error:
+        require_taught(about, state)
+        judges = load_judge_weights(
+            lambda: PairJudge(state["styles"], state["words"], state["unseen"], about["width"]),
+            about,
+            state.get("weights"),
+        )
+    except WrongJudgeError as error:
         raise UserError(
-            f"{path} is damaged or holds no judges of realism ({type(error).__name__}); "
+            f"{path} is damaged or holds no judges of realism ({error}); "
             "remove it and run the same command again"
         ) from error
+    assert isinstance(judges, PairJudge), f"a {type(judges).__name__}"
     judges.about = about
     return judges.eval()
+
+
+def require_taught(about: dict[str, Any], state: dict[str, Any]) -> None:
+    """WrongJudgeError where judges do not say what they were taught, and how they did."""
+    if not all(are_plain_texts(state.get(name)) for name in ("styles", "words", "unseen")):
+        raise WrongJudgeError("it does not say what it was taught")
+    pairs = about.get("pairs")
+    names = ("recall", "caption_of_picture", "picture_of_caption", "chance")
+    is_examined = isinstance(pairs, dict) and all(is_number(pairs.get(name)) for name in names)
+    if not is_examined or type(pairs.get("measurable")) is not bool:
+        raise WrongJudgeError("it does not say how its examination went")
+    if not is_plain_text(about.get("style")):
+        raise WrongJudgeError("it does not say which collection it is of")

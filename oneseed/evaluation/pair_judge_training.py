@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.jsonl import Row, read_json
+from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import PixelCache
 from oneseed.evaluation.pair_judge import (
     GROUP_SIZE,
@@ -66,31 +66,24 @@ class Half:
         return [row["style"] for row in self.rows]
 
 
-def judge_pairs(collection: Collection) -> tuple[list[Row], Path]:
-    """Rows of all captioned pictures in the order of id, and the path of their pixels.
+def judge_pairs(collection: Collection) -> tuple[list[Row], PixelCache]:
+    """Rows of all captioned pictures in the order of id, and the cache of their pixels.
 
     Each row has its "group" of look-alikes. UserError where a stage is missing.
     """
     train, val = collection.read_captions()
     group_of = {row["id"]: row.get("group") for row in collection.read_metadata()}
-    path = min(collection.processed.glob("pixels_*.npy"), default=None)
-    if path is None:
-        raise UserError(
-            f"{collection.pixels(VIEW_SIZE)} is missing: prepare the pictures again: "
-            f"{collection.prepare_again()}"
-        )
-    cached = set(read_json(path.with_suffix(".json"))["ids"])
+    cache = PixelCache.require(collection, collection.prepared_size() or VIEW_SIZE)
     rows = [
         {**row, "group": group_of.get(row["id"]) or row["id"]}
         for row in [*train, *val]
-        if row["id"] in cached
+        if row["id"] in cache
     ]
-    return sorted(rows, key=lambda row: row["id"]), path
+    return sorted(rows, key=lambda row: row["id"]), cache
 
 
-def pictures_of(rows: Sequence[Row], path: Path) -> torch.Tensor:
-    """The rows' pictures, uint8 (N, 128, 128), grey. path: of the pixel cache."""
-    cache = PixelCache(path)
+def pictures_of(rows: Sequence[Row], cache: PixelCache) -> torch.Tensor:
+    """The rows' pictures, uint8 (N, 128, 128), grey."""
     batches = []
     for places in chunks(cache.rows(row["id"] for row in rows), RESIZED_AT_ONCE):
         views = resized_views(cache.array[places])

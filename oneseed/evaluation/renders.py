@@ -12,6 +12,7 @@ from oneseed.evaluation.teaching import judge_generator
 from oneseed.model.pixels import VIEW_SIZE
 from oneseed.synthetic.engravings import drawing
 from oneseed.synthetic.engravings.attributes import Facts
+from oneseed.workers import signals_withheld
 
 MAX_DRAWING_PROCESSES = 16
 # renders; to draw fewer takes less time than to start processes
@@ -52,9 +53,12 @@ def draw_all(
         num_workers=processes,
         generator=judge_generator("workers"),
     )
+    with signals_withheld():
+        # starts the processes
+        each_batch = iter(batches)
     drawn = []
     with progress(label=label, total=len(facts)) as bar:
-        for batch in batches:
+        for batch in each_batch:
             drawn.append(batch)
             bar.update(len(batch))
     return torch.cat(drawn)

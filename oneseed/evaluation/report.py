@@ -10,6 +10,7 @@ from PIL import Image
 
 from oneseed.console.command import UserError
 from oneseed.console.html import data_url, html_page, safe_text
+from oneseed.console.input_files import why_no_file
 from oneseed.media.png import encode_png
 from oneseed.model.caption_source import DECODER, NEAREST, NONE
 
@@ -137,10 +138,16 @@ def moved(report: dict[str, Any], old: dict[str, Any]) -> list[str]:
 
 def read_report(path: str | Path) -> dict[str, Any] | None:
     """A report.json; None where its numbers have another form. UserError if it is no report."""
+    if fault := why_no_file(path):
+        raise UserError(
+            f"--compare {path} cannot be read ({fault}); name the report.json of another run"
+        )
     try:
         report = json.loads(Path(path).read_text("utf-8"))
-        return report if isinstance(report["numbers"], dict) else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        numbers = report["numbers"]
+        is_known = isinstance(numbers, dict) and all(isinstance(n, dict) for n in numbers.values())
+        return report if is_known else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"--compare {path} is no report of this program ({type(error).__name__}); "
             "name the report.json of another run"
@@ -148,10 +155,22 @@ def read_report(path: str | Path) -> dict[str, Any] | None:
 
 
 def ablation(path: str | Path) -> list[str]:
-    """A table of what `python -m benchmarks.samplers` found, in lines; [] if it was never run."""
+    """A table of what `python -m benchmarks.samplers` found, in lines; [] if it was never run.
+
+    One line that says so where the file is damaged: a report is not lost for it.
+    """
     if not Path(path).exists():
         return []
-    found = json.loads(Path(path).read_text("utf-8"))
+    try:
+        if fault := why_no_file(path):
+            raise ValueError(fault)
+        return sampler_lines(json.loads(Path(path).read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return [f"{path} is damaged; remove it, or make it again: python -m benchmarks.samplers"]
+
+
+def sampler_lines(found: dict[str, Any]) -> list[str]:
+    """The file of `python -m benchmarks.samplers` -> its table, a line for each sampler."""
     lines = [f"{found['seeds']} seeds, {found['steps']} steps"]
     for row in found["rows"]:
         auc = "    -" if row["auc"] is None else f"{row['auc']:.3f}"

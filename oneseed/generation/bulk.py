@@ -12,12 +12,13 @@ text, caption_source, seed, cosine, match and near_training. A file is there who
 a killed run goes on after the last one, and any machine may take any share.
 """
 
+import contextlib
 import itertools
 import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -30,14 +31,18 @@ from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.containers import parquet_writer, pyarrow_parquet, tar_writer
 from oneseed.dataset.jsonl import read_json
-from oneseed.files import whole_file, write_text
+from oneseed.files import sweep_partials, whole_file, write_text
 from oneseed.generation.cards import CardFacts, encode_card, sign
+from oneseed.locks import lock_names, locked, require_free
 
 # Batches that may wait to be encoded while a GPU makes the next: memory stays flat.
 BATCHES_AHEAD = 4
-# Seconds without a change after which an unfinished file belongs to a killed run; a living one
-# writes every few seconds.
-ABANDONED_AFTER = 3600
+# The name of the lock of all files; that of a share of them is "pairs_1_of_4".
+FILES_LOCK = "pairs"
+# What a second run may do, as the end of a sentence.
+OTHER_OUT = "wait until it has ended, or name another folder: --out DIR"
+# Seconds that a run waits until another one has noted its order.
+ORDER_PATIENCE = 10.0
 # Columns of a Parquet file beside image and text -> Arrow's names of their types.
 SHARD_COLUMNS = {
     "caption_source": "string",
@@ -124,8 +129,12 @@ def require_same_order(order_file: Path, order: Order) -> None:
     held = read_json(order_file)
     if held == order:
         return
+    if not isinstance(held, dict):
+        raise UserError(
+            f"{order_file} does not say which pairs lie there; name another folder: --out DIR"
+        )
     different = ", ".join(
-        f"{name} {held.get(name)!r}, not {value!r}"
+        f"{name} {held.get(name)!r:.60}, not {value!r}"
         for name, value in order.items()
         if held.get(name) != value
     )
@@ -134,11 +143,43 @@ def require_same_order(order_file: Path, order: Order) -> None:
     )
 
 
-def remove_abandoned_files(out: Path) -> None:
-    """Removes what killed runs left half-written."""
-    for partial in out.glob(".*.partial"):
-        if time.time() - partial.stat().st_mtime > ABANDONED_AFTER:
-            partial.unlink(missing_ok=True)
+@contextlib.contextmanager
+def locked_files(out: Path, share: tuple[int, int]) -> Generator[None]:
+    """Within the block this process alone writes a share of the files. share: (i, n).
+
+    Who writes all of them, share 1 of 1, excludes the others. InUseError where another run has it.
+    """
+    number, count = share
+    name = f"{FILES_LOCK}_{number}_of_{count}" if count > 1 else FILES_LOCK
+    with locked(out, name, what=named_share(out, name), remedy=OTHER_OUT, may_only_read=True):
+        for other in lock_names(out, rf"{FILES_LOCK}(?:_\d+_of_\d+)?"):
+            if other != name and FILES_LOCK in (name, other):
+                require_free(out, other, what=named_share(out, other), remedy=OTHER_OUT)
+        try:
+            sweep_partials(out)
+            yield
+        finally:
+            sweep_partials(out)
+
+
+def named_share(out: Path, name: str) -> str:
+    """What a lock is of, for a sentence."""
+    if name == FILES_LOCK:
+        return out.as_posix()
+    share = name.removeprefix(f"{FILES_LOCK}_").replace("_of_", "/")
+    return f"share {share} of {out.as_posix()}"
+
+
+def claim_order(order_file: Path, order: Order) -> None:
+    """Notes what the folder holds. UserError where another run has noted another order by now."""
+    if order_file.exists():
+        require_same_order(order_file, order)
+        return
+    folder = order_file.parent
+    with locked(folder, "order", remedy="run this command again", wait=ORDER_PATIENCE):
+        require_same_order(order_file, order)
+        if not order_file.exists():
+            write_text(order_file, json.dumps(order, ensure_ascii=False, indent=1) + "\n")
 
 
 def encode_pair(facts: CardFacts, image: Image.Image, grey: bool) -> EncodedPair:
@@ -189,15 +230,38 @@ def write_shards(
     grey: the PNGs have one channel.
     batches_ahead: batches that may wait to be encoded; 0 where making and encoding want the same
         cores, since waiting ones gain nothing there that could be measured.
-    UserError where the folder holds another order, or pyarrow is missing.
+    UserError where the folder holds another order, another run writes these files, or pyarrow is
+    missing.
     """
+    with locked_files(out, share):
+        write_share(
+            out,
+            order,
+            make,
+            share=share,
+            batch_size=batch_size,
+            grey=grey,
+            batches_ahead=batches_ahead,
+        )
+
+
+def write_share(
+    out: Path,
+    order: Order,
+    make: MakePairs,
+    *,
+    share: tuple[int, int],
+    batch_size: int,
+    grey: bool,
+    batches_ahead: int,
+) -> None:
+    """`write_shards`, where no other run writes this share."""
     shard_format = SHARD_FORMATS[order["format"]]
     if order["format"] == "parquet":
         # Says what to install before anything is made.
         pyarrow_parquet()
     order_file = out / ".order.json"
     require_same_order(order_file, order)
-    remove_abandoned_files(out)
 
     begin = time.perf_counter()
     all_shards = shards_of(out, order, shard_format.suffix)
@@ -217,8 +281,7 @@ def write_shards(
         )
         for path, batches_of_file in itertools.groupby(batches, key=lambda batch: batch[0]):
             # Not earlier: an order that cannot be made binds nobody.
-            if not order_file.exists():
-                write_text(order_file, json.dumps(order, ensure_ascii=False, indent=1) + "\n")
+            claim_order(order_file, order)
             with whole_file(path) as partial, shard_format.open_writer(partial) as add:
                 for _, pairs in batches_of_file:
                     shard_format.add_pairs(add, pairs)

@@ -44,6 +44,8 @@ FACT_KINDS: dict[str, type] = {
     **dict.fromkeys(FLOAT_FACTS, float),
 }
 DIGESTS = ("sha256_pixels", "sha256_text")
+# Of a card's texts in a sentence: a stranger's may have a megabyte.
+MAX_TOLD_LETTERS = 300
 # A picture that is 1/255 off has another cosine.
 COSINE_TOLERANCE = 0.01
 # In 1/255, between a card's picture and the one that the model draws again.
@@ -117,7 +119,8 @@ def read_card(path: str | Path) -> tuple[Image.Image, CardFacts]:
     try:
         return image, {key: FACT_KINDS.get(key, str)(value) for key, value in text.items()}
     except ValueError as error:
-        raise UserError(f"{path} is no pair card: {printable(str(error))}") from None
+        reason = printable(str(error)[:MAX_TOLD_LETTERS])
+        raise UserError(f"{path} is no pair card: {reason}") from None
 
 
 # ---- checking ------------------------------------------------------------------------------------
@@ -168,8 +171,9 @@ def make_from_picture(
     """The part of make_again for cards that were made from a picture."""
     if original is None or digest_of_pixels(original) != facts["image_sha256"]:
         another = "" if original is None else ", and --image names another"
+        named = facts["image"][:MAX_TOLD_LETTERS]
         raise UserError(
-            f"this card was made from the picture {printable(facts['image'])}{another}; "
+            f"this card was made from the picture {printable(named)}{another}; "
             f"name that: {script_command('inference.py', '--verify CARD --image PICTURE')}"
         )
     if "strength" not in facts:
@@ -193,7 +197,7 @@ def differences(
     """
     image, facts = read_card(path)
     if facts["fingerprint"] != generator.fingerprint:
-        maker = printable(facts.get("checkpoint", "unnamed"))
+        maker = printable(facts.get("checkpoint", "unnamed")[:MAX_TOLD_LETTERS])
         fingerprint = printable(facts["fingerprint"])
         raise UserError(
             f"{path} was made by another model ({maker}, fingerprint {fingerprint[:16]}…) than "
@@ -203,7 +207,7 @@ def differences(
     try:
         drawn, caption = make_again(generator, facts, original)
     except (KeyError, ValueError) as error:
-        reason = f"{type(error).__name__}: {printable(str(error))}"
+        reason = f"{type(error).__name__}: {printable(str(error)[:MAX_TOLD_LETTERS])}"
         raise UserError(
             f"{path} is no pair card: what it says cannot be made ({reason})"
         ) from error
@@ -211,7 +215,7 @@ def differences(
     found = changed_digests(image, facts)
     if facts["caption"] != caption:
         found.append(
-            f'the card says "{printable(facts["caption"])}", '
+            f'the card says "{printable(facts["caption"][:MAX_TOLD_LETTERS])}", '
             f'the model writes "{printable(caption)}"'
         )
     found += changed_source(generator, facts)
@@ -243,7 +247,7 @@ def changed_source(generator: "MultimodalGenerator", facts: CardFacts) -> list[s
     if told == generator.caption_source:
         return []
     return [
-        f"the card says that the caption comes from {printable(told)!r}, "
+        f"the card says that the caption comes from {printable(told[:MAX_TOLD_LETTERS])!r}, "
         f"the model's come from {generator.caption_source!r}"
     ]
 

@@ -11,6 +11,7 @@ from oneseed.config.inference import InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.console.output import printable, progress
 from oneseed.dataset.commands import draw_command
+from oneseed.file_names import named_file
 from oneseed.generation import index
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.pictures import open_picture, square_inside
@@ -147,7 +148,7 @@ def show_training(
     pairs = []
     titles = []
     for row in found:
-        path = folder / row["filename"]
+        path = named_file(folder, row["filename"], index.index_path(generator, "training"))
         if path.exists():
             pairs.append((open_picture(path), row["caption"]))
             titles.append(f"{row['distance']:.3f}")

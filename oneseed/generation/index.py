@@ -17,10 +17,10 @@ Both carry the model's fingerprint: one of another model counts as missing. Text
 so that reading executes nothing.
 """
 
+import contextlib
 import functools
 import json
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +34,18 @@ from oneseed.dataset.collection import Collection
 from oneseed.dataset.commands import draw_command, script_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import PixelCache
-from oneseed.files import whole_file
+from oneseed.file_names import safe_name
+from oneseed.files import sweep_partials, whole_file
+from oneseed.generation.index_file import FINGERPRINT, INDEXES, read_index_file
 from oneseed.generation.memorisation import (
+    FEATURE_SIDE,
     copy_threshold,
     euclidean_distances,
     thumbnail_features,
 )
+from oneseed.locks import locked
 from oneseed.model.caption_source import NONE
+from oneseed.tensor_files import UnusableFileError
 from oneseed.workers import chunks
 
 if TYPE_CHECKING:
@@ -65,39 +70,55 @@ def index_path(generator: "MultimodalGenerator", kind: str) -> Path:
     return generator.checkpoint.with_suffix(f".{kind}.npz")
 
 
+@contextlib.contextmanager
+def locked_index(generator: "MultimodalGenerator") -> Generator[None]:
+    """Within the block this process alone writes the indexes of a checkpoint.
+
+    What killed runs have left half-written goes. InUseError where another run writes them.
+    """
+    checkpoint = generator.checkpoint
+    with locked(
+        checkpoint.parent,
+        f"{safe_name(checkpoint.stem)}_index",
+        what=f"the index of {checkpoint.as_posix()}",
+        remedy="wait until it has ended",
+    ):
+        try:
+            yield
+        finally:
+            for kind in ("seeds", "training"):
+                path = index_path(generator, kind)
+                sweep_partials(path.parent, of=path.name)
+
+
 def encode_texts(values: list[Any]) -> np.ndarray:
     """JSON-like values -> uint8 (N,), their JSON text."""
     return np.frombuffer(json.dumps(values, ensure_ascii=False).encode(), np.uint8)
 
 
 @functools.lru_cache(4)
-def read_index(path: Path, fingerprint: str, changed: int) -> dict[str, Any] | None:
+def read_index(
+    path: Path, fingerprint: str, changed: int, *, kind: str, dimensions: int
+) -> dict[str, Any] | None:
     """The arrays of an index by name, texts as what they say; None for that of another model.
 
-    changed: the file's time, so that a new one is read anew.
-    UserError where the file is damaged.
+    changed: the file's time, so that a new one is read anew. kind: "seeds" or "training".
+    dimensions: length of its features. UserError where the file is damaged.
     """
+    kinds, require_whole = INDEXES[kind]
     try:
-        with np.load(path) as file:
-            if str(file["fingerprint"]) != fingerprint:
-                return None
-            return {
-                name: json.loads(array.tobytes()) if array.dtype == np.uint8 else array
-                for name, array in file.items()
-            }
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-    ) as error:
+        # first alone: that of another model is as good as none, whatever else it holds
+        owner = read_index_file(path, {"fingerprint": FINGERPRINT})
+        if str(owner["fingerprint"]) != fingerprint:
+            return None
+        found = read_index_file(path, kinds)
+        require_whole(found, dimensions)
+    except UnusableFileError as error:
         raise UserError(
-            f"{path} is damaged or no index ({type(error).__name__}); "
+            f"{path} is damaged or no index ({error}); "
             f"remove it and build it again: {script_command('inference.py', '--index 10000')}"
         ) from error
+    return found
 
 
 def load_index(generator: "MultimodalGenerator", kind: str) -> dict[str, Any] | None:
@@ -108,7 +129,9 @@ def load_index(generator: "MultimodalGenerator", kind: str) -> dict[str, Any] | 
     path = index_path(generator, kind)
     if not path.exists():
         return None
-    return read_index(path, generator.fingerprint, path.stat().st_mtime_ns)
+    dimensions = generator.dimensions if kind == "seeds" else FEATURE_SIDE**2
+    changed = path.stat().st_mtime_ns
+    return read_index(path, generator.fingerprint, changed, kind=kind, dimensions=dimensions)
 
 
 def save_index(generator: "MultimodalGenerator", kind: str, **arrays: Any) -> Path:
@@ -157,6 +180,19 @@ def grow_seeds(
     seeds_between_saves: int = SEEDS_BETWEEN_SAVES,
 ) -> Iterator[int]:
     """As index_seeds; yields after each batch how many seeds are drawn."""
+    known = load_index(generator, "seeds")
+    if known and len(known["captions"]) >= count:
+        return
+    with locked_index(generator):
+        yield from grow_locked_seeds(
+            generator, count, batch_size, seeds_between_saves=seeds_between_saves
+        )
+
+
+def grow_locked_seeds(
+    generator: "MultimodalGenerator", count: int, batch_size: int, *, seeds_between_saves: int
+) -> Iterator[int]:
+    """`grow_seeds`, while no other run writes an index of this checkpoint."""
     known = load_index(generator, "seeds")
     features = [known["features"]] if known else []
     cosines = [known["cosine"]] if known else []
@@ -220,17 +256,17 @@ def training_folder(generator: "MultimodalGenerator", data: Path | str = "data")
 def index_training(generator: "MultimodalGenerator", data: Path | str = "data") -> tuple[Path, int]:
     """Indexes the training pictures -> (path of the index, how many pictures).
 
-    UserError where the collection is not on this machine.
+    UserError where the collection is not on this machine, or another run writes an index.
     """
-    collection = Collection(generator.style, data)
+    with locked_index(generator):
+        return index_collection(generator, Collection(generator.style, data))
+
+
+def index_collection(generator: "MultimodalGenerator", collection: Collection) -> tuple[Path, int]:
+    """`index_training`, while no other run writes an index of this checkpoint."""
     size = generator.model.config.image_size
     train, val = collection.read_captions()
-    cache = PixelCache.of(collection, size)
-    if cache is None:
-        raise UserError(
-            f"{collection.pixels(size)} is missing; prepare the pictures again: "
-            f"{collection.prepare_again(size)}"
-        )
+    cache = PixelCache.require(collection, size)
     train = [row for row in train if row["id"] in cache]
     val = [row for row in val if row["id"] in cache]
     if not (train and val):

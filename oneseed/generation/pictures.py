@@ -8,6 +8,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from oneseed.console.command import UserError
+from oneseed.console.input_files import why_no_file
 from oneseed.media.decoding import UnusablePictureError, whole_picture
 from oneseed.media.picture import prepare_picture
 
@@ -47,6 +48,9 @@ def square_inside(path: Path, size: int) -> Image.Image:
 def opened(path: Path) -> Generator[BinaryIO]:
     """The file at `path`, open. UnusablePictureError where it cannot be opened."""
     try:
+        # what is missing says so itself
+        if path.exists() and (fault := why_no_file(path)):
+            raise UnusablePictureError(f"cannot be opened ({fault})")
         with open(path, "rb") as file:
             yield file
     except FileNotFoundError as error:

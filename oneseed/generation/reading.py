@@ -17,6 +17,7 @@ from oneseed.media.modes import to_rgb
 from oneseed.model.caption_source import NONE, source_of
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixels import to_pil, to_tensor
+from oneseed.model.weights import require_numbers
 from oneseed.workers import chunks
 
 # An RGB picture and its caption.
@@ -116,7 +117,9 @@ class PictureReader:
             model.image_encoder(model.to_model_channels(batch.to(model.device)))
             for batch in batches
         ]
-        return F.normalize(torch.cat(codes), dim=1).cpu()
+        features = F.normalize(torch.cat(codes), dim=1).cpu()
+        require_numbers(features, "features of pictures")
+        return features
 
     @torch.no_grad()
     def caption_features(self, captions: Sequence[str]) -> torch.Tensor:

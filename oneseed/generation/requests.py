@@ -11,6 +11,7 @@ from PIL import Image
 from oneseed.config.inference import InferenceConfig
 from oneseed.config.options import parse_seeds
 from oneseed.file_names import safe_name
+from oneseed.files import MAX_FILE_NAME_BYTES
 from oneseed.generation import cards
 from oneseed.generation.pictures import open_picture
 from oneseed.model.caption_source import NONE
@@ -18,6 +19,10 @@ from oneseed.workers import chunks
 
 if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
+
+
+# of the files of a pair
+LONGEST_SUFFIX = ".json"
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,16 @@ def source_facts(picture: Image.Image, name: str) -> dict[str, Any]:
     return {"image": name, "image_sha256": cards.digest_of_pixels(picture)}
 
 
+def name_after(picture: Path, end: str) -> str:
+    """What the files of a pair are called that is made from a picture: its name, and the end.
+
+    One that is too long, or that not every system can write, is shortened to a similar one; a hash
+    keeps it apart from others that begin so.
+    """
+    room = MAX_FILE_NAME_BYTES - len(f"{end}{LONGEST_SUFFIX}".encode())
+    return safe_name(picture.stem, room) + end
+
+
 def requested_pairs(
     generator: "MultimodalGenerator", config: InferenceConfig
 ) -> tuple[int, Iterator[list[Pair]]]:
@@ -92,13 +107,13 @@ def redrawn_picture(
     facts = source_facts(picture, path.as_posix())
     if not config.style:
         ((image, caption),) = generator.decode(generator.encode([picture]))
-        return Pair(f"{path.stem}_drawn", "drawn by the model", image, caption, facts)
+        return Pair(name_after(path, "_drawn"), "drawn by the model", image, caption, facts)
 
     strength = 1.0 if config.strength is None else config.strength
     ((image, caption),) = generator.restyle([picture], config.style, strength)
     facts |= {"style": config.style, "asked_style": config.style, "strength": strength}
-    stem = f"{path.stem}_{safe_name(config.style)}"
-    return Pair(stem, config.style, image, caption, facts)
+    name = name_after(path, f"_{safe_name(config.style)}")
+    return Pair(name, config.style, image, caption, facts)
 
 
 def variations(
@@ -115,7 +130,7 @@ def variations(
         varied = generator.vary(picture, batch, config.strength)
         yield [
             Pair(
-                name=f"{path.stem}_{seed:06d}",
+                name=name_after(path, f"_{seed:06d}"),
                 title=seed,
                 image=image,
                 caption=caption,

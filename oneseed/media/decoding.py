@@ -16,8 +16,9 @@ from PIL import ExifTags, Image, ImageFile, features
 
 from oneseed.media.kinds import HEAD_BYTES, READ_KINDS, kind_of
 from oneseed.media.modes import simplify_mode, to_rgb
-from oneseed.media.pixels_alone import pixels_of_gif, pixels_of_png
+from oneseed.media.pixels_alone import pixels_of_gif, pixels_of_jpeg, pixels_of_png
 from oneseed.media.png import PNG_SIGNATURE
+from oneseed.media.transparency import see_through, stored_as
 
 # a JPEG is decoded at 1/2, 1/4 or 1/8 as long as that leaves so many times the size wanted
 DRAFT_MARGIN = 1.5
@@ -33,6 +34,8 @@ MAX_ICON_SIDE = 1024
 DECODED_SEVERAL_TIMES = ("AVIF", "HEIF", "JPEG2000")
 # {kind: what Pillow calls the library that it needs}; wheels of Pillow hold these
 PILLOW_FEATURES = {"AVIF": "avif", "JPEG2000": "jpg_2000", "WEBP": "webp"}
+# why a file without a byte is left out
+EMPTY_PICTURE = "unreadable (empty)"
 # EXIF's orientation -> what makes such a picture upright; 1 is upright
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -105,6 +108,8 @@ def decode(file: BinaryIO, limits: PictureLimits, name: str = "") -> DecodedPict
         refuse_large_icon(file)
     if kind == "GIF":
         file = pixels_of_gif(file)
+    if kind == "JPEG":
+        file = pixels_of_jpeg(file)
     try:
         return decode_as(kind, file, limits)
     except DamagedPictureError:
@@ -126,12 +131,14 @@ def decode_as(kind: str, file: BinaryIO, limits: PictureLimits) -> DecodedPictur
                 refuse_size(width, height, limits)
                 refuse_bomb(image, file)
                 draft = draft_jpeg(image, limits.side) if limits.side else None
+                storage = stored_as(image)
                 # open() alone accepts cut-off files
                 image.load()
                 orientation = orientation_of(image)
                 # the last row and column of a draft are only partly picture
                 box = draft[1] if draft else None
-                return DecodedPicture(simplify_mode(image), width, height, orientation, box)
+                plain = simplify_mode(see_through(image, storage, file))
+                return DecodedPicture(plain, width, height, orientation, box)
     except UnusablePictureError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -162,7 +169,7 @@ def readable_kind(file: BinaryIO, name: str) -> str:
     file.seek(0)
     head = file.read(HEAD_BYTES)
     if not head:
-        raise UnusablePictureError("unreadable (empty)")
+        raise UnusablePictureError(EMPTY_PICTURE)
     kind = kind_of(head, name)
     if not kind:
         raise UnusablePictureError("unreadable (not a picture)")

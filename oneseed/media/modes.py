@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from oneseed.media.transparency import white_where_stated
+
 # samples that are converted at once; all of them as float64 could take gigabytes
 BAND_SAMPLES = 2**20
 # the largest samples that are taken as white, where a picture has none above
@@ -20,7 +22,8 @@ def simplify_mode(image: Image.Image) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
         grey = scale_to_grey(image, bits_of(image))
         # Pillow inverts no such picture of more than 8 bits by itself
-        return ImageOps.invert(grey) if is_white_zero(image) else grey
+        grey = ImageOps.invert(grey) if is_white_zero(image) else grey
+        return white_where_stated(grey, image)
     if image.has_transparency_data:
         return image.convert("RGBA").convert("RGBa")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")

@@ -17,6 +17,11 @@ PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"}
 # what begins an extension of a GIF, and one that is a comment
 GIF_EXTENSION = b"!"
 GIF_COMMENT = b"!\xfe"
+# markers of a JPEG: the pixels begin (SOS), the file ends; APP1 to APP13, APP15 and comments
+JPEG_PIXELS_BEGIN = (0xDA, 0xD9)
+JPEG_BESIDE_PIXELS = (*range(0xE1, 0xEE), 0xEF, 0xFE)
+# segments that are kept of these; a colour profile alone may have 255
+MAX_JPEG_SEGMENTS = 300
 
 
 def pixels_of_png(file: BinaryIO) -> BinaryIO:
@@ -62,6 +67,34 @@ def pixels_of_gif(file: BinaryIO) -> BinaryIO:
             parts.append((start, end))
         start = end
     return io.BufferedReader(PartsOfFile(file, [*parts, (start, max(start, length))]))
+
+
+def pixels_of_jpeg(file: BinaryIO) -> BinaryIO:
+    """An open JPEG file -> the same without what programs wrote into it, where that is very much.
+
+    Pillow takes time that grows with the square of its length. The file as it is, where it holds
+    no more than an ordinary one.
+    """
+    length = file.seek(0, os.SEEK_END)
+    parts = [(0, 2)]
+    kept = 0
+    start = 2
+    while True:
+        file.seek(start)
+        head = file.read(4)
+        # the picture itself begins, or the file is damaged
+        if len(head) < 4 or head[:1] != b"\xff" or head[1] in JPEG_PIXELS_BEGIN:
+            break
+        end = start + 2 + int.from_bytes(head[2:])
+        is_written_by_program = head[1] in JPEG_BESIDE_PIXELS
+        kept += is_written_by_program
+        if not is_written_by_program or kept <= MAX_JPEG_SEGMENTS:
+            parts.append((start, min(end, length)))
+        start = end
+    if kept <= MAX_JPEG_SEGMENTS:
+        file.seek(0)
+        return file
+    return io.BufferedReader(PartsOfFile(file, [*parts, (min(start, length), length)]))
 
 
 class PartsOfFile(io.RawIOBase):

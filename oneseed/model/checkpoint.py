@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -21,9 +22,13 @@ import torch
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import script_command
 from oneseed.dataset.next_run import missing_checkpoint
-from oneseed.files import whole_file, write_text
+from oneseed.file_names import is_plain_name
+from oneseed.files import sweep_partials, whole_file, write_text
+from oneseed.tensor_files import UnusableFileError, read_tensor_file
 
 State = Mapping[str, Any]
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def digest(state: Any) -> str:
@@ -60,7 +65,12 @@ def damaged(state: Any) -> bool:
     False where it carries no digest.
     """
     saved_digest = getattr(state, "digest", None)
-    return bool(saved_digest) and saved_digest != digest(state)
+    return saved_digest is not None and not is_same_digest(saved_digest, state)
+
+
+def is_same_digest(saved_digest: Any, state: Any) -> bool:
+    """Whether what a file gives as the digest of a state is it."""
+    return isinstance(saved_digest, str) and saved_digest == digest(state)
 
 
 def save(path: str | Path, state: State, keep: str | None = None) -> None:
@@ -77,7 +87,8 @@ def save(path: str | Path, state: State, keep: str | None = None) -> None:
     memory = io.BytesIO()
     torch.save(sealed, memory)
     content = memory.getbuffer()
-    remove_partial_files(path)
+    # What a killed save has left may take the room that this one needs.
+    sweep_partials(path.parent)
     with whole_file(path) as partial:
         with open(partial, "wb") as file:
             file.write(content)
@@ -87,13 +98,6 @@ def save(path: str | Path, state: State, keep: str | None = None) -> None:
     record(path, hashlib.sha256(content).hexdigest(), keep)
 
 
-def remove_partial_files(path: Path) -> None:
-    """Delete what killed saves of this file have left."""
-    for name in (path.name, "checksums.json"):
-        for partial in path.parent.glob(f".{name}.*.partial"):
-            partial.unlink(missing_ok=True)
-
-
 def record(path: str | Path, checksum: str | None = None, keep: str | None = None) -> None:
     """Enter a file's SHA-256 in checksums.json beside it.
 
@@ -101,11 +105,7 @@ def record(path: str | Path, checksum: str | None = None, keep: str | None = Non
     """
     path = Path(path)
     checksums = path.with_name("checksums.json")
-    try:
-        known = dict(json.loads(checksums.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        # none yet, or damaged: what is saved from now on is entered
-        known = {}
+    known = read_checksums(checksums)
     if keep and path.name in known:
         known[keep] = known[path.name]
     if not checksum:
@@ -116,29 +116,42 @@ def record(path: str | Path, checksum: str | None = None, keep: str | None = Non
     write_text(checksums, json.dumps(present, indent=1) + "\n")
 
 
+def read_checksums(path: Path) -> dict[str, str]:
+    """checksums.json -> {name of a file beside it: SHA-256 in hex}.
+
+    It only saves the work of counting anew: what is damaged in it, or names no file of the folder,
+    is left out, and what is saved from now on is entered.
+    """
+    try:
+        known = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {
+        name: checksum
+        for name, checksum in known.items()
+        if is_plain_name(name) and isinstance(checksum, str) and SHA256.fullmatch(checksum)
+    }
+
+
 def load(path: str | Path) -> dict[str, Any]:
     """The saved state as a plain dict, tensors on the CPU.
 
     UserError where the file is missing, damaged, or not plain data.
     """
-    if not Path(path).is_file():
+    if not os.path.lexists(path):
         raise UserError(missing_checkpoint(path))
-    state: Any = None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        reason = find_damage(state)
-    except PermissionError:
-        # no damage: nobody should be told to throw it away
-        raise
-    except Exception as error:
-        # a flipped bit can raise anything
-        reason = type(error).__name__
-    if reason:
+        state = read_tensor_file(path)
+        if reason := find_damage(state):
+            raise UnusableFileError(reason)
+    except UnusableFileError as error:
         raise UserError(
-            f"{path} is damaged or no checkpoint ({reason}); what can be saved from the run's "
+            f"{path} is damaged or no checkpoint ({error}); what can be saved from the run's "
             "other files is saved by its training command, run again; "
             f"{script_command('training_loop.py', '--fresh')} trains anew"
-        )
+        ) from error
     if not hasattr(state, "digest"):
         print(f"note: {path} carries no digest, so damage to it would not be seen", file=sys.stderr)
     return dict(state)

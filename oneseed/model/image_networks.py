@@ -11,6 +11,7 @@ from torch import nn
 
 from oneseed.config.model import VIT_HEAD_WIDTH, ModelConfig, base_and_doublings
 from oneseed.model.text_networks import Block
+from oneseed.model.weights import require_numbers
 
 # points of the tone curve
 TONE_POINTS = 65
@@ -194,8 +195,13 @@ class ImageDecoder(nn.Module):
         return images
 
     def render(self, code: torch.Tensor) -> torch.Tensor:
-        """Code (B, D) -> pictures (B, C, S, S) in [-1, 1] for people: `forward`, tone curve."""
-        images = self(code).clamp(-1, 1)
+        """Code (B, D) -> pictures (B, C, S, S) in [-1, 1] for people: `forward`, tone curve.
+
+        UserError where what is drawn is no number.
+        """
+        drawn = self(code)
+        require_numbers(drawn, "pictures")
+        images = drawn.clamp(-1, 1)
         if not hasattr(self, "tone"):
             return images
         position = (images + 1) * ((TONE_POINTS - 1) / 2)

@@ -8,6 +8,7 @@ Decoders read a code (B, D); users hold a z (B, D), which is standard normal. Tr
 `autoencode`; the prior is fitted to the codes afterwards.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -24,13 +25,16 @@ from oneseed.dataset.commands import script_command
 from oneseed.model import caption_source, checkpoint
 from oneseed.model.autoencoder import Autoencoder
 from oneseed.model.caption_book import CaptionBook
+from oneseed.model.checkpoint_facts import CHECKPOINT_FORMAT, CheckpointFacts, read_facts
 from oneseed.model.pixels import to_pixels, to_tensor
+from oneseed.model.prior import Prior
 from oneseed.model.text_networks import write_captions
 from oneseed.model.tokenizer import PAD, Tokenizer
+from oneseed.model.weights import OnlyShapes, Weight, require_numbers, require_weights, weights_of
 from oneseed.seeds import torch_generator
 
-# of the extra state in best_model.pt
-CHECKPOINT_FORMAT = 2
+# tensors in which -inf has a meaning
+MINUS_INFINITE = frozenset(f"sampler.{name}" for name in Prior.MINUS_INFINITE)
 
 
 class MultimodalModel(Autoencoder):
@@ -63,6 +67,7 @@ class MultimodalModel(Autoencoder):
             generator = torch_generator(pixel_digest, "code")
             noise.append(torch.randn(self.config.latent_dim, generator=generator))
         code = self.image_encoder(to_tensor(pixels).to(self.device))
+        require_numbers(code, "codes")
         return code + self.config.code_noise * torch.stack(noise).to(self.device)
 
     @torch.no_grad()
@@ -77,6 +82,7 @@ class MultimodalModel(Autoencoder):
         ids = [torch.tensor(self.tokenizer.encode(caption, max_length)) for caption in row_of]
         tokens = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=PAD)
         features = self.caption_features(tokens.to(self.device))
+        require_numbers(features, "features of captions")
         return features[[row_of[caption] for caption in captions]]
 
     def style_numbers(self, names: Sequence[str]) -> torch.Tensor:
@@ -192,11 +198,11 @@ class MultimodalModel(Autoencoder):
 
     def set_extra_state(self, state: torch.Tensor) -> None:
         """Take vocabulary and meta from what get_extra_state gave."""
-        found = read_extra_state(state)
-        self.meta = found["meta"]
-        self.set_tokenizer(Tokenizer(found["tokenizer"]))
+        facts = read_facts(state)
+        self.meta = facts.meta
+        self.set_tokenizer(Tokenizer(facts.tokenizer))
         if self.caption_book is not None:
-            self.caption_book.captions = found["captions"]
+            self.caption_book.captions = facts.captions or []
 
     def fingerprint(self) -> str:
         """SHA-256, in hex, of all that decides what a seed, a prompt or a picture gives.
@@ -217,10 +223,23 @@ class MultimodalModel(Autoencoder):
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **options: Any) -> Any:
         """As nn.Module's; UserError for damaged weights or those of another configuration."""
-        require_own_weights(self.config, state_dict)
-        coordinates = state_dict.get("caption_book.coordinates")
+        if checkpoint.damaged(state_dict):
+            raise UserError(
+                "these weights are not those that were saved: the file is damaged, or they were "
+                "changed since it was loaded (then pass dict(weights))"
+            )
+        facts = read_facts(state_dict.get("_extra_state"))
+        require_same_settings(self.config, facts.config)
+        require_own_weights(facts, state_dict)
+        return self.take_weights(facts, state_dict, *args, **options)
+
+    def take_weights(
+        self, facts: CheckpointFacts, state_dict: Mapping[str, Any], *args: Any, **options: Any
+    ) -> Any:
+        """The part of load_state_dict behind all checks."""
         self.caption_book = None
-        if coordinates is not None:
+        if facts.captions is not None:
+            coordinates = state_dict["caption_book.coordinates"]
             self.caption_book = CaptionBook.to_be_loaded(coordinates).to(self.device)
         return super().load_state_dict(state_dict, *args, **options)
 
@@ -234,52 +253,56 @@ class MultimodalModel(Autoencoder):
         """
         weights = checkpoint.load(path)
         try:
-            state = read_extra_state(weights.get("_extra_state"))
-            model = cls(ModelConfig(**state["config"]), Tokenizer(state["tokenizer"]))
-            model.load_state_dict(weights)
-        except (UserError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            facts = read_facts(weights.get("_extra_state"))
+            # before memory is asked for
+            require_own_weights(facts, weights)
+            model = cls(facts.config)
+            model.take_weights(facts, weights)
+        except UserError as error:
             raise UserError(
-                f"{path} is not a checkpoint of this version ({str(error).splitlines()[0]}); "
+                f"{path} is not a checkpoint of this version ({error}); "
                 f"train anew: {script_command('training_loop.py', '--fresh')}"
             ) from error
         return model.eval().to(device)
 
 
-def read_extra_state(extra_state: torch.Tensor | None) -> dict[str, Any]:
-    """What get_extra_state gave -> {"format", "config", "tokenizer", "meta"}.
-
-    UserError where it is missing or of another format.
-    """
-    if extra_state is None:
-        raise UserError(
-            "the state dict carries no configuration; it was not written by training_loop.py"
-        )
-    state = json.loads(bytes(extra_state.tolist()))
-    if state.get("format") != CHECKPOINT_FORMAT:
-        raise UserError(
-            f"checkpoint format {state.get('format')}, this program reads {CHECKPOINT_FORMAT}"
-        )
-    return state
+@functools.lru_cache(4)
+def expected_weights(config: ModelConfig) -> dict[str, Weight]:
+    """What the tensors of a model are like; no memory is asked for. UserError where none can be."""
+    try:
+        with torch.device("meta"), OnlyShapes():
+            model = Autoencoder(config)
+    except (RuntimeError, TypeError, OverflowError, AssertionError, ValueError) as error:
+        raise UserError("no model has the sizes of its configuration") from error
+    return weights_of(model)
 
 
-def require_own_weights(config: ModelConfig, state_dict: Mapping[str, Any]) -> None:
-    """UserError where weights are damaged, or of another configuration than `config`."""
-    if checkpoint.damaged(state_dict):
+def require_own_weights(facts: CheckpointFacts, state_dict: Mapping[str, Any]) -> None:
+    """UserError where weights are not those of a model with these facts, or are no numbers."""
+    config = facts.config
+    expected = dict(expected_weights(config))
+    if facts.captions is not None:
+        dims = min(config.flow_dims, config.latent_dim - 1)
+        shape = (len(facts.captions), dims)
+        expected["caption_book.coordinates"] = Weight(shape, torch.float16)
+    require_weights(expected, state_dict, MINUS_INFINITE)
+
+
+def require_same_settings(own: ModelConfig, other: ModelConfig) -> None:
+    """UserError where a checkpoint is of another configuration than the model that it is for."""
+    if difference := differing_settings(own, other):
         raise UserError(
-            "these weights are not those that were saved: the file is damaged, or they were "
-            "changed since it was loaded (then pass dict(weights))"
+            f"this checkpoint belongs to another configuration ({difference}); "
+            "load it with MultimodalModel.from_checkpoint(path)"
         )
-    own = asdict(config)
-    # a setting may be younger than the checkpoint
-    saved = asdict(ModelConfig()) | read_extra_state(state_dict.get("_extra_state"))["config"]
-    if saved == own:
-        return
+
+
+def differing_settings(own: ModelConfig, other: ModelConfig) -> str:
+    """The settings of a checkpoint that are not those of a model, in words; "" for none."""
+    saved = asdict(other)
     different = [
-        f"{name} {saved.get(name)!r} against {value!r}"
-        for name, value in own.items()
-        if saved.get(name) != value
+        f"{name} {saved[name]!r} against {value!r}"
+        for name, value in asdict(own).items()
+        if saved[name] != value
     ]
-    raise UserError(
-        f"this checkpoint belongs to another configuration ({', '.join(different)}); "
-        "load it with MultimodalModel.from_checkpoint(path)"
-    )
+    return ", ".join(different)

@@ -51,6 +51,9 @@ class Prior(nn.Module):
     The flow and the regression run in float32 on the CPU, whatever the model's device.
     """
 
+    # buffers in which -inf has a meaning: the offset of a style without rows
+    MINUS_INFINITE = ("style_scores",)
+
     mean: torch.Tensor  # (D,)
     frame: torch.Tensor  # (D, D)
     frame_inverse: torch.Tensor  # (D, D)

@@ -14,6 +14,7 @@ from torch import nn
 
 from oneseed.config.model import ModelConfig
 from oneseed.model.tokenizer import END, PAD, START
+from oneseed.model.weights import require_numbers
 
 # logits this near the best count as equal; the lower id wins
 TIE = 1e-3
@@ -235,14 +236,21 @@ def write_captions(
 
 def likeliest_tokens(logits: np.ndarray) -> np.ndarray:
     """Logits (B, V) -> B tokens, of near-equals the first."""
-    return (logits >= logits.max(-1, keepdims=True) - TIE).argmax(-1)
+    best = logits.max(-1, keepdims=True)  # (B, 1)
+    require_numbers(torch.from_numpy(best), "captions")
+    return (logits >= best - TIE).argmax(-1)
 
 
 def draw_tokens(
     logits: torch.Tensor, temperature: float, generators: Sequence[torch.Generator]
 ) -> np.ndarray:
     """Logits (B, V) -> B tokens, row i drawn with generators[i]."""
-    chances = (logits.double() / temperature).softmax(-1)
+    require_numbers(logits.amax(-1), "captions")
+    scaled = logits.double() / temperature
+    if not scaled.amax(-1).isfinite().all():
+        # a temperature near 0 leaves no room above the best
+        scaled = (logits - logits.amax(-1, keepdim=True)).double() / temperature
+    chances = scaled.softmax(-1)
     drawn = [
         int(torch.multinomial(chance, 1, generator=generator))
         for chance, generator in zip(chances, generators, strict=True)

@@ -9,7 +9,9 @@ Every string can be encoded, none needs UNK.
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from oneseed.console.command import UserError
 from oneseed.model.caption_length import readable_beginning
+from oneseed.model.tokenizer_json import MARKS, MAX_TOKEN_LENGTH, require_own_vocabulary
 
 if TYPE_CHECKING:
     import tokenizers
@@ -19,18 +21,25 @@ PAD = 0
 START = 1
 END = 2
 UNK = 3
-MARKS = ["<pad>", "<start>", "<end>", "<unk>"]
 
 
 class Tokenizer:
     """Wraps a `tokenizers.Tokenizer`; len() is the number of entries in use."""
 
     def __init__(self, json_text: str) -> None:
-        """json_text: the vocabulary as the library writes it."""
+        """json_text: the vocabulary as the library writes it.
+
+        UserError where it is none that `train` could have made.
+        """
         from tokenizers import Tokenizer as Library
 
+        require_own_vocabulary(json_text)
         self.json = json_text
-        self.bpe = Library.from_str(json_text)
+        try:
+            self.bpe = Library.from_str(json_text)
+        except Exception as error:
+            # The library knows no other kind.
+            raise UserError("its tokenizer cannot be read") from error
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int) -> "Tokenizer":
@@ -49,6 +58,7 @@ class Tokenizer:
             min_frequency=2,
             special_tokens=MARKS,
             show_progress=False,
+            max_token_length=MAX_TOKEN_LENGTH,
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         )
         library.train_from_iterator(texts, trainer)

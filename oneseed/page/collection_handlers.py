@@ -22,6 +22,7 @@ from oneseed.dataset.curation import (
     row_kind,
 )
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
 from oneseed.page.archive_check import check_archive
 from oneseed.page.events import Component, messages
 from oneseed.page.inputs import one_line, one_of, uploaded
@@ -57,11 +58,11 @@ def row_of(rows: list[Row], picture_id: Any) -> Row | None:
 def row_thumbnail(collection: Collection, row: Row, side: int = THUMBNAIL_SIDE) -> Image.Image:
     """A row's picture within side x side, RGB; a blank one where the file is gone or damaged."""
     try:
-        with Image.open(collection.resized / Path(row["filename"]).name) as image:
-            image.thumbnail((side, side))
-            return image.convert("RGB")
-    except OSError:
+        image = load_prepared(collection.resized / row["filename"])
+    except DamagedPreparedError:
         return Image.new("RGB", (side, side), "white")
+    image.thumbnail((side, side))
+    return image.convert("RGB")
 
 
 def caption_of(row: Row) -> str:

@@ -18,7 +18,13 @@ from oneseed.page.collection_handlers import (
     RowDetail,
 )
 from oneseed.page.components import quiet_text, sheet_of_pairs, shown_picture
-from oneseed.page.events import FILES_TASK, QUIET_EVENT, Component, with_stop_button
+from oneseed.page.events import (
+    FILES_TASK,
+    QUIET_EVENT,
+    Component,
+    clicked_place,
+    with_stop_button,
+)
 
 
 @dataclass(frozen=True)
@@ -266,8 +272,8 @@ def connect_panel(
 ) -> None:
     """A click on the shelf shows a row large; its buttons change it."""
 
-    def picked(style: Any, listed: list[str], event: gr.SelectData) -> RowDetail:
-        return handlers.picked(style, listed[event.index])
+    def picked(style: Any, listed: list[str], event: gr.EventData) -> RowDetail:
+        return handlers.picked(style, listed[clicked_place(event, len(listed))])
 
     # in the order of RowDetail
     shown = [

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oneseed.model.checkpoint_facts import is_number
+
 # of the loss, as far as a run has them
 LOSS_PARTS = ("reconstruction", "caption", "contrastive", "shape", "focus")
 # the picture of a curve and its margins, in its own units
@@ -47,11 +49,7 @@ class Axes:
 
 def finite_points(values: Sequence[Any]) -> Points:
     """One value an epoch -> those that are finite numbers."""
-    return [
-        (epoch, value)
-        for epoch, value in enumerate(values, 1)
-        if isinstance(value, int | float) and math.isfinite(value)
-    ]
+    return [(epoch, value) for epoch, value in enumerate(values, 1) if is_number(value)]
 
 
 def axes_of(lines: Sequence[Points], ideal: float | None) -> Axes:

@@ -48,6 +48,8 @@ HIDE = "() => ({__type__: 'update', visible: false})"
 def import_gradio() -> ModuleType:
     """The module gradio, told to send nothing to its makers. Its import takes seconds."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    # else it offers to keep what visitors did with a third party
+    os.environ["GRADIO_RUN_HISTORY"] = "False"
     import gradio
 
     return gradio
@@ -60,6 +62,20 @@ def messages(gr: ModuleType) -> Generator[None, None, None]:
         yield
     except UserError as error:
         raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from None
+
+
+def clicked_place(event: Any, count: int) -> int:
+    """Which of `count` pictures of a gallery was clicked. event: a gr.EventData.
+
+    Of a gr.SelectData a program that sends the event without its data makes a TypeError.
+    """
+    place = None
+    # its data are whatever came over the wire
+    with contextlib.suppress(AttributeError, KeyError, TypeError):
+        place = event.index
+    if type(place) is not int or not 0 <= place < count:
+        raise UserError("Click a picture that is on show.")
+    return place
 
 
 def with_stop_button(

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
+from oneseed.console.command import UserError
 from oneseed.generation.generator import get_random_seed
 from oneseed.page.components import (
     caption_note,
@@ -21,6 +22,7 @@ from oneseed.page.events import (
     QUIET_EVENT,
     Component,
     Event,
+    clicked_place,
     with_stop_button,
 )
 from oneseed.page.generate_handlers import (
@@ -31,6 +33,7 @@ from oneseed.page.generate_handlers import (
     GenerateHandlers,
 )
 from oneseed.page.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE
+from oneseed.page.links import prompt_text
 from oneseed.page.pair_rows import FindGenerator
 
 # what an empty prompt asks for
@@ -348,7 +351,9 @@ def random_seed() -> str:
 
 def first_of_row(row: list[str]) -> str:
     """The text of an example that was clicked."""
-    return row[0]
+    if not isinstance(row, list) or not row:
+        raise UserError("Click an example that is on show.")
+    return prompt_text(row[0])
 
 
 def connect_sheet(
@@ -356,10 +361,13 @@ def connect_sheet(
 ) -> None:
     """A click on a picture of the sheet brings it up."""
 
-    def bring_up(drawn: DrawnSheet, event: gr.SelectData) -> ControlValues:
+    def bring_up(drawn: DrawnSheet | None, event: gr.EventData) -> ControlValues:
+        if drawn is None:
+            raise UserError("Draw a sheet first.")
+        place = clicked_place(event, len(drawn.seeds))
         config = drawn.config
         return ControlValues(
-            seed=str(drawn.seeds[event.index]),
+            seed=str(drawn.seeds[place]),
             prompt=config.prompt or "",
             style=config.style or "",
             guidance=config.guidance,

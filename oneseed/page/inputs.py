@@ -97,11 +97,18 @@ def uploaded(value: Any, uploads: str | Path, sentence: str) -> str:
     are files.
     """
     path = value.get("path") if isinstance(value, dict) else None
-    if not isinstance(path, str) or "\0" in path:
-        raise UserError(sentence)
-    if not Path(path).resolve().is_relative_to(Path(uploads).resolve()):
+    if not isinstance(path, str) or not lies_within(path, uploads):
         raise UserError(sentence)
     return path
+
+
+def lies_within(path: str, folder: str | Path) -> bool:
+    """Does a path that a stranger names lead to a place below the folder?"""
+    try:
+        return Path(path).resolve().is_relative_to(Path(folder).resolve())
+    except (OSError, ValueError):
+        # a null character, a name that is too long, links in a circle
+        return False
 
 
 def upload_name(value: dict[str, Any]) -> str:

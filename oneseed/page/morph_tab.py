@@ -17,6 +17,7 @@ from oneseed.page.events import (
     QUIET_EVENT,
     Component,
     Event,
+    clicked_place,
     messages,
     with_stop_button,
 )
@@ -202,9 +203,9 @@ def connect_player(
         query = controls_from_query(request.query_params)
         return str(query["from"]), str(query["to"])
 
-    def go_to(event: gr.SelectData) -> int:
+    def go_to(event: gr.EventData) -> int:
         """A picture of the strip was clicked -> its step."""
-        return event.index + 1
+        return clicked_place(event, PAGE_MAX_WALK) + 1
 
     stage.play_button.click(
         None,

@@ -15,6 +15,7 @@ from PIL import Image
 from oneseed.config.inference import InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
+from oneseed.file_names import named_file
 from oneseed.generation import index
 from oneseed.generation.pictures import open_picture
 from oneseed.generation.requests import Pair, pairs_of_seeds, source_facts
@@ -148,7 +149,7 @@ class PictureHandlers:
             yield rows
             folder = index.training_folder(generator, self.data)
             for row in generator.nearest_training([image], PAGE_AT_ONCE)[0]:
-                path = folder / row["filename"]
+                path = named_file(folder, row["filename"], "the index")
                 if path.exists():
                     text = f"{row['id']} · {row['distance']:.2f} away\n{row['caption']}"
                     rows.append((open_picture(path), text))
@@ -159,6 +160,4 @@ class PictureHandlers:
         with messages(self.gr):
             collection = Collection(self.find_generator().style, self.data)
             held_out = collection.read_captions()[1]
-            return open_picture(
-                collection.resized / Path(secrets.choice(held_out)["filename"]).name
-            )
+            return open_picture(collection.picture(secrets.choice(held_out)))

@@ -5,6 +5,7 @@ Reads   checkpoints/metrics.json            the losses, epoch by epoch
         outputs/report/report.json          python evaluation.py
 """
 
+import contextlib
 import html
 import io
 from collections.abc import Sequence
@@ -18,9 +19,13 @@ from oneseed.dataset.commands import BEST_MODEL, script_command
 from oneseed.dataset.jsonl import Row, read_json
 from oneseed.dataset.next_run import model_command
 from oneseed.evaluation.report import caption_meaning, sections
+from oneseed.media.decoding import UnusablePictureError, whole_picture
+from oneseed.model.checkpoint_facts import is_count, is_number, is_plain_text
 from oneseed.model.latent_check import GATE, POWER_ROWS, describe_meaning, is_failed
 
 EPOCHS_SHOWN = 12
+# of a grid of eight pictures, far above those of the largest model
+MAX_GRID_PIXELS = 40_000_000
 # tags in TensorBoard's files
 PICTURES_TAG = "pictures/seeds 0-7"
 CAPTIONS_TAG = "captions/seeds 0-7/text_summary"
@@ -35,7 +40,7 @@ def read_metrics(folder: str | Path) -> list[Row]:
             f"{path.as_posix()} is not here: no training has ended its first epoch; what comes "
             f"next: {model_command(path.with_name(BEST_MODEL))}"
         )
-    rows = read_json(path)
+    rows = read_json(path) if path.is_file() else None
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise UserError(
             f"{path.as_posix()} holds no epochs; training writes it again: "
@@ -47,14 +52,16 @@ def read_metrics(folder: str | Path) -> list[Row]:
 def run_summary(rows: Sequence[Row]) -> str:
     """How far the run is, and its notes, one a line."""
     parts = [f"{len(rows)} epochs" if len(rows) > 1 else "1 epoch"]
-    best = max((row.get("epoch", 0) for row in rows if row.get("best")), default=None)
+    best_epochs = [row.get("epoch") for row in rows if row.get("best") is True]
+    best = max(filter(is_count, best_epochs), default=None)
     if best:
         parts.append(f"the best is epoch {best}")
     measured = [row.get("images_per_second") for row in rows]
-    speeds = sorted(speed for speed in measured if isinstance(speed, int | float))
+    speeds = sorted(filter(is_number, measured))
     if speeds:
         parts.append(f"{speeds[len(speeds) // 2]:,.0f} pictures a second")
-    notes = [note for note in rows[-1].get("notes") or [] if isinstance(note, str)]
+    told = rows[-1].get("notes")
+    notes = [note for note in told if is_plain_text(note)] if isinstance(told, list) else []
     return "\n".join([" · ".join(parts), *notes])
 
 
@@ -108,14 +115,15 @@ def report_tables(path: str | Path) -> str:
     if not Path(path).exists():
         return f"<p>{name} is not here; {script_command('evaluation.py')} writes it.</p>"
     try:
-        report = read_json(path)
+        # a pipe would be waited for
+        report = read_json(path) if Path(path).is_file() else {}
         found = sections(report["numbers"])
         about = (
             f"The report: {report['checkpoint']}, {report['seeds']} seeds from "
             f"{report['first_seed']:,}. Floor: captions shuffled among the pairs. "
             f"Ceiling: real pairs. {caption_meaning(report)}"
         )
-    except (UserError, LookupError, TypeError, AttributeError, ValueError):
+    except (UserError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
         return (
             f"<p>{name} is damaged or of another version; {script_command('evaluation.py')} writes "
             "it again.</p>"
@@ -137,24 +145,31 @@ def evenly_chosen(steps: Sequence[int], count: int) -> list[int]:
 def seed_grids(folder: str | Path) -> tuple[list[tuple[Image.Image, str]], str]:
     """TensorBoard's folder -> grids of the fixed seeds, and the captions of the last as text.
 
-    A grid is (RGB image, "after epoch N"); of many, EPOCHS_SHOWN are evenly chosen.
+    A grid is (RGB image, "after epoch N"); of many, EPOCHS_SHOWN are evenly chosen. What of it is
+    damaged or another program's is left out: the run itself is shown by its other files.
     """
-    if not any(Path(folder).glob("events.*")):
+    if not any(path.is_file() for path in Path(folder).glob("events.*")):
         return [], ""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"images": 0, "tensors": 0})
-    events.Reload()
-    tags = events.Tags()
+    try:
+        events.Reload()
+        tags = events.Tags()
+        found = {}
+        if PICTURES_TAG in tags["images"]:
+            # a resumed epoch stands there twice; the later one counts
+            found = {one.step: one.encoded_image_string for one in events.Images(PICTURES_TAG)}
+        captions = ""
+        if CAPTIONS_TAG in tags["tensors"]:
+            last = events.Tensors(CAPTIONS_TAG)[-1].tensor_proto
+            captions = b"".join(last.string_val[:1]).decode("utf-8", "replace")
+    except Exception:
+        # a damaged file can raise anything here
+        return [], ""
     grids = []
-    if PICTURES_TAG in tags["images"]:
-        # a resumed epoch stands there twice; the later one counts
-        found = {event.step: event.encoded_image_string for event in events.Images(PICTURES_TAG)}
-        for step in evenly_chosen(sorted(found), EPOCHS_SHOWN):
-            with Image.open(io.BytesIO(found[step]), formats=["PNG"]) as image:
-                grids.append((image.convert("RGB"), f"after epoch {step}"))
-    captions = ""
-    if CAPTIONS_TAG in tags["tensors"]:
-        last = events.Tensors(CAPTIONS_TAG)[-1].tensor_proto
-        captions = last.string_val[0].decode("utf-8", "replace")
+    for step in evenly_chosen(sorted(found), EPOCHS_SHOWN):
+        with contextlib.suppress(UnusablePictureError):
+            grid = whole_picture(io.BytesIO(found[step]), "a grid.png", most_pixels=MAX_GRID_PIXELS)
+            grids.append((grid, f"after epoch {step}"))
     return grids, "\n".join(line.strip() for line in captions.splitlines())

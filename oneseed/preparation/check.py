@@ -15,14 +15,14 @@ from oneseed.dataset.jsonl import Row
 from oneseed.files import write_text
 from oneseed.media.picture import without_margins
 from oneseed.preparation.check_cause import cause
-from oneseed.preparation.check_measures import encode_plate, measure_picture
+from oneseed.preparation.check_measures import encode_plate, is_measured, measure_picture
 from oneseed.preparation.check_page import Plates, check_page, pictures_to_show
 from oneseed.preparation.check_report import CheckedSource, check_report, prepared_before
 from oneseed.preparation.check_text import check_text
 from oneseed.preparation.duplicates import look_alikes, merge_twins
-from oneseed.preparation.examine import examination_header, examine_picture
+from oneseed.preparation.examine import examination_header, examine_picture, is_finding
 from oneseed.preparation.journal import EXAMINED_PER_TASK, Examination
-from oneseed.preparation.report import count_found, names_of
+from oneseed.preparation.report import count_found, names_of, rejected_rows
 from oneseed.sources.gather import gather, sample_originals
 from oneseed.sources.survey import Survey
 from oneseed.workers import Workers, chunks
@@ -99,6 +99,7 @@ def examine_survey(
         work=functools.partial(
             check_files, folder=survey.folder, size=config.image_size, smallest=config.smallest
         ),
+        is_finding=lambda line: is_finding(line) and is_measured(line),
     )
     examination.run(originals, workers)
     merged = merge_twins(originals)
@@ -119,7 +120,7 @@ def examine_survey(
         about=about,
         originals=originals,
         merged=merged,
-        rejected=sorted(merged.rejected + survey.lost, key=lambda row: row["path"]),
+        rejected=rejected_rows(merged, survey),
         earlier=earlier,
         group_of_all=look_alikes([row["look"] for row in [*earlier, *merged.kept]]),
     )

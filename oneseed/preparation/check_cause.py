@@ -8,6 +8,7 @@ from oneseed.config.preparation import PrepareConfig
 from oneseed.dataset.commands import data_flag, flag, prepare_command, script_command, size_flags
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
+from oneseed.media.decoding import EMPTY_PICTURE
 from oneseed.media.kinds import OTHER_KINDS
 from oneseed.preparation.report import count_found, count_reasons, join_counts, picture_suffixes
 from oneseed.sources.gather import source_names
@@ -83,6 +84,7 @@ REMEDY_OF_SUFFIXES = {
         "put the pictures beside their captions, or name the folder that holds both"
     ),
 }
+EMPTY_FILES = Remedy("the files are empty", "the download or copy was cut off, fetch them again")
 UNKNOWN_REMEDY = Remedy(
     "the source is damaged or not of a known form",
     "fetch it again, or compare it with an example: "
@@ -124,9 +126,11 @@ def suffixes_of_files(survey: Survey, data: Path) -> Counter[str]:
     """
     folders = [source.folder for source in survey.sources if source.formats is None]
     paths = [path for folder in folders for path in walk_folder(folder, data).files]
+    counts = Counter(suffix_of(path) or "without a suffix" for path in paths)
     if len(folders) < len(survey.sources):
-        paths += [row["path"] for row in lost_captions(survey.lost)]
-    return Counter(suffix_of(path) or "without a suffix" for path in paths)
+        for row in lost_captions(survey.lost):
+            counts[suffix_of(row["path"]) or "without a suffix"] += row.get("count", 1)
+    return counts
 
 
 def only_other_styles(survey: Survey, config: PrepareConfig) -> str:
@@ -169,6 +173,8 @@ def remedy_of(reason: str, first: Path, smallest: int) -> Remedy:
             "they are thumbnails",
             f"find the full pictures, or take these with --smallest {smallest // 2}",
         )
+    if reason == EMPTY_PICTURE:
+        return EMPTY_FILES
     if reason.startswith("unreadable"):
         return remedy_of_unreadable(first)
     for beginning, remedy in REMEDIES.items():
@@ -185,7 +191,7 @@ def remedy_of_unreadable(path: Path) -> Remedy:
     except OSError:
         head = b"?"
     if not head.strip(b"\0"):
-        return Remedy("the files are empty", "the download or copy was cut off, fetch them again")
+        return EMPTY_FILES
     if head.startswith(b"version https://git-lfs"):
         return Remedy("they are pointers of Git LFS", "run git lfs pull in their folder")
     if head.lstrip().lower().startswith((b"<!doctype", b"<html")):

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import math
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,8 @@ QUANTILES = {
     "95 %": 0.95,
     "most": 1,
 }
+# what measure_picture gives
+MEASURES = ("light", "low", "high", "sharp")
 # edges of histograms, {label: value}: sides in pixels, ...
 SIDES: dict[str, float] = {str(side): side for side in (64, 128, 256, 512, 1024, 2048, 4096)}
 # ... width by height, ...
@@ -34,6 +37,16 @@ ASPECTS = {
 TENTHS = {f".{tenth}": tenth / 10 for tenth in range(1, 10)}
 # ... and variance of the Laplacian
 SHARPNESS: dict[str, float] = {str(value): value for value in (10, 30, 100, 300, 1000, 3000, 10000)}
+
+
+def is_measured(line: Row) -> bool:
+    """Whether a row has what measure_picture finds, as numbers; a picture left out has none."""
+    if "reason" in line:
+        return True
+    return all(
+        isinstance(number := line.get(key), (int, float)) and math.isfinite(number)
+        for key in MEASURES
+    )
 
 
 def measure_picture(image: Image.Image) -> Row:

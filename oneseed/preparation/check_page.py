@@ -17,6 +17,7 @@ from oneseed.preparation.check_text import (
     overview,
     rejection_line,
 )
+from oneseed.sources.rejections import how_many
 
 # pictures of the contact sheet
 MAX_PLATES = 60
@@ -175,7 +176,7 @@ def rejected(report: Row) -> list[str]:
     lines = [f"<li>{safe_text(rejection_line(row))}</li>" for row in rows[:MAX_REJECTED]]
     section = [heading("Rejected"), "<ol>", *lines, "</ol>"]
     if len(rows) > MAX_REJECTED:
-        section.append(f'<p class="quiet">The first {MAX_REJECTED} of {len(rows):,}.</p>')
+        section.append(f'<p class="quiet">The first {MAX_REJECTED} of {how_many(rows):,}.</p>')
     return section
 
 

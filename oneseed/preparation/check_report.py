@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.jsonl import Row, each_recovered, each_row
+from oneseed.dataset.jsonl import Row
 from oneseed.dataset.segmentation import split_words
 from oneseed.preparation.check_measures import (
     ASPECTS,
@@ -20,8 +20,10 @@ from oneseed.preparation.check_measures import (
     quantiles,
 )
 from oneseed.preparation.duplicates import MergedTwins
+from oneseed.preparation.examine import is_finding
+from oneseed.preparation.journal import each_finding
 from oneseed.preparation.report import count_reasons
-from oneseed.sources.rejections import lost_captions, lost_pictures
+from oneseed.sources.rejections import how_many, lost_captions, lost_pictures
 
 # grey values, 0 to 255: the 99th percentile of a nearly black picture lies below
 DARK = 32
@@ -42,7 +44,7 @@ class CheckedSource:
     about: Row
     originals: list[Row]
     merged: MergedTwins
-    # rows of path and reason, of unusable originals and of what is described but not there
+    # of unusable originals and of what is described but not there, see report.rejected_rows
     rejected: list[Row]
     # rows of the prepared collection, see prepared_before
     earlier: list[Row]
@@ -81,8 +83,8 @@ def check_report(source: CheckedSource) -> Row:
     return {
         **source.about,
         "valid": len(kept) + len(duplicates),
-        "rejected": len(lost),
-        "passed_over": len(passed_over),
+        "rejected": how_many(lost),
+        "passed_over": how_many(passed_over),
         "distinct": len(kept),
         "grey": sum(row["grey"] for row in kept),
         "colour": sum(row["colour"] for row in kept),
@@ -153,13 +155,13 @@ def prepared_before(collection: Collection) -> list[Row]:
     """
     hashes = {
         line["sha256"]: line["look"]
-        for line in each_recovered(collection.processed / "prepared.jsonl")
-        if "look" in line
+        for line in each_finding(collection.processed / "prepared.jsonl")
+        if is_finding(line) and "look" in line
     }
     splits = {}
-    for path, split in ((collection.train, "train"), (collection.val, "val")):
+    for path in collection.split_files():
         if path.exists():
-            splits |= {row["id"]: split for row in each_row(path)}
+            splits |= {pair["id"]: pair["split"] for pair in collection.each_pair(path)}
     return [
         {
             "original": row.get("original", row["filename"]),

@@ -17,7 +17,7 @@ from oneseed.preparation.report import (
 )
 from oneseed.sources import rejections
 
-# rejected files that are shown; the report has all
+# rejected files that are shown; the report has more
 MAX_REJECTED = 25
 # characters of the longest bar of a histogram
 BAR_LENGTH = 30
@@ -171,10 +171,12 @@ def rejected_lines(report: Row, path: Path) -> Iterator[str]:
     rejected = report["rejected_files"]
     if rejected:
         yield "rejected"
-    for row in rejected[:MAX_REJECTED]:
+    shown = rejected[:MAX_REJECTED]
+    for row in shown:
         yield f"  {rejection_line(row)}"
-    if len(rejected) > MAX_REJECTED:
-        yield f"  … and {len(rejected) - MAX_REJECTED:,} more in {path}"
+    more = rejections.how_many(rejected) - rejections.how_many(shown)
+    if more:
+        yield f"  … and {more:,} more in {path}"
 
 
 def measure_lines(measure: Measure) -> Iterator[str]:

@@ -6,17 +6,23 @@ from oneseed.config.preparation import PrepareConfig
 from oneseed.dataset import writers
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.prepared import require_prepared
+from oneseed.files import sweep_partials
 
 
 def export_collection(config: PrepareConfig, collection: Collection) -> None:
     """Writes pictures and captions to --out in the format of --export, and prints how many.
 
-    UserError where nothing was prepared yet, and those of writers.write_export.
+    UserError where nothing was prepared yet, or a picture is damaged, and those of
+    writers.write_export.
     """
     rows = [row for row in collection.read_metadata() if not row.get("left_out")]
     below = "" if config.export in writers.FLAT_FORMATS else "images/"
-    exported = [export_row(row, below, collection.resized) for row in rows]
-    writers.write_export(config.export, exported, Path(config.out))
+    exported = [export_row(row, below, collection) for row in rows]
+    require_prepared((row["path"] for row in exported), collection)
+    out = Path(config.out)
+    writers.write_export(config.export, exported, out)
+    sweep_partials(out.parent, of=out.name)
     line = f"{config.out}: {len(rows):,} pictures as {config.export}"
     bare = sum(not row.get("caption") for row in rows)
     if bare:
@@ -26,11 +32,11 @@ def export_collection(config: PrepareConfig, collection: Collection) -> None:
     print(line)
 
 
-def export_row(row: Row, below: str, resized: Path) -> Row:
+def export_row(row: Row, below: str, collection: Collection) -> Row:
     """A record as writers.write_export wants it; built-in pictures are engravings to others."""
     return {
         "image": below + row["filename"],
-        "path": resized / row["filename"],
+        "path": collection.resized / row["filename"],
         "caption": row.get("caption") or "",
         "style": "engraving" if row["style"] == "builtin" else row["style"],
     }

@@ -1,13 +1,22 @@
-"""What was found of each original is remembered at once, so that no run does it again."""
+"""What was found of each original is remembered at once, so that no run does it again.
+
+The journal only saves work. Each of its lines carries a checksum: one that is not as it was
+written is passed over, and its original examined again.
+"""
 
 import itertools
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from oneseed.console.command import UserError
 from oneseed.console.output import progress
-from oneseed.dataset.jsonl import Row, each_recovered, to_json, write_jsonl, write_lines
+from oneseed.dataset.jsonl import Row, from_json, to_json, write_jsonl, write_lines
+from oneseed.dataset.notes import MAX_LINE_BYTES, cut_torn_line, open_regular, whole_lines
+from oneseed.media.checksum import checksum
 from oneseed.workers import Workers, chunks
 
 # keys of an original by which a finding of an earlier run is known to be of it
@@ -16,11 +25,24 @@ STATE_KEYS = ("path", "bytes", "mtime")
 SOURCE_KEYS = ("style", "caption", "source")
 # pictures that a worker process examines at a time
 EXAMINED_PER_TASK = 8
+# how a line of a finding ends
+LINE_END = re.compile(rb', "checksum": (\d{1,10})\}\n')
 
 
-def no_paths(originals: Iterable[Row]) -> set[str]:
+class Missing(NamedTuple):
+    """Results of findings that are not there.
+
+    paths: of the originals that must be examined again. changed: findings that say something else
+    now, without an examination.
+    """
+
+    paths: set[str]
+    changed: int
+
+
+def nothing_missing(originals: Iterable[Row]) -> Missing:
     """Nothing is to be examined again."""
-    return set()
+    return Missing(set(), 0)
 
 
 @dataclass(frozen=True)
@@ -29,6 +51,7 @@ class Examination:
 
     The journal is a JSON Lines file: the header, then a line for each finding, known by path,
     length and time of change. It is appended to at once, so that a killed run goes on where it was.
+    Of a damaged journal all lines count that are as they were written.
     """
 
     journal: Path
@@ -38,67 +61,77 @@ class Examination:
     label: str
     # paths -> their findings, in a worker process; a finding has "sha256", or "reason" alone
     work: Callable[[list[str]], list[Row]]
-    # examined originals -> paths of those that must be examined again
-    missing_paths: Callable[[Iterable[Row]], set[str]] = no_paths
+    # whether a row of the journal is a finding of this work
+    is_finding: Callable[[Row], bool]
+    # examined originals -> those that must be examined again
+    find_missing: Callable[[Iterable[Row]], Missing] = nothing_missing
 
     def run(self, originals: list[Row], workers: Workers) -> None:
         """Afterwards each row of `originals` holds its finding."""
         # Sources may overlap; a path is examined once.
         by_path = {original["path"]: original for original in originals}
-        self.read_journal(by_path)
-        self.examine(by_path, workers)
-        self.write_journal(by_path)
+        known = self.read_journal(by_path)
+        changed = self.examine(by_path, workers)
+        if changed or known != list(by_path):
+            self.write_journal(by_path)
         for original in originals:
             examined = by_path[original["path"]]
             if original is not examined:
                 replace_finding(original, journal_row(examined))
 
-    def read_journal(self, by_path: dict[str, Row]) -> None:
-        """Takes over what is known of originals that did not change since."""
-        lines = each_recovered(self.journal)
-        if next(lines, None) != self.header:
-            # No system must replace a file that is open.
-            lines.close()
+    def read_journal(self, by_path: dict[str, Row]) -> list[str]:
+        """Takes over what is known of originals that did not change since -> path of each line."""
+        if read_header(self.journal) != self.header:
             write_jsonl(self.journal, [self.header])
-            return
-        for line in lines:
-            original = by_path.get(line["path"])
-            if original is not None and is_still_true(line, original):
+            return []
+        cut_torn_line(self.journal)
+        paths = []
+        for line in each_finding(self.journal):
+            path = str(line.get("path"))
+            paths.append(path)
+            original = by_path.get(path)
+            if original is not None and is_still_true(line, original) and self.is_finding(line):
                 replace_finding(original, line)
+        return paths
 
-    def examine(self, by_path: dict[str, Row], workers: Workers) -> None:
-        """Examines what is not known yet, and appends each finding to the journal."""
+    def examine(self, by_path: dict[str, Row], workers: Workers) -> int:
+        """Examines what is not known yet, and appends each finding to the journal.
+
+        Returns how many findings are others now.
+        """
+        changed = 0
         with open(self.journal, "a", encoding="utf-8") as log:
             # A result may be missing that only a new finding shows to be needed.
-            while paths := self.unfinished_paths(by_path):
+            while True:
+                missing = self.find_missing(by_path.values())
+                paths = unfinished_paths(by_path, missing.paths)
+                changed += missing.changed + len(paths)
+                if not paths:
+                    return changed
                 done = len(by_path) - len(paths)
                 with progress(label=self.label, total=len(by_path), initial=done) as bar:
                     tasks = chunks(paths, EXAMINED_PER_TASK)
                     for examined, findings in workers.each(self.work, tasks):
                         for path, finding in zip(examined, findings):
                             replace_finding(by_path[path], finding)
-                            log.write(to_json(journal_row(by_path[path])) + "\n")
+                            log.write(journal_line(by_path[path]))
                         log.flush()
                         bar.update(len(findings))
 
-    def unfinished_paths(self, by_path: dict[str, Row]) -> list[str]:
-        """Paths that are to be examined, in order."""
-        missing = self.missing_paths(by_path.values())
-        return [
-            path
-            for path, original in by_path.items()
-            if path in missing or not is_examined(original)
-        ]
-
     def write_journal(self, by_path: dict[str, Row]) -> None:
         """Writes the journal anew: a line for each original, in order, and none of others."""
+        header = to_json(self.header) + "\n"
         write_lines(
             self.journal,
-            lambda: (
-                to_json(row) + "\n"
-                for row in itertools.chain([self.header], map(journal_row, by_path.values()))
-            ),
+            lambda: itertools.chain([header], map(journal_line, by_path.values())),
         )
+
+
+def unfinished_paths(by_path: dict[str, Row], missing: set[str]) -> list[str]:
+    """Paths that are to be examined, in order: what is missing, or was never examined."""
+    return [
+        path for path, original in by_path.items() if path in missing or not is_examined(original)
+    ]
 
 
 def is_examined(original: Row) -> bool:
@@ -111,8 +144,8 @@ def is_still_true(line: Row, original: Row) -> bool:
 
     A file that could not be opened is tried again, and one whose reader may be installed by now.
     """
-    unchanged = all(original[key] == line[key] for key in STATE_KEYS)
-    reason = line.get("reason", "")
+    unchanged = all(original[key] == line.get(key) for key in STATE_KEYS)
+    reason = str(line.get("reason", ""))
     return unchanged and not (reason.startswith("cannot be opened") or "pip install" in reason)
 
 
@@ -131,3 +164,56 @@ def replace_finding(original: Row, finding: Row) -> None:
 def journal_row(original: Row) -> Row:
     """What the journal remembers of an original: all but what its source says of it."""
     return {key: value for key, value in original.items() if key not in SOURCE_KEYS}
+
+
+def journal_line(original: Row) -> str:
+    """The journal's line of an original, with its checksum."""
+    text = to_json(journal_row(original))
+    return f'{text[:-1]}, "checksum": {checksum(text.encode())}}}\n'
+
+
+def finding_of(line: bytes) -> Row | None:
+    """A line of the journal -> its row, None where it is not as it was written."""
+    end = LINE_END.search(line, max(0, len(line) - 30))
+    if end is None:
+        return None
+    text = line[: end.start()] + b"}"
+    if int(end[1]) != checksum(text):
+        return None
+    try:
+        row = from_json(text)
+    # somebody else may have made it
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def each_finding(journal: Path) -> Iterator[Row]:
+    """The rows of a journal, none where there is none. Damaged lines are passed over."""
+    try:
+        file = open_regular(journal)
+    except OSError:
+        return
+    with file:
+        next(whole_lines(file), None)
+        for line in whole_lines(file):
+            row = finding_of(line)
+            if row is not None:
+                yield row
+
+
+def read_header(journal: Path) -> Row | None:
+    """The first line of a journal, None where it is damaged, or there is none.
+
+    UserError where something else than a file is in its place.
+    """
+    if journal.exists() and not journal.is_file():
+        raise UserError(
+            f"{journal} is no file; remove it, and run the same command again, which writes it"
+        )
+    try:
+        with open_regular(journal) as file:
+            line = file.readline(MAX_LINE_BYTES)
+            return from_json(line) if line.endswith(b"\n") else None
+    except (OSError, ValueError, RecursionError):
+        return None

@@ -2,14 +2,19 @@
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.jsonl import Row, read_json
-from oneseed.files import suffix_of, write_changed
+from oneseed.dataset.jsonl import Row
+from oneseed.dataset.notes import read_note
+from oneseed.dataset.rows import PREPARED_NAME
+from oneseed.files import suffix_of, sweep_partials, write_changed
 from oneseed.preparation.duplicates import look_alikes
 from oneseed.sources.resolve import UNPACKED
 
@@ -17,6 +22,9 @@ from oneseed.sources.resolve import UNPACKED
 LATER_KEYS = ("split", "captioner", "left_out")
 # a key that records have since their groups are those of look_alikes
 GROUPED_KEY = "colour"
+# names that this file gives, and alone removes: of links to originals, and of pixel caches
+LINK_NAME = re.compile(r"[0-9a-f]{16}(\.[a-z0-9]{1,10})?")
+CACHE_NAME = re.compile(r"pixels_\d{1,6}\.(npy|json)")
 
 
 def to_records(kept: list[Row], earlier: Iterable[Row]) -> tuple[list[Row], Counter[str]]:
@@ -53,7 +61,7 @@ def earlier_values(record: Row, given: str) -> Row:
     "mended" is a caption that is not the source's: a model or a user wrote it.
     """
     values = {key: record[key] for key in LATER_KEYS if key in record}
-    if GROUPED_KEY in record:
+    if GROUPED_KEY in record and "group" in record:
         values["group"] = record["group"]
     is_changed = bool(given) and given != record.get("given", given)
     if is_changed:
@@ -87,8 +95,8 @@ def link_originals(records: list[Row], folder: Path, collection: Collection) -> 
     """Writes data/raw/<style>/<id>.<suffix>, a link to each original.
 
     A copy where links are refused (Windows); the user's folder is only read. links.json beside
-    resized/ remembers the names, so that nothing else is ever removed. Nothing is done where a
-    source lies in data/raw/<style>/ already.
+    resized/ remembers the names, so that nothing else is ever removed; of a damaged list nothing
+    is. Nothing is done where a source lies in data/raw/<style>/ already.
     """
     raw = collection.raw.resolve().as_posix()
     base = folder.as_posix().rstrip("/")
@@ -100,13 +108,13 @@ def link_originals(records: list[Row], folder: Path, collection: Collection) -> 
     }
     if any(path.startswith(f"{raw}/") for path in paths.values()):
         return
-    wanted = {picture_id + suffix_of(path): path for picture_id, path in paths.items()}
+    wanted = {link_name(picture_id, path): path for picture_id, path in paths.items()}
     list_path = collection.processed / "links.json"
-    linked = read_json(list_path) if list_path.exists() else {}
+    linked = read_note(list_path, is_list_of_links) or {}
     collection.raw.mkdir(parents=True, exist_ok=True)
     there = set(os.listdir(collection.raw))
-    for name in linked.keys() - wanted.keys():
-        (collection.raw / name).unlink(missing_ok=True)
+    for name in (linked.keys() - wanted.keys()) & there:
+        remove_own(collection.raw / name, LINK_NAME)
     # Before the first link, so that none is forgotten.
     write_changed(list_path, json.dumps(linked | wanted))
     for name, target in wanted.items():
@@ -115,8 +123,30 @@ def link_originals(records: list[Row], folder: Path, collection: Collection) -> 
     write_changed(list_path, json.dumps(wanted))
 
 
+def is_list_of_links(value: Any) -> bool:
+    """Whether a note lists links: {name: target}."""
+    return isinstance(value, dict) and all(isinstance(target, str) for target in value.values())
+
+
+def link_name(picture_id: str, original: str) -> str:
+    """The name of the link to an original: its id, and its suffix where that is a plain one."""
+    name = picture_id + suffix_of(original)
+    return name if LINK_NAME.fullmatch(name) else picture_id
+
+
+def remove_own(path: Path, names: re.Pattern[str]) -> None:
+    """Removes a file, or a link itself, that has one of our names; nothing else, and no folder."""
+    if names.fullmatch(path.name) and (path.is_symlink() or not path.is_dir()):
+        path.unlink(missing_ok=True)
+
+
 def link_or_copy(link: Path, target: str) -> None:
-    """Makes `link` a link to the target, or its copy."""
+    """Makes `link` a link to the target, or its copy. UserError where a folder is in its place."""
+    if link.is_dir() and not link.is_symlink():
+        raise UserError(
+            f"{link} is a folder where a link to an original belongs; move it away, and run the "
+            "same command again"
+        )
     link.unlink(missing_ok=True)
     try:
         link.symlink_to(target)
@@ -125,13 +155,16 @@ def link_or_copy(link: Path, target: str) -> None:
 
 
 def remove_stale_files(records: list[Row], collection: Collection, size: int) -> None:
-    """Removes what belongs to an earlier source or size from resized/ and beside it."""
+    """Removes what belongs to an earlier source or size from resized/ and beside it.
+
+    Only what has the name of a file of ours: other files stay, in resized/ too.
+    """
     wanted = {record["filename"] for record in records}
     for name in os.listdir(collection.resized):
         if name not in wanted:
-            (collection.resized / name).unlink()
-    caches = collection.processed.glob("pixels_*")
-    partials = collection.processed.glob(".*.partial")
-    for path in [*caches, *partials]:
+            remove_own(collection.resized / name, PREPARED_NAME)
+    sweep_partials(collection.resized)
+    for name in os.listdir(collection.processed):
+        path = collection.processed / name
         if path not in (collection.pixels(size), collection.pixels_ids(size)):
-            path.unlink()
+            remove_own(path, CACHE_NAME)

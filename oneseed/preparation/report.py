@@ -18,7 +18,7 @@ from oneseed.preparation.duplicates import MergedTwins
 from oneseed.sources import rejections
 from oneseed.sources.survey import Survey
 
-# files of captions, and rejected rows of them, that are shown; the report has all
+# files of captions, and rejected rows of them, that are shown; the report has more
 MAX_SHOWN = 5
 # shown also where it is 0
 ALWAYS_PREPARED = ("found", "rejected", "duplicates")
@@ -46,7 +46,7 @@ class Findings:
     kept: list[Row]
     # rows of path and same_as
     duplicates: list[Row]
-    # rows of path and reason, in the order of their paths
+    # see rejected_rows
     rejected: list[Row]
 
     @classmethod
@@ -61,8 +61,14 @@ class Findings:
             formats=survey.formats,
             kept=merged.kept,
             duplicates=merged.duplicates,
-            rejected=sorted(merged.rejected + survey.lost, key=lambda row: row["path"]),
+            rejected=rejected_rows(merged, survey),
         )
+
+
+def rejected_rows(merged: MergedTwins, survey: Survey) -> list[Row]:
+    """What was left out, in the order of the paths; beyond some thousand rows they are counted."""
+    rows = sorted(merged.rejected + survey.lost, key=lambda row: row["path"])
+    return rejections.Rejections(rows).rows
 
 
 def names_of(survey: Survey) -> list[str]:
@@ -72,8 +78,8 @@ def names_of(survey: Survey) -> list[str]:
 
 def count_found(survey: Survey) -> int:
     """Pictures of a source, usable or not."""
-    lost = rejections.lost_pictures(survey.lost)
-    return len(survey.originals) + survey.other_styles.total() + len(lost)
+    lost = rejections.how_many(rejections.lost_pictures(survey.lost))
+    return len(survey.originals) + survey.other_styles.total() + lost
 
 
 def picture_suffixes() -> str:
@@ -83,7 +89,10 @@ def picture_suffixes() -> str:
 
 def count_reasons(rejected: list[Row]) -> dict[str, int]:
     """{reason: count} of the rejected, the commonest first."""
-    return dict(Counter(row["reason"] for row in rejected).most_common())
+    counts: Counter[str] = Counter()
+    for row in rejected:
+        counts[row["reason"]] += row.get("count", 1)
+    return dict(counts.most_common())
 
 
 def prepare_report(config: PrepareConfig, findings: Findings, records: list[Row]) -> Row:
@@ -98,8 +107,8 @@ def prepare_report(config: PrepareConfig, findings: Findings, records: list[Row]
         "smallest": config.smallest,
         "found": findings.found,
         "prepared": len(records),
-        "rejected": len(lost),
-        "passed_over": len(passed_over),
+        "rejected": rejections.how_many(lost),
+        "passed_over": rejections.how_many(passed_over),
         "duplicates": len(findings.duplicates),
         "other_style": findings.other_styles.total(),
         "beyond_max_samples": findings.beyond_max_samples,

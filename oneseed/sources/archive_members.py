@@ -16,7 +16,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, NamedTuple
@@ -27,6 +27,13 @@ from oneseed.files import suffix_of
 from oneseed.sources import tables
 from oneseed.sources.archive_names import OLD_ENCODING, UTF8_FLAG, decode_name, zip_name
 from oneseed.sources.formats import SAMPLE_ROWS
+from oneseed.sources.long_zips import (
+    SHORT_LIST_BYTES,
+    ListOfMembers,
+    each_entry,
+    find_list,
+    opened_by_entry,
+)
 
 # times its packed length that anything may unpack to; text reaches 10 …
 MAX_COMPRESSION_RATIO = 200
@@ -174,19 +181,32 @@ def open_members(path: Path, stack: contextlib.ExitStack) -> Iterator[Member]:
 
 def open_zip(path: Path, stack: contextlib.ExitStack) -> Iterator[Member]:
     """Members of a zip, by the list at its end; where that is lost, by the header before each."""
+    file = stack.enter_context(open(path, "rb"))  # noqa: SIM115  # the stack closes it
     try:
-        return zip_members(stack.enter_context(zipfile.ZipFile(path)))
+        found = find_list(file)
+        if found.length > SHORT_LIST_BYTES:
+            return long_zip_members(file, found)
+        archive = stack.enter_context(zipfile.ZipFile(path))
+        return zip_members(archive, archive.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         # the list is cut off, a name in it is damaged, or its version is
-        file = stack.enter_context(open(path, "rb"))  # noqa: SIM115  # the stack closes it
+        file.seek(0)
         if file.read(4) != b"PK\3\4":
             raise
         return salvaged_zip_members(file)
 
 
-def zip_members(file: zipfile.ZipFile) -> Iterator[Member]:
+def long_zip_members(file: BinaryIO, found: ListOfMembers) -> Iterator[Member]:
+    """zip_members of a zip with very many, up to the first damage of its list."""
+    try:
+        yield from zip_members(opened_by_entry(file), each_entry(file, found))
+    except zipfile.BadZipFile:
+        yield Member("", 0, f"damaged: {NOTHING_FURTHER}")
+
+
+def zip_members(file: zipfile.ZipFile, listed: Iterable[zipfile.ZipInfo]) -> Iterator[Member]:
     """Members that the list at the end of a zip names, without folders."""
-    for info in file.infolist():
+    for info in listed:
         if not info.is_dir():
             problem = zip_problem(
                 info.flag_bits,

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from oneseed.config.preparation import PrepareConfig
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import to_json, write_lines
+from oneseed.dataset.prepared import DamagedPreparedError, prepared_bytes
 from oneseed.files import nonempty_files, whole_file
 from oneseed.media.png import encode_png
 from oneseed.sources.resolve import Source
@@ -20,8 +21,8 @@ from oneseed.workers import Workers, chunks
 BUILTIN_COUNT = 6000
 # pictures that a worker draws at once
 CHUNK_LENGTH = 16
-# names of drawings, and what a killed run leaves behind
-OWN_FILE = re.compile(r"level\d_\d+px_\d{5}_[0-9a-f]{8}\.png|\..*\.partial")
+# names of drawings
+OWN_FILE = re.compile(r"level\d_\d+px_\d{5}_[0-9a-f]{8}\.png")
 
 
 class Engraving(NamedTuple):
@@ -55,10 +56,11 @@ def draw_builtin(config: PrepareConfig, workers: Workers) -> Source:
     folder.mkdir(parents=True, exist_ok=True)
     there = nonempty_files(folder)
     # drawings of another level or size can be drawn again
-    for name in there - {engraving.file_name for engraving in engravings}:
+    for name in there.keys() - {engraving.file_name for engraving in engravings}:
         if OWN_FILE.fullmatch(name):
             (folder / name).unlink()
-    missing = [engraving for engraving in engravings if engraving.file_name not in there]
+    whole = there.keys() - damaged_drawings(folder, there)
+    missing = [engraving for engraving in engravings if engraving.file_name not in whole]
     if missing:
         tasks = [
             DrawingTask(chunk, folder, config.image_size) for chunk in chunks(missing, CHUNK_LENGTH)
@@ -75,6 +77,23 @@ def draw_builtin(config: PrepareConfig, workers: Workers) -> Source:
 
     write_lines(folder / "metadata.jsonl", metadata_lines)
     return Source(folder.resolve(), f"{attributes.COLLECTION} level {config.level}")
+
+
+def damaged_drawings(folder: Path, there: Mapping[str, int]) -> set[str]:
+    """Names of drawings that are cut off, or whose bits have flipped.
+
+    metadata.jsonl is written once all is drawn: only what changed later is read.
+    there: {name: time of change}.
+    """
+    finished = there.get("metadata.jsonl", 0)
+    damaged = set()
+    for name, changed in there.items():
+        if changed > finished and OWN_FILE.fullmatch(name):
+            try:
+                prepared_bytes(folder / name)
+            except DamagedPreparedError:
+                damaged.add(name)
+    return damaged
 
 
 def list_engravings(config: PrepareConfig) -> list[Engraving]:

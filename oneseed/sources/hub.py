@@ -7,7 +7,6 @@ goes on from there. No data set runs code of its own: `datasets` has no such thi
 on.
 """
 
-import contextlib
 import functools
 import itertools
 import json
@@ -20,13 +19,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset import writers
-from oneseed.dataset.jsonl import Row, recover_jsonl, write_jsonl
-from oneseed.files import write_changed, write_text
+from oneseed.dataset.jsonl import Row, write_jsonl
+from oneseed.dataset.notes import each_noted, read_note
+from oneseed.file_names import is_plain_name
+from oneseed.files import sweep_partials, write_changed, write_text
+from oneseed.locks import locked
+from oneseed.media.checksum import checksum
 from oneseed.media.kinds import suffix_of_kind
 from oneseed.sources import archive_members, archive_names, hub_rows
 from oneseed.sources.archive_members import DEFAULT_LIMITS, Limits
 from oneseed.sources.hub_source import parse_hub_source, user_errors
-from oneseed.sources.rejections import Rejection, rejection
+from oneseed.sources.rejections import Rejection, is_rejection, rejection
 from oneseed.sources.walking import HUB_MARKER
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 HUB_JOURNAL = ".rows.jsonl"
 # raise when fetch_hub() gives another folder: all is fetched again
 HUB_VERSION = 1
+# what a second run may do, as the end of a sentence
+WHEN_FETCHED = "run this command again when that one has fetched it"
 # rows in memory at once, and files asked for at once
 HUB_BATCH = 32
 
@@ -68,11 +73,17 @@ def fetch_hub(
     nobody again. UserError with the way on where the data set cannot be had.
     """
     marker = read_marker(source, folder)
-    rows = recover_jsonl(folder / HUB_JOURNAL)[: marker["rows"]] if marker else []
+    rows = read_rows(folder, marker) if marker else []
+    if rows is None:
+        print(f"{folder / HUB_JOURNAL} is damaged: {source} is fetched again", flush=True)
+        marker = {}
+        rows = []
     has_enough = most and count_pictures(rows) >= most
     if not marker.get("finished") and not has_enough:
-        download = Download(source, folder, most, limits=limits, batch_rows=batch_rows)
-        rows = download.fetch(marker, rows)
+        with locked(folder.parent, folder.name, what=source, remedy=WHEN_FETCHED):
+            download = Download(source, folder, most, limits=limits, batch_rows=batch_rows)
+            rows = download.fetch(marker, rows)
+            sweep_partials(folder)
     pictures = [row for row in rows if "file_name" in row]
     write_changed(folder / "metadata.jsonl", writers.json_lines(pictures))
     lost = [row for row in rows if "reason" in row]
@@ -87,12 +98,39 @@ def fetch_hub(
 
 def read_marker(source: str, folder: Path) -> dict[str, Any]:
     """How far an earlier download of this source came, {} where there is none."""
-    marker = {}
-    with contextlib.suppress(OSError, ValueError):
-        marker = json.loads((folder / HUB_MARKER).read_text("utf-8"))
+    marker = read_note(folder / HUB_MARKER, is_hub_marker) or {}
     if (marker.get("version"), marker.get("source")) != (HUB_VERSION, source):
         return {}
     return marker
+
+
+def is_hub_marker(value: Any) -> bool:
+    """Whether a note says how far a download came, as Download.note writes it."""
+    if not isinstance(value, dict) or not isinstance(value.get("finished"), bool):
+        return False
+    counts = [value.get(key) for key in ("rows", "bytes")]
+    return all(type(count) is int and count >= 0 for count in counts) and "there" in value
+
+
+def read_rows(folder: Path, marker: dict[str, Any]) -> list[Row] | None:
+    """The rows that a download had noted when it wrote the marker; None where some are damaged.
+
+    What was appended later is left out.
+    """
+    rows = list(itertools.islice(each_noted(folder / HUB_JOURNAL, is_noted_row), marker["rows"]))
+    if len(rows) < marker["rows"]:
+        return None
+    # earlier versions noted none
+    summed = checksum(writers.json_lines(rows).encode())
+    return rows if marker.get("checksum", summed) == summed else None
+
+
+def is_noted_row(value: Any) -> bool:
+    """Whether a value is a row of the journal: a picture, or a rejection in its place."""
+    if not isinstance(value, dict) or "file_name" not in value:
+        return is_rejection(value)
+    texts = [value.get(key, "") for key in ("member", "caption", "style")]
+    return is_plain_name(value["file_name"]) and all(isinstance(text, str) for text in texts)
 
 
 def count_pictures(rows: list[Row]) -> int:
@@ -148,6 +186,16 @@ def import_datasets(source: str) -> Any:
     return datasets
 
 
+def goes_on(opened: OpenedDataSet, marker: dict[str, Any]) -> bool:
+    """Has the stream begin where the marker says; False where it cannot read that."""
+    try:
+        opened.stream.load_state_dict(marker["state"])
+    except Exception:
+        # of datasets and pyarrow, without a common class
+        return False
+    return True
+
+
 class Download:
     """A data set on its way into a folder."""
 
@@ -165,8 +213,9 @@ class Download:
         self.picture_count = 0
         self.total_bytes = 0
         self.finished = False
-        # of the rows, those that the journal has
+        # of the rows, those that the journal has, and the checksum of their lines
         self.noted_rows = 0
+        self.summed = 0
 
     def fetch(self, marker: dict[str, Any], rows: list[Row]) -> list[Row]:
         """Goes on after `rows` as `marker` says, until the data set ends or there are enough.
@@ -195,11 +244,11 @@ class Download:
 
     def begin(self, opened: OpenedDataSet, marker: dict[str, Any], rows: list[Row]) -> None:
         """Takes over what is there; begins anew where that is nothing, or of another state."""
-        if marker and marker["there"] == opened.state:
-            opened.stream.load_state_dict(marker["state"])
+        if marker and marker["there"] == opened.state and goes_on(opened, marker):
             self.rows = rows
             self.picture_count = count_pictures(rows)
             self.total_bytes = marker["bytes"]
+            self.summed = checksum(writers.json_lines(rows).encode())
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -256,8 +305,10 @@ class Download:
 
     def note(self, opened: OpenedDataSet, journal: TextIO) -> None:
         """Writes the new rows into the journal, then the marker: so far the download is safe."""
-        journal.write(writers.json_lines(self.rows[self.noted_rows :]))
+        lines = writers.json_lines(self.rows[self.noted_rows :])
+        journal.write(lines)
         journal.flush()
+        self.summed = checksum(lines.encode(), self.summed)
         self.noted_rows = len(self.rows)
         marker = {
             "version": HUB_VERSION,
@@ -266,6 +317,7 @@ class Download:
             "rows": len(self.rows),
             "bytes": self.total_bytes,
             "finished": self.finished,
+            "checksum": self.summed,
             "state": opened.stream.state_dict(),
         }
         write_text(self.folder / HUB_MARKER, json.dumps(marker))

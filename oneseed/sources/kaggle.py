@@ -15,11 +15,14 @@ from pathlib import Path
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import prepare_command
+from oneseed.locks import InUseError, locked
 from oneseed.sources.resolve import Source, source_at
 
 KAGGLE = "thedownhill/art-images-drawings-painting-sculpture-engraving"
 # how often kagglehub is asked, where the connection is cut
 MAX_ATTEMPTS = 3
+# what a second run may do, as the end of a sentence
+RUN_AGAIN = "run this command again when that one has fetched it"
 MEANING_OF_STATUS = {
     401: "Kaggle refuses it",
     403: "Kaggle refuses it",
@@ -45,6 +48,8 @@ def fetch_kaggle(config: PrepareConfig) -> Source:
             archive = from_kaggle(Path(config.data) / "raw" / "kaggle")
             # read member by member; the client itself would unpack wherever the names lead
             return source_at(archive.resolve(), config)._replace(name=name)
+    except InUseError:
+        raise
     except SystemExit:
         cause += ", and no credentials"
     except Exception as error:
@@ -117,12 +122,14 @@ def from_kaggle(folder: Path) -> Path:
 
             api = KaggleApi()
             api.authenticate()
-        partial = folder.with_name(folder.name + ".partial")
-        api.dataset_download_files(KAGGLE, path=str(partial), quiet=False)
-        if not zipfile.is_zipfile(partial / archive.name):
-            shutil.rmtree(partial)
-            raise zipfile.BadZipFile("no archive")
-        partial.rename(folder)
+        with locked(folder.parent, folder.name, what=f"the download of {KAGGLE}", remedy=RUN_AGAIN):
+            # A broken download goes on where it stopped, so this folder stays.
+            partial = folder.with_name(folder.name + ".partial")
+            api.dataset_download_files(KAGGLE, path=str(partial), quiet=False)
+            if not zipfile.is_zipfile(partial / archive.name):
+                shutil.rmtree(partial)
+                raise zipfile.BadZipFile("no archive")
+            partial.rename(folder)
     return archive
 
 

@@ -1,17 +1,63 @@
-"""What was left out: a row with a reason for each."""
+"""What was left out: a row with a reason for each, and where there are very many a count."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from oneseed.console.output import printable
 from oneseed.dataset.jsonl import Row
+from oneseed.files import suffix_of
 
-# path, reason, file, line: see rejection; loses: see passed_over
+# path, reason, file, line: see rejection; loses: see passed_over; count: see Rejections
 Rejection = Row
 # letters of a sentence that shows a rejection
 MAX_SENTENCE_LETTERS = 200
 # rows that are shown: of one reason, and in all
 MAX_OF_REASON = 3
 MAX_ROWS = 15
+# rows that are listed one by one, in memory and in reports
+MAX_LISTED_REJECTIONS = 5_000
+# kinds of further rows that are counted apart by their suffixes
+MAX_KINDS_COUNTED = 200
+
+
+class Rejections:
+    """Some thousand rows as they are; of further ones the first of each kind, with a count.
+
+    A kind is the reason, what is lost, and the suffix. So an archive of a million empty files takes
+    no more memory than one of some thousand.
+    """
+
+    def __init__(self, rows: Iterable[Rejection] = ()) -> None:
+        self.listed: list[Rejection] = []
+        self.counted: dict[tuple[str, ...], Rejection] = {}
+        self.extend(rows)
+
+    def append(self, row: Rejection) -> None:
+        """Adds one."""
+        if len(self.listed) < MAX_LISTED_REJECTIONS:
+            self.listed.append(row)
+            return
+        suffix = suffix_of(row["path"]) if len(self.counted) < MAX_KINDS_COUNTED else ""
+        kind = (row["reason"], row.get("loses", ""), suffix)
+        if kind in self.counted:
+            self.counted[kind]["count"] += row.get("count", 1)
+        else:
+            self.counted[kind] = {**row, "count": row.get("count", 1)}
+
+    def extend(self, rows: Iterable[Rejection]) -> None:
+        """Adds some."""
+        for row in rows:
+            self.append(row)
+
+    @property
+    def rows(self) -> list[Rejection]:
+        """All of them, those with a count last."""
+        return [*self.listed, *self.counted.values()]
+
+
+def how_many(rows: Iterable[Rejection]) -> int:
+    """What was left out, each row by its count."""
+    return sum(row.get("count", 1) for row in rows)
 
 
 def rejection(path: str, reason: str, *, file: str, line: int = 0) -> Rejection:
@@ -31,6 +77,17 @@ def rejection(path: str, reason: str, *, file: str, line: int = 0) -> Rejection:
 def writable(text: str) -> str:
     """The text with what no file of UTF-8 can hold, such as half of a pair, written out."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def is_rejection(value: Any) -> bool:
+    """Whether a value of a note is a row that `rejection` or `passed_over` made."""
+    if not isinstance(value, dict):
+        return False
+    texts = [value.get(key) for key in ("path", "reason", "file")]
+    numbers = [value.get("line"), value.get("count", 1)]
+    return all(isinstance(text, str) for text in texts) and all(
+        type(number) is int and number >= 0 for number in numbers
+    )
 
 
 def passed_over(file: str, reason: str, *, line: int = 0) -> Rejection:
@@ -56,6 +113,8 @@ def describe_rejection(row: Rejection) -> str:
     sentence += f": {row['reason']}"
     if row["path"] != row["file"]:
         sentence += f": {row['path']}"
+    if row.get("count", 1) > 1:
+        sentence = f"{sentence[: MAX_SENTENCE_LETTERS - 30]}, and {row['count'] - 1:,} like it"
     return printable(sentence[:MAX_SENTENCE_LETTERS])
 
 
@@ -68,5 +127,6 @@ def lines_of(rows: Iterable[Rejection], where: str) -> Iterator[str]:
     shown = [row for alike in of_reason.values() for row in alike[:MAX_OF_REASON]][:MAX_ROWS]
     for row in shown:
         yield describe_rejection(row)
-    if len(rows) > len(shown):
-        yield f"… and {len(rows) - len(shown):,} more {where}"
+    more = how_many(rows) - how_many(shown)
+    if more:
+        yield f"… and {more:,} more {where}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from oneseed.console.command import UserError
+from oneseed.console.input_files import why_no_file
 from oneseed.dataset.commands import prepare_command, script_command
 from oneseed.dataset.containers import pyarrow_parquet
 from oneseed.files import suffix_of
@@ -49,6 +50,7 @@ def read_text_bytes(path: Path) -> bytes:
 
     UserError where the file cannot be read, is too long, or is UTF-16 that is damaged.
     """
+    require_file(path)
     try:
         if path.stat().st_size > MAX_TABLE_BYTES:
             raise UserError(
@@ -66,8 +68,15 @@ def read_text_bytes(path: Path) -> bytes:
         ) from error
 
 
+def require_file(path: Path) -> None:
+    """UserError where a table is no regular file; a pipe would make the run wait for ever."""
+    if fault := why_no_file(path):
+        raise UserError(f"{path} cannot be read ({fault}); name another: {prepare_command()}")
+
+
 def column_rows(path: Path) -> Iterator[NumberedRow]:
     """Rows of a Parquet or Arrow file, in batches. UserError without pyarrow."""
+    require_file(path)
     pyarrow_parquet()
     import pyarrow
 

@@ -8,18 +8,19 @@ with pictures inside counts as an archive. A folder that is complete has its fin
 interruption leaves behind is thrown away by the next run.
 """
 
+import array
 import contextlib
-import json
+import itertools
 import posixpath
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from oneseed.console.output import progress
-from oneseed.dataset import writers
-from oneseed.dataset.jsonl import Row
-from oneseed.files import suffix_of, write_text
+from oneseed.files import suffix_of, whole_folder
+from oneseed.locks import locked
+from oneseed.media.decoding import EMPTY_PICTURE
 from oneseed.media.kinds import PICTURE_SUFFIXES, kind_of
 from oneseed.sources import annotations
 from oneseed.sources.archive_members import (
@@ -32,31 +33,25 @@ from oneseed.sources.archive_members import (
     open_members,
 )
 from oneseed.sources.archive_names import harmless, name_problem
-from oneseed.sources.rejections import Rejection, passed_over, rejection
+from oneseed.sources.rejections import Rejection, Rejections, passed_over, rejection
 from oneseed.sources.tables import COLUMN_SUFFIXES
-from oneseed.sources.walking import UNPACKING_MARKER, is_clutter
+from oneseed.sources.unpacked import Unpacked, read_unpacked, write_unpacked
+from oneseed.sources.walking import is_clutter
 
 # raise when unpack() gives another folder: all is unpacked again
 UNPACKING_VERSION = 2
 # what a data set that was saved to a disk holds beside its .arrow files: nothing for us
 SAVED_STATE = ("state.json", "dataset_info.json", "dataset_dict.json")
+# what a second run may do, as the end of a sentence
+WHEN_UNPACKED = "run this command again when that one has unpacked it"
 # of a member that costs no picture
 NEITHER = "neither a picture nor captions"
+# annotation files without a byte that are told of one by one
+MAX_EMPTY_NOTES = 1_000
+# bytes of a tar that a member takes besides its content
+TAR_HEADER_BYTES = 512
 # bytes that are copied at once
 BLOCK_BYTES = 2**16
-
-
-@dataclass(frozen=True)
-class Unpacked:
-    """What an archive held."""
-
-    # members that were left out, and what annotation files say badly
-    lost: list[Rejection]
-    # what annotation files were read: see annotations.Described
-    formats: list[Row]
-    # rows for metadata.jsonl: file_name, member, and caption and style where they are known;
-    # none where an earlier run has written them
-    rows: list[Row]
 
 
 def unpack(
@@ -83,24 +78,22 @@ def unpack(
         "format": format_name,
         "beside": {name: list(annotations.state_of(path)) for name, path in beside.items()},
     }
-    with contextlib.suppress(OSError, ValueError):
-        known = json.loads((target / UNPACKING_MARKER).read_text("utf-8"))
-        if known["stamp"] == stamp:
-            return Unpacked(known["lost"], known["seen"], [])
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    notes = partial / ".notes"
-    notes.mkdir(parents=True)
-    found = unpack_into(
-        archive, partial, notes, format_name=format_name, beside=beside, limits=limits
-    )
-    shutil.rmtree(notes)
-    write_text(partial / "metadata.jsonl", writers.json_lines(found.rows))
-    marker = {"stamp": stamp, "lost": found.lost, "seen": found.formats}
-    write_text(partial / UNPACKING_MARKER, json.dumps(marker))
-    if target.exists():
-        shutil.rmtree(target)
-    partial.rename(target)
+    if unpacked := read_unpacked(target, stamp):
+        return unpacked
+    with locked(target.parent, target.name, what=archive.as_posix(), remedy=WHEN_UNPACKED):
+        # Another run may have done it meanwhile.
+        if unpacked := read_unpacked(target, stamp):
+            return unpacked
+        # Earlier versions wrote into a folder of this name.
+        shutil.rmtree(target.with_name(f".{target.name}.partial"), ignore_errors=True)
+        with whole_folder(target) as partial:
+            notes = partial / ".notes"
+            notes.mkdir()
+            found = unpack_into(
+                archive, partial, notes, format_name=format_name, beside=beside, limits=limits
+            )
+            shutil.rmtree(notes)
+            write_unpacked(partial, stamp, found)
     return found
 
 
@@ -139,11 +132,13 @@ class Unpacking:
         self.pictures: dict[str, str] = {}
         # {name of an annotation file: its copy}
         self.tables: dict[str, Path] = {}
-        # names of members that were left out
-        self.refused: set[str] = set()
+        # hashes of the names of members that were left out; the names of a million take 100 MB
+        self.refused = array.array("q")
+        # annotation files without a byte
+        self.empty_notes = 0
         # names of pictures that may be wrong, for nobody states their encoding
         self.guessed: list[str] = []
-        self.lost: list[Rejection] = []
+        self.lost = Rejections()
 
     def copy_members(self) -> None:
         """Copies what is welcome, until the archive ends or a limit is met."""
@@ -176,7 +171,7 @@ class Unpacking:
             elif not problem:
                 self.pictures[name] = path.name
         if problem:
-            self.refused.add(name)
+            self.refused.append(hash(name))
             self.lost.append(self.loss_of(member.name, problem, is_note=is_note))
         elif member.is_guessed and not is_note:
             self.guessed.append(name)
@@ -199,6 +194,8 @@ class Unpacking:
         # to pass over a member of a tar is to read it
         if is_read or not self.is_zip:
             self.total_bytes += member.size
+        if not self.is_zip:
+            self.total_bytes += TAR_HEADER_BYTES
         if exceeds_total and not self.is_zip:
             return f"{TOO_COMPRESSED}: {NOTHING_FURTHER}"
         return ""
@@ -216,7 +213,16 @@ class Unpacking:
             return TOO_COMPRESSED
         if name in self.pictures or name in self.tables:
             return "a second member of this name"
-        return ""
+        return "" if member.size else self.problem_of_empty(suffix)
+
+    def problem_of_empty(self, suffix: str) -> str:
+        """Why a member without a byte is left out, or ""; no file is made for it."""
+        if suffix in PICTURE_SUFFIXES:
+            return EMPTY_PICTURE
+        if suffix not in annotations.NOTE_SUFFIXES:
+            return NEITHER
+        self.empty_notes += 1
+        return "empty" if self.empty_notes > MAX_EMPTY_NOTES else ""
 
     def picture_path(self, name: str) -> Path:
         """Where the next picture goes; `name` is what the archive calls it."""
@@ -241,12 +247,12 @@ class Unpacking:
         described = annotations.describe(
             [*self.pictures, *notes], notes.__getitem__, format_name, keep=self.keep
         )
-        missing = described.rows.keys() - self.pictures.keys() - self.refused
-        not_found = [
-            rejection(path, "image not found", file=row["file"], line=row["line"])
-            for path, row in described.rows.items()
-            if path in missing
-        ]
+        lost = self.lost
+        lost.extend(described.lost)
+        missing = self.without_refused(described.rows.keys() - self.pictures.keys())
+        for path, row in described.rows.items():
+            if path in missing:
+                lost.append(rejection(path, "image not found", file=row["file"], line=row["line"]))
         rows = []
         for name, file_name in self.pictures.items():
             known = described.rows.get(name, {})
@@ -258,7 +264,14 @@ class Unpacking:
                 "not find their pictures; unpack it where it was made, and name the folder"
             )
             self.lost.append(passed_over(self.archive.name, reason))
-        return Unpacked([*self.lost, *described.lost, *not_found], described.formats, rows)
+        return Unpacked(lost.rows, described.formats, rows)
+
+    def without_refused(self, names: set[str]) -> set[str]:
+        """The names without those of members that were left out."""
+        by_hash = {hash(name): name for name in names}
+        for hashed in self.refused if by_hash else ():
+            by_hash.pop(hashed, None)
+        return set(by_hash.values())
 
 
 def saved_state(names: Iterable[str]) -> set[str]:
@@ -278,29 +291,34 @@ def copy_member(member: Member, path: Path, *, is_known: bool) -> str:
 
     is_known: whether its name tells what it is; otherwise it is kept where it begins as a picture.
     """
+    try:
+        blocks = blocks_of(member)
+        first = next(blocks, b"")
+        # no file is made for what is none
+        if not is_known and not kind_of(first):
+            return NEITHER
+        with open(path, "wb") as target:
+            write_blocks(itertools.chain([first], blocks), target, member.size)
+    except UnreadableError as error:
+        # an error of writing, such as a full disk, ends the run
+        path.unlink(missing_ok=True)
+        return str(error)
+    return ""
+
+
+def write_blocks(blocks: Iterable[bytes], target: BinaryIO, size: int) -> None:
+    """Writes a member's content. UnreadableError where it is not as long as declared.
+
+    size: bytes, as declared.
+    """
     written = 0
-    problem = ""
-    with open(path, "wb") as target:
-        try:
-            for block in blocks_of(member):
-                is_known = is_known or bool(kind_of(block))
-                if not is_known:
-                    break
-                written += len(block)
-                if written > member.size:
-                    problem = "longer than it declares"
-                    break
-                target.write(block)
-        except UnreadableError as error:
-            # an error of writing, such as a full disk, ends the run
-            problem = str(error)
-    if not problem and not is_known:
-        problem = NEITHER
-    if not problem and written < member.size:
-        problem = "cut off"
-    if problem:
-        path.unlink()
-    return problem
+    for block in blocks:
+        written += len(block)
+        if written > size:
+            raise UnreadableError("longer than it declares")
+        target.write(block)
+    if written < size:
+        raise UnreadableError("cut off")
 
 
 def blocks_of(member: Member) -> Iterator[bytes]:

@@ -197,12 +197,12 @@ def create_data_loaders(
     train, val = collection.read_captions()
     wordless = is_wordless(train + val)
     remedy = command_to_prepare(model_config, config)
-    cache = PixelCache.of(collection, model_config.image_size)
-    if cache is None:
+    if not collection.pixels(model_config.image_size).exists():
         raise UserError(
             f"the pictures of {config.style} were not prepared at {model_config.image_size} px; "
             f"make them with: {remedy}{other_size(collection, len(train))}"
         )
+    cache = PixelCache.require(collection, model_config.image_size, model_config.preset)
     if missing := [row["filename"] for row in train + val if row["id"] not in cache]:
         raise UserError(
             f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); "

@@ -205,7 +205,8 @@ def fit_prior_fully(
             fit.advance(generator)
         fitter.folder.save_if_due(state)
     prior.eval()
-    assert fit.best_weights is not None, "the loss of held-out codes was never measured"
+    if fit.best_weights is None:
+        raise UserError(f"the fit of the sampler was never measured; {batches.advice}", code=1)
     prior.load_state_dict(fit.best_weights, strict=False)
     fit_spread(prior, measured, generator)
 

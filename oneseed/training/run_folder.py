@@ -20,15 +20,21 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from oneseed.config.training import TrainConfig
-from oneseed.console.command import Terminated, UserError
+from oneseed.console.command import Terminated, UserError, release_reader
 from oneseed.dataset.jsonl import Row
-from oneseed.files import write_text
+from oneseed.files import sweep_partials, write_text
+from oneseed.locks import locked
 from oneseed.model import checkpoint
 from oneseed.model.caption_source import NONE, source_of
-from oneseed.model.multimodal import MultimodalModel, read_extra_state
+from oneseed.model.checkpoint_facts import CheckpointFacts, read_facts
+from oneseed.model.multimodal import MultimodalModel, differing_settings, require_own_weights
 from oneseed.training import distributed
+from oneseed.training.found_files import require_own_files, require_places
+from oneseed.training.saved_state import require_last_fit, require_progress, require_run
 from oneseed.training.state import TrainState
 
+# what a second run may do, as the end of a sentence
+OTHER_CHECKPOINTS = "wait until it has ended, or choose another folder: --checkpoints DIR"
 # files of a run; judge.pt, which is none, stays
 RUN_FILES = ("*.pt", "metrics.json", "checksums.json", "training.log", "tensorboard")
 # seconds between two saves at the ends of epochs, at least
@@ -116,7 +122,10 @@ class RunFolder:
     def save_epoch_model(self, model: MultimodalModel, epoch: int) -> None:
         """checkpoint_epoch_NNN.pt; of those that are there the last three stay."""
         self.save_model(model, f"checkpoint_epoch_{epoch:03d}.pt")
-        for path in sorted(self.path.glob("checkpoint_epoch_*.pt"), key=epoch_of)[:-KEPT_EPOCHS]:
+        # those of another program are listed nowhere, and stay
+        own = checkpoint.read_checksums(self.path / "checksums.json")
+        saved = [path for path in self.path.glob("checkpoint_epoch_*.pt") if path.name in own]
+        for path in sorted(saved, key=epoch_of)[:-KEPT_EPOCHS]:
             path.unlink()
 
     def save_best(self) -> None:
@@ -159,11 +168,12 @@ class RunFolder:
 
     @contextlib.contextmanager
     def saved_on_interrupt(self, state: TrainState) -> Generator[None]:
-        """SIGINT and SIGTERM within the block save what they would lose, and then end the run.
+        """A signal, or a reader that goes, saves what it would lose, and then ends the run.
 
         Any other error saves the best model.
         """
         try:
+            release_reader()
             yield
         except (KeyboardInterrupt, Terminated):
             self.save_progress(state)
@@ -191,14 +201,20 @@ class RunFolder:
             "use --checkpoints DIR for a second run, or --fresh to begin anew "
             f"(this one then moves to {self.path.as_posix()}/previous/)"
         )
-        require_same_collection(saved, state, path, instead)
         try:
-            state.load_state_dict(saved)
+            facts = require_run(saved)
+            require_same_collection(saved, facts, state, path, instead)
+            if difference := differing_settings(state.model.config, facts.config):
+                raise OtherRunError(f"{path} is a run of another model ({difference}): {instead}")
+            require_progress(saved, facts, state)
+        except OtherRunError:
+            raise
         except UserError as error:
-            difference = str(error).partition("(")[2].partition(")")[0]
             raise UserError(
-                f"{path} is a run of another model ({difference}): {instead}"
+                f"{path} is no run of this program, or of another version of it ({error}): "
+                f"{instead}"
             ) from error
+        state.load_state_dict(saved)
         if not distributed.is_first():
             return True
         if path == before:
@@ -219,6 +235,7 @@ class RunFolder:
             return
         try:
             saved = checkpoint.load(path)
+            require_last_fit(saved, state)
         except UserError:
             self.log(f"{path} is damaged: the last fit of the sampler begins anew")
             return
@@ -238,14 +255,15 @@ class RunFolder:
         last = self.path / "last.pt"
         latest = state.metrics[-1]
         best = next((row for row in reversed(state.metrics) if row["best"]), latest)
-        try:
-            weights, found = checkpoint.load_first(
-                path, self.path / f"checkpoint_epoch_{best['epoch']:03d}.pt"
-            )
-        except UserError:
+        found = path
+        weights = whole_model(path, state)
+        if weights is None:
+            found = self.path / f"checkpoint_epoch_{best['epoch']:03d}.pt"
+            weights = whole_model(found, state)
+        if weights is None:
+            found = last
             state.model.meta["epoch"] = len(state.metrics)
             weights = state.model.state_dict()
-            found = last
         if found == path:
             return weights
         if found != last or best is latest:
@@ -270,31 +288,64 @@ def epoch_of(path: Path) -> int:
     return int(number) if number.isdecimal() else 0
 
 
+class OtherRunError(UserError):
+    """A saved run that is whole, and not the one that is to go on."""
+
+
 def require_same_collection(
-    saved: dict[str, Any], state: TrainState, path: Path, instead: str
+    saved: dict[str, Any], facts: CheckpointFacts, state: TrainState, path: Path, instead: str
 ) -> None:
-    """UserError where the saved run learnt from other pictures. instead: what to do then."""
+    """OtherRunError where the saved run learnt from other pictures.
+
+    facts: of its model. instead: what to do then.
+    """
     if saved["style"] != state.style:
-        raise UserError(f"{path} is a run on {saved['style']}, not {state.style}: {instead}")
-    was_wordless = is_wordless_state(saved["model"])
+        raise OtherRunError(f"{path} is a run on {saved['style']}, not {state.style}: {instead}")
+    was_wordless = source_of(facts.meta) == NONE
     if was_wordless != (source_of(state.model.meta) == NONE):
         before, now = ("without", "with") if was_wordless else ("with", "without")
-        raise UserError(f"{path} is a run {before} captions, not {now}: {instead}")
+        raise OtherRunError(f"{path} is a run {before} captions, not {now}: {instead}")
     if saved["samples"] != state.samples:
-        raise UserError(
+        raise OtherRunError(
             f"{path} is a run on {saved['samples']} pictures, now there are {state.samples}: "
             f"{instead}"
         )
 
 
-def is_wordless_state(model_state: dict[str, Any]) -> bool:
-    """Whether the model of a saved run learnt from pictures alone.
+def whole_model(path: Path, state: TrainState) -> dict[str, Any] | None:
+    """The weights in a file; None where it holds no whole model of the run's configuration."""
+    try:
+        weights = checkpoint.load(path)
+        facts = read_facts(weights.get("_extra_state"))
+        require_own_weights(facts, weights)
+    except UserError:
+        return None
+    return weights if facts.config == state.model.config else None
 
-    False where it is none of ours; loading it then says what is wrong.
+
+@contextlib.contextmanager
+def locked_run(path: Path) -> Generator[None]:
+    """Within the block this run alone works in the folder; of several processes the first says so.
+
+    Taken before anything of the folder is read or moved. InUseError where another run has it.
     """
-    if "_extra_state" not in model_state:
-        return False
-    return source_of(read_extra_state(model_state["_extra_state"])["meta"]) == NONE
+    with contextlib.ExitStack() as stack:
+        problem: UserError | OSError | None = None
+        if distributed.is_first():
+            try:
+                stack.enter_context(locked(path, "run", remedy=OTHER_CHECKPOINTS))
+            except (UserError, OSError) as error:
+                problem = error
+        code = distributed.broadcast_object(problem and getattr(problem, "code", 1))
+        if problem:
+            raise problem
+        if code:
+            # The first process says why.
+            raise SystemExit(code)
+        if distributed.is_first():
+            sweep_partials(path)
+            stack.callback(sweep_partials, path)
+        yield
 
 
 def resume_run(folder: RunFolder, state: TrainState, config: TrainConfig) -> bool:
@@ -307,7 +358,10 @@ def resume_run(folder: RunFolder, state: TrainState, config: TrainConfig) -> boo
         distributed.broadcast_object(None)
     elif config.fresh:
         folder.archive()
+    require_places(folder.path)
     is_resumed = folder.load_checkpoint(state)
+    if not is_resumed:
+        require_own_files(folder.path)
     if distributed.is_first():
         distributed.broadcast_object(None)
     begun_with = state.model.meta.get("init", {}).get("checkpoint")

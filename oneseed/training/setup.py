@@ -14,11 +14,12 @@ from oneseed.console.command import UserError
 from oneseed.dataset.phrases import known_phrases
 from oneseed.dataset.wording import words
 from oneseed.model import checkpoint
-from oneseed.model.multimodal import MultimodalModel, read_extra_state
+from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.specs import MODEL_PARTS, describe_widths, within_budget
 from oneseed.model.tokenizer import Tokenizer
 from oneseed.training.data import PairLoader, create_data_loaders, placeholder_loader
 from oneseed.training.prior_fit import PRIOR_BATCH
+from oneseed.training.saved_state import model_facts
 from oneseed.training.schedule import passes_per_epoch
 
 # times that the full fit of the prior shows each training picture: 2,500 steps for 5,400 drawings
@@ -148,9 +149,9 @@ def read_begun_run(path: Path, vocab_size: int) -> BegunRun | None:
     checkpoint then says what is wrong.
     """
     try:
-        state = read_extra_state(checkpoint.load(path)["model"]["_extra_state"])
-        begun = BegunRun(Tokenizer(state["tokenizer"]), state["config"]["channels"])
-    except (UserError, KeyError):
+        facts = model_facts(checkpoint.load(path))
+        begun = BegunRun(Tokenizer(facts.tokenizer), facts.config.channels)
+    except UserError:
         return None
     is_too_large = vocab_size and len(begun.tokenizer) > vocab_size
     return None if is_too_large else begun

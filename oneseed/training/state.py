@@ -1,6 +1,6 @@
 """What a run knows: results of a step and of an epoch, and the state that last.pt holds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -190,6 +190,19 @@ class PriorFit:
         )
 
 
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Take over what an optimiser kept, its learning rate and its weight decay.
+
+    All other settings are those of the code: a file that names others would choose how torch
+    computes.
+    """
+    groups = []
+    own_groups = optimizer.state_dict()["param_groups"]
+    for own, group in zip(own_groups, saved["param_groups"], strict=True):
+        groups.append({**own, "lr": group["lr"], "weight_decay": group["weight_decay"]})
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+
+
 @dataclass
 class TrainState:
     """Everything of a run that changes, so that a run resumes bit for bit."""
@@ -205,6 +218,10 @@ class TrainState:
     samples: int
     # epochs and learning rate
     schedule: Schedule
+    # pictures whose codes an epoch keeps
+    kept: int
+    # names of the parts of the loss
+    parts: Sequence[str]
     # (N, k + m): of the codes that the prior was last fitted to
     coordinates: Tensor | None = None
     # a row for each finished epoch, as in metrics.json
@@ -233,12 +250,15 @@ class TrainState:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take over what last.pt holds. UserError where it is of another model."""
+        """Take over what last.pt holds, of which training/saved_state.py has checked the kinds.
+
+        UserError where it is of another model.
+        """
         self.model.load_state_dict(saved["model"])
         for optimizer, saved_optimizer in zip(self.optimizers, saved["optimizers"]):
-            optimizer.load_state_dict(saved_optimizer)
-        self.prior_optimizer.load_state_dict(saved["flow_optimizer"])
-        self.coordinates = saved["coordinates"]
+            load_optimizer(optimizer, saved_optimizer)
+        load_optimizer(self.prior_optimizer, saved["flow_optimizer"])
+        self.coordinates = saved.get("coordinates")
         self.metrics = saved["metrics"]
         self.schedule.load_state_dict(saved.get("cooldown"))
         within = saved.get("within")
@@ -260,10 +280,13 @@ class TrainState:
         }
 
     def load_last_fit(self, saved: dict[str, Any]) -> None:
-        """Take over what last_fit.pt holds, if it is of the fit at the end of this very run."""
+        """Take over what last_fit.pt holds, if it is of the fit at the end of this very run.
+
+        training/saved_state.py has checked the kinds.
+        """
         if saved["of"] != self.fit_id:
             return
         self.model.sampler.load_state_dict(saved["sampler"])
-        self.prior_optimizer.load_state_dict(saved["flow_optimizer"])
+        load_optimizer(self.prior_optimizer, saved["flow_optimizer"])
         self.coordinates = saved["coordinates"]
         self.prior_fit = PriorFit.from_state_dict(saved["fitting"])

@@ -521,12 +521,19 @@ def wait_until(true, seconds=120):
 def test_a_run_killed_at_any_moment_loses_no_caption_and_writes_none_twice(
     kills, tmp_path, caption_server
 ):
-    """SIGKILL of the real script, each time after some more pictures."""
+    """SIGKILL of the real script, each time after some more pictures.
+
+    The files of the collection are in the end those of a run that nothing disturbed.
+    """
     count = 12 * kills
+    whole = prepared(tmp_path / "whole", count, caption="", pictures=True)
+    run_main(whole.data, captioner=caption_server.url)
+    caption_server.asked.clear()
     caption_server.replies["all"] = lambda picture: time.sleep(0.02)
-    collection = prepared(tmp_path, count, caption="", pictures=True)
-    flags = ("--captioner", caption_server.url, "--batch-size", "3", "--data", str(tmp_path))
-    log = tmp_path / "captions" / "engraving_generated.jsonl"
+    data = tmp_path / "tried"
+    collection = prepared(data, count, caption="", pictures=True)
+    flags = ("--captioner", caption_server.url, "--batch-size", "3", "--data", str(data))
+    log = data / "captions" / "engraving_generated.jsonl"
     for kill in range(kills):
         running = script(*flags)
         wait_until(lambda count=9 * kill: captions_in(log) > count)
@@ -552,6 +559,9 @@ def test_a_run_killed_at_any_moment_loses_no_caption_and_writes_none_twice(
     assert len(caption_server.questions()) <= count + 3 * kills, (
         "only what was in the air at a kill is asked for again"
     )
+    assert not [path for path in data.rglob(".*") if path.suffix in (".partial", ".lock")]
+    for kind in ("metadata", "train", "val", "quality"):
+        assert getattr(collection, kind).read_bytes() == getattr(whole, kind).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from oneseed.console.command import Terminated, UserError, defer_signals, run
+from oneseed.files import whole_file
 
 
 def ends(error, capsys):
@@ -50,6 +51,89 @@ def test_a_full_disk_names_the_file(capsys):
     code, sentence = ends(OSError(errno.ENOSPC, "No space left on device", "a.png"), capsys)
     assert code == 1
     assert sentence.startswith("error: a.png: No space left on device; files written before")
+
+
+@pytest.mark.parametrize(
+    "number, words",
+    [
+        (errno.ENOENT, "there is no such file"),
+        (errno.EISDIR, "it is a folder"),
+        (errno.ENOTDIR, "is a file, not a folder"),
+        (errno.ELOOP, "lead in a circle"),
+        (errno.ENAMETOOLONG, "longer than this system allows"),
+    ],
+)
+def test_what_cannot_be_read_is_named_as_wrong_input(number, words, capsys):
+    """A name too long, or a link to itself, was a traceback; a missing input "writing"."""
+    code, sentence = ends(OSError(number, os.strerror(number), "plate.png"), capsys)
+    assert code == 2
+    assert sentence.startswith("error: plate.png: ")
+    assert words in sentence
+    assert "writing" not in sentence
+    assert sentence.count("\n") == 1
+
+
+def written_below(path):
+    """The error of writing a file below something that is no folder."""
+    with pytest.raises(OSError) as caught, whole_file(path / "a.png"):
+        pass
+    return caught.value
+
+
+def test_what_cannot_be_written_is_told_from_what_cannot_be_read(tmp_path, capsys):
+    """The same answer of the system, of a folder for results and of an input."""
+    (tmp_path / "file").write_text("")
+    code, sentence = ends(written_below(tmp_path / "file"), capsys)
+    assert code == 1
+    assert str(tmp_path / "file") in sentence
+    assert "free or allow the place" in sentence
+
+    (tmp_path / "loop").symlink_to("loop")
+    code, sentence = ends(written_below(tmp_path / "loop"), capsys)
+    assert code == 1
+
+    partial = OSError(errno.EACCES, "Permission denied", "out/.a.png.12-abcdef.partial")
+    assert ends(partial, capsys)[1].startswith("error: out/a.png: Permission denied; ")
+
+
+def test_a_file_that_may_not_be_read_is_no_full_disk(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "plate.png"
+    path.write_text("")
+    error = PermissionError(errno.EACCES, "Permission denied", str(path))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert ends(error, capsys)[0] == 2
+    monkeypatch.setattr(os, "access", lambda path, mode: True)
+    assert ends(error, capsys)[0] == 1
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (OSError(errno.EMFILE, "Too many open files", "a.png"), "ulimit -n"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "--batch-size"),
+        (MemoryError(), "--batch-size"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "--workers 1"),
+    ],
+    ids=["files", "memory of the system", "memory", "memory of torch"],
+)
+def test_what_the_machine_lacks_is_a_sentence(error, words, capsys):
+    code, sentence = ends(error, capsys)
+    assert code == 1
+    assert words in sentence
+    assert sentence.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "encoding, name, words",
+    [("utf-8", "a caf\udce9/x.png", "no UTF-8"), ("ascii", "caf\xe9.png", "PYTHONUTF8=1")],
+)
+def test_a_name_that_the_system_cannot_write_is_shown(encoding, name, words, capsys):
+    error = UnicodeEncodeError(encoding, name, 3, 4, "no such letter")
+    code, sentence = ends(error, capsys)
+    assert code == 2
+    assert "caf\\" in sentence
+    assert words in sentence
+    assert sentence.count("\n") == 1
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOENT, "gone"), ValueError("ours")], ids=str)

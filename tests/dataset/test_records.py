@@ -74,8 +74,10 @@ def test_metadata_are_a_json_list_whoever_reads_or_wrote_them(tmp_path):
     """
     collection = Collection("prints", tmp_path)
     odd = [
-        {"id": "1", "caption": 'one\u2028two \n"]', "group": "1"},
-        {"id": "2", "caption": "]", "group": "1"},
+        {**row, "caption": caption}
+        for row, caption in zip(
+            prepared(tmp_path / "other", 2).read_metadata(), ['one\u2028two \n"]', "]"]
+        )
     ]
     for some in (odd, odd[:1], []):
         collection.write_metadata(some)

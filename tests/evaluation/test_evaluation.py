@@ -86,9 +86,13 @@ def test_same_generator_same_report(tmp_path):
 def prepared(data, pairs):
     """What preparing and captioning would leave of these pairs: nine tenths of them training."""
     collection = Collection("builtin", data)
-    rows = [{"id": f"{i:016x}", "caption": caption} for i, (_, caption) in enumerate(pairs)]
-    write_jsonl(collection.train, rows[: len(rows) * 9 // 10])
-    write_jsonl(collection.val, rows[len(rows) * 9 // 10 :])
+    rows = [
+        {"id": f"{i:016x}", "filename": f"{i:016x}.png", "caption": caption, "style": "builtin"}
+        for i, (_, caption) in enumerate(pairs)
+    ]
+    trained = len(rows) * 9 // 10
+    write_jsonl(collection.train, ({**row, "split": "train"} for row in rows[:trained]))
+    write_jsonl(collection.val, ({**row, "split": "val"} for row in rows[trained:]))
     collection.processed.mkdir(parents=True)
     collection.pixels_ids(16).write_text(json.dumps({"ids": [row["id"] for row in rows]}))
     np.save(collection.pixels(16), np.stack([np.asarray(image.convert("L")) for image, _ in pairs]))

@@ -67,16 +67,20 @@ def toy(data, style="all", styles=("engraving", "painting"), matching=True, coun
     rows = []
     for i, ((kind, named_style), (_, own)) in enumerate(zip(named, kinds)):
         caption = f"An {named_style} of a {name_of(kind)}" if matching else f"A {name_of(kind)}"
+        picture_id = f"{i * 0x9E3779B97F4A7C15 % 2**64:016x}"
         rows.append(
             {
-                "id": f"{i * 0x9E3779B97F4A7C15 % 2**64:016x}",
-                "filename": "",
+                "id": picture_id,
+                "filename": f"{picture_id}.png",
                 "caption": caption,
                 "style": own,
                 "split": "val" if i % 10 == 0 else "train",
             }
         )
-    collection.write_metadata([{**row, "group": row["id"]} for row in rows])
+    known = {"width": SIZE, "height": SIZE, "source": "toy"}
+    collection.write_metadata(
+        [{**row, **known, "sha256": row["id"] * 4, "group": row["id"]} for row in rows]
+    )
     for path, split in ((collection.train, "train"), (collection.val, "val")):
         write_jsonl(path, [row for row in rows if row["split"] == split])
     collection.processed.mkdir(parents=True, exist_ok=True)

@@ -230,7 +230,7 @@ def test_a_killed_run_goes_on_and_every_pair_is_there_once(tiny_run, tmp_path, k
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             # in the middle of a file
-            while not list(out.glob(f".*{suffix}.{run.pid}.partial")) and run.poll() is None:
+            while not list(out.glob(f".*{suffix}.{run.pid}-*.partial")) and run.poll() is None:
                 time.sleep(0.01)
             time.sleep(0.02 * (kill % 7))
         finally:
@@ -241,6 +241,10 @@ def test_a_killed_run_goes_on_and_every_pair_is_there_once(tiny_run, tmp_path, k
     names = [f"{start:010d}{suffix}" for start in range(0, flags["count"], 40)]
     assert sorted(path.name for path in out.glob(f"*{suffix}")) == names
     assert {name: (out / name).stat().st_mtime_ns for name in before} == before
+    assert sorted(path.name for path in out.iterdir()) == [".order.json", *names]
+    write(tiny_run, tmp_path / "whole", batch_size=32, **flags)
+    for name in names:
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     if file_format == "parquet":
         seeds = [
             row["seed"]

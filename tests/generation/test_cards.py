@@ -277,7 +277,8 @@ def test_the_fingerprint_is_of_what_a_model_gives_and_not_of_its_file(
     generator, tiny_run, tmp_path
 ):
     model = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
-    model.meta |= {"health": {"passed": False}, "epoch": 99, "match": None}
+    health = {**model.meta["health"], "passed": False}
+    model.meta |= {"health": health, "epoch": 99, "match": None}
     torch.save(model.state_dict(), tmp_path / "same.pt", _use_new_zipfile_serialization=False)
     same = MultimodalModel.from_checkpoint(tmp_path / "same.pt")
     assert same.fingerprint() == generator.fingerprint

@@ -96,13 +96,17 @@ def test_a_damaged_index_is_named_and_executes_nothing(generator):
     path = generator.checkpoint.with_suffix(".seeds.npz")
     build(generator, 4)
     whole = path.read_bytes()
+
+    def read(changed):
+        index.read_index(path, generator.fingerprint, changed, kind="seeds", dimensions=32)
+
     for damage in (b"", b"no archive", whole[: len(whole) // 2]):
         path.write_bytes(damage)
         with pytest.raises(UserError, match="damaged or no index"):
-            index.read_index(path, generator.fingerprint, len(damage))
+            read(len(damage))
     np.savez(path, fingerprint=np.array([{"an": "object"}], dtype=object))
     with pytest.raises(UserError, match="damaged or no index"):
-        index.read_index(path, generator.fingerprint, -1)
+        read(-1)
 
 
 def test_a_training_picture_is_its_own_nearest_and_marked_and_a_blank_one_is_not(

@@ -34,6 +34,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import read_jsonl
 from oneseed.generation import cards
+from oneseed.page import archive_check
 from oneseed.page.archive_check import check_archive
 from oneseed.page.generate_handlers import Conditions, pair_note, request_config
 from oneseed.page.links import controls_from_query
@@ -381,6 +382,22 @@ def test_a_dropped_archive_is_checked_in_a_process_of_its_own(tmp_path):
     *_, (said, page) = check_archive(str(tmp_path / "no.zip"))
     assert "Traceback" not in said
     assert said
+    assert page == ""
+
+
+@pytest.mark.parametrize(
+    "limit, value, words", [("MAX_SECONDS", 0, "limit here"), ("MAX_MEMORY", 2**27, "memory")]
+)
+def test_an_archive_that_costs_too_much_is_given_up(tmp_path, monkeypatch, limit, value, words):
+    """One of a few hundred kilobytes kept the machine busy as long as it liked."""
+    if limit == "MAX_MEMORY" and sys.platform != "linux":
+        pytest.skip("limits the memory of a process on Linux alone")
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.writestr("a.png", b"x")
+    monkeypatch.setattr(archive_check, limit, value)
+    *_, (said, page) = check_archive(str(tmp_path / "mine.zip"))
+    assert words in said
+    assert "Traceback" not in said
     assert page == ""
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -116,6 +117,7 @@ def test_a_folder_becomes_records_pictures_and_pixels(folder, tmp_path):
     assert sorted(os.listdir(collection.resized)) == sorted(row["filename"] for row in rows)
     pixels = np.load(collection.pixels(SIZE))
     ids = read_json(collection.pixels_ids(SIZE))
+    assert ids.pop("checksums") == [zlib.crc32(pixels)]
     assert ids == {"size": SIZE, "ids": [row["id"] for row in rows]}
     assert pixels.shape == (
         6,
@@ -606,7 +608,7 @@ def test_prepared_pictures_that_were_removed_come_back(folder, tmp_path):
     collection, rows, _ = run_main(folder, tmp_path)
     before = contents(tmp_path / "data")
     (collection.resized / rows[2]["filename"]).unlink()
-    (collection.resized / "stranger.txt").write_text("not ours")
+    (collection.resized / f"{'0' * 16}.png").write_bytes(b"of an earlier source")
     collection.pixels_ids(SIZE).write_text("{")
     run_main(folder, tmp_path)
     assert contents(tmp_path / "data") == before

@@ -272,6 +272,32 @@ def test_a_broken_download_goes_on_where_it_stopped(tmp_path, folder, asked):
     assert files(folder) == files(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("file", [hub.HUB_MARKER, hub.HUB_JOURNAL])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda text: "[1]\n" + text.partition("\n")[2],
+        lambda text: "[" * 100_000 + "\n",
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace('"Plate 1"', '"Plate 2"').replace('"rows": 7', '"rows": -1'),
+        lambda text: text.replace('"rows": 7', '"rows": "7"').replace('"0', '"../0'),
+    ],
+    ids=["a list", "deep", "half", "another value", "another kind"],
+)
+def test_a_damaged_note_of_a_download_costs_the_download_and_nothing_else(
+    tmp_path, folder, file, harm
+):
+    """A line that is a list ended every later run, and a changed one went into the captions."""
+    source = f"hf:{write_parquet(tmp_path / 'set', 1)}"
+    before = fetch(source, folder)
+    text = (folder / file).read_text("utf-8")
+    harmed = harm(text)
+    assert harmed != text
+    (folder / file).write_text(harmed, "utf-8")
+    assert fetch(source, folder) == before
+    assert (folder / file).read_text("utf-8") == text
+
+
 def test_max_samples_takes_the_first_and_more_later(tmp_path, folder, asked):
     source = f"hf:{write_parquet(tmp_path / 'set', 3)}"
     assert len(fetch(source, folder, 6)[1]) == 6 == len(asked)

@@ -105,10 +105,15 @@ def train(folder, data, stop=0, number=0, limit=0):
     latent_check.POWER_ROWS = 8
     latent_check.check_latent = lambda *_, **__: {
         "auc": 0.5,
+        "auc_all": 0.5,
         "rows": 4,
         "low_power": True,
         "directions": 1,
+        "mean": 0.0,
+        "std": 1.0,
         "norm": 1.0,
+        "caption_spread": 1.0,
+        "picture_spread": 1.0,
         "passed": True,
     }
     events = itertools.count(1)
@@ -341,9 +346,12 @@ def test_a_kill_in_a_save_leaves_a_checkpoint_no_older_than_the_last(processes, 
         state, _ = checkpoint.load_first(tmp_path / "last.pt", tmp_path / "last_but_one.pt")
         assert number <= state["number"] <= number + 1
         assert (state["tensor"] == state["number"]).all()
+        # what the next save, here or of another file, clears away
         assert len(list(tmp_path.glob("*.partial"))) <= 2
         assert json.loads((tmp_path / "checksums.json").read_text())
         number = state["number"]
+    checkpoint.save(tmp_path / "other.pt", {})
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_a_save_is_on_the_disk_before_it_gets_its_name_and_so_is_the_name(tmp_path, monkeypatch):
@@ -541,7 +549,9 @@ def reader_calls():
 def test_every_reader_in_the_tree_is_told_to_read_data_only():
     """torch's default was another before 2.6 and can be set by the environment."""
     found = list(reader_calls())
-    assert len(found) >= 3
+    # one place reads files of tensors: what is looked at there is looked at in all of them
+    own = [path for path, call in found if path.is_relative_to(ROOT / "oneseed")]
+    assert [path.name for path in own if "torch.load" in path.read_text()] == ["tensor_files.py"]
     for path, call in found:
         where = f"{path.name}: {ast.unparse(call)}"
         options = {word.arg: ast.unparse(word.value) for word in call.keywords}

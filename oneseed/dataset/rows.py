@@ -1,0 +1,220 @@
+"""What the rows of a data folder must be: checked once, where they are read, and trusted after.
+
+    check_row(row, METADATA, "data/metadata/prints_metadata.json, line 7")     # UserError, or fine
+
+A data folder may come from a stranger, and a person may mend its files by hand.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from oneseed.console.command import UserError
+from oneseed.dataset.jsonl import to_json
+from oneseed.file_names import is_plain_name
+from oneseed.files import suffix_of
+
+# of a picture's side, in pixels: the largest that a PNG can have
+MAX_SIDE = 2**31 - 1
+# characters of a wrong value within a sentence
+MAX_SHOWN_LENGTH = 60
+PREPARED_SUFFIX = ".png"
+PICTURE_ID = re.compile("[0-9a-f]{16}")
+PREPARED_NAME = re.compile(rf"[0-9a-f]{{16}}\{PREPARED_SUFFIX}")
+# half of a pair of UTF-16, which JSON can write and UTF-8 cannot
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Kind(NamedTuple):
+    """What the value of a key must be."""
+
+    # whether a value is of this kind
+    holds: Callable[[Any], bool]
+    # the kind in words: "a text"
+    words: str
+    # whether a row must have the key
+    is_required: bool = False
+    # true of most values of this kind and of no other, or TypeError: one call into C, since
+    # 100,000 rows have 1.5 million values
+    is_sure: Callable[[Any], Any] | None = None
+
+
+class RowKinds:
+    """The kinds of the values of a row, by key."""
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self.kinds: Mapping[str, Kind] = kinds
+        self.required: frozenset[str] = frozenset(
+            key for key, kind in kinds.items() if kind.is_required
+        )
+        self.is_sure: Mapping[str, Callable[[Any], Any]] = {
+            key: kind.is_sure or kind.holds for key, kind in kinds.items()
+        }
+
+    def are_sure(self, row: Any) -> bool:
+        """Whether a row is certainly as it must be; of few right ones this says False."""
+        is_sure = self.is_sure
+        try:
+            for key, value in row.items():
+                if not is_sure[key](value):
+                    return False
+            return row.keys() >= self.required
+        except (KeyError, TypeError, AttributeError):
+            return False
+
+
+def is_utf8_text(value: Any) -> bool:
+    """Whether a value is a text that a file of UTF-8 can hold, "" among them; of any length."""
+    return type(value) is str and not SURROGATE.search(value)
+
+
+def is_filled(value: Any) -> bool:
+    """Whether a value is a text of one letter or more."""
+    return is_utf8_text(value) and bool(value)
+
+
+def is_text_or_null(value: Any) -> bool:
+    """Whether a value is a text, or JSON's null."""
+    return value is None or is_utf8_text(value)
+
+
+def is_picture_id(value: Any) -> bool:
+    """Whether a value is the first 16 digits of a hash."""
+    return type(value) is str and PICTURE_ID.fullmatch(value) is not None
+
+
+def is_prepared_name(value: Any) -> bool:
+    """Whether a value is the name of a prepared picture, and no path."""
+    if type(value) is not str:
+        return False
+    if PREPARED_NAME.fullmatch(value):
+        return True
+    return is_plain_name(value) and suffix_of(value) == PREPARED_SUFFIX
+
+
+def is_side(value: Any) -> bool:
+    """Whether a value is a picture's width or height in pixels."""
+    return type(value) is int and 0 < value <= MAX_SIDE
+
+
+def is_natural_number(value: Any) -> bool:
+    """Whether a value is a number of pictures, or of a caption's tokens."""
+    return type(value) is int and 0 <= value <= MAX_SIDE
+
+
+def is_flag(value: Any) -> bool:
+    """Whether a value is true or false."""
+    return type(value) is bool
+
+
+def is_split(value: Any) -> bool:
+    """Whether a value names a split."""
+    return value in ("train", "val")
+
+
+ID = Kind(is_picture_id, "16 digits from 0 to f", True, PICTURE_ID.fullmatch)
+FILENAME = Kind(
+    is_prepared_name, "the name of a .png file, without a folder", True, PREPARED_NAME.fullmatch
+)
+STYLE = Kind(is_filled, "a text of one letter or more", True)
+ANY_TEXT = Kind(is_utf8_text, "a text", False, str.isprintable)
+REQUIRED_TEXT = ANY_TEXT._replace(is_required=True)
+TEXT_OR_NULL = Kind(is_text_or_null, "a text, or null", False, str.isprintable)
+SIDE = Kind(is_side, f"a whole number from 1 to {MAX_SIDE:,}", True)
+COUNT = Kind(is_natural_number, f"a whole number from 0 to {MAX_SIDE:,}")
+FLAG = Kind(is_flag, "true or false")
+SPLIT = Kind(is_split, '"train" or "val"')
+
+# a row of <style>_metadata.json; earlier versions wrote neither colour nor left_out
+METADATA = RowKinds(
+    {
+        "id": ID,
+        "filename": FILENAME,
+        "width": SIDE,
+        "height": SIDE,
+        "sha256": REQUIRED_TEXT,
+        "style": STYLE,
+        "source": REQUIRED_TEXT,
+        # a path below the source: shown, and never opened
+        "original": ANY_TEXT,
+        "group": ANY_TEXT,
+        "grey": FLAG,
+        "colour": FLAG,
+        "given": TEXT_OR_NULL,
+        "caption": TEXT_OR_NULL,
+        "split": SPLIT,
+        "captioner": ANY_TEXT,
+        "left_out": FLAG,
+    }
+)
+# a line of <style>_train.jsonl and <style>_val.jsonl
+PAIR = RowKinds(
+    {
+        "id": ID,
+        "filename": FILENAME,
+        "caption": REQUIRED_TEXT,
+        "style": STYLE,
+        # the file decides
+        "split": SPLIT,
+    }
+)
+# a line of a captioner's log; earlier versions wrote neither cut nor reason
+CAPTIONER_LOG = RowKinds(
+    {
+        "id": ID,
+        "captioner": REQUIRED_TEXT,
+        "caption": REQUIRED_TEXT,
+        "cut": COUNT,
+        "reason": ANY_TEXT,
+    }
+)
+# what is read of <style>_report.json
+REPORT = RowKinds({"preset": ANY_TEXT, "source": ANY_TEXT, "prepared": COUNT, "colour": COUNT})
+
+
+def check_row(row: Any, kinds: RowKinds, place: str, remedy: str = "") -> None:
+    """UserError where a row is not what it must be.
+
+    place: file and line, as the sentence begins; remedy: how it ends.
+    """
+    if fault := fault_of(row, kinds):
+        raise UserError(f"{place}: {fault}{remedy and f'; {remedy}'}")
+
+
+def fault_of(row: Any, kinds: RowKinds) -> str:
+    """What is wrong with a row, "" for nothing.
+
+    Values of other keys, which may be somebody's own, must only be such that they can be written.
+    """
+    if kinds.are_sure(row):
+        return ""
+    if type(row) is not dict:
+        return f"it is {shown(row)}, not an object with keys"
+    for key, kind in kinds.kinds.items():
+        if key not in row:
+            if kind.is_required:
+                return f"{key} is missing, {kind.words}"
+        elif not kind.holds(row[key]):
+            return f"{key} is {shown(row[key])}, not {kind.words}"
+    for key in row.keys() - kinds.kinds.keys():
+        if not is_writable({key: row[key]}):
+            return f"{shown(key)} holds what no file of UTF-8 can hold"
+    return ""
+
+
+def is_writable(value: Any) -> bool:
+    """Whether a value of JSON can be written as it was read."""
+    try:
+        to_json(value).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def shown(value: Any) -> str:
+    """A value within a sentence: short, and of letters that can be written."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = type(value).__name__
+    return text if len(text) <= MAX_SHOWN_LENGTH else f"{text[:MAX_SHOWN_LENGTH]} …"
