@@ -385,15 +385,25 @@ def test_a_dropped_archive_is_checked_in_a_process_of_its_own(tmp_path):
     assert page == ""
 
 
-@pytest.mark.parametrize(
-    "limit, value, words", [("MAX_SECONDS", 0, "limit here"), ("MAX_MEMORY", 2**27, "memory")]
-)
-def test_an_archive_that_costs_too_much_is_given_up(tmp_path, monkeypatch, limit, value, words):
+# what looking at a costly archive does: it lasts, or it fills the memory
+COSTLY = {
+    "limit here": ("MAX_SECONDS", 1, "import time; time.sleep(30)"),
+    "memory": (
+        "MAX_MEMORY",
+        2**28,
+        "import time; time.sleep(0.3); x = b'x' * 2**29; print('next:')",
+    ),
+}
+
+
+@pytest.mark.parametrize("words", COSTLY)
+def test_an_archive_that_costs_too_much_is_given_up(tmp_path, monkeypatch, words):
     """One of a few hundred kilobytes kept the machine busy as long as it liked."""
+    limit, value, work = COSTLY[words]
     if limit == "MAX_MEMORY" and sys.platform != "linux":
         pytest.skip("limits the memory of a process on Linux alone")
-    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
-        archive.writestr("a.png", b"x")
+    (tmp_path / "dataset_preparation.py").write_text(work)
+    monkeypatch.setattr(archive_check, "ROOT", tmp_path)
     monkeypatch.setattr(archive_check, limit, value)
     *_, (said, page) = check_archive(str(tmp_path / "mine.zip"))
     assert words in said
