@@ -81,8 +81,11 @@ def first_line_of(text: str) -> str:
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:
-    """The cells of one line."""
-    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    """The cells of one line, none where it is no CSV."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return []
 
 
 def delimiter_of(header: str) -> str:

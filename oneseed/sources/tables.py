@@ -149,5 +149,7 @@ def arrow_batches(path: Path) -> Iterator[Any]:
         columns = columns_to_read(reader.schema)
         for batch in batches:
             chosen = batch.select(columns)
+            # Damaged lengths and places inside would end the process, without an error.
+            chosen.validate(full=True)
             for start in range(0, chosen.num_rows, PARQUET_BATCH):
                 yield chosen.slice(start, PARQUET_BATCH)

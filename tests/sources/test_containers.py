@@ -6,6 +6,7 @@ Whatever a download left in a folder is read by naming the folder, and what cann
 import io
 import json
 import shutil
+import struct
 import sys
 import tarfile
 import unicodedata
@@ -532,3 +533,16 @@ def test_advice_fits_what_a_folder_without_pictures_holds(tmp_path, look, names,
     with pytest.raises(UserError, match=sentence) as caught:
         look(tmp_path / "set", tmp_path)
     assert "convert" not in str(caught.value)
+
+
+def test_a_damaged_arrow_file_is_named_and_ends_no_process(tmp_path):
+    """A length within it pointed 1 GiB further: pyarrow read there, and the run ended by SIGSEGV."""
+    path = save_columns(tmp_path / "set" / "a.arrow", range(3), "abc".__getitem__, "file")
+    ends = struct.pack("<4i", 0, 1, 2, 3)
+    data = path.read_bytes()
+    assert data.count(ends) == 1
+    path.write_bytes(data.replace(ends, struct.pack("<4i", 0, 1, 2**30, 3)))
+    picture(7).save(tmp_path / "set" / "7.png")
+    _, rows, report = run_main(tmp_path / "set", tmp_path)
+    assert len(rows) == 1
+    assert "a.arrow" in str(report)

@@ -341,3 +341,9 @@ def test_no_file_whatever_it_holds_ends_the_run(tmp_path, seed):
         described = describe_made(tmp_path, files)
         assert json.dumps(described.lost, ensure_ascii=False).encode("utf-8")
         assert all(row["caption"].encode("utf-8") or True for row in described.rows.values())
+
+
+def test_a_text_whose_first_line_never_ends_is_passed_over(tmp_path):
+    """5 MB without a line end was "field larger than field limit", in a traceback."""
+    described = describe_made(tmp_path, {"list.csv": "0" * 5_000_000})
+    assert captions_of(described) == {}

@@ -110,3 +110,13 @@ def test_a_picture_is_prepared_once_its_reader_is_installed(tmp_path, monkeypatc
     _, rows, report = run_main(folder, tmp_path, workers=0)
     assert {row["original"] for row in rows} == {"0.png", "3.avif"}
     assert report["rejected"] == 0
+
+
+def test_a_picture_of_a_terabyte_is_refused_before_it_is_read(tmp_path):
+    """A sparse file takes no room on the disk, and a day to be read."""
+    folder = folder_of({"a.png": READ["0.png"], "b.png": encoded(1, "PNG")}, tmp_path)
+    with open(folder / "b.png", "r+b") as file:
+        file.truncate(2**40)
+    _, rows, report = run_main(folder, tmp_path)
+    assert len(rows) == 1
+    assert "larger than 2 GiB" in str(report["rejected_files"])
