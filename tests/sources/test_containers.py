@@ -536,7 +536,7 @@ def test_advice_fits_what_a_folder_without_pictures_holds(tmp_path, look, names,
 
 
 def test_a_damaged_arrow_file_is_named_and_ends_no_process(tmp_path):
-    """A length within it pointed 1 GiB further: pyarrow read there, and the run ended by SIGSEGV."""
+    """A length within it pointed 1 GiB further: pyarrow read there, and SIGSEGV ended the run."""
     path = save_columns(tmp_path / "set" / "a.arrow", range(3), "abc".__getitem__, "file")
     ends = struct.pack("<4i", 0, 1, 2, 3)
     data = path.read_bytes()
