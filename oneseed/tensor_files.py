@@ -8,6 +8,7 @@ nor how deep. Knows neither models nor runs.
 
 import json
 import os
+import warnings
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -42,7 +43,10 @@ def read_tensor_file(path: str | Path, *, mmap: bool = False) -> Any:
         raise UnusableFileError(kind_of_place(Path(path)))
     try:
         require_unpacked(path)
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        with warnings.catch_warnings():
+            # it looks through sparse tensors, which are refused afterwards
+            warnings.filterwarnings("ignore", "Validating sparse tensor")
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         require_plain_values(state, os.path.getsize(path))
     except (PermissionError, UnusableFileError):
         # no damage: nobody should be told to throw it away; or told already

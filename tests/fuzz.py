@@ -126,7 +126,9 @@ class Worker:
             try:
                 failures = self.attempt(kind, seed)
             except Exception as error:
-                raise RuntimeError(f"the trial {kind} {seed} cannot be made") from error
+                # the trials after it are as good as ever
+                problem = f"the trial cannot be made: {error!r}"
+                failures = [Failure(kind, seed, "the fuzzer", problem, problem)]
             spent[kind] += time.monotonic() - begin
             seconds = time.monotonic() - begin
             results.put((kind, seconds, [asdict(failure) for failure in failures]))
@@ -199,7 +201,9 @@ def collect(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], 
             continue
         counts[kind] += 1
         seconds[kind] += taken
-        failures += [Failure(**failure) for failure in found]
+        for failure in found:
+            failures.append(Failure(**failure))
+            print(failures[-1].line()[:600], flush=True)
         if time.monotonic() - told > TOLD_EVERY:
             told = time.monotonic()
             print(f"{counts.total():,} trials, {len(failures):,} failures", flush=True)

@@ -14,6 +14,11 @@ MIN_VOCABULARY = 260
 VIT_HEAD_WIDTH = 32
 # a side of the picture
 MIN_PATCHES = 16
+# beyond these no machine could build the model, and would only find it out after minutes
+MAX_LAYERS = 200
+MAX_IMAGE_SIZE = 4096
+MAX_CHANNELS = 2**16
+MAX_ENTRIES = 2**24
 
 
 def base_and_doublings(size: int) -> tuple[int, int]:
@@ -26,10 +31,10 @@ def base_and_doublings(size: int) -> tuple[int, int]:
     while base > 8 and base % 2 == 0:
         base = base // 2
         doublings = doublings + 1
-    if not 4 <= base <= 8 or doublings < 2:
+    if not 4 <= base <= 8 or doublings < 2 or size > MAX_IMAGE_SIZE:
         raise ValueError(
-            "--image-size must be 4 to 8 times a power of two (128, 224, 512 …) or one of "
-            f"{', '.join(NAMED_SIZES)}, got {size}"
+            f"--image-size must be 4 to 8 times a power of two (128, 224, 512 …), up to "
+            f"{MAX_IMAGE_SIZE}, or one of {', '.join(NAMED_SIZES)}, got {size}"
         )
     return base, doublings
 
@@ -48,7 +53,10 @@ class ModelConfig(BaseConfig):
         choices=(0, 1, 3),
     )
     latent_dim: int = option(
-        1024, "length of the shared latent z, and of a seed's normal draw", at_least=8
+        1024,
+        "length of the shared latent z, and of a seed's normal draw",
+        at_least=8,
+        at_most=MAX_CHANNELS,
     )
     encoder: str = option(
         "cnn",
@@ -56,17 +64,30 @@ class ModelConfig(BaseConfig):
         choices=("cnn", "vit"),
     )
     vit_width: int = option(
-        384, "width of --encoder vit, a multiple of 32; its heads are 32 wide", at_least=1
+        384,
+        "width of --encoder vit, a multiple of 32; its heads are 32 wide",
+        at_least=1,
+        at_most=MAX_CHANNELS,
     )
-    vit_layers: int = option(6, "layers of --encoder vit", at_least=1)
+    vit_layers: int = option(6, "layers of --encoder vit", at_least=1, at_most=MAX_LAYERS)
     patch: int = option(
         4, "pixels a side that the first and the last convolution handle at once; a power of two"
     )
     width: int = option(
-        48, "channels of the finest feature map; doubles with every halving", at_least=1
+        48,
+        "channels of the finest feature map; doubles with every halving",
+        at_least=1,
+        at_most=MAX_CHANNELS,
     )
-    max_width: int = option(384, "most channels of any feature map", at_least=1)
-    neck: int = option(64, "channels of the coarsest map where it meets the latent", at_least=1)
+    max_width: int = option(
+        384, "most channels of any feature map", at_least=1, at_most=MAX_CHANNELS
+    )
+    neck: int = option(
+        64,
+        "channels of the coarsest map where it meets the latent",
+        at_least=1,
+        at_most=MAX_CHANNELS,
+    )
     code_noise: float = option(
         0.25,
         "standard deviation of the noise on the latent code in training; the code's own is 1",
@@ -75,10 +96,16 @@ class ModelConfig(BaseConfig):
     vocab_size: int = option(
         8000, "rows of the vocabulary; 0: as many as the collection fills, 2,000 at most"
     )
-    max_caption_length: int = option(100, "tokens of a caption, both end marks counted", at_least=4)
-    text_width: int = option(512, "width of the caption transformers", at_least=1)
-    text_layers: int = option(3, "layers of the caption decoder", at_least=1)
-    text_heads: int = option(8, "attention heads of the caption transformers", at_least=1)
+    max_caption_length: int = option(
+        100, "tokens of a caption, both end marks counted", at_least=4, at_most=MAX_CHANNELS
+    )
+    text_width: int = option(
+        512, "width of the caption transformers", at_least=1, at_most=MAX_CHANNELS
+    )
+    text_layers: int = option(3, "layers of the caption decoder", at_least=1, at_most=MAX_LAYERS)
+    text_heads: int = option(
+        8, "attention heads of the caption transformers", at_least=1, at_most=MAX_CHANNELS
+    )
     linear_dims: int = option(
         1024,
         "leading directions of thumbnails that the code begins with; 0: none; -1: all for "
@@ -86,18 +113,29 @@ class ModelConfig(BaseConfig):
         at_least=-1,
     )
     flow_dims: int = option(
-        128, "leading directions of the code, which the flow models", at_least=1
+        128,
+        "leading directions of the code, which the flow models",
+        at_least=1,
+        at_most=MAX_CHANNELS,
     )
     follow_dims: int = option(
-        256, "directions after those, which a regression predicts from them", at_least=1
+        256,
+        "directions after those, which a regression predicts from them",
+        at_least=1,
+        at_most=MAX_CHANNELS,
     )
-    flow_width: int = option(1024, "hidden width of the flow and of the regression", at_least=1)
+    flow_width: int = option(
+        1024, "hidden width of the flow and of the regression", at_least=1, at_most=MAX_CHANNELS
+    )
     flow_clusters: int = option(
         1024,
         "most clusters of codes that the sampler tells apart; a small collection fills fewer",
         at_least=1,
+        at_most=MAX_ENTRIES,
     )
-    styles: int = option(16, "most styles that the sampler tells apart", at_least=1)
+    styles: int = option(
+        16, "most styles that the sampler tells apart", at_least=1, at_most=MAX_ENTRIES
+    )
 
     def __post_init__(self) -> None:
         self._check_image_networks()

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from oneseed.console.endings import Ending, ending_of_system
-from oneseed.console.output import printable
+from oneseed.console.output import printable, with_short_words
 from oneseed.console.streams import OUTPUT, guard_streams, write_nowhere
 
 # Windows has no SIGHUP
@@ -133,7 +133,7 @@ def ending_of(error: BaseException) -> Ending | None:
     """The end that an error means; None for one that nobody has foreseen."""
     if isinstance(error, UserError):
         # a name may hold the end of a line
-        return Ending(error.code, f"error: {printable(str(error))}")
+        return Ending(error.code, f"error: {with_short_words(printable(str(error)))}")
     if isinstance(error, KeyboardInterrupt):
         return Ending(130, f"\ninterrupted; {GO_ON}")
     if isinstance(error, Terminated):

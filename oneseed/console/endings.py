@@ -7,6 +7,8 @@ import re
 import traceback
 from dataclasses import dataclass
 
+from oneseed.console.output import printable, with_short_words
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -70,15 +72,15 @@ def ending_of_system(error: BaseException) -> Ending | None:
         return None
     name = name_of(error)
     if advice := RESOURCE_ERRORS.get(error.errno or 0):
-        return Ending(1, f"error: {name or 'files'}: {advice}")
+        return Ending(1, f"error: {shown_name(name) or 'files'}: {advice}")
     if error.errno in WRITE_ERRORS or (error.errno in READ_ERRORS and is_writing(error, name)):
         return Ending(
             1,
-            f"error: {own_name(name) or 'writing'}: {error.strerror}; files written before are "
+            f"error: {shown_name(name) or 'writing'}: {error.strerror}; files written before are "
             "whole, free or allow the place and run the same command again",
         )
     if name and (advice := READ_ERRORS.get(error.errno or 0)):
-        return Ending(2, f"error: {name}: {advice}")
+        return Ending(2, f"error: {shown_name(name)}: {advice}")
     return None
 
 
@@ -95,9 +97,9 @@ def name_of(error: OSError) -> str:
     return error.filename if isinstance(error.filename, str) else ""
 
 
-def own_name(name: str) -> str:
-    """A file's name, where it is known under the temporary one too."""
-    return PARTIAL_NAME.sub(r"\1", name)
+def shown_name(name: str) -> str:
+    """A file's name within a sentence of one line; under a temporary name its own."""
+    return with_short_words(printable(PARTIAL_NAME.sub(r"\1", name)))
 
 
 def is_writing(error: OSError, name: str) -> bool:

@@ -1,5 +1,6 @@
 """What a terminal shows: progress with time left, and text that cannot move the cursor."""
 
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 # seconds between two states of the bar
 TERMINAL_INTERVAL = 0.2
 LOG_INTERVAL = 10
+# letters of a word that a sentence quotes; a longer one ends in …
+LONG_WORD = 300
 
 
 def progress(
@@ -55,3 +58,9 @@ def printable_letter(letter: str) -> str:
     if letter.isprintable():
         return letter
     return letter.encode("unicode_escape", "surrogatepass").decode()
+
+
+def with_short_words(sentence: str) -> str:
+    """A sentence of which no word, such as a wrong one that it quotes, fills the screen."""
+    long_word = rf"\S{{{LONG_WORD},}}"
+    return re.sub(long_word, lambda word: word[0][:LONG_WORD] + "…", sentence)

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Collection
 from typing import Any, NoReturn
 
-# letters of a wrong word that an error quotes
-LONG_WORD = 200
+from oneseed.console.output import with_short_words
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,12 +57,6 @@ class JoinValues(argparse.Action):
         """Appends the values to those that the flag has so far."""
         earlier = [getattr(namespace, self.dest)] if hasattr(namespace, self.dest) else []
         setattr(namespace, self.dest, ",".join([*earlier, *values]))
-
-
-def with_short_words(message: str) -> str:
-    """A sentence of argparse, which quotes a wrong word whole, however long it is."""
-    long_word = rf"\S{{{LONG_WORD},}}"
-    return re.sub(long_word, lambda word: word[0][:LONG_WORD] + "…", message)
 
 
 def nearest_hint(name: str, known: Collection[str]) -> str:

@@ -24,8 +24,6 @@ from oneseed.tensor_files import json_of_tensor
 CHECKPOINT_FORMAT = 2
 # of a setting that is a size, and of one that counts layers, each of which takes a while to build
 MAX_SIZE = 2**24
-MAX_LAYERS = 1000
-LAYER_SETTINGS = ("vit_layers", "text_layers")
 # letters of a name, such as a style's
 MAX_NAME = 500
 # of the scale of match scores
@@ -97,9 +95,8 @@ def config_of_settings(settings: Any) -> ModelConfig:
         choices = known[name].metadata["choices"]
         if choices and value not in choices:
             raise UserError(f"its {name} is {str(value)[:40]!r}, not one of {choices}")
-        most = MAX_LAYERS if name in LAYER_SETTINGS else MAX_SIZE
-        if kind is not str and value > most:
-            raise UserError(f"its {name} is above {most:,}")
+        if kind is not str and value > MAX_SIZE:
+            raise UserError(f"its {name} is above {MAX_SIZE:,}")
     try:
         config = ModelConfig(**settings)
     except ValueError as error:

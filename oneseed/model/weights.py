@@ -18,6 +18,9 @@ from oneseed.console.command import UserError
 
 # where a network keeps what is no tensor
 EXTRA_STATE = "_extra_state"
+# of what a network makes: pictures lie within 2, codes and features within some tens, and the
+# logits of captions within some hundreds
+MAX_RESULT = 1e5
 # of the names of tensors that a sentence shows
 MAX_TENSOR_NAME = 80
 
@@ -103,9 +106,13 @@ def require_finite_tensor(
 
 
 def require_numbers(result: torch.Tensor, what: str) -> None:
-    """UserError where what a model makes is no number: its weights are finite and useless."""
+    """UserError where what a model makes is no number: its weights are finite and useless.
+
+    Nor is it one that lies far beyond all that a trained network makes.
+    """
     low, high = result.detach().aminmax()
-    if not (low.isfinite() and high.isfinite()):
+    # False of NaN, too
+    if not (low > -MAX_RESULT and high < MAX_RESULT):
         raise UserError(
             f"this model makes {what} that are no numbers: its weights are too large, or do not go "
             "together; use another checkpoint"

@@ -138,9 +138,9 @@ def test_nonsense_is_refused_before_any_work(argv, capsys):
 @pytest.mark.parametrize(
     "config, values, sentence",
     [
-        (ModelConfig, {"vit_layers": 0}, "--vit-layers must be at least 1, got 0"),
+        (ModelConfig, {"vit_layers": 0}, "--vit-layers goes from 1 to 200, got 0"),
         (ModelConfig, {"linear_dims": -2}, "--linear-dims must be -1 or more, got -2"),
-        (ModelConfig, {"latent_dim": 7}, "--latent-dim must be at least 8, got 7"),
+        (ModelConfig, {"latent_dim": 7}, "--latent-dim goes from 8 to 65536, got 7"),
         (TrainConfig, {"temperature": 0.0}, "--temperature must be above 0, got 0.0"),
         (TrainConfig, {"weight_decay": float("nan")}, "--weight-decay must be 0 or more, got nan"),
         (

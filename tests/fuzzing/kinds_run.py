@@ -300,7 +300,7 @@ def harm_arrays(rng: Rng, path: Path, root: str) -> str:
             "NaN": lambda: np.full(array.shape, math.nan, np.float32),
             "text": lambda: np.array(["word"] * max(1, len(array.flatten()[:5]))),
             "objects": lambda: np.array([{"a": 1}, None], dtype=object),
-            "complex": lambda: array.astype(complex),
+            "complex": lambda: np.zeros(array.shape, complex),
             "negative": lambda: -np.ones(array.shape, np.int64) * 2**40,
         }
         done = rng.choice(sorted(ways))
@@ -343,6 +343,7 @@ def run_bulk(material: Material, rng: Rng) -> Trial:
     files = sorted(path for path in (place.work / "many").rglob("*") if path.is_file())
     path = rng.choice(files)
     done = harm_fitting(rng, path, place)
-    if rng.random() < 0.3:
-        rng.choice(files).unlink(missing_ok=True)
+    gone = rng.choice(files)
+    if rng.random() < 0.3 and not gone.is_dir():
+        gone.unlink(missing_ok=True)
     return Trial(f"{path.name}: {done}", [MANY])

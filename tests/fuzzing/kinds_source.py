@@ -104,7 +104,7 @@ def source_sidecars(material: Material, rng: Rng) -> Trial:
     kept = [file for file in files_below(place.work / "source") if file != path]
     harms = (harm_bytes, harm_text, harm_text, lambda *of: harm_entry(*of, str(place.root)))
     done = rng.choice(harms)(rng, path)
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 and os.path.lexists(path):
         path = path.rename(path.with_suffix(rng.choice((".caption", ".json", ".TXT"))))
     words = CHECK if rng.random() < 0.15 else PREPARE
     whole = is_whole(PICTURES_COUNT)

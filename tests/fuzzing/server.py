@@ -22,12 +22,19 @@ GOOD = {
 }
 
 
+class QuietServer(ThreadingHTTPServer):
+    """A client that is ended by a limit of its trial is no news."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
 class AnsweringServer:
     """On a free port of 127.0.0.1. Its answer is in the file `answer`; without it the good one."""
 
     def __init__(self, answer: Path) -> None:
         self.answer = answer
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(answer))
+        self.http = QuietServer(("127.0.0.1", 0), handler_of(answer))
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
         context = multiprocessing.get_context("fork")
