@@ -25,6 +25,9 @@ LAYERS = [  # a part imports itself and the lines before its own
 # heavy or optional libraries -> the parts that may import them
 HOME = {
     "gradio": "page",
+    "fastapi": "page",
+    "starlette": "page",
+    "uvicorn": "page",
     "tensorboard": "page",
     "isal": "media",
     "pillow_heif": "media",
