@@ -8,6 +8,7 @@ Until it is whole, what is written has the name .NAME.PROCESS-HOST.partial, besi
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import posixpath
@@ -97,7 +98,12 @@ def whole_folder(path: Path) -> Generator[Path]:
 
 
 def partial_path(path: Path) -> Path:
-    """The temporary name beside `path` that this process writes to; never too long for a system."""
+    """The temporary name beside `path` that this process writes to; never too long for a system.
+
+    IsADirectoryError where the path has no name, as "." and "/" have none.
+    """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     end = f".{os.getpid()}-{HOST}.partial"
     room = MAX_FILE_NAME_BYTES - len(end) - 1
     short = os.fsencode(path.name)[:room].decode("utf-8", "ignore")

@@ -117,3 +117,10 @@ def test_sweeping_a_folder_of_a_hundred_thousand_files_takes_no_longer_than_list
     begin = time.process_time()
     assert sweep_partials(tmp_path) == 0
     assert time.process_time() - begin < 0.5
+
+
+def test_a_folder_is_named_where_a_file_is_to_be_written():
+    """--review . ended in pathlib's "has an empty name", a traceback."""
+    with pytest.raises(IsADirectoryError) as error, whole_file("."):
+        pass
+    assert error.value.filename == "."

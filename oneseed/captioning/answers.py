@@ -52,6 +52,8 @@ LOOSE_CAPTION = re.compile(
     r"""(["'])(?P<caption>.*?)(?<!\\)(?:\2\s*[,}\]]|\Z)""",
     re.DOTALL | re.IGNORECASE,
 )
+# of a caption; a captioner that cannot end writes on
+MAX_CAPTION_LETTERS = 5_000
 # types of the parts of an answer that are its text
 TEXT_PARTS = ("text", "output_text")
 MORE_TOKENS = "let it write more with --max-new-tokens 1000"
@@ -90,6 +92,8 @@ def read_answer(job: CaptionJob, said: Said) -> Caption | NoCaption:
         return refused(job, "refused", text)
     if not letters(text) or NOTHING.fullmatch(letters(text)):
         return empty(job, has_thoughts=has_thoughts, met_limit=met_limit, ended_by=ended_by)
+    if len(text) > MAX_CAPTION_LETTERS:
+        return refused(job, "an answer of many thousand letters, which is no caption", text)
     if not worded(text, job.row["style"]):
         return refused(job, "says nothing of what is shown", text)
     # The limit may have met what stands behind the caption.

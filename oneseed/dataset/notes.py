@@ -30,7 +30,7 @@ def read_note(
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size > most_bytes:
                 return None
-            value = json.loads(file.read())
+            value = json.loads(file.read().decode("utf-8"))
     # a file is no JSON in a thousand ways; brackets in brackets take Python's stack
     except (OSError, ValueError, RecursionError):
         return None
@@ -61,7 +61,7 @@ def each_noted(path: Path, is_usable: Callable[[Any], bool]) -> Iterator[Any]:
     with file:
         for line in whole_lines(file):
             try:
-                row = json.loads(line, object_pairs_hook=with_shared_keys)
+                row = json.loads(line.decode("utf-8"), object_pairs_hook=with_shared_keys)
             except (ValueError, RecursionError):
                 continue
             if is_usable(row):

@@ -202,6 +202,13 @@ def test_several_paragraphs_of_a_description_stay_together():
     assert found.text == "The castle stands on a hill. In front of it a river flows."
 
 
+def test_an_answer_without_end_is_no_caption():
+    """A server that could not stop wrote one of 40,000 letters, and it was trained on."""
+    found = read("A ship. " * 5000)
+    assert isinstance(found, NoCaption), found
+    assert "thousand letters" in found.reason
+
+
 EMPTY = {
     "null": (None, "stop", "empty answer"),
     "no letters": ("…", "stop", "empty answer"),
