@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection
 from typing import Any, NoReturn
 
-from oneseed.console.output import with_short_words
+from oneseed.console.output import printable, with_short_words
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Prints the sentence on stderr and ends the process with code 2."""
-        message = with_short_words(message)
+        message = with_short_words(printable(message))
         unknown = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
         hints = (nearest_hint(flag, self._option_string_actions) for flag in unknown)
         hint = next(filter(None, hints), "")

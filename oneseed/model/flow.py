@@ -6,6 +6,7 @@ arXiv:2210.02747) in `prior_fitting`.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -102,14 +103,17 @@ class Regression(nn.Sequential):
     """
 
     def __init__(self, dims: int, width: int, following: int) -> None:
-        super().__init__(
-            nn.Linear(dims, width),
-            nn.SiLU(),
-            nn.Linear(width, width),
-            nn.SiLU(),
-            ByteDropout(),
-            nn.Linear(width, following),
-        )
+        with warnings.catch_warnings():
+            # no coordinate may be left to follow
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+            super().__init__(
+                nn.Linear(dims, width),
+                nn.SiLU(),
+                nn.Linear(width, width),
+                nn.SiLU(),
+                ByteDropout(),
+                nn.Linear(width, following),
+            )
 
 
 def frozen(weight: torch.Tensor) -> torch.Tensor:

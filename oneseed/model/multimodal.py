@@ -30,7 +30,14 @@ from oneseed.model.pixels import to_pixels, to_tensor
 from oneseed.model.prior import Prior
 from oneseed.model.text_networks import write_captions
 from oneseed.model.tokenizer import PAD, Tokenizer
-from oneseed.model.weights import OnlyShapes, Weight, require_numbers, require_weights, weights_of
+from oneseed.model.weights import (
+    OnlyShapes,
+    Weight,
+    require_memory,
+    require_numbers,
+    require_weights,
+    weights_of,
+)
 from oneseed.seeds import torch_generator
 
 # tensors in which -inf has a meaning
@@ -43,6 +50,13 @@ class MultimodalModel(Autoencoder):
     model = MultimodalModel()                               # the full preset, untrained
     model = MultimodalModel.from_checkpoint("checkpoints/best_model.pt")
     """
+
+    def __init__(
+        self, config: ModelConfig | None = None, tokenizer: Tokenizer | None = None
+    ) -> None:
+        """As Autoencoder's. UserError where this machine's memory does not hold the model."""
+        require_memory(expected_weights(config or ModelConfig()))
+        super().__init__(config, tokenizer)
 
     def forward(
         self, images: torch.Tensor, tokens: torch.Tensor

@@ -6,6 +6,8 @@ Two of their kinds cannot be told by looking at the weights, huge ones and those
 together: what they make is looked at too, by `require_numbers`.
 """
 
+import math
+import os
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
@@ -64,6 +66,19 @@ def weights_of(network: nn.Module) -> dict[str, Weight]:
         if name != EXTRA_STATE:
             found[name] = Weight(tuple(tensor.shape), tensor.dtype)
     return found
+
+
+def require_memory(expected: Mapping[str, Weight]) -> None:
+    """UserError where weights are larger than the memory of this machine."""
+    if not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = sum(math.prod(weight.shape) * weight.dtype.itemsize for weight in expected.values())
+    if needed > memory:
+        raise UserError(
+            f"a model of these settings takes {needed / 2**30:,.0f} GiB, and this machine has "
+            f"{memory / 2**30:,.0f}; take a smaller preset, or give a budget: --parameters 20M"
+        )
 
 
 def require_weights(

@@ -44,6 +44,8 @@ VALUES = (
     *(CONTROL_TEXT, "caf\udce9", "\udcff\udcfe", "x" * 5000, "ü" * 200, "\n", "a\nb", "日本", "🚢"),
     *("../../guard/precious.txt", "data", "source", "outputs/000000.png", "checkpoints/last.pt"),
 )
+# what settings may ask for, in MiB
+SETTINGS_MIB = 4000
 LARGE = ("2147483648", "99999999999999999999", "1000000", "65536", "1e30")
 SETTINGS = "".join(
     f"{name}: {value}\n"
@@ -112,7 +114,7 @@ def words_settings(material: Material, rng: Rng) -> Trial:
     if rng.random() < 0.4:
         words = (*("training_loop.py", "--style", STYLE, "--preset", "small"), *words[-2:])
         words = (*words, "--estimate")
-    return Trial(f"model.yaml: {done}", [words], kept=kept)
+    return Trial(f"model.yaml: {done}", [words], kept=kept, growth_mib=SETTINGS_MIB)
 
 
 def words_captions(material: Material, rng: Rng) -> Trial:
@@ -275,7 +277,13 @@ def words_line(material: Material, rng: Rng) -> Trial:
             words.insert(rng.randint(1, len(words)), value)
         done.append(f"{flag} {value[:30]!r}")
     before = None
-    return Trial(", ".join(done), [without_nul(words)], before=before, cpu_seconds=15)
+    return Trial(
+        ", ".join(done),
+        [without_nul(words)],
+        before=before,
+        cpu_seconds=15,
+        growth_mib=SETTINGS_MIB,
+    )
 
 
 MODEL = ("model_architecture.py", "--preset", "small")

@@ -61,6 +61,7 @@ class Trial:
     before: Callable[[], Any] | None = None
     allowed: tuple[int, ...] = (0, 1, 2)
     cpu_seconds: float = CPU_SECONDS_MAX
+    growth_mib: float = GROWTH_MAX_MIB
     may_copy: bool = False
 
 
@@ -272,7 +273,7 @@ def broken_by(outcome: Outcome, trial: Trial) -> Iterator[tuple[str, str]]:
         yield named("exit code", f"{outcome.code}, {both[-200:]!r}")
     elif outcome.cpu_seconds > trial.cpu_seconds:
         yield named("slow", f"{outcome.cpu_seconds:.1f} s of processor time")
-    if outcome.growth_mib > GROWTH_MAX_MIB:
+    if outcome.growth_mib > trial.growth_mib:
         yield named("memory", f"{outcome.growth_mib:.0f} MiB more")
     if found := PYTHON_WARNING.search(both):
         yield named("a warning of Python", both[found.start() - 60 : found.end() + 150])

@@ -464,3 +464,9 @@ def test_a_list_of_checksums_of_another_program_costs_nothing(tmp_path, content)
     (tmp_path / "x.pt").touch()
     checkpoint.save(tmp_path / "a.pt", {"a": torch.zeros(1)})
     assert list(json.loads((tmp_path / "checksums.json").read_text())) == ["a.pt"]
+
+
+def test_a_model_that_the_memory_cannot_hold_is_refused_before_it_is_built():
+    """The machine swapped for minutes, and then something else was ended for want of memory."""
+    with pytest.raises(UserError, match="GiB, and this machine has"):
+        MultimodalModel(ModelConfig(text_width=65536))
