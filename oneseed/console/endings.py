@@ -34,7 +34,7 @@ READ_ERRORS = {
     errno.EACCES: "it may not be read; allow it (chmod u+rX), or name another",
     errno.EPERM: "it may not be read; allow it (chmod u+rX), or name another",
     errno.ENOTDIR: "a part of this path is a file, not a folder; check the path",
-    errno.EISDIR: "it is a folder, where a file is needed; name a file",
+    errno.EISDIR: "it is a folder, where a file is needed; move it away, or name a file",
     errno.ELOOP: "its links lead in a circle; name the file itself",
     errno.ENAMETOOLONG: "the name is longer than this system allows; shorten it",
 }
@@ -73,7 +73,9 @@ def ending_of_system(error: BaseException) -> Ending | None:
     name = name_of(error)
     if advice := RESOURCE_ERRORS.get(error.errno or 0):
         return Ending(1, f"error: {shown_name(name) or 'files'}: {advice}")
-    if error.errno in WRITE_ERRORS or (error.errno in READ_ERRORS and is_writing(error, name)):
+    is_folder = error.errno == errno.EISDIR
+    may_be_writing = error.errno in READ_ERRORS and not is_folder
+    if error.errno in WRITE_ERRORS or (may_be_writing and is_writing(error, name)):
         return Ending(
             1,
             f"error: {shown_name(name) or 'writing'}: {error.strerror}; files written before are "

@@ -10,7 +10,11 @@ window.page = {
     opened() {
         page.catchCards();
         page.tab = document.querySelector('[role=tab][aria-selected=true]').dataset.tabId;
-        page.links[page.tab] = location.search.slice(1);
+        const named = new URLSearchParams(location.search).get('tab') ?? 'generate';
+        page.links[named] = location.search.slice(1);
+        // a quick visitor has turned to another tab meanwhile
+        if (page.tab !== named)
+            page.turn(page.tab);
         page.dress();
         const observer = new MutationObserver(page.dress);
         observer.observe(document.querySelector('main'), {childList: true, subtree: true});
