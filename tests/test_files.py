@@ -84,11 +84,13 @@ def test_a_half_written_folder_goes_with_all_in_it_and_a_link_alone(tmp_path, de
     assert os.listdir(tmp_path / "mine") == ["precious.txt"]
 
 
-def test_beside_a_file_that_is_exported_nothing_of_others_is_touched(tmp_path, dead):
+def test_beside_a_file_that_is_exported_nothing_of_others_is_touched(tmp_path, dead, monkeypatch):
     """--out may name a file in a folder that is full of other work."""
     long = "x" * 240 + ".zip"
     other = f".b.zip.{dead}-{HOST}.partial"
-    own = partial_path(tmp_path / long).name.replace(str(os.getpid()), str(dead))
+    with monkeypatch.context() as then:
+        then.setattr(os, "getpid", lambda: dead)
+        own = partial_path(tmp_path / long).name
     left_behind(tmp_path, f".a.zip.{dead}-{HOST}.partial", other, own)
     assert sweep_partials(tmp_path, of="a.zip") == 1
     assert sweep_partials(tmp_path, of=long) == 1
