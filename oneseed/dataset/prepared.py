@@ -3,14 +3,16 @@
 import io
 from collections.abc import Iterable
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.notes import open_regular
 from oneseed.file_names import UnsafeNameError, named_file
-from oneseed.media.png import png_problem
+from oneseed.media.png_parts import png_problem
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # of a prepared picture's file, in bytes; one of 4,096 px takes 50 MB at most
 MAX_PREPARED_BYTES = 2**28
@@ -43,8 +45,11 @@ def prepared_bytes(path: Path) -> bytes:
     return data
 
 
-def load_prepared(path: Path) -> Image.Image:
+def load_prepared(path: Path) -> "Image.Image":
     """A prepared picture, "L" or "RGB", decoded. DamagedPreparedError where it cannot be."""
+    # late: dealing captions looks at no picture
+    from PIL import Image
+
     data = prepared_bytes(path)
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:

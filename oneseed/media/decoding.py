@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageFile, features
 from oneseed.media.kinds import HEAD_BYTES, READ_KINDS, kind_of
 from oneseed.media.modes import simplify_mode, to_rgb
 from oneseed.media.pixels_alone import pixels_of_gif, pixels_of_jpeg, pixels_of_png
-from oneseed.media.png import PNG_SIGNATURE
+from oneseed.media.png_parts import PNG_SIGNATURE
 from oneseed.media.transparency import see_through, stored_as
 
 # a JPEG is decoded at 1/2, 1/4 or 1/8 as long as that leaves so many times the size wanted

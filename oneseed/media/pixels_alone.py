@@ -10,7 +10,7 @@ import itertools
 import os
 from typing import Any, BinaryIO
 
-from oneseed.media.png import PNG_SIGNATURE
+from oneseed.media.png_parts import PNG_SIGNATURE
 
 # chunks of a PNG that decide how it looks; all others hold texts, profiles, further frames …
 PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"}

@@ -1,4 +1,4 @@
-"""PNG files: written fast, and looked at for damage."""
+"""PNG files, written fast."""
 
 import functools
 import struct
@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from oneseed.media.checksum import checksum
+from oneseed.media.png_parts import PNG_SIGNATURE, png_chunk
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # the number of the filter that stores differences to the left
 PNG_FILTER_LEFT = 1
 
@@ -47,31 +46,3 @@ def encode_png(image: Image.Image, compress: Callable[[Any, int], bytes] | None 
     data = (compress or fastest_deflate())(lines, 1)
     chunks = [png_chunk(b"IHDR", header), png_chunk(b"IDAT", data), png_chunk(b"IEND", b"")]
     return PNG_SIGNATURE + b"".join(chunks)
-
-
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    """A part of a PNG file: length, kind, data, checksum."""
-    summed = checksum(data, checksum(kind))
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", summed)
-
-
-def png_problem(data: bytes) -> str:
-    """What is wrong with the bytes of a PNG file, by the checksums of its parts; "" for nothing.
-
-    Nothing is unpacked: a file of 8 kB takes microseconds.
-    """
-    if not data.startswith(PNG_SIGNATURE):
-        return "no PNG" if data else "empty"
-    start = len(PNG_SIGNATURE)
-    while start < len(data):
-        length = int.from_bytes(data[start : start + 4])
-        # length, kind and checksum take twelve bytes
-        end = start + 12 + length
-        if end > len(data):
-            return "cut off"
-        if checksum(memoryview(data)[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
-            return "damaged"
-        if data[start + 4 : start + 8] == b"IEND":
-            return "" if end == len(data) else "damaged"
-        start = end
-    return "cut off"

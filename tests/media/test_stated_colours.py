@@ -11,7 +11,7 @@ from oneseed.generation.pictures import open_picture
 from oneseed.media import transparency
 from oneseed.media.decoding import whole_picture
 from oneseed.media.pixels_alone import MAX_JPEG_SEGMENTS, pixels_of_jpeg
-from oneseed.media.png import png_chunk, png_problem
+from oneseed.media.png_parts import png_chunk, png_problem
 
 WHITE = (255, 255, 255)
 GREY = 0
