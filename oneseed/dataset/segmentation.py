@@ -37,7 +37,20 @@ JOINING = "\u200c\u200d"
 JOINER = re.compile(f"[{JOINING}]")
 # code points where marks lie that belong to the letter before
 MARK_RANGES = (range(0x300, 0x3100), range(0xA66F, 0xAC00), range(0xFE20, 0xFE30))
-COMBINING = "".join(
+
+
+def as_ranges(letters: Iterator[str]) -> str:
+    """Letters in order -> what stands for them between [ and ], which is compiled faster so."""
+    ranges: list[list[str]] = []
+    for letter in letters:
+        if ranges and ord(letter) == ord(ranges[-1][-1]) + 1:
+            ranges[-1][1:] = [letter]
+        else:
+            ranges.append([letter])
+    return "".join("-".join(ends) for ends in ranges)
+
+
+COMBINING = as_ranges(
     letter
     for letter in map(chr, itertools.chain(*MARK_RANGES))
     if unicodedata.category(letter)[0] == "M"

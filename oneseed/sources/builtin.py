@@ -21,6 +21,8 @@ from oneseed.workers import Workers, chunks
 BUILTIN_COUNT = 6000
 # pictures that a worker draws at once
 CHUNK_LENGTH = 16
+# the captions, beside the drawings
+CAPTIONS_NAME = "metadata.jsonl"
 # names of drawings
 OWN_FILE = re.compile(r"level\d_\d+px_\d{5}_[0-9a-f]{8}\.png")
 
@@ -57,7 +59,7 @@ def draw_builtin(config: PrepareConfig, workers: Workers) -> Source:
     there = nonempty_files(folder)
     # drawings of another level or size can be drawn again
     for name in there.keys() - {engraving.file_name for engraving in engravings}:
-        if OWN_FILE.fullmatch(name):
+        if is_drawing(name):
             (folder / name).unlink()
     whole = there.keys() - damaged_drawings(folder, there)
     missing = [engraving for engraving in engravings if engraving.file_name not in whole]
@@ -75,25 +77,37 @@ def draw_builtin(config: PrepareConfig, workers: Workers) -> Source:
             caption = attributes.tell(engraving.facts, engraving.seed, config.level)
             yield to_json({"file_name": engraving.file_name, "caption": caption}) + "\n"
 
-    write_lines(folder / "metadata.jsonl", metadata_lines)
+    write_lines(folder / CAPTIONS_NAME, metadata_lines)
+    if newer_drawings(there):
+        # they are whole: no later run need read them
+        (folder / CAPTIONS_NAME).touch()
     return Source(folder.resolve(), f"{attributes.COLLECTION} level {config.level}")
 
 
 def damaged_drawings(folder: Path, there: Mapping[str, int]) -> set[str]:
     """Names of drawings that are cut off, or whose bits have flipped.
 
-    metadata.jsonl is written once all is drawn: only what changed later is read.
-    there: {name: time of change}.
+    there: {name: time of change}. metadata.jsonl is written once all is drawn: only what changed
+    later is read.
     """
-    finished = there.get("metadata.jsonl", 0)
     damaged = set()
-    for name, changed in there.items():
-        if changed > finished and OWN_FILE.fullmatch(name):
-            try:
-                prepared_bytes(folder / name)
-            except DamagedPreparedError:
-                damaged.add(name)
+    for name in newer_drawings(there):
+        try:
+            prepared_bytes(folder / name)
+        except DamagedPreparedError:
+            damaged.add(name)
     return damaged
+
+
+def newer_drawings(there: Mapping[str, int]) -> set[str]:
+    """Names of drawings that were changed after metadata.jsonl, such as in a copied folder."""
+    finished = there.get(CAPTIONS_NAME, 0)
+    return {name for name, changed in there.items() if changed > finished and is_drawing(name)}
+
+
+def is_drawing(name: str) -> bool:
+    """Whether a file is a drawing of ours, whole or half-written."""
+    return OWN_FILE.fullmatch(name) is not None
 
 
 def list_engravings(config: PrepareConfig) -> list[Engraving]:
