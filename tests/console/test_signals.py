@@ -146,7 +146,7 @@ def test_a_terminal_that_is_gone_takes_no_work_with_it(tmp_path):
     os.close(theirs)
     assert b"working" in os.read(ours, 100)
     os.close(ours)
-    # no process of this session has it as its controlling terminal
+    # no process has it as its controlling terminal
     process.send_signal(signal.SIGHUP)
     assert process.wait(60) == 129
     assert (tmp_path / "saved").exists()
