@@ -1,9 +1,9 @@
 """Prepare a collection: every readable picture once, at one size, with a record.
 
-Reads   what --source names: kaggle, builtin, hf:owner/name, or any number of folders, archives and
-        annotation files
+Reads   what --source names: kaggle, a drawn collection (builtin, sprites), hf:owner/name, or any
+        number of folders, archives and annotation files
 Writes  data/raw/<style>/                           the originals: links, what archives held, or
-                                                    the built-in drawings
+                                                    drawings
         data/processed/<style>/resized/<id>.png     the prepared pictures and nothing else
         data/processed/<style>/pixels_<size>.npy    the same as one uint8 array, for training
         data/metadata/<style>_metadata.json         a record per picture
@@ -12,6 +12,7 @@ Writes  data/raw/<style>/                           the originals: links, what a
 
     python dataset_preparation.py                                      # Kaggle's engravings, 512 px
     python dataset_preparation.py --source builtin --preset small      # drawn ones, without network
+    python dataset_preparation.py --source sprites --level 1           # a benchmark, 64 px
     python dataset_preparation.py --source ~/prints --style engraving  # your own, at any depth
     python dataset_preparation.py --source ~/prints --style all        # each row with its own style
     python dataset_preparation.py --source ~/prints --style "Art Nouveau"      # a style of any name
@@ -24,7 +25,8 @@ Writes  data/raw/<style>/                           the originals: links, what a
     python dataset_preparation.py --template llava                     # an example of a format
     python dataset_preparation.py --export llava --out set.zip         # pictures and their captions
 
-Expect 800 to 850 pictures of Kaggle, and 6,000 drawn ones, which --preset small makes at 128 px.
+Expect 800 to 850 pictures of Kaggle, and 6,000 drawn ones, which --preset small makes at 128 px;
+sprites are of 64 px unless --image-size says otherwise.
 Pictures are jpeg, png, webp, tiff, bmp, gif, avif, jpeg 2000, ppm, tga and ico, whatever their
 names say, and heic after pip install pillow-heif. A folder may hold pictures, archives, WebDataset
 shards, Parquet files, a saved data set, and links to other folders. Sources may also be listed with
@@ -41,11 +43,10 @@ if __name__ == "__main__":
     from oneseed.console.command import begin
 
     begin()
-    from oneseed.config.model import PRESETS
     from oneseed.config.preparation import PrepareConfig
     from oneseed.console.flags import parse_configs
 
-    CONFIGS = parse_configs(PrepareConfig, description=__doc__, presets=PRESETS)
+    CONFIGS = parse_configs(PrepareConfig, description=__doc__)
 
 import contextlib
 import json

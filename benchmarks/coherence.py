@@ -63,8 +63,27 @@ PLANNED_RUNS = (
         "--num-epochs 9 --sampler-steps 15000 --flow-dims 64 --follow-dims 128",
     ),
 )
-ROOT = Path("outputs/coherence")
-RESULTS = ROOT / "results.jsonl"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What the trainings of a benchmark have in common."""
+
+    # where it keeps them
+    root: Path
+    # of the drawn collection
+    style: str
+    # flags of training_loop.py that choose the model
+    model: str
+    # that are judged of each
+    pairs: int = 500
+
+    @property
+    def results(self):
+        return self.root / "results.jsonl"
+
+
+COHERENCE = Benchmark(Path("outputs/coherence"), "builtin", "--preset small")
 # columns of the table: of the row itself, and of report.json with their headings
 ROW_COLUMNS = ("plan", "level", "seed", "drawings", "threads")
 REPORT_COLUMNS = {
@@ -96,23 +115,24 @@ def script(name, *flags, may_say_no=False):
         )
 
 
-def prepare(row):
+def prepare(row, benchmark):
     """The folder of the row's collection, which is made where it is not there yet."""
-    data = ROOT / f"data_{row.level}_{row.drawings}"
-    if (data / "captions/builtin_train.jsonl").exists():
+    data = benchmark.root / f"data_{row.level}_{row.drawings}"
+    style = benchmark.style
+    if (data / f"captions/{style}_train.jsonl").exists():
         return data
-    flags = ["--source", "builtin", "--preset", "small", "--level", str(row.level)]
+    flags = ["--source", style, "--preset", "small", "--level", str(row.level)]
     flags += ["--max-samples", str(row.drawings), "--data", str(data)]
     script("dataset_preparation.py", *flags)
-    script("caption_generation.py", "--style", "builtin", "--data", str(data))
+    script("caption_generation.py", "--style", style, "--data", str(data))
     return data
 
 
-def train(row, data, folder):
+def train(row, benchmark, data, folder):
     """Trains the row, or goes on with it -> minutes of training in all."""
     spent = folder / "minutes.json"
     minutes = json.loads(spent.read_text()) if spent.exists() else 0.0
-    flags = ["--style", "builtin", "--preset", "small", "--seed", str(row.seed)]
+    flags = ["--style", benchmark.style, *benchmark.model.split(), "--seed", str(row.seed)]
     flags += ["--data", str(data), "--checkpoints", str(folder), *row.flags.split()]
     begin = time.perf_counter()
     try:
@@ -124,13 +144,13 @@ def train(row, data, folder):
     return minutes
 
 
-def measure(row, judge):
+def measure(row, benchmark, judge):
     """Prepares, trains and evaluates a row -> its results, a dict."""
-    folder = ROOT / f"{row.plan}_{row.level}_{row.seed}"
-    data = prepare(row)
-    minutes = train(row, data, folder)
+    folder = benchmark.root / f"{row.plan}_{row.level}_{row.seed}"
+    data = prepare(row, benchmark)
+    minutes = train(row, benchmark, data, folder)
     flags = ["--checkpoint", str(folder / "best_model.pt"), "--judge", judge]
-    flags += ["--data", str(data), "--out", str(folder / "report")]
+    flags += ["--seeds", str(benchmark.pairs), "--data", str(data), "--out", str(folder / "report")]
     script("evaluation.py", *flags)
     report = json.loads((folder / "report/report.json").read_text("utf-8"))
     return {
@@ -155,9 +175,10 @@ def table(results):
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def stored_results():
+def stored_results(benchmark):
     """What was measured before, also by other commands."""
-    return read_jsonl(RESULTS, torn=True) if RESULTS.exists() else []
+    path = benchmark.results
+    return read_jsonl(path, torn=True) if path.exists() else []
 
 
 def is_measured(row, results):
@@ -165,16 +186,22 @@ def is_measured(row, results):
     return any(asdict(row).items() <= result.items() for result in results)
 
 
+def measure_missing(rows, benchmark, judge):
+    """Measures those rows that are not yet measured, and appends each to the results."""
+    for row in rows:
+        # read anew each time: two of these commands may run side by side
+        if not is_measured(row, stored_results(benchmark)):
+            result = measure(row, benchmark, judge)
+            with open(benchmark.results, "a", encoding="utf-8") as file:
+                file.write(to_json(result) + "\n")
+
+
 def main(config):
     plans = config.only.split(",")
     chosen = [row for row in PLANNED_RUNS if row.plan in plans]
-    for row in sorted(chosen, key=lambda row: plans.index(row.plan)):
-        # read anew each time: two of these commands may run side by side
-        if not is_measured(row, stored_results()):
-            result = measure(row, config.judge)
-            with open(RESULTS, "a", encoding="utf-8") as file:
-                file.write(to_json(result) + "\n")
-    print(table(stored_results()))
+    chosen.sort(key=lambda row: plans.index(row.plan))
+    measure_missing(chosen, COHERENCE, config.judge)
+    print(table(stored_results(COHERENCE)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from typing import Any
 from oneseed.console.flags import option
 from oneseed.seeds import LAST_SEED
 
-STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture", "builtin")
+# the classes of pictures that are known; drawn collections have styles of their own
+STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture")
 # pixels
 NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
 PRESET_NAMES = ("small", "medium", "full")
@@ -23,12 +24,12 @@ def parse_image_size(text: str) -> int:
     return NAMED_SIZES.get(text) or int(text)
 
 
-def preset_option() -> Any:
-    """The field `preset`."""
+def preset_option(default: str = "full", note: str = "") -> Any:
+    """The field `preset`. note: what it says of its default, where that is a text of its own."""
     return option(
-        "full",
+        default,
         "small: 128 px grey, minutes on two CPU cores; medium: 256 px RGB, for a GPU of 8 GB; "
-        "full: 512 px RGB, for a larger one",
+        f"full: 512 px RGB, for a larger one{note}",
         choices=PRESET_NAMES,
     )
 

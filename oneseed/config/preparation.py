@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 
-from oneseed.config.model import base_and_doublings
+from oneseed.config.model import ModelConfig, base_and_doublings
 from oneseed.config.options import data_option, parse_image_size, preset_option
+from oneseed.config.preset_sizes import preset_size, smallest_preset
 from oneseed.console.flags import BaseConfig, option
+from oneseed.synthetic.collections import DRAWN_STYLES, drawn_collection
 
 # of captions beside pictures, read by --format and written by --export
 CAPTION_FORMATS = (
@@ -27,8 +29,9 @@ class PrepareConfig(BaseConfig):
 
     source: str = option(
         "kaggle",
-        "kaggle, builtin, hf:owner/name, a folder (of pictures, shards or both, or a saved data "
-        "set), an archive, or a file of captions; several one after the other, or with commas",
+        f"kaggle, a drawn collection ({' or '.join(DRAWN_STYLES)}), hf:owner/name, a folder (of "
+        "pictures, shards or both, or a saved data set), an archive, or a file of captions; "
+        "several one after the other, or with commas",
         several=True,
     )
     format: str = option(
@@ -41,18 +44,19 @@ class PrepareConfig(BaseConfig):
         "name of the collection; where a folder's rows carry a style, only those of this style "
         "are taken; all: every style together",
     )
-    preset: str = preset_option()
+    preset: str = preset_option("", " (default: full; of sprites, which are of 64 px, small)")
     image_size: int = option(
-        512,
-        "side of the prepared pictures in pixels, or imagenet, clip, sd, sd_xl",
+        0,
+        "side of the prepared pictures in pixels, or imagenet, clip, sd, sd_xl; 0: that of the "
+        "preset, and 64 of sprites",
         kind=parse_image_size,
     )
     max_samples: int = option(
-        0, "take only so many pictures; 0: all, and 6,000 of the built-in collection"
+        0, "take only so many pictures; 0: all, and 6,000 of a drawn collection"
     )
     level: int = option(
         5,
-        "built-in collection: 1 (the subject alone) to 5 (all seven attributes)",
+        "drawn collection: from 1, which tells one attribute alone, to 5, which tells all",
         choices=(1, 2, 3, 4, 5),
     )
     smallest: int = option(64, "reject pictures whose short side is below this many pixels")
@@ -78,6 +82,7 @@ class PrepareConfig(BaseConfig):
         self._check_formats()
         self._check_export()
         self._check_style()
+        self._settle_size()
         base_and_doublings(self.image_size)
         # one sentence for both
         if self.max_samples < 0 or self.workers < 0:
@@ -87,7 +92,7 @@ class PrepareConfig(BaseConfig):
         for name in (self.format, self.template, self.export):
             if name not in ("", "auto", *CAPTION_FORMATS):
                 raise ValueError(f"the formats are {', '.join(CAPTION_FORMATS)}, not {name!r}")
-        if self.format != "auto" and self.source in ("kaggle", "builtin"):
+        if self.format != "auto" and self.source in ("kaggle", *DRAWN_STYLES):
             raise ValueError(
                 "--format is for annotated pictures of your own: "
                 f"--format {self.format} --source PATH"
@@ -103,12 +108,27 @@ class PrepareConfig(BaseConfig):
             raise ValueError("--check goes without --export and --template")
 
     def _check_style(self) -> None:
-        """The built-in collection has a style of its own and never goes into another's files."""
-        if self.source == "builtin":
-            if self.style not in ("engraving", "builtin"):
-                raise ValueError(f"--source builtin writes style builtin, not {self.style}")
-            object.__setattr__(self, "style", "builtin")
-        elif self.style == "builtin" and not self.export:
-            raise ValueError("--style builtin belongs to --source builtin")
+        """A drawn collection has a style of its own and never goes into another's files."""
+        if self.source in DRAWN_STYLES:
+            if self.style not in (type(self).style, self.source):
+                raise ValueError(
+                    f"--source {self.source} writes style {self.source}, not {self.style}"
+                )
+            object.__setattr__(self, "style", self.source)
+        elif self.style in DRAWN_STYLES and not self.export:
+            raise ValueError(f"--style {self.style} belongs to --source {self.style}")
         if not self.style.strip() or re.search("[\0-\x1f\x7f-\x9f\ud800-\udfff]", self.style):
             raise ValueError(f"--style is a name of one line, got {self.style!r}")
+
+    def _settle_size(self) -> None:
+        """Preset and size that no flag gives.
+
+        A drawn collection that has a size of its own is prepared at it, whatever the preset.
+        """
+        drawn = drawn_collection(self.source)
+        own_size = drawn.size if drawn and not drawn.follows_presets else 0
+        if not self.preset:
+            preset = smallest_preset(own_size) if own_size else ModelConfig.preset
+            object.__setattr__(self, "preset", preset)
+        if not self.image_size:
+            object.__setattr__(self, "image_size", own_size or preset_size(self.preset))

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 
 from oneseed.config.model import PRESETS, ModelConfig
+from oneseed.config.preset_sizes import preset_size, smallest_preset
+from oneseed.synthetic.collections import DRAWN_STYLES
 
 DEFAULT_DATA = "data"
 DEFAULT_CHECKPOINTS = "checkpoints"
@@ -67,8 +69,8 @@ def prepare_command(
 
     source: where they are; "" is a PATH that the user fills in.
     """
-    where = "builtin" if style == "builtin" else source or "PATH"
-    named = "" if style in ("", "builtin") else flag("style", style)
+    where = style if style in DRAWN_STYLES else source or "PATH"
+    named = "" if style in ("", *DRAWN_STYLES) else flag("style", style)
     return script_command(
         "dataset_preparation.py", named, flag("source", where), options.strip(), data_flag(data)
     )
@@ -114,12 +116,8 @@ def size_flags(size: int, preset: str = "") -> str:
 
     preset: that they were prepared with; "" for the smallest one with room for the size.
     """
-    preset_sizes = {
-        name: values.get("image_size", ModelConfig.image_size) for name, values in PRESETS.items()
-    }
-    if preset not in preset_sizes:
-        by_size = sorted(preset_sizes, key=lambda name: preset_sizes[name])
-        preset = next((name for name in by_size if preset_sizes[name] >= size), by_size[-1])
+    if preset not in PRESETS:
+        preset = smallest_preset(size)
     named = flag("preset", preset, ModelConfig.preset)
-    own_size = "" if size == preset_sizes[preset] else f"--image-size {size}"
+    own_size = "" if size == preset_size(preset) else f"--image-size {size}"
     return " ".join(filter(None, [named, own_size]))

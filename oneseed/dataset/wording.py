@@ -7,15 +7,20 @@ from dataclasses import dataclass
 
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.segmentation import is_latin, words
+from oneseed.synthetic.collections import DRAWN_CLASSES
 
 OTHER_MEDIUM = "A picture"
-MEDIUM = {
+CLASS_MEDIUM = {
     "engraving": "An engraving",
-    "builtin": "An engraving",
     "drawings": "A drawing",
     "painting": "A painting",
     "sculpture": "A sculpture",
     "iconography": "An icon",
+}
+# style, also of a drawn collection -> how its captions begin
+MEDIUM = {
+    **CLASS_MEDIUM,
+    **{style: CLASS_MEDIUM[of] for style, of in DRAWN_CLASSES.items()},
 }
 # pairs of marks around a text
 QUOTATION_MARKS = ('""', "''", "“”", "‘’", "«»")

@@ -16,6 +16,7 @@ from oneseed.sources.rejections import lost_captions, lost_pictures
 from oneseed.sources.survey import Survey
 from oneseed.sources.tables import TABLE_SUFFIXES
 from oneseed.sources.walking import walk_folder
+from oneseed.synthetic.collections import DRAWN_STYLES
 
 
 class Remedy(NamedTuple):
@@ -137,7 +138,7 @@ def only_other_styles(survey: Survey, config: PrepareConfig) -> str:
     """The sentence for sources whose pictures all belong to other styles than the wanted one."""
     others = dict(survey.other_styles.most_common())
     # no names of a collection of one's own
-    named = next((style for style in others if style not in ("all", "builtin")), "all")
+    named = next((style for style in others if style not in ("all", *DRAWN_STYLES)), "all")
     command = script_command(
         "dataset_preparation.py",
         flag("source", config.source, "kaggle"),

@@ -8,6 +8,7 @@ from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.prepared import require_prepared
 from oneseed.files import sweep_partials
+from oneseed.synthetic.collections import DRAWN_CLASSES
 
 
 def export_collection(config: PrepareConfig, collection: Collection) -> None:
@@ -33,10 +34,13 @@ def export_collection(config: PrepareConfig, collection: Collection) -> None:
 
 
 def export_row(row: Row, below: str, collection: Collection) -> Row:
-    """A record as writers.write_export wants it; built-in pictures are engravings to others."""
+    """A record as writers.write_export wants it.
+
+    Pictures of a drawn collection are to others what they show: engravings, drawings.
+    """
     return {
         "image": below + row["filename"],
         "path": collection.resized / row["filename"],
         "caption": row.get("caption") or "",
-        "style": "engraving" if row["style"] == "builtin" else row["style"],
+        "style": DRAWN_CLASSES.get(row["style"], row["style"]),
     }

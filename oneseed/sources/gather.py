@@ -8,10 +8,11 @@ from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import prepare_command
 from oneseed.dataset.jsonl import Row
-from oneseed.sources.builtin import draw_builtin
+from oneseed.sources.drawn import draw_pictures
 from oneseed.sources.kaggle import fetch_kaggle
 from oneseed.sources.resolve import CLASSES, Source, sources_of
 from oneseed.sources.survey import Survey, survey_sources
+from oneseed.synthetic.collections import drawn_collection
 from oneseed.workers import Workers
 
 
@@ -20,8 +21,9 @@ def gather(config: PrepareConfig, workers: Workers) -> Survey:
 
     UserError where --source names nothing, or where Kaggle has no such style.
     """
-    if config.source == "builtin":
-        sources = [draw_builtin(config, workers)]
+    drawn = drawn_collection(config.source)
+    if drawn:
+        sources = [draw_pictures(drawn, config, workers)]
     elif config.source == "kaggle":
         if config.style not in (*CLASSES.values(), "all"):
             raise UserError(

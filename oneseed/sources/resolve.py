@@ -23,7 +23,7 @@ from oneseed.sources.rejections import Rejection, rejection
 from oneseed.sources.walking import walk_folder
 
 # {a class in the singular: its name}
-CLASSES = {style.rstrip("s"): style for style in STYLES if style != "builtin"}
+CLASSES = {style.rstrip("s"): style for style in STYLES}
 # folder of data/raw/<style>/ that holds what archives held
 UNPACKED = "unpacked"
 # commas that the name of one of several sources may hold

@@ -25,8 +25,13 @@ def parsed(kinds, *argv):
     )
 
 
+def flags_alone(kind, *argv):
+    """Parsed as dataset_preparation.py does it, whose settings know the presets themselves."""
+    return flags.parse_configs(kind, description="title\n\nexamples", argv=list(argv))
+
+
 def test_bare_commands_have_the_documented_defaults():
-    (prepare,) = parsed([PrepareConfig])
+    (prepare,) = flags_alone(PrepareConfig)
     assert (prepare.style, prepare.source, prepare.preset, prepare.image_size) == (
         "engraving",
         "kaggle",
@@ -80,6 +85,26 @@ def test_the_built_in_collection_never_goes_into_another_style():
     assert PrepareConfig(source="builtin").style == "builtin"
     with pytest.raises(ValueError, match="writes style builtin"):
         PrepareConfig(source="builtin", style="painting")
+    with pytest.raises(ValueError, match="writes style builtin"):
+        PrepareConfig(source="builtin", style="sprites")
+
+
+@pytest.mark.parametrize(
+    "given, settled",
+    [
+        ("", ("full", 512)),
+        ("--preset small", ("small", 128)),
+        ("--preset small --image-size 64", ("small", 64)),
+        ("--source builtin", ("full", 512)),
+        ("--source builtin --preset small", ("small", 128)),
+        ("--source sprites", ("small", 64)),
+        ("--source sprites --preset medium", ("medium", 64)),
+        ("--source sprites --preset small --image-size 128", ("small", 128)),
+    ],
+)
+def test_a_collection_s_own_size_wins_over_the_preset_and_a_flag_over_both(given, settled):
+    (config,) = flags_alone(PrepareConfig, *given.split())
+    assert (config.preset, config.image_size) == settled
 
 
 @pytest.mark.parametrize(
@@ -139,7 +164,8 @@ def test_nonsense_is_refused_before_any_work(argv, capsys):
     "config, values, sentence",
     [
         (ModelConfig, {"vit_layers": 0}, "--vit-layers goes from 1 to 200, got 0"),
-        (ModelConfig, {"linear_dims": -2}, "--linear-dims must be -1 or more, got -2"),
+        (ModelConfig, {"blocks": 0}, "--blocks goes from 1 to 200, got 0"),
+        (InferenceConfig, {"passes": 65}, "--passes goes from 1 to 64, got 65"),
         (ModelConfig, {"latent_dim": 7}, "--latent-dim goes from 8 to 65536, got 7"),
         (TrainConfig, {"temperature": 0.0}, "--temperature must be above 0, got 0.0"),
         (TrainConfig, {"weight_decay": float("nan")}, "--weight-decay must be 0 or more, got nan"),
@@ -162,7 +188,8 @@ def test_a_value_out_of_bounds_is_named_with_its_flag_and_the_bounds(config, val
 def test_values_at_their_bounds_are_taken():
     assert InferenceConfig(guidance=0.0, temperature=5.0, best_of=1000).best_of == 1000
     assert DemoConfig(port=65535).port == 65535
-    assert ModelConfig(linear_dims=-1, latent_dim=8, code_noise=0.0).latent_dim == 8
+    assert ModelConfig(latent_dim=8, code_noise=0.0).latent_dim == 8
+    assert [InferenceConfig(passes=passes).passes for passes in (1, 64)] == [1, 64]
 
 
 def test_settings_load_nothing_heavy():

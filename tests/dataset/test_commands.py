@@ -6,9 +6,11 @@ import sys
 import pytest
 
 from oneseed.config.captioning import CaptionConfig
+from oneseed.config.preparation import PrepareConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console.flags import parse_configs
 from oneseed.dataset import commands
+from oneseed.synthetic.collections import DRAWN_STYLES
 
 
 def test_blanks_in_styles_folders_and_checkpoints_are_quoted():
@@ -22,6 +24,14 @@ def test_blanks_in_styles_folders_and_checkpoints_are_quoted():
     assert (config.style, config.data, config.fresh) == ("Art Nouveau", "my data", True)
     assert "--checkpoint 'my runs/best_model.pt'" in commands.draw_command("my runs/best_model.pt")
     assert "--source 'my prints'" in commands.prepare_command("prints", source="my prints")
+
+
+@pytest.mark.parametrize("style", DRAWN_STYLES)
+def test_a_drawn_collection_is_its_own_source(style):
+    """--style sprites alone is refused: its pictures come from nowhere else."""
+    words = shlex.split(commands.prepare_command(style, "my data"))
+    (config,) = parse_configs(PrepareConfig, description="", argv=words[2:])
+    assert (config.source, config.style, config.data) == (style, style, "my data")
 
 
 def test_what_is_the_default_is_not_named():

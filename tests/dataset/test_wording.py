@@ -3,7 +3,7 @@
 import pytest
 
 from oneseed.dataset.wording import worded
-from oneseed.synthetic.engravings import attributes
+from oneseed.synthetic.collections import DRAWN_STYLES, drawn_collection
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,7 @@ from oneseed.synthetic.engravings import attributes
         ("a pencil sketch of a hand", "drawings", "A drawing of a hand"),
         ("an icon of Saint Nicholas", "iconography", "An icon of Saint Nicholas"),
         ("a tower", "builtin", "An engraving of a tower"),
+        ("small red heart at top left", "sprites", "A drawing of small red heart at top left"),
         ("an engraving of a cat", "my_cats", "A picture of a cat"),
         ("Printing in the old days", "engraving", "An engraving of Printing in the old days"),
         ("an engraving", "engraving", ""),
@@ -93,11 +94,10 @@ def test_captions_read_in_the_words_of_their_style(caption, style, expected):
     assert worded(expected, style) == expected, "wording twice changes nothing"
 
 
-def test_builtin_captions_stay_untouched():
-
-    for level in range(1, 6):
-        told = [
-            attributes.tell(facts, seed, level)
-            for seed, facts in enumerate(attributes.collection(100, level, 0))
-        ]
-        assert [worded(caption, "builtin") for caption in told] == told
+@pytest.mark.parametrize("style", DRAWN_STYLES)
+def test_captions_of_drawn_collections_stay_untouched(style):
+    drawn = drawn_collection(style)
+    for level in drawn.levels:
+        facts = drawn.collection(100, level)
+        told = [drawn.tell(one, seed, level) for seed, one in enumerate(facts)]
+        assert [worded(caption, style) for caption in told] == told

@@ -15,16 +15,13 @@ from oneseed.synthetic.engravings.attributes import (
     OPENINGS,
     WORDINGS,
     claimed,
-    collection,
-    combinations,
-    held_out,
-    held_out_facts,
     parse,
     tell,
 )
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
 from oneseed.synthetic.engravings.drawing import draw
 
-SOME = collection(60, seed=5)
+SOME = ENGRAVINGS.collection(60, seed=5)
 
 
 def pixels(facts, seed, size=128):
@@ -37,16 +34,18 @@ def as_key(facts):
 
 def test_collection_is_the_one_that_was_agreed():
     assert COLLECTION == "builtin-1"
-    assert len(combinations(5)) == 5184
-    assert [len(combinations(level)) for level in LEVELS] == [12, 72, 216, 1728, 5184]
+    assert len(ENGRAVINGS.combinations(5)) == 5184
+    assert [len(ENGRAVINGS.combinations(level)) for level in LEVELS] == [12, 72, 216, 1728, 5184]
     assert {
-        name: value for name, value in collection(1, level=1)[0].items() if name != "subject"
+        name: value
+        for name, value in ENGRAVINGS.collection(1, level=1)[0].items()
+        if name != "subject"
     } == CONSTANT
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_facts_survive_being_told(level):
-    for seed, facts in enumerate(combinations(level) * (1 if level > 3 else 20)):
+    for seed, facts in enumerate(ENGRAVINGS.combinations(level) * (1 if level > 3 else 20)):
         caption = tell(facts, seed, level)
         expected = {name: facts[name] if name in LEVELS[level] else None for name in ATTRIBUTES}
         assert parse(caption) == expected, caption
@@ -73,7 +72,7 @@ def test_every_wording_carries_the_sign_of_its_own_value_alone():
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_captions_begin_as_agreed_and_stay_short_plain_sentences(level):
-    for seed, facts in enumerate(collection(1500, level)):
+    for seed, facts in enumerate(ENGRAVINGS.collection(1500, level)):
         caption = tell(facts, seed, level)
         assert caption.startswith(OPENINGS), caption
         assert caption.endswith("."), caption
@@ -140,9 +139,13 @@ def test_same_seed_same_bytes():
 
 def test_drawing_and_telling_ignore_the_global_generator():
     np.random.seed(1)
-    first = draw(SOME[0], 7).tobytes(), tell(SOME[0], 7), collection(50, seed=3)
+    first = draw(SOME[0], 7).tobytes(), tell(SOME[0], 7), ENGRAVINGS.collection(50, seed=3)
     np.random.seed(2)
-    assert first == (draw(SOME[0], 7).tobytes(), tell(SOME[0], 7), collection(50, seed=3))
+    assert first == (
+        draw(SOME[0], 7).tobytes(),
+        tell(SOME[0], 7),
+        ENGRAVINGS.collection(50, seed=3),
+    )
 
 
 def test_different_seeds_differ():
@@ -168,8 +171,8 @@ def test_composition_is_the_same_at_any_size():
 
 def test_a_tenth_is_held_out_and_every_value_stays_frequent():
     parts = {True: [], False: []}
-    for facts in combinations(5):
-        parts[held_out(facts)].append(facts)
+    for facts in ENGRAVINGS.combinations(5):
+        parts[ENGRAVINGS.held_out(facts)].append(facts)
     assert 0.08 <= len(parts[True]) / 5184 <= 0.12
     for part in parts.values():
         for name, values in ATTRIBUTES.items():
@@ -181,23 +184,23 @@ def test_a_tenth_is_held_out_and_every_value_stays_frequent():
 
 
 def test_collection_is_near_uniform_and_never_held_out():
-    facts = collection(6000, seed=1)
+    facts = ENGRAVINGS.collection(6000, seed=1)
     times = Counter(map(as_key, facts))
-    allowed = {as_key(each) for each in combinations(5) if not held_out(each)}
+    allowed = {as_key(each) for each in ENGRAVINGS.combinations(5) if not ENGRAVINGS.held_out(each)}
     assert len(facts) == 6000
     assert times.keys() == allowed
     assert set(times.values()) == {1, 2}
-    assert facts == collection(6000, seed=1) != collection(6000, seed=2)
+    assert facts == ENGRAVINGS.collection(6000, seed=1) != ENGRAVINGS.collection(6000, seed=2)
     for level in (1, 2, 3, 4):
-        times = Counter(map(as_key, collection(1000, level)))
-        assert len(times) == min(1000, len(combinations(level)))
+        times = Counter(map(as_key, ENGRAVINGS.collection(1000, level)))
+        assert len(times) == min(1000, len(ENGRAVINGS.combinations(level)))
         assert max(times.values()) - min(times.values()) <= 1
 
 
 def test_held_out_facts_are_held_out():
-    facts = held_out_facts(600)
+    facts = ENGRAVINGS.held_out_facts(600)
     assert len(facts) == 600
-    assert all(map(held_out, facts))
+    assert all(map(ENGRAVINGS.held_out, facts))
     assert max(Counter(map(as_key, facts)).values()) <= 2
 
 
@@ -243,7 +246,7 @@ def test_every_subject_can_be_drawn_at_other_sizes(size):
 
 def test_two_hundred_pictures_take_seconds():
     start = time.process_time()
-    for seed, facts in enumerate(collection(200)):
+    for seed, facts in enumerate(ENGRAVINGS.collection(200)):
         draw(facts, seed)
     assert time.process_time() - start < 10, "seconds of this process"
 
@@ -252,7 +255,7 @@ def test_the_technique_alone_is_read_of_every_wording():
     """--style of the built-in collection is its technique, read from every caption beforehand."""
     assert all(
         claimed(tell(facts, seed).lower(), "technique") == facts["technique"]
-        for seed, facts in enumerate(collection(60))
+        for seed, facts in enumerate(ENGRAVINGS.collection(60))
     )
     assert (
         claimed("a ship.", "technique")

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from oneseed.synthetic.engravings.attributes import ATTRIBUTES, collection, parse, tell
+from oneseed.synthetic.engravings.attributes import ATTRIBUTES, parse, tell
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
 from oneseed.synthetic.engravings.typed import KINDS, MAX_ASKED, OTHER_WORDS, typed_prompt
 
-FACTS = collection(300, seed=7)
+FACTS = ENGRAVINGS.collection(300, seed=7)
 # kinds whose words are those of captions
 OWN_WORDS = ("bare", "reordered", "capitals", "blanks")
 
@@ -48,7 +49,7 @@ def test_what_is_reordered_does_not_begin_with_its_subject():
 
 
 def test_a_typo_changes_one_word():
-    captions = [tell(facts, seed) for seed, facts in enumerate(collection(3000))]
+    captions = [tell(facts, seed) for seed, facts in enumerate(ENGRAVINGS.collection(3000))]
     vocabulary = set(re.findall(r"\w+", " ".join(captions).lower()))
     typos = []
     for seed, facts in enumerate(FACTS):

@@ -4,17 +4,12 @@ Facts are a dict of the seven attributes; a level says how many of them a senten
 """
 
 import functools
-import hashlib
 import re
 from collections.abc import Sequence
-from itertools import product
 from typing import Any
 
-import numpy as np
-
 from oneseed.seeds import numpy_generator
-
-Facts = dict[str, Any]
+from oneseed.synthetic.drawn import Facts, only_claim
 
 # another drawing or wording is another collection: raise the number
 COLLECTION = "builtin-1"
@@ -55,41 +50,18 @@ CONSTANT: Facts = {
 }
 
 
-def combinations(level: int) -> list[Facts]:
-    """All facts of a level, in a fixed order; attributes that it does not name are CONSTANT."""
-    names = LEVELS[level]
-    choices = [ATTRIBUTES[name] for name in names]
-    return [{**CONSTANT, **dict(zip(names, values))} for values in product(*choices)]
-
-
 def held_out(facts: Facts) -> bool:
-    """Is this combination of level 5 kept from training? A tenth of the 5,184 is, fixed by hash.
+    """As DrawnCollection.held_out."""
+    from oneseed.synthetic.engravings.collection import ENGRAVINGS
 
-    Levels 1 to 4 have few combinations (12, 72, 216, 1,728) and hold none out.
-    """
-    words = " ".join(str(facts[name]) for name in ATTRIBUTES)
-    return hashlib.sha256(words.encode()).digest()[0] * 10 < 256
-
-
-def even_sample(combos: Sequence[Facts], count: int, seed: int) -> list[Facts]:
-    """`count` facts, in an order drawn from the seed.
-
-    Each of the N combinations comes floor(count / N) or ceil(count / N) times.
-    """
-    order = numpy_generator(seed, "collection").permutation(len(combos))
-    chosen = np.resize(order, count)
-    return [dict(combos[i]) for i in numpy_generator(seed, "order").permutation(chosen)]
+    return ENGRAVINGS.held_out(facts)
 
 
 def collection(count: int = 6000, level: int = 5, seed: int = 0) -> list[Facts]:
-    """`count` facts, near uniform over the level's combinations; at level 5 none is held out."""
-    combos = [facts for facts in combinations(level) if level < 5 or not held_out(facts)]
-    return even_sample(combos, count, seed)
+    """As DrawnCollection.collection."""
+    from oneseed.synthetic.engravings.collection import ENGRAVINGS
 
-
-def held_out_facts(count: int, seed: int = 0) -> list[Facts]:
-    """`count` facts from the held-out combinations, near uniform."""
-    return even_sample([facts for facts in combinations(5) if held_out(facts)], count, seed)
+    return ENGRAVINGS.collection(count, level, seed)
 
 
 # how a sentence begins, and in what order it goes on
@@ -216,10 +188,10 @@ def tell(facts: Facts, seed: int, level: int = 5) -> str:
 
 
 @functools.cache
-def signs(name: str) -> list[tuple[Any, re.Pattern[str]]]:
-    """(value, pattern that finds it) of each value of an attribute."""
+def signs(name: str) -> dict[Any, re.Pattern[str]]:
+    """{value: pattern that finds it} of an attribute."""
     patterns = COUNT_SIGNS if name == "count" else SIGNS[name]
-    return [(value, re.compile(rf"\b(?:{sign})\b")) for value, sign in patterns.items()]
+    return {value: re.compile(rf"\b(?:{sign})\b") for value, sign in patterns.items()}
 
 
 def claimed(text: str, name: str) -> Any:
@@ -227,8 +199,7 @@ def claimed(text: str, name: str) -> Any:
 
     None where it is silent or contradicts itself.
     """
-    values = [value for value, sign in signs(name) if sign.search(text)]
-    return values[0] if len(values) == 1 else None
+    return only_claim(text, signs(name))
 
 
 def parse(caption: str) -> Facts:

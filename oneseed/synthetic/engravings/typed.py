@@ -9,13 +9,13 @@ would who has never read a caption. What is asked for is known, since the prompt
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from oneseed.seeds import numpy_generator
-from oneseed.synthetic.engravings.attributes import ATTRIBUTES, WORDINGS, Facts
+from oneseed.synthetic.drawn import Facts, TypedPrompt
+from oneseed.synthetic.engravings.attributes import ATTRIBUTES, WORDINGS
 
 # most attributes that a prompt asks for
 MAX_ASKED = 4
@@ -61,14 +61,6 @@ OTHER_WORDS: dict[str, dict[Any, tuple[str, ...]]] = {
         "stipple": ("dotted", "in dots"),
     },
 }
-
-
-@dataclass(frozen=True)
-class TypedPrompt:
-    """A prompt, and the attributes that it asks for."""
-
-    text: str
-    asked: Facts
 
 
 def plural_noun(noun: str) -> str:

@@ -1,10 +1,10 @@
-"""The built-in collection, drawn as files."""
+"""A drawn collection, as files."""
 
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.output import progress
@@ -14,11 +14,10 @@ from oneseed.dataset.prepared import DamagedPreparedError, prepared_bytes
 from oneseed.files import nonempty_files, whole_file
 from oneseed.media.png import encode_png
 from oneseed.sources.resolve import Source
-from oneseed.synthetic.engravings import attributes, drawing
+from oneseed.synthetic.collections import drawn_collection
+from oneseed.synthetic.drawn import DrawnCollection, Facts
 from oneseed.workers import Workers, chunks
 
-# pictures, where --max-samples says nothing
-BUILTIN_COUNT = 6000
 # pictures that a worker draws at once
 CHUNK_LENGTH = 16
 # the captions, beside the drawings
@@ -27,61 +26,65 @@ CAPTIONS_NAME = "metadata.jsonl"
 OWN_FILE = re.compile(r"level\d_\d+px_\d{5}_[0-9a-f]{8}\.png")
 
 
-class Engraving(NamedTuple):
-    """A picture to draw. facts: its seven attributes; seed: of everything else, and its number."""
+class Drawing(NamedTuple):
+    """A picture to draw. facts: its attributes; seed: of everything else, and its number."""
 
     file_name: str
-    facts: dict[str, Any]
+    facts: Facts
     seed: int
 
 
 class DrawingTask(NamedTuple):
-    """What a worker draws. size: side in pixels."""
+    """What a worker draws. style: of the drawn collection; size: side in pixels."""
 
-    engravings: list[Engraving]
+    style: str
+    drawings: list[Drawing]
     folder: Path
     size: int
 
 
 def draw_chunk(task: DrawingTask) -> None:
     """Draws a task's pictures, in a worker process."""
-    for engraving in task.engravings:
-        with whole_file(task.folder / engraving.file_name, sync=False) as partial:
-            image = drawing.draw(engraving.facts, engraving.seed, task.size)
+    drawn = drawn_collection(task.style)
+    assert drawn, task.style
+    for drawing in task.drawings:
+        with whole_file(task.folder / drawing.file_name, sync=False) as partial:
+            image = drawn.draw(drawing.facts, drawing.seed, task.size)
             partial.write_bytes(encode_png(image))
 
 
-def draw_builtin(config: PrepareConfig, workers: Workers) -> Source:
-    """Draws what is missing of the built-in collection into data/raw/builtin/."""
-    folder = Collection("builtin", config.data).raw
-    engravings = list_engravings(config)
+def draw_pictures(drawn: DrawnCollection, config: PrepareConfig, workers: Workers) -> Source:
+    """Draws what is missing of a collection into data/raw/<style>/."""
+    folder = Collection(drawn.style, config.data).raw
+    drawings = list_drawings(drawn, config)
     folder.mkdir(parents=True, exist_ok=True)
     there = nonempty_files(folder)
     # drawings of another level or size can be drawn again
-    for name in there.keys() - {engraving.file_name for engraving in engravings}:
+    for name in there.keys() - {drawing.file_name for drawing in drawings}:
         if is_drawing(name):
             (folder / name).unlink()
     whole = there.keys() - damaged_drawings(folder, there)
-    missing = [engraving for engraving in engravings if engraving.file_name not in whole]
+    missing = [drawing for drawing in drawings if drawing.file_name not in whole]
     if missing:
         tasks = [
-            DrawingTask(chunk, folder, config.image_size) for chunk in chunks(missing, CHUNK_LENGTH)
+            DrawingTask(drawn.style, chunk, folder, config.image_size)
+            for chunk in chunks(missing, CHUNK_LENGTH)
         ]
-        initial = len(engravings) - len(missing)
-        with progress(label="drawing", total=len(engravings), initial=initial) as bar:
+        initial = len(drawings) - len(missing)
+        with progress(label="drawing", total=len(drawings), initial=initial) as bar:
             for task, _ in workers.each(draw_chunk, tasks):
-                bar.update(len(task.engravings))
+                bar.update(len(task.drawings))
 
     def metadata_lines() -> Iterator[str]:
-        for engraving in engravings:
-            caption = attributes.tell(engraving.facts, engraving.seed, config.level)
-            yield to_json({"file_name": engraving.file_name, "caption": caption}) + "\n"
+        for drawing in drawings:
+            caption = drawn.tell(drawing.facts, drawing.seed, config.level)
+            yield to_json({"file_name": drawing.file_name, "caption": caption}) + "\n"
 
     write_lines(folder / CAPTIONS_NAME, metadata_lines)
     if newer_drawings(there):
         # they are whole: no later run need read them
         (folder / CAPTIONS_NAME).touch()
-    return Source(folder.resolve(), f"{attributes.COLLECTION} level {config.level}")
+    return Source(folder.resolve(), f"{drawn.version} level {config.level}")
 
 
 def damaged_drawings(folder: Path, there: Mapping[str, int]) -> set[str]:
@@ -110,16 +113,15 @@ def is_drawing(name: str) -> bool:
     return OWN_FILE.fullmatch(name) is not None
 
 
-def list_engravings(config: PrepareConfig) -> list[Engraving]:
+def list_drawings(drawn: DrawnCollection, config: PrepareConfig) -> list[Drawing]:
     """The collection's pictures. A name holds level, size and a hash of what is drawn.
 
     So a drawing is never taken for another.
     """
-    count = config.max_samples or BUILTIN_COUNT
-    engravings = []
-    for number, facts in enumerate(attributes.collection(count, config.level, 0)):
-        identity = f"{attributes.COLLECTION} {number} {facts!r}"
+    drawings = []
+    for number, facts in enumerate(drawn.collection(config.max_samples, config.level)):
+        identity = f"{drawn.version} {number} {facts!r}"
         key = hashlib.sha256(identity.encode()).hexdigest()[:8]
         file_name = f"level{config.level}_{config.image_size}px_{number:05}_{key}.png"
-        engravings.append(Engraving(file_name, facts, number))
-    return engravings
+        drawings.append(Drawing(file_name, facts, number))
+    return drawings
