@@ -1,7 +1,7 @@
 """Do picture and caption of one seed belong together, and how good are they? One report.
 
 Reads   checkpoints/best_model.pt
-        checkpoints/judge.pt            built-in collection: the picture judge
+        checkpoints/judge.pt            drawn collections: the picture judge
         checkpoints/realism.pt          any other collection: its judges
         data/                           training captions and pixels, where they are: for the spread
                                         and for memorisation
@@ -12,11 +12,17 @@ Writes  outputs/report/report.json      every number with its floor and its ceil
     python evaluation.py --seeds 100 --out outputs/quick
     python evaluation.py --checkpoint checkpoints/checkpoint_epoch_005.pt
     python evaluation.py --compare outputs/old/report.json         # what moved since
+    python evaluation.py --judge my_judge:Judge                    # your own, of any collection
 
-Floor: captions shuffled among the pairs. Ceilings: held-out renders sent through the model, and
-real renders with their own captions. The exact judges exist for the built-in collection alone;
-other collections are judged by networks taught on their own real pictures. Judges that are missing
-are taught first, once, in some minutes.
+Floor: captions shuffled among the pairs. Ceilings: held-out pictures sent through the model, and
+real pairs. In brackets: where a mean over pairs or prompts lies in 95 % of 1,000 resamples. The
+exact judges exist for drawn collections alone; other collections are judged by networks taught on
+their own real pictures. Judges that are missing are taught first, once, in some minutes.
+
+A class of your own, in my_judge.py, may judge any collection; its code runs. It offers
+    attributes          a dict of names with their values
+    see(pictures)       uint8 RGB (N, S, S, 3) -> N dicts, a value or None for every name
+    parse(captions)     N texts -> the same
 """
 
 if __name__ == "__main__":
@@ -43,6 +49,7 @@ from oneseed.console.command import run
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import require_checkpoint
+from oneseed.evaluation.agreement import measure_openly
 from oneseed.evaluation.attribute_judge import AttributeJudge
 from oneseed.evaluation.attribute_judge_training import load_judge
 from oneseed.evaluation.exact import Exam, fresh_facts, level_of, trained_facts
@@ -53,6 +60,7 @@ from oneseed.evaluation.exact_conditions import (
 )
 from oneseed.evaluation.exact_pairs import measure_pairs
 from oneseed.evaluation.exact_prompts import measure_typed_prompts
+from oneseed.evaluation.judges import Judge, is_named_judge, named_judge
 from oneseed.evaluation.learned import (
     RealAndDrawn,
     gather_pictures,
@@ -84,7 +92,8 @@ from oneseed.generation.prompts import PromptWarning
 from oneseed.locks import locked
 from oneseed.model import latent_check
 from oneseed.model.caption_source import NONE
-from oneseed.synthetic.engravings import attributes
+from oneseed.synthetic.collections import drawn_collection
+from oneseed.synthetic.drawn import DrawnCollection
 
 __all__ = ["Evaluation", "evaluate", "main"]
 
@@ -110,29 +119,33 @@ def evaluate(
 ) -> Evaluation:
     """Judges the pairs of config.seeds seeds from config.first_seed on.
 
-    judge: of the built-in collection, None: the one in config.judge.
+    judge: of a drawn collection, None: the one in config.judge, unless that names a class.
     UserError (code 1) where the judge refuses to score.
     """
     # without captions there is nothing that could agree with the pictures
-    is_builtin = generator.style == "builtin" and generator.caption_source != NONE
-    if is_builtin:
-        judge = judge or load_judge(config.judge)
+    has_captions = generator.caption_source != NONE
+    drawn = drawn_collection(generator.style) if has_captions else None
+    is_named = has_captions and is_named_judge(config.judge)
+    own = named_judge(config.judge) if is_named else None
+    if drawn and not own:
+        judge = judge or load_judge(config.judge, drawn)
     collection = Collection(generator.style, config.data)
     start = time.perf_counter()
     seeds = list(range(config.first_seed, config.first_seed + config.seeds))
     pairs, seconds_per_pair = timed_pairs(generator, seeds)
     rows = training_rows(collection)
 
+    exact = judge if drawn and not own else None
     parts = [
         Section(notes=[CAPTION_MEANINGS[generator.caption_source]]),
-        note_missing_captions(collection, rows, is_builtin=is_builtin),
+        note_missing_captions(collection, rows, is_exact=exact is not None),
     ]
-    if judge and is_builtin:
-        parts += judge_builtin(generator, judge, pairs, rows, collection)
+    if drawn and exact:
+        parts += judge_drawn(drawn, generator, exact, pairs, rows, collection)
     else:
-        parts += judge_others(generator, pairs, rows, collection, config)
+        parts += judge_others(generator, own, pairs, rows, collection, config)
     training_captions = [row["caption"] for row in rows]
-    parts.append(measure_captions(pairs, training_captions, is_builtin=is_builtin))
+    parts.append(measure_captions(pairs, training_captions, is_drawn=drawn is not None))
     parts.append(measure_cost(seconds_per_pair))
     parts.append(report_health(generator))
     seconds = Number("seconds that this report took, judges ready", time.perf_counter() - start)
@@ -146,8 +159,8 @@ def evaluate(
         "caption_source": generator.caption_source,
         "first_seed": config.first_seed,
         "seeds": config.seeds,
-        "collection": attributes.COLLECTION if is_builtin else None,
-        "judge": judge.about if judge and is_builtin else None,
+        "collection": drawn.version if drawn else None,
+        "judge": exact.about if exact else about_own_judge(config, own),
         "health": generator.health,
         "warnings": found.warnings,
         "notes": found.notes,
@@ -156,27 +169,38 @@ def evaluate(
     return Evaluation(report, found.examples, found.gallery)
 
 
-def note_missing_captions(collection: Collection, rows: list[Row], *, is_builtin: bool) -> Section:
+def about_own_judge(config: EvaluateConfig, own: Judge | None) -> dict[str, Any] | None:
+    """What report.json says of a judge that the user names."""
+    if own is None:
+        return None
+    return {
+        "class": config.judge,
+        "attributes": {name: list(own.attributes[name]) for name in own.attributes},
+    }
+
+
+def note_missing_captions(collection: Collection, rows: list[Row], *, is_exact: bool) -> Section:
     """Says what is lacking where the training captions are not on this machine."""
     if rows:
         return Section()
     consequence = "no captions to compare with"
-    if is_builtin:
+    if is_exact:
         consequence = "the spread is measured against a collection drawn anew"
     return Section(notes=[f"{collection.train.as_posix()} is not here: {consequence}"])
 
 
-def judge_builtin(
+def judge_drawn(
+    drawn: DrawnCollection,
     generator: MultimodalGenerator,
     judge: AttributeJudge,
     pairs: list[ImageCaption],
     rows: list[Row],
     collection: Collection,
 ) -> list[Section]:
-    """Pairs of the built-in collection, counted exactly, attribute by attribute."""
-    level = level_of([row["caption"] for row in rows])
+    """Pairs of a drawn collection, counted exactly, attribute by attribute."""
+    level = level_of(drawn, [row["caption"] for row in rows])
     size = pairs[0][0].width
-    exam = Exam(generator, judge, level, trained_facts(rows, level), size)
+    exam = Exam(generator, judge, drawn, level, trained_facts(drawn, rows, level), size)
     count = min(len(pairs), CONDITIONS_COUNT)
     of_pairs = measure_pairs(exam, pairs, rows, collection)
     of_conditions = measure_conditions(exam, count)
@@ -207,7 +231,7 @@ def compare_joint_and_conditional(of_pairs: Section, of_conditions: Section) -> 
 
 def real_pictures(exam: Exam) -> Section:
     """Some held-out renders for the page, and the same through the model."""
-    real = as_images(exam.draw(fresh_facts(PAIRS_SHOWN, exam.level), "examples"))
+    real = as_images(exam.draw(fresh_facts(exam.drawn, PAIRS_SHOWN, exam.level), "examples"))
     return Section(
         gallery={
             "real pictures that training has not seen": real,
@@ -218,22 +242,31 @@ def real_pictures(exam: Exam) -> Section:
 
 def judge_others(
     generator: MultimodalGenerator,
+    own: Judge | None,
     pairs: list[ImageCaption],
     rows: list[Row],
     collection: Collection,
     config: EvaluateConfig,
 ) -> list[Section]:
-    """Pairs of a collection that nobody drew by rule; where it is here, by judges taught on it."""
+    """Pairs of a collection that nobody drew by rule; where it is here, by judges taught on it.
+
+    own: the judge that the user names, which may also judge a drawn collection.
+    """
     parts = []
+    if own:
+        parts.append(measure_openly(own, generator, pairs, collection))
     if rows:
         found = gather_pictures(generator, pairs, collection)
         parts.append(measure_real(found))
         # judges are taught pictures with their captions
         if generator.caption_source != NONE:
             parts.append(judge_real(found, collection, config))
+    if own:
+        return parts
     note = (
-        "The exact judges exist for captioned pairs of the built-in collection alone; "
-        f"of style {generator.style} less can be measured."
+        "The exact judges exist for captioned pairs of drawn collections alone; of style "
+        f"{generator.style} less can be measured, or what a judge of your own knows: "
+        "--judge module:Class."
     )
     examples = [{"caption": caption, "verdict": []} for _, caption in pairs[:PAIRS_SHOWN]]
     return [*parts, Section(notes=[note], examples=examples)]
@@ -296,8 +329,10 @@ def main(config: EvaluateConfig) -> None:
         try:
             write_report(out, config)
         finally:
-            judges = Path(config.judge).parent, Path(config.realism).parent
-            sweep_partials(out, *dict.fromkeys(judges))
+            files = [config.realism]
+            if not is_named_judge(config.judge):
+                files.append(config.judge)
+            sweep_partials(out, *dict.fromkeys(Path(file).parent for file in files))
 
 
 def write_report(out: Path, config: EvaluateConfig) -> None:

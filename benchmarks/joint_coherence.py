@@ -35,12 +35,12 @@ from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError, run
 from oneseed.device import pick_device
 from oneseed.evaluation.attribute_judge_training import load_judge
-from oneseed.evaluation.exact import level_of, said_in, tells_all
+from oneseed.evaluation.exact import level_of, tells_all
 from oneseed.evaluation.metrics import agreement, distinct, shuffled
 from oneseed.evaluation.samples import grey_pixels, timed_pairs
 from oneseed.files import write_text
 from oneseed.generation.generator import MultimodalGenerator
-from oneseed.synthetic.engravings import attributes
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
 from oneseed.training.data import create_data_loaders
 
 # characters of a column of the table
@@ -50,7 +50,7 @@ COLUMN_WIDTH = 17
 def score(pictures, captions, judge, names):
     """uint8 (N, S, S) and their N captions -> {title: number}."""
     seen = judge.see(pictures)
-    said = said_in(captions)
+    said = [ENGRAVINGS.parse(caption) for caption in captions]
     joint = agreement(seen, said, names)
     floor = shuffled(seen, said, names)
     return {
@@ -123,8 +123,9 @@ def compare(options, generator):
         learning_rate=PRESETS["small"]["learning_rate"],
     )
     loader, held_out = create_data_loaders(config, settings, tokenizer)
-    judge = load_judge(options.judge)
-    names = attributes.LEVELS[level_of([tokenizer.decode(tokens) for tokens in loader.tokens])]
+    judge = load_judge(options.judge, ENGRAVINGS)
+    told = [tokenizer.decode(tokens) for tokens in loader.tokens]
+    names = ENGRAVINGS.levels[level_of(ENGRAVINGS, told)]
 
     torch.manual_seed(settings.seed)
     # the mixture knows no other random numbers

@@ -50,7 +50,7 @@ from oneseed.model.prior_fitting import (
     prior_loss,
 )
 from oneseed.seeds import latents, torch_generator
-from oneseed.synthetic.engravings.attributes import LEVELS, parse
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
 
 # rows of a fitting step
 BATCH = 256
@@ -233,7 +233,7 @@ def judge_codes(model, codes, judge, names):
         pictures += to_pil(images)
         captions += some_captions
     seen = judge.see(grey_pixels(pictures))
-    said = [parse(caption) for caption in captions]
+    said = [ENGRAVINGS.parse(caption) for caption in captions]
     return agreement(seen, said, names), distinct(seen, names)
 
 
@@ -247,7 +247,7 @@ def measure_checkpoint(path, judge, config):
             "which alone has exact judges"
         )
     train, val = collection.read_captions()
-    names = LEVELS[level_of([row["caption"] for row in train])]
+    names = ENGRAVINGS.levels[level_of(ENGRAVINGS, [row["caption"] for row in train])]
     codes = codes_of(model, collection, train)
     held_out = codes_of(model, collection, val)
     noise = torch.randn(held_out.shape, generator=torch_generator(0, "held out"))
@@ -288,7 +288,7 @@ def read_auc(sampler, codes):
 
 
 def main(config):
-    judge = load_judge(config.judge)
+    judge = load_judge(config.judge, ENGRAVINGS)
     rows = []
     for path in config.checkpoints.split(","):
         rows += measure_checkpoint(path, judge, config)

@@ -17,7 +17,7 @@ from benchmarks.settings import VAE_NAMES, JointConfig
 from benchmarks.vae import MODELS
 from oneseed.console.command import UserError
 from oneseed.evaluation.attribute_judge import AttributeJudge
-from oneseed.synthetic.engravings.attributes import ATTRIBUTES, collection, tell
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,7 +50,9 @@ def test_trains_draws_and_prints_every_column(
         reason="the library multivae is not installed: pip install -r benchmarks/requirements.txt",
     )
     # untaught: the run is tested, not the numbers
-    monkeypatch.setattr(joint_coherence, "load_judge", lambda path: AttributeJudge(8).eval())
+    monkeypatch.setattr(
+        joint_coherence, "load_judge", lambda path, drawn: AttributeJudge(drawn, 8).eval()
+    )
     options = config(tiny_run, builtin_data, tmp_path, model=model)
     main(options)
     printed = capsys.readouterr().out
@@ -80,7 +82,7 @@ def test_a_constant_pair_is_exposed_by_its_one_combination(
     pictures, captions, strict, combinations
 ):
     facts = []
-    for one in collection(200, seed=5):
+    for one in ENGRAVINGS.collection(200, seed=5):
         if one not in facts:
             facts.append(one)
 
@@ -90,8 +92,8 @@ def test_a_constant_pair_is_exposed_by_its_one_combination(
             return [facts[i] for i in pixels[:, 0, 0]]
 
     numbers = np.array(list(pictures)).reshape(-1, 1, 1)
-    told = [tell(facts[i], i) for i in captions]
-    column = score(numbers, told, Known(), tuple(ATTRIBUTES))
+    told = [ENGRAVINGS.tell(facts[i], i, 5) for i in captions]
+    column = score(numbers, told, Known(), tuple(ENGRAVINGS.attributes))
     assert column["strict: all attributes agree"] == strict
     assert column["captions that tell every attribute"] == 1
     assert column["distinct combinations in pictures"] == combinations

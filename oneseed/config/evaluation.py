@@ -14,7 +14,8 @@ class EvaluateConfig(BaseConfig):
     checkpoint: str = option("checkpoints/best_model.pt", "the model")
     judge: str = option(
         "checkpoints/judge.pt",
-        "the picture judge of the built-in collection; taught and written where it is missing",
+        "the file of a drawn collection's picture judge, taught and written where it is missing; "
+        "or module:Class, a judge of your own for any collection, whose code then runs",
     )
     seeds: int = option(
         500, "how many pairs to judge", at_least=2, because="the floor needs a wrong pair"

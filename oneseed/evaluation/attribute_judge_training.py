@@ -1,16 +1,20 @@
 """The picture judge is taught on drawings, and examined on others.
 
-It learns from renders of all combinations, half of them degraded. It is examined on fresh renders
-of combinations that the model never sees: it must read all seven attributes at once of MIN_CLEAN of
-them, and of MIN_DEGRADED of the same blurred, noisy and of changed contrast.
+It learns from renders of all combinations, as they are, mildly degraded, and spoilt until nobody
+reads them (`spoiling`). It is examined on fresh renders of combinations that the model never sees.
+It must read all attributes at once of MIN_CLEAN of them, and of MIN_DEGRADED of the same slightly
+blurred, noisy and of changed contrast; and of the same strongly blurred it may name the subject of
+MAX_BLURRED at most.
 """
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from oneseed import seeds
 from oneseed.console.output import progress
 from oneseed.evaluation.attribute_judge import (
     JUDGE_FORMAT,
@@ -20,10 +24,16 @@ from oneseed.evaluation.attribute_judge import (
     save_judge,
 )
 from oneseed.evaluation.renders import draw_all
-from oneseed.evaluation.teaching import Teacher, TeachingPlan, degrade, judge_generator
-from oneseed.model.pixels import resized_views, to_pixels
-from oneseed.synthetic.engravings import attributes
-from oneseed.synthetic.engravings.attributes import ATTRIBUTES, Facts
+from oneseed.evaluation.spoiling import IGNORED, Drawings, Spoiler, main_attribute
+from oneseed.evaluation.teaching import (
+    Teacher,
+    TeachingPlan,
+    blurred,
+    degrade,
+    judge_generator,
+)
+from oneseed.model.pixels import to_pixels
+from oneseed.synthetic.drawn import DrawnCollection, Facts, even_sample
 
 # of the renders that the judge learns from; no collection has so many pictures
 FIRST_JUDGE_SEED = 1_000_000
@@ -31,22 +41,44 @@ FIRST_JUDGE_SEED = 1_000_000
 EXAM_SEED = 2_000_000
 # pictures that share a generator in the examination
 EXAM_BATCH = 100
-JUDGE_PLAN = TeachingPlan(epochs=7, batch_size=64, learning_rate=4e-3, weight_decay=0.05)
+# blur in pixels: of degraded renders at most, and of blurred ones
+DEGRADED_SIGMA = 0.7
+BLURRED_SIGMA = 3.0
+# … and where the share of subjects that are read is told
+CURVE_SIGMAS = (1.0, 1.5, 2.0, 3.0, 4.0)
+JUDGE_PLAN = TeachingPlan(epochs=5, batch_size=64, learning_rate=4e-3, weight_decay=0.05)
 
 
-def uniform_facts(count: int, seed: int = 0) -> list[Facts]:
-    """`count` facts, near uniform over all combinations, held out or not."""
-    return attributes.even_sample(attributes.combinations(5), count, seed)
+def taught_facts(drawn: DrawnCollection, count: int, seed: int = 0) -> list[Facts]:
+    """`count` facts, near uniform over all combinations, held out or not.
+
+    The second half are rivals of the first: the same facts but for the subject.
+    """
+    subject = main_attribute(drawn)
+    values = drawn.attributes[subject]
+    first = even_sample(drawn.every_combination(), count // 2, seed)
+    steps = seeds.numpy_generator(seed, "rivals").integers(1, len(values), len(first))
+    rivals = []
+    for facts, step in zip(first, steps.tolist()):
+        other = values[(values.index(facts[subject]) + step) % len(values)]
+        rivals.append({**facts, subject: other})
+    return first + rivals
 
 
-def labels(facts: Sequence[Facts]) -> torch.Tensor:
-    """N facts -> (N, 7) int64: the number of each attribute's value."""
-    return torch.tensor([value_numbers(one) for one in facts])
+def labels(drawn: DrawnCollection, facts: Sequence[Facts]) -> torch.Tensor:
+    """N facts -> (N, attributes) int64: the number of each value.
+
+    IGNORED where the value is none of the attribute's, as at levels that do not tell it.
+    """
+    return torch.tensor([value_numbers(drawn, one) for one in facts])
 
 
-def value_numbers(facts: Facts) -> list[int]:
-    """The number of each attribute's value; the inverse of named_values()."""
-    return [values.index(facts[name]) for name, values in ATTRIBUTES.items()]
+def value_numbers(drawn: DrawnCollection, facts: Facts) -> list[int]:
+    """The number of each attribute's value; the inverse of AttributeJudge.named_values()."""
+    return [
+        values.index(facts[name]) if facts[name] in values else IGNORED
+        for name, values in drawn.attributes.items()
+    ]
 
 
 def teach_attribute_judge(
@@ -55,23 +87,26 @@ def teach_attribute_judge(
     truth: torch.Tensor,
     plan: TeachingPlan = JUDGE_PLAN,
 ) -> AttributeJudge:
-    """Fits the judge to renders, half of each batch degraded, and returns it. Repeatable.
+    """Fits the judge to renders, most of each batch degraded or spoilt. Repeatable.
 
-    pixels: uint8 (N, S, S); truth: (N, 7) int64, as labels() gives it.
+    pixels: uint8 renders of taught_facts(), in their order; truth: as labels() gives it.
     """
     generator = judge_generator("order")
-    steps = len(pixels) // plan.batch_size
-    teacher = Teacher(judge.parameters(), plan, plan.epochs * steps)
-    half = plan.batch_size // 2
-    judge.train()
+    half = len(pixels) // 2
+    steps = 2 * half // plan.batch_size
+    spoiler = Spoiler(judge.drawn, judge.views(pixels[:half]))
     total = plan.epochs * steps
+    teacher = Teacher(judge.parameters(), plan, total)
+    judge.train()
     with progress(label="teaching the picture judge", total=total, unit="step") as bar:
         for _ in range(plan.epochs):
-            order = torch.randperm(len(pixels), generator=generator)
+            order = torch.randperm(2 * half, generator=generator)
             for rows in order[: steps * plan.batch_size].view(steps, plan.batch_size):
-                images = resized_views(pixels[rows])
-                images = torch.cat([images[:half], degrade(images[half:], generator)])
-                teacher.step(judge.loss(images, truth[rows]))
+                rivals = (rows + half) % (2 * half)
+                batch = Drawings(
+                    judge.views(pixels[rows]), judge.views(pixels[rivals]), truth[rows]
+                )
+                teacher.step(judge.loss(*spoiler.lesson(batch, generator)))
                 bar.update()
     return judge.eval()
 
@@ -79,25 +114,34 @@ def teach_attribute_judge(
 def examine_attribute_judge(
     judge: AttributeJudge, pixels: torch.Tensor, facts: Sequence[Facts]
 ) -> dict[str, dict[str, float]]:
-    """The shares that the judge reads right, as share_right() gives them.
+    """The shares that the judge reads right.
 
-    pixels: uint8 (N, S, S) renders of the N facts.
-    Returns {"clean": of the renders, "degraded": of the same, degraded}.
+    pixels: uint8 renders of the N facts.
+    Returns, as share_right() gives them, {"clean": of the renders, "degraded": of the same,
+    degraded, "blurred": of the same, blurred by BLURRED_SIGMA}, and "subject_by_blur": {sigma:
+    share of the subjects that are read}.
     """
-    batches = []
-    for i, batch in enumerate(resized_views(pixels).split(EXAM_BATCH)):
-        batches.append(degrade(batch, judge_generator(f"exam {i}")))
-    degraded = to_pixels(torch.cat(batches))[..., 0]  # (N, 128, 128)
+    views = judge.views(pixels)
+    degraded = []
+    for i, batch in enumerate(views.split(EXAM_BATCH)):
+        degraded.append(degrade(batch, judge_generator(f"exam {i}"), DEGRADED_SIGMA))
+    by_blur = {
+        sigma: share_right(judge.see(to_pixels(blurred(views, sigma))), facts)
+        for sigma in CURVE_SIGMAS
+    }
+    subject = main_attribute(judge.drawn)
     return {
         "clean": share_right(judge.see(pixels), facts),
-        "degraded": share_right(judge.see(degraded), facts),
+        "degraded": share_right(judge.see(to_pixels(torch.cat(degraded))), facts),
+        "blurred": by_blur[BLURRED_SIGMA],
+        "subject_by_blur": {f"{sigma:g}": right[subject] for sigma, right in by_blur.items()},
     }
 
 
 def share_right(answers: Sequence[Facts], facts: Sequence[Facts]) -> dict[str, float]:
-    """N answers, N truths -> {"all": share with all seven right, attribute: share right, ...}."""
+    """N answers, N truths -> {"all": share with all right at once, attribute: share right, ...}."""
     right = {"all": sum(answer == truth for answer, truth in zip(answers, facts)) / len(facts)}
-    for name in ATTRIBUTES:
+    for name in facts[0]:
         equal = [answer[name] == truth[name] for answer, truth in zip(answers, facts)]
         right[name] = sum(equal) / len(facts)
     return right
@@ -105,6 +149,7 @@ def share_right(answers: Sequence[Facts], facts: Sequence[Facts]) -> dict[str, f
 
 def train_judge(
     path: str | Path,
+    drawn: DrawnCollection,
     *,
     renders: int = 8000,
     exam: int = 500,
@@ -120,15 +165,18 @@ def train_judge(
     # initial values and dropout repeat, and the global generator is as before
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
-        facts = uniform_facts(renders)
-        judge = AttributeJudge(width)
-        pixels = draw_all(facts, FIRST_JUDGE_SEED, "drawing for the picture judge")
-        teach_attribute_judge(judge, pixels, labels(facts), plan)
-    held_out = attributes.held_out_facts(exam, seed=EXAM_SEED)
-    exam_pixels = draw_all(held_out, EXAM_SEED, "examining the picture judge")
+        facts = taught_facts(drawn, renders)
+        judge = AttributeJudge(drawn, width)
+        # rivals share the seed of their first
+        first = range(FIRST_JUDGE_SEED, FIRST_JUDGE_SEED + len(facts) // 2)
+        pixels = draw_all(drawn, facts, [*first, *first], "drawing for the picture judge")
+        teach_attribute_judge(judge, pixels, labels(drawn, facts), plan)
+    held_out = drawn.held_out_facts(exam, seed=EXAM_SEED)
+    exam_seeds = range(EXAM_SEED, EXAM_SEED + exam)
+    exam_pixels = draw_all(drawn, held_out, exam_seeds, "examining the picture judge")
     judge.about = {
         "format": JUDGE_FORMAT,
-        "collection": attributes.COLLECTION,
+        "collection": drawn.version,
         "width": width,
         "renders": renders,
         **examine_attribute_judge(judge, exam_pixels, held_out),
@@ -136,20 +184,28 @@ def train_judge(
     }
     require_pass(judge)
     save_judge(judge, path)
+    print(examination_result(judge.about, main_attribute(drawn)), flush=True)
     return judge
 
 
-def load_judge(path: str | Path) -> AttributeJudge:
+def examination_result(about: dict[str, Any], subject: str) -> str:
+    """How a judge did, in one sentence. subject: name of the main attribute."""
+    curve = [f"{share:.2f} at {sigma}" for sigma, share in about["subject_by_blur"].items()]
+    return (
+        f"The picture judge reads every attribute of {about['clean']['all']:.3f} of clean renders "
+        f"and of {about['degraded']['all']:.3f} of degraded ones; the {subject} of renders that "
+        f"are blurred, by pixels: {', '.join(curve)}."
+    )
+
+
+def load_judge(path: str | Path, drawn: DrawnCollection) -> AttributeJudge:
     """The judge in the file, taught first where there is none for this collection.
 
     UserError (code 1) for a judge that failed its examination.
     """
-    judge = read_judge(path)
+    judge = read_judge(path, drawn)
     if judge is None:
-        print(
-            f"no picture judge for {attributes.COLLECTION} in {path}: teaching one, once",
-            flush=True,
-        )
-        return train_judge(path)
+        print(f"no picture judge for {drawn.version} in {path}: teaching one, once", flush=True)
+        return train_judge(path, drawn)
     require_pass(judge)
     return judge

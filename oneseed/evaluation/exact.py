@@ -1,6 +1,6 @@
 """What exact measurements share: levels, facts to draw, and who is examined by whom.
 
-Pictures of the built-in collection are drawn by rule and captions are parsed exactly, so whether a
+Pictures of a drawn collection are drawn by rule and captions are parsed exactly, so whether a
 picture shows what a caption says can be counted attribute by attribute.
 """
 
@@ -8,38 +8,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from oneseed import seeds
 from oneseed.dataset.jsonl import Row
+from oneseed.evaluation.agreement import Reading, pair_captions
 from oneseed.evaluation.attribute_judge import AttributeJudge
-from oneseed.evaluation.metrics import agreement, shuffled
+from oneseed.evaluation.judges import said_by, seen_by
+from oneseed.evaluation.metrics import agreement, agreement_items, shuffled
 from oneseed.evaluation.renders import draw_all
-from oneseed.evaluation.samples import ImageCaption, grey_pixels
-from oneseed.evaluation.section import Number, Value
+from oneseed.evaluation.samples import ImageCaption
+from oneseed.evaluation.section import Number, Value, mean_number
 from oneseed.generation.generator import MultimodalGenerator
-from oneseed.synthetic.engravings import attributes
-from oneseed.synthetic.engravings.attributes import LEVELS, Facts
+from oneseed.synthetic.drawn import DrawnCollection, Facts
 
 # seed of the renders made here; neither collection nor judge has them
 FIRST_RENDER = 3_000_000
 # captions that tell which level a collection has
 LEVEL_CAPTIONS = 200
-# facts of a collection drawn anew, where training is not on this machine
-DRAWN_ANEW = 6000
 
 
-def level_of(captions: Sequence[str]) -> int:
-    """Training captions -> the highest level, 1 to 5, whose attributes most of them tell.
+def level_of(drawn: DrawnCollection, captions: Sequence[str]) -> int:
+    """Training captions -> the highest level whose attributes most of them tell.
 
-    5 without captions.
+    The last one without captions.
     """
-    parsed = [attributes.parse(caption) for caption in captions[:LEVEL_CAPTIONS]]
+    parsed = [drawn.parse(caption) for caption in captions[:LEVEL_CAPTIONS]]
     levels = []
-    for level, names in LEVELS.items():
+    for level, names in drawn.levels.items():
         complete = [facts for facts in parsed if tells_all(facts, names)]
         if len(complete) > len(parsed) / 2:
             levels.append(level)
-    return max(levels, default=5)
+    return max(levels, default=drawn.last_level)
 
 
 def tells_all(facts: Facts, names: Sequence[str]) -> bool:
@@ -47,25 +47,25 @@ def tells_all(facts: Facts, names: Sequence[str]) -> bool:
     return all(facts[name] is not None for name in names)
 
 
-def fresh_facts(count: int, level: int) -> list[Facts]:
+def fresh_facts(drawn: DrawnCollection, count: int, level: int) -> list[Facts]:
     """Facts for renders that training has not seen.
 
-    Held-out combinations at level 5; lower levels hold none out.
+    Held-out combinations at the last level; lower ones hold none out.
     """
-    if level == 5:
-        return attributes.held_out_facts(count, FIRST_RENDER)
-    return attributes.collection(count, level, FIRST_RENDER)
+    if level == drawn.last_level:
+        return drawn.held_out_facts(count, FIRST_RENDER)
+    return drawn.collection(count, level, FIRST_RENDER)
 
 
-def trained_facts(rows: Sequence[Row], level: int) -> list[Facts]:
+def trained_facts(drawn: DrawnCollection, rows: Sequence[Row], level: int) -> list[Facts]:
     """The facts of the training captions; without captions, of a collection drawn anew."""
-    names = LEVELS[level]
+    names = drawn.levels[level]
     facts = []
     for row in rows:
-        parsed = attributes.parse(row["caption"])
+        parsed = drawn.parse(row["caption"])
         if tells_all(parsed, names):
-            facts.append({**attributes.CONSTANT, **{name: parsed[name] for name in names}})
-    return facts or attributes.collection(DRAWN_ANEW, level)
+            facts.append({**drawn.constant, **{name: parsed[name] for name in names}})
+    return facts or drawn.collection(level=level)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class Exam:
 
     generator: MultimodalGenerator
     judge: AttributeJudge
-    # 1 to 5: how many attributes the captions tell
+    # of whose pictures and captions
+    drawn: DrawnCollection
+    # from 1 up: how many attributes the captions tell
     level: int
     # facts of the training captions
     trained: list[Facts]
@@ -84,26 +86,43 @@ class Exam:
     @property
     def names(self) -> tuple[str, ...]:
         """The attributes that the captions tell."""
-        return LEVELS[self.level]
+        return self.drawn.levels[self.level]
+
+    @property
+    def is_complete(self) -> bool:
+        """Do captions tell all attributes? Then some combinations are held out."""
+        return self.level == self.drawn.last_level
 
     def draw(self, facts: Sequence[Facts], label: str, *, offset: int = 0) -> np.ndarray:
-        """N facts -> their drawings, uint8 (N, size, size). offset: of their seeds."""
-        return draw_all(facts, FIRST_RENDER + offset, label, self.size).numpy()
+        """N facts -> their drawings, uint8 (N, size, size), in colour (N, size, size, 3).
+
+        offset: of their seeds.
+        """
+        first = FIRST_RENDER + offset
+        drawings = draw_all(self.drawn, facts, range(first, first + len(facts)), label, self.size)
+        return drawings.numpy()
 
     def tell(self, facts: Sequence[Facts], level: int | None = None) -> list[str]:
         """N facts -> a caption of each. level: which attributes it tells, None: the exam's."""
         level = level or self.level
-        return [attributes.tell(one, FIRST_RENDER + i, level) for i, one in enumerate(facts)]
+        return [self.drawn.tell(one, FIRST_RENDER + i, level) for i, one in enumerate(facts)]
 
     def some_trained(self, count: int, purpose: str) -> list[Facts]:
         """`count` of the trained facts, drawn with replacement. purpose: names the draw."""
         generator = seeds.numpy_generator(0, purpose)
         return [self.trained[i] for i in generator.choice(len(self.trained), count)]
 
-    def read(self, pairs: Sequence[ImageCaption]) -> tuple[list[Facts], list[Facts]]:
-        """N pairs -> what the pictures show, and what the captions say."""
-        seen = self.judge.see(grey_pixels([image for image, _ in pairs]))
-        return seen, said_in([caption for _, caption in pairs])
+    def see(self, images: Sequence[Image.Image]) -> list[Facts]:
+        """What N pictures show."""
+        return seen_by(self.judge, images)
+
+    def parse(self, captions: Sequence[str]) -> list[Facts]:
+        """What N captions say."""
+        return said_by(self.judge, captions)
+
+    def read(self, pairs: Sequence[ImageCaption]) -> Reading:
+        """What the pictures of N pairs show, and what their captions say."""
+        return Reading(self.see([image for image, _ in pairs]), self.parse(pair_captions(pairs)))
 
     def strict_agreement(
         self, truths: list[Facts], claims: list[Facts], names: Sequence[str] | None = None
@@ -120,17 +139,15 @@ class Exam:
         kind: str = "strict",
         names: Sequence[str] | None = None,
         ceiling: Value = 1.0,
+        together: int = 1,
     ) -> Number:
         """How far claims agree with truths, beside the same with the claims shuffled.
 
         kind: "strict", all attributes at once, or "mean" of single ones;
-        names: the attributes that count, None: all that captions tell.
+        names: the attributes that count, None: all that captions tell;
+        together: how many that follow one another are of one draw, as the steps of a walk.
         """
         names = names or self.names
-        value = agreement(truths, claims, names)[kind]
-        return Number(title, value, shuffled(truths, claims, names)[kind], ceiling)
-
-
-def said_in(captions: Sequence[str]) -> list[Facts]:
-    """N captions -> what each says, None for an attribute that it leaves out."""
-    return [attributes.parse(caption) for caption in captions]
+        items = agreement_items(truths, claims, names)[kind]
+        draws = items.reshape(-1, together).mean(1)
+        return mean_number(title, draws, shuffled(truths, claims, names)[kind], ceiling)

@@ -1,18 +1,18 @@
 """Prompts, captions, retrieval, styles, walks and variations, judged exactly."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
-from oneseed.evaluation.exact import FIRST_RENDER, Exam, said_in
-from oneseed.evaluation.metrics import distinct, hits
-from oneseed.evaluation.samples import ImageCaption, as_images, generated_pairs, grey_pixels
-from oneseed.evaluation.section import Number, Section, joined
-from oneseed.synthetic.engravings import attributes
-from oneseed.synthetic.engravings.attributes import LEVELS, Facts
+from oneseed.evaluation.exact import FIRST_RENDER, Exam
+from oneseed.evaluation.metrics import distinct, hit_items, hits
+from oneseed.evaluation.samples import ImageCaption, as_images, generated_pairs
+from oneseed.evaluation.section import Number, Section, joined, mean_number
+from oneseed.synthetic.drawn import Facts
 
-# a partial prompt tells what this level tells: subject, count, size and place
+# a partial prompt tells what this level tells, such as subject, count, size and place
 PARTIAL_LEVEL = 3
 RETRIEVAL_PLACES = (1, 5, 10)
 # walks between two seeds
@@ -28,38 +28,37 @@ VARIATION_STRENGTHS = (0.3, 0.6)
 def measure_conditions(exam: Exam, count: int) -> Section:
     """Prompts, pictures to captions, and retrieval, `count` of each kind.
 
-    For attribute combinations that training has seen (drawn and told afresh) and, at level 5, for
-    those held out.
+    For attribute combinations that training has seen (drawn and told afresh) and, at the last
+    level, for those held out.
     """
     seen_facts = exam.some_trained(count, "conditions")
     parts = [measure_condition(exam, "seen", seen_facts)]
-    if exam.level == 5:
-        unseen_facts = attributes.held_out_facts(count, FIRST_RENDER)
+    if exam.is_complete:
+        unseen_facts = exam.drawn.held_out_facts(count, FIRST_RENDER)
         parts.append(measure_condition(exam, "unseen", unseen_facts))
     return joined(parts)
 
 
 def measure_condition(exam: Exam, kind: str, facts: list[Facts]) -> Section:
     """The same for N facts. kind: "seen" or "unseen" combinations."""
-    pixels = exam.draw(facts, f"renders of {kind} combinations")
-    renders = as_images(pixels)
+    renders = as_images(exam.draw(facts, f"renders of {kind} combinations"))
     captions = exam.tell(facts)
-    real_seen = exam.judge.see(pixels)
+    real_seen = exam.see(renders)
     pairs = list(generated_pairs(exam.generator, range(len(facts)), prompts=captions))
-    seen, said = exam.read(pairs)
-    written = said_in(exam.generator.caption(renders))
+    read = exam.read(pairs)
+    written = exam.parse(exam.generator.caption(renders))
     where = f"strict, {kind} combinations"
     numbers = {
         f"caption_to_picture_{kind}": exam.agreement_number(
             f"caption to picture: the picture drawn for a prompt shows it, {where}",
             facts,
-            seen,
+            read.seen,
             ceiling=exam.strict_agreement(facts, real_seen),
         ),
         f"prompt_to_pair_{kind}": exam.agreement_number(
             f"the same, and the caption drawn with it says it, {where}",
             facts,
-            claimed_by_both(seen, said),
+            claimed_by_both(read.seen, read.said),
             ceiling=exam.strict_agreement(facts, real_seen),
         ),
         f"picture_to_caption_{kind}": exam.agreement_number(
@@ -69,7 +68,7 @@ def measure_condition(exam: Exam, kind: str, facts: list[Facts]) -> Section:
             ceiling=1.0,
         ),
     }
-    if exam.level == 5 and kind == "seen":
+    if exam.is_complete and PARTIAL_LEVEL in exam.drawn.levels and kind == "seen":
         numbers |= partial_prompt_numbers(exam, facts)
     scores = exam.generator.similarity(renders, captions).numpy()
     return Section(numbers | retrieval_numbers(exam, kind, facts, scores))
@@ -82,22 +81,23 @@ def claimed_by_both(seen: list[Facts], said: list[Facts]) -> list[Facts]:
 
 def partial_prompt_numbers(exam: Exam, facts: list[Facts]) -> dict[str, Number]:
     """Prompts as people write them, which leave some attributes open."""
-    names = LEVELS[PARTIAL_LEVEL]
+    names = exam.drawn.levels[PARTIAL_LEVEL]
     prompts = exam.tell(facts, PARTIAL_LEVEL)
     pairs = list(generated_pairs(exam.generator, range(len(facts)), prompts=prompts))
-    seen, said = exam.read(pairs)
+    read = exam.read(pairs)
     open_names = [name for name in exam.names if name not in names]
-    combinations = 24
+    combinations = math.prod(len(exam.drawn.attributes[name]) for name in open_names)
+    told = f"{', '.join(names[:-1])} and {names[-1]}"
     return {
         "partial_prompt": exam.agreement_number(
-            "a prompt of subject, count, size and place alone: picture and caption say it, strict",
+            f"a prompt of {told} alone: picture and caption say it, strict",
             facts,
-            claimed_by_both(seen, said),
+            claimed_by_both(read.seen, read.said),
             names=names,
         ),
         "partial_prompt_spread": Number(
             f"… and how many of the {combinations} combinations of what it leaves open occur",
-            distinct(seen, open_names) / combinations,
+            distinct(read.seen, open_names) / combinations,
             1 / combinations,
             1.0,
         ),
@@ -115,10 +115,10 @@ def retrieval_numbers(
     ways = (("picture", "caption", scores.T), ("caption", "picture", scores))
     for wanted, query, by_query in ways:
         for best in RETRIEVAL_PLACES:
-            numbers[f"retrieval_{wanted}_{best}_{kind}"] = Number(
+            numbers[f"retrieval_{wanted}_{best}_{kind}"] = mean_number(
                 f"retrieval: a {wanted} of the right facts among the first {best} "
                 f"of {len(facts)} for its {query}, {kind} combinations",
-                hits(by_query, facts, exam.names, best),
+                hit_items(by_query, facts, exam.names, best),
                 hits(np.roll(by_query, 1, 1), facts, exam.names, best),
                 1.0,
             )
@@ -126,70 +126,73 @@ def retrieval_numbers(
 
 
 def measure_styles(exam: Exam, count: int) -> Section:
-    """The requested technique in `count` seeds, and in pictures moved to another technique.
+    """The requested style in `count` seeds, and in pictures moved to another style.
 
-    Empty where the generator has fewer than two styles.
+    Styles are the values of one attribute. Empty where the generator has fewer than two.
     """
-    if len(exam.generator.styles) < 2:
+    if len(exam.generator.styles) < 2 or not exam.drawn.style_attribute:
         return Section()
     return joined([measure_requested_styles(exam, count), measure_style_transfer(exam, count)])
 
 
 def measure_requested_styles(exam: Exam, count: int) -> Section:
-    """Do pairs that are asked for a technique show and name it?"""
+    """Do pairs that are asked for a style show and name it?"""
     styles = exam.generator.styles
+    name = exam.drawn.style_attribute
     wanted = [styles[i % len(styles)] for i in range(count)]
     pairs: dict[int, ImageCaption] = {}
     for style in styles:
         numbers = numbers_of(style, wanted)
         pairs.update(zip(numbers, generated_pairs(exam.generator, numbers, style=style)))
-    seen, said = exam.read([pairs[i] for i in range(count)])
+    read = exam.read([pairs[i] for i in range(count)])
+    drawn = are_of_styles(read.seen, wanted, name)
+    named = are_of_styles(read.said, wanted, name)
     chance = 1 / len(styles)
     return Section(
         {
-            "style_drawn": Number(
-                "style: the requested technique is drawn", style_share(seen, wanted), chance, 1.0
-            ),
-            "style_named": Number(
-                "style: the requested technique is named", style_share(said, wanted), chance, 1.0
-            ),
+            "style_drawn": mean_number(f"style: the {name} asked for is drawn", drawn, chance, 1.0),
+            "style_named": mean_number(f"style: the {name} asked for is named", named, chance, 1.0),
         }
     )
 
 
 def measure_style_transfer(exam: Exam, count: int) -> Section:
-    """Do pictures that are moved to another technique show it, and keep all else?"""
+    """Do pictures that are moved to another style show it, and keep all else?"""
     generator = exam.generator
     styles = generator.styles
+    name = exam.drawn.style_attribute
     facts = exam.some_trained(count, "styles")
     renders = as_images(exam.draw(facts, "renders to restyle", offset=2_000_000))
     wanted = []
     for i, one in enumerate(facts):
         shift = 1 + i % (len(styles) - 1)
-        wanted.append(styles[(styles.index(one["technique"]) + shift) % len(styles)])
+        wanted.append(styles[(styles.index(one[name]) + shift) % len(styles)])
     pairs: dict[int, ImageCaption] = {}
     for style in styles:
         numbers = numbers_of(style, wanted)
         if numbers:
             pairs.update(zip(numbers, generator.restyle([renders[i] for i in numbers], style)))
-    seen, said = exam.read([pairs[i] for i in range(count)])
-    others = [name for name in exam.names if name != "technique"]
-    rebuilt = exam.judge.see(grey_pixels(generator.reconstruct(renders)))
+    read = exam.read([pairs[i] for i in range(count)])
+    others = [other for other in exam.names if other != name]
+    rebuilt = exam.see(generator.reconstruct(renders))
     return Section(
         {
-            "transfer_drawn": Number(
-                "style transfer: a picture moved to another technique shows it",
-                style_share(seen, wanted),
+            "transfer_drawn": mean_number(
+                f"style transfer: a picture moved to another {name} shows it",
+                are_of_styles(read.seen, wanted, name),
                 0.0,
                 1.0,
             ),
-            "transfer_named": Number(
-                "style transfer: its caption names it", style_share(said, wanted), 0.0, 1.0
+            "transfer_named": mean_number(
+                "style transfer: its caption names it",
+                are_of_styles(read.said, wanted, name),
+                0.0,
+                1.0,
             ),
             "transfer_kept": exam.agreement_number(
                 "style transfer: all other attributes of the picture kept",
                 facts,
-                seen,
+                read.seen,
                 names=others,
                 ceiling=exam.strict_agreement(facts, rebuilt, names=others),
             ),
@@ -202,9 +205,9 @@ def numbers_of(style: str, wanted: Sequence[str]) -> list[int]:
     return [i for i, other in enumerate(wanted) if other == style]
 
 
-def style_share(facts: list[Facts], wanted: Sequence[str]) -> float:
-    """Share of the facts that have the wanted technique."""
-    return float(np.mean([one["technique"] == style for one, style in zip(facts, wanted)]))
+def are_of_styles(facts: list[Facts], wanted: Sequence[str], name: str) -> list[bool]:
+    """Have the facts the wanted styles? name: of the attribute that is the style."""
+    return [one[name] == style for one, style in zip(facts, wanted)]
 
 
 def measure_walks(exam: Exam) -> Section:
@@ -217,11 +220,16 @@ def measure_interpolation(exam: Exam) -> Section:
     pairs: list[ImageCaption] = []
     for first in range(FIRST_RENDER, FIRST_RENDER + WALKS):
         pairs += exam.generator.interpolate(first, first + 1, WALK_STEPS)[1:-1]
-    seen, said = exam.read(pairs)
+    read = exam.read(pairs)
     numbers = {}
     for kind, words in (("strict", "strict"), ("mean", "mean of attributes")):
-        title = f"interpolation: picture and caption agree between two seeds, {words}"
-        numbers[f"interpolation_{kind}"] = exam.agreement_number(title, seen, said, kind=kind)
+        numbers[f"interpolation_{kind}"] = exam.agreement_number(
+            f"interpolation: picture and caption agree between two seeds, {words}",
+            read.seen,
+            read.said,
+            kind=kind,
+            together=WALK_STEPS - 2,
+        )
     return Section(numbers)
 
 
@@ -231,13 +239,13 @@ def measure_variations(exam: Exam) -> Section:
     renders = as_images(exam.draw(facts, "renders to vary", offset=3_000_000))
     numbers = {}
     for strength in VARIATION_STRENGTHS:
-        seen, said = exam.read(varied_pairs(exam, renders, strength))
+        read = exam.read(varied_pairs(exam, renders, strength))
         where = f"variation at strength {strength:g}"
         numbers[f"variation_kept_{strength:g}"] = exam.agreement_number(
-            f"{where}: attributes of the picture kept, mean", facts, seen, kind="mean"
+            f"{where}: attributes of the picture kept, mean", facts, read.seen, kind="mean"
         )
         numbers[f"variation_agrees_{strength:g}"] = exam.agreement_number(
-            f"{where}: picture and caption agree, strict", seen, said
+            f"{where}: picture and caption agree, strict", read.seen, read.said
         )
     return Section(numbers)
 

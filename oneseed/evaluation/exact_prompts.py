@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from oneseed.evaluation.exact import FIRST_RENDER, Exam
 from oneseed.evaluation.metrics import equal_values
 from oneseed.evaluation.samples import generated_pairs
-from oneseed.evaluation.section import Number, Section
-from oneseed.synthetic.engravings.attributes import Facts
-from oneseed.synthetic.engravings.typed import KINDS, typed_prompt
+from oneseed.evaluation.section import Number, Section, mean_number
+from oneseed.synthetic.drawn import Facts
 
 # share of pairs that shall do what a prompt says
 WANTED = 0.9
@@ -29,21 +26,23 @@ TITLES = {
 def measure_typed_prompts(exam: Exam, count: int) -> Section:
     """`count` captions as prompts, and as many prompts of each kind that people type, strict.
 
-    Empty below level 5, whose collections lack the attributes that people ask for.
+    Empty where captions lack attributes that people ask for, and where the collection does not
+    know how people type.
     """
-    if exam.level < 5:
+    type_prompt = exam.drawn.typed_prompt
+    if not exam.is_complete or type_prompt is None:
         return Section()
     facts = exam.some_trained(count, "typed prompts")
     numbers = {
         "typed_captions": typed_number(
-            exam, "a whole caption, all seven attributes", exam.tell(facts), facts, WANTED
+            exam, "a whole caption, all attributes", exam.tell(facts), facts, WANTED
         )
     }
-    for kind in KINDS:
-        prompts = [typed_prompt(one, kind, FIRST_RENDER + i) for i, one in enumerate(facts)]
+    for kind in exam.drawn.prompt_kinds:
+        prompts = [type_prompt(one, kind, FIRST_RENDER + i) for i, one in enumerate(facts)]
         numbers[f"typed_{kind}"] = typed_number(
             exam,
-            TITLES[kind],
+            TITLES.get(kind, kind),
             [prompt.text for prompt in prompts],
             [prompt.asked for prompt in prompts],
             None if kind in HARD_KINDS else WANTED,
@@ -63,10 +62,11 @@ def typed_number(
     Floor: the same with the pair of another prompt. wanted: the goal, None where there is none.
     """
     pairs = list(generated_pairs(exam.generator, range(len(prompts)), prompts=prompts))
-    seen, said = exam.read(pairs)
-    return Number(
+    read = exam.read(pairs)
+    seen, said = read.seen, read.said
+    return mean_number(
         f"prompt: {title}, strict",
-        honoured_share(asked, seen, said),
+        honoured(asked, seen, said),
         honoured_share(asked, seen[1:] + seen[:1], said[1:] + said[:1]),
         1.0,
         f"at least {wanted}" if wanted else "",
@@ -75,10 +75,15 @@ def typed_number(
 
 def honoured_share(asked: Sequence[Facts], seen: Sequence[Facts], said: Sequence[Facts]) -> float:
     """Share of the pairs whose picture shows and whose caption says every attribute asked for."""
-    honoured = []
+    return sum(honoured(asked, seen, said)) / len(asked)
+
+
+def honoured(asked: Sequence[Facts], seen: Sequence[Facts], said: Sequence[Facts]) -> list[bool]:
+    """What honoured_share() takes the mean of: is it so of each pair?"""
+    answers = []
     for one, picture, caption in zip(asked, seen, said):
         names = list(one)
-        honoured.append(
+        answers.append(
             all(equal_values(one, picture, names)) and all(equal_values(one, caption, names))
         )
-    return float(np.mean(honoured))
+    return answers

@@ -9,11 +9,14 @@ from torch import nn
 
 from oneseed.console.command import UserError
 from oneseed.model.checkpoint_facts import is_plain_text
+from oneseed.model.pixels import VIEW_SIZE
 from oneseed.model.weights import OnlyShapes, require_weights, weights_of
 from oneseed.tensor_files import UnusableFileError, parse_strict_json, read_tensor_file
 
 # channels of a judge's first convolution
 MAX_WIDTH = 512
+# cells a side into which a judge cuts a picture first
+GRID_SIDE = 32
 
 
 class WrongJudgeError(UserError):
@@ -68,11 +71,16 @@ def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-def convolutions(width: int) -> list[nn.Module]:
-    """Layers from grey pictures (B, 1, 128, 128) in [-1, 1] to rows of 64 W numbers, W = width."""
+def convolutions(width: int, channels: int = 1, size: int = VIEW_SIZE) -> list[nn.Module]:
+    """Layers from pictures (B, channels, size, size) in [-1, 1] to rows of 64 W numbers, W = width.
+
+    size: a multiple of 32.
+    """
+    assert size % GRID_SIDE == 0, size
+    patch = size // GRID_SIDE
     return [
-        nn.PixelUnshuffle(4),  # (B, 16, 32, 32)
-        convolution(16, width),
+        nn.PixelUnshuffle(patch),  # (B, channels * patch^2, 32, 32)
+        convolution(channels * patch**2, width),
         convolution(width, 2 * width, 2),
         convolution(2 * width, 2 * width),  # (B, 2W, 16, 16)
         convolution(2 * width, 3 * width, 2),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from oneseed import seeds
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
@@ -15,8 +14,15 @@ from oneseed.dataset.pixels import training_pixels
 from oneseed.evaluation.distances import distance_numbers, memorisation_notes
 from oneseed.evaluation.metrics import WIDE, is_fallback, tones
 from oneseed.evaluation.pair_judge import PairJudge
-from oneseed.evaluation.samples import PAIRS_SHOWN, ImageCaption, as_images, grey_array, grey_pixels
-from oneseed.evaluation.section import Number, Section, joined
+from oneseed.evaluation.samples import (
+    PAIRS_SHOWN,
+    ImageCaption,
+    as_images,
+    as_many,
+    grey_array,
+    grey_pixels,
+)
+from oneseed.evaluation.section import Number, Section, joined, mean_number
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.memorisation import memorised, thumbnail_features
 
@@ -27,21 +33,25 @@ STYLE_WORDS = re.compile(
 
 
 def measure_captions(
-    pairs: Sequence[ImageCaption], real: Sequence[str], *, is_builtin: bool
+    pairs: Sequence[ImageCaption], real: Sequence[str], *, is_drawn: bool
 ) -> Section:
-    """What captions say about themselves. real: the training captions, perhaps none."""
+    """What captions say about themselves.
+
+    real: the training captions, perhaps none; is_drawn: whether a drawn collection's rules made
+    them.
+    """
     captions = [caption for _, caption in pairs]
     count = len(pairs)
     stops = [caption.rstrip().endswith(".") for caption in real]
-    ends = is_builtin or sum(stops) > len(real) / 2
-    sample = as_many_captions(real, count)
+    ends = is_drawn or sum(stops) > len(real) / 2
+    sample = as_many(real, count, "evaluation captions")
     cut_off = ", or cut off" if ends else ""
     pixels = {(image.tobytes(), caption) for image, caption in pairs}
     return Section(
         {
-            "fallback": Number(
+            "fallback": mean_number(
                 f"fallback captions: empty, under two words{cut_off}",
-                fallback_share(captions, ends=ends),
+                [is_fallback(caption, ends=ends) for caption in captions],
                 None,
                 fallback_share(sample, ends=ends),
                 "0",
@@ -57,14 +67,6 @@ def measure_captions(
             ),
         }
     )
-
-
-def as_many_captions(real: Sequence[str], count: int) -> list[str]:
-    """`count` of the real captions, each at most once where there are enough; [] of none."""
-    if not real:
-        return []
-    generator = seeds.numpy_generator(0, "evaluation captions")
-    return [real[i] for i in generator.choice(len(real), count, replace=count > len(real))]
 
 
 def fallback_share(captions: Sequence[str], *, ends: bool) -> float | None:
@@ -206,11 +208,12 @@ def measure_judged_styles(
     unseen: held-out real pictures; styles: of each of them.
     """
     numbers = {}
-    for name, share in judges.style_shares(samples).items():
+    seen = judges.style_of(samples) if judges.styles else []
+    for name in judges.styles:
         is_own = np.array([style == name for style in styles])
-        numbers[f"judged_{name}"] = Number(
+        numbers[f"judged_{name}"] = mean_number(
             f"pictures judged {name}",
-            share,
+            [style == name for style in seen],
             judged_share(judges, unseen[~is_own], name),
             {"held-out real ones": judged_share(judges, unseen[is_own], name)},
         )
@@ -235,9 +238,9 @@ def measure_pair_retrieval(
             f"{held_out:.3f}, under twice chance ({chance:.3f})."
         )
         return Section(notes=[note])
-    number = Number(
+    number = mean_number(
         "own caption or picture found among 16 by a dual encoder that knows nothing of the model",
-        found["recall"],
+        found["items"],
         chance,
         {"held-out real pairs": held_out},
         f"at least {(chance + held_out) / 2:.3f}",
@@ -253,10 +256,10 @@ def measure_copies(
     rebuilt: held-out pictures through the model; known: training pictures with their ids.
     """
     copied = memorised(thumbnail_features, samples, rebuilt, known, ids)
-    number = Number(
+    number = mean_number(
         "pictures nearer to a training picture than the nearest hundredth of reconstructions of "
         "unseen ones, as thumbnails of 16 x 16",
-        copied.share,
+        [near.distance < copied.threshold for near in copied.nearest],
         None,
         {"reconstructions": 0.01},
         "at most 0.02",
@@ -266,9 +269,9 @@ def measure_copies(
 
 def measure_named_styles(captions: Sequence[str], real: Sequence[str]) -> Section:
     """How many captions name a technique or style, beside the training captions."""
-    number = Number(
+    number = mean_number(
         "captions that name a technique or style",
-        share_with_style_word(captions),
+        [has_style_word(caption) for caption in captions],
         None,
         share_with_style_word(real),
         "at least 0.99",
@@ -278,4 +281,9 @@ def measure_named_styles(captions: Sequence[str], real: Sequence[str]) -> Sectio
 
 def share_with_style_word(captions: Sequence[str]) -> float:
     """Share of the captions that hold one of STYLE_WORDS."""
-    return sum(bool(STYLE_WORDS.search(caption.lower())) for caption in captions) / len(captions)
+    return sum(map(has_style_word, captions)) / len(captions)
+
+
+def has_style_word(caption: str) -> bool:
+    """Whether the caption holds one of STYLE_WORDS."""
+    return STYLE_WORDS.search(caption.lower()) is not None

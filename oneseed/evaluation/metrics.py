@@ -1,4 +1,4 @@
-"""Arithmetic of the report: shares, distances, retrieval."""
+"""Arithmetic of the report: shares with their intervals, distances, retrieval."""
 
 import warnings
 from collections import Counter
@@ -10,12 +10,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from oneseed.synthetic.engravings.attributes import Facts
+from oneseed import seeds
+from oneseed.synthetic.drawn import Facts
 
 # shuffled floors are means over at most so many ways to pair wrongly
 SHIFTS = 10
 # share of the real spread that samples should have
 WIDE = 0.6
+# of a bootstrap
+RESAMPLES = 1000
+# … and the quantiles of their means between which the interval lies: 95 % of them
+INTERVAL = (0.025, 0.975)
 
 
 def agreement(
@@ -26,10 +31,34 @@ def agreement(
     Returns {"strict": share equal in all `names`, "mean": mean share over names, name: share, ...}.
     None, an attribute that could not be read, equals nothing.
     """
+    items = agreement_items(truths, claims, names)
+    return {kind: float(each.mean()) for kind, each in items.items()}
+
+
+def agreement_items(
+    truths: Sequence[Facts], claims: Sequence[Facts], names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """What agreement() takes the means of: an array (N,) from 0 to 1 of each kind."""
     rows = [equal_values(truth, claim, names) for truth, claim in zip(truths, claims)]
-    equal = np.array(rows)  # (N, names)
-    shares = {name: float(share) for name, share in zip(names, equal.mean(0))}
-    return {"strict": float(equal.all(1).mean()), "mean": float(equal.mean()), **shares}
+    equal = np.array(rows, float)  # (N, names)
+    return {"strict": equal.min(1), "mean": equal.mean(1), **dict(zip(names, equal.T))}
+
+
+def bootstrap_interval(items: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """Where the mean of N items lies in 95 % of RESAMPLES samples of N of them. Repeatable.
+
+    Source: Efron 1979, Bootstrap methods, Annals of Statistics 7; the percentile interval.
+    """
+    values = np.asarray(items, float)
+    generator = seeds.numpy_generator(0, "bootstrap")
+    drawn = generator.integers(len(values), size=(RESAMPLES, len(values)))
+    low, high = np.quantile(values[drawn].mean(1), INTERVAL)
+    return float(low), float(high)
+
+
+def unread_items(facts: Sequence[Facts], names: Sequence[str]) -> np.ndarray:
+    """For each of N facts: 1 where some attribute of `names` could not be read, else 0."""
+    return np.array([None in combination(one, names) for one in facts], float)
 
 
 def equal_values(truth: Facts, claim: Facts, names: Sequence[str]) -> list[bool]:
@@ -86,13 +115,20 @@ def hits(scores: np.ndarray, facts: Sequence[Facts], names: Sequence[str], best:
     scores: (N, N), queries by candidates; facts[i] describes query i and its partner, candidate i.
     Any candidate with the facts of the query's own partner counts.
     """
+    return float(hit_items(scores, facts, names, best).mean())
+
+
+def hit_items(
+    scores: np.ndarray, facts: Sequence[Facts], names: Sequence[str], best: int
+) -> np.ndarray:
+    """What hits() takes the mean of: 1 or 0 for each query, (N,)."""
     order = np.argsort(-np.asarray(scores), axis=1, kind="stable")[:, :best]  # (N, best)
     keys = [combination(one, names) for one in facts]
     found = []
     for i, row in enumerate(order):
         candidates = {keys[j] for j in row}
         found.append(keys[i] in candidates)
-    return float(np.mean(found))
+    return np.array(found, float)
 
 
 def luminance(pictures: np.ndarray) -> np.ndarray:

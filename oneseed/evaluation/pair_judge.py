@@ -135,24 +135,31 @@ class PairJudge(nn.Module):
         return {style: seen.count(style) / len(seen) for style in self.styles}
 
     @torch.no_grad()
+    def cosines(self, pixels: np.ndarray | torch.Tensor, captions: Sequence[str]) -> torch.Tensor:
+        """N pictures and N captions -> how alike they are, (N, N), pictures by captions."""
+        seen = F.normalize(self.read(pixels))
+        said = F.normalize(self.captions(self.bags(captions)))
+        return seen @ said.T
+
     def recall(
         self, pixels: np.ndarray | torch.Tensor, captions: Sequence[str], seed: int = 0
     ) -> dict[str, float]:
         """N pictures and their captions -> recall() of their cosines."""
-        seen = F.normalize(self.read(pixels))
-        said = F.normalize(self.captions(self.bags(captions)))
-        return recall(seen @ said.T, seed)
+        return recall(self.cosines(pixels, captions), seed)
 
     def retrieval(
         self, pixels: np.ndarray | torch.Tensor, captions: Sequence[str], seed: int = 0
     ) -> dict[str, Any]:
         """How often is the own caption or picture the nearest of GROUP_SIZE? Needs two pairs.
 
-        Returns recall(), "held_out": the recall of held-out real pairs, and "measurable": is that
-        at least twice chance.
+        Returns recall(), "items": what its "recall" is the mean of, a number for each pair,
+        "held_out": the recall of held-out real pairs, and "measurable": is that at least twice
+        chance.
         """
+        scores = self.cosines(pixels, captions)
         return {
-            **self.recall(pixels, captions, seed),
+            **recall(scores, seed),
+            "items": hits_in_groups(scores, seed).mean(0).tolist(),
             "held_out": self.about["pairs"]["recall"],
             "measurable": self.about["pairs"]["measurable"],
         }
@@ -163,31 +170,43 @@ def words_of(caption: str) -> list[str]:
     return list(units(caption))
 
 
-def recall(scores: torch.Tensor, seed: int = 0, rounds: int = 200) -> dict[str, float]:
+def recall(scores: torch.Tensor, seed: int = 0) -> dict[str, float]:
     """How often does the own one score best in a random group?
 
     scores: (N, N) of pictures with captions, own ones on the diagonal.
-    Groups have GROUP_SIZE pairs (N, where N is less); in each round all pairs are dealt anew.
     Returns {"recall": mean of the next two, "caption_of_picture", "picture_of_caption", "chance"}.
+    """
+    caption_of_picture, picture_of_caption = hits_in_groups(scores, seed).mean(1).tolist()
+    return {
+        "recall": (caption_of_picture + picture_of_caption) / 2,
+        "caption_of_picture": caption_of_picture,
+        "picture_of_caption": picture_of_caption,
+        "chance": 1 / min(GROUP_SIZE, len(scores)),
+    }
+
+
+def hits_in_groups(scores: torch.Tensor, seed: int = 0, rounds: int = 200) -> torch.Tensor:
+    """How often each own one scores best in its group, (2, N): captions of pictures, pictures of
+    captions.
+
+    Groups have GROUP_SIZE pairs (N, where N is less); in each round all pairs are dealt anew.
     Equal scores share the hit: one caption for all is chance.
     """
     group = min(GROUP_SIZE, len(scores))
     dealt = len(scores) // group * group
     generator = torch.Generator().manual_seed(seed)
-    hits = torch.zeros(2)
+    hits = torch.zeros(2, len(scores))
+    times = torch.zeros(len(scores))
     for _ in range(rounds):
         order = torch.randperm(len(scores), generator=generator)
         rows = order[:dealt].view(-1, group)  # (G, group)
+        times[rows] += 1
         among = scores[rows[:, :, None], rows[:, None, :]]  # (G, group, group)
         for direction, dim in enumerate((2, 1)):
             best = among >= among.amax(dim, keepdim=True) - 1e-6
-            hits[direction] += (best.diagonal(dim1=1, dim2=2) / best.sum(dim)).mean() / rounds
-    return {
-        "recall": hits.mean().item(),
-        "caption_of_picture": hits[0].item(),
-        "picture_of_caption": hits[1].item(),
-        "chance": 1 / group,
-    }
+            hits[direction, rows] += best.diagonal(dim1=1, dim2=2) / best.sum(dim)
+    # 200 rounds leave nobody out
+    return hits / times.clamp_min(1)
 
 
 def save_pair_judge(judges: PairJudge, path: str | Path) -> None:

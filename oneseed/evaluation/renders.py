@@ -1,4 +1,4 @@
-"""Engravings drawn for the judges, by several processes at once."""
+"""Pictures of a drawn collection, drawn for the judges by several processes at once."""
 
 import os
 from collections.abc import Sequence
@@ -9,9 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from oneseed.console.output import progress
 from oneseed.evaluation.teaching import judge_generator
-from oneseed.model.pixels import VIEW_SIZE
-from oneseed.synthetic.engravings import drawing
-from oneseed.synthetic.engravings.attributes import Facts
+from oneseed.synthetic.drawn import DrawnCollection, Facts
 from oneseed.workers import signals_withheld
 
 MAX_DRAWING_PROCESSES = 16
@@ -22,33 +20,41 @@ RENDERS_AT_ONCE = 32
 
 
 class Renders(Dataset):
-    """The drawn pictures of some facts, uint8 (size, size), drawn when asked for."""
+    """The drawn pictures of some facts, uint8 (size, size) or (size, size, 3), drawn when asked."""
 
-    def __init__(self, facts: Sequence[Facts], first_seed: int, size: int) -> None:
-        """Picture i shows facts[i] and is drawn with seed first_seed + i. size: pixels a side."""
+    def __init__(
+        self, drawn: DrawnCollection, facts: Sequence[Facts], seeds: Sequence[int], size: int
+    ) -> None:
+        """Picture i shows facts[i] and is drawn with seeds[i]. size: pixels a side."""
+        assert len(facts) == len(seeds), f"{len(facts)} facts, {len(seeds)} seeds"
+        self.drawn = drawn
         self.facts = facts
-        self.first_seed = first_seed
+        self.seeds = seeds
         self.size = size
 
     def __len__(self) -> int:
         return len(self.facts)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return np.array(drawing.draw(self.facts[index], self.first_seed + index, self.size))
+        return np.array(self.drawn.draw(self.facts[index], self.seeds[index], self.size))
 
 
 def draw_all(
-    facts: Sequence[Facts], first_seed: int, label: str, size: int = VIEW_SIZE
+    drawn: DrawnCollection,
+    facts: Sequence[Facts],
+    seeds: Sequence[int],
+    label: str,
+    size: int = 0,
 ) -> torch.Tensor:
-    """N facts -> their drawings, uint8 (N, size, size), with the seeds from first_seed on.
+    """N facts -> their drawings, uint8 (N, size, size), in colour (N, size, size, 3).
 
-    label: of the progress bar.
+    seeds: one for each; label: of the progress bar; size: 0 for the collection's own.
     """
     processes = 0
     if len(facts) > MIN_SHARED_RENDERS:
         processes = min(MAX_DRAWING_PROCESSES, os.cpu_count() or 1)
     batches = DataLoader(
-        Renders(facts, first_seed, size),
+        Renders(drawn, facts, seeds, size or drawn.size),
         batch_size=RENDERS_AT_ONCE,
         num_workers=processes,
         generator=judge_generator("workers"),
@@ -56,9 +62,9 @@ def draw_all(
     with signals_withheld():
         # starts the processes
         each_batch = iter(batches)
-    drawn = []
+    pictures = []
     with progress(label=label, total=len(facts)) as bar:
         for batch in each_batch:
-            drawn.append(batch)
+            pictures.append(batch)
             bar.update(len(batch))
-    return torch.cat(drawn)
+    return torch.cat(pictures)

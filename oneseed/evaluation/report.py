@@ -47,7 +47,10 @@ img { width: 100%; border: 1px solid #bbb }
 """
 FLOOR_AND_CEILING = (
     "Floor: captions shuffled among the pairs, or one pair repeated. "
-    "Ceiling: held-out renders sent through the model, and real pairs."
+    "Ceiling: held-out pictures sent through the model, and real pairs."
+)
+INTERVALS = (
+    "In brackets: where a mean over pairs or prompts lies in 95 % of 1,000 resamples of them."
 )
 # who wrote the captions -> what figures about them mean
 CAPTION_MEANINGS = {
@@ -90,6 +93,19 @@ def format_value(value: float | dict[str, Any] | None) -> str:
     return f"{value:.3f}" if math.isfinite(value) else str(value)
 
 
+def value_with_interval(number: dict[str, Any]) -> str:
+    """The value of a number of report.json, and its interval in brackets, where it has one.
+
+    Reports of before have none.
+    """
+    value = format_value(number["value"])
+    interval = number.get("interval")
+    if not interval:
+        return value
+    low, high = interval
+    return f"{value} [{format_value(low)}, {format_value(high)}]"
+
+
 def sections(numbers: dict[str, dict[str, Any]]) -> dict[str, list[tuple[str, ...]]]:
     """The numbers of report.json, as text, below the headings of SECTIONS.
 
@@ -97,8 +113,9 @@ def sections(numbers: dict[str, dict[str, Any]]) -> dict[str, list[tuple[str, ..
     """
     rows: dict[str, list[tuple[str, ...]]] = {heading: [] for heading in SECTIONS}
     for name, number in numbers.items():
-        figures = [format_value(number[key]) for key in ("value", "floor", "ceiling")]
-        rows[heading_of(name)].append((number["title"], *figures, number["wanted"]))
+        figures = [format_value(number[key]) for key in ("floor", "ceiling")]
+        row = (number["title"], value_with_interval(number), *figures, number["wanted"])
+        rows[heading_of(name)].append(row)
     return {heading: some for heading, some in rows.items() if some}
 
 
@@ -117,7 +134,7 @@ def text_report(report: dict[str, Any]) -> str:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths)]
         lines.append("  ".join(cells).rstrip())
-    return "\n".join([*lines, "", *report["notes"], *report["warnings"]])
+    return "\n".join([*lines, "", INTERVALS, *report["notes"], *report["warnings"]])
 
 
 def moved(report: dict[str, Any], old: dict[str, Any]) -> list[str]:
@@ -199,7 +216,7 @@ def report_page(
     body = [f"<h1>{safe_text(title)}</h1>", f"<p>{safe_text(report['checkpoint'])}</p>"]
     body += [f'<p class="warning">{safe_text(warning)}</p>' for warning in report["warnings"]]
     body.append(numbers_table(report["numbers"]))
-    body.append(f"<p>{FLOOR_AND_CEILING}</p>")
+    body.append(f"<p>{FLOOR_AND_CEILING} {INTERVALS}</p>")
     body += [f"<p>{safe_text(note)}</p>" for note in report["notes"]]
     body += preformatted("What moved", changes)
     body += preformatted("Samplers on the same models", samplers)

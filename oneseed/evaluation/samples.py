@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -11,7 +12,9 @@ from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.reading import ImageCaption
+from oneseed.seeds import numpy_generator
 
+Item = TypeVar("Item")
 # pairs on the page
 PAIRS_SHOWN = 12
 # seeds that the generator works on at once
@@ -53,9 +56,26 @@ def training_rows(collection: Collection) -> list[Row]:
     return train
 
 
+def as_many(items: Sequence[Item], count: int, purpose: str) -> list[Item]:
+    """`count` of the items, each at most once where there are enough; [] of none.
+
+    purpose: names the draw.
+    """
+    if not items:
+        return []
+    generator = numpy_generator(0, purpose)
+    return [items[i] for i in generator.choice(len(items), count, replace=count > len(items))]
+
+
+def picture_array(images: Sequence[Image.Image], channels: int) -> np.ndarray:
+    """N pictures of one size -> uint8 (N, S, S) of one channel, (N, S, S, 3) of three."""
+    mode = "L" if channels == 1 else "RGB"
+    return np.stack([np.asarray(image.convert(mode)) for image in images])
+
+
 def grey_pixels(images: Sequence[Image.Image]) -> np.ndarray:
     """N pictures of one size -> uint8 array (N, S, S), grey as Pillow makes it."""
-    return np.stack([np.asarray(image.convert("L")) for image in images])
+    return picture_array(images, 1)
 
 
 def grey_array(pixels: np.ndarray) -> np.ndarray:

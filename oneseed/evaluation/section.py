@@ -1,10 +1,13 @@
 """A number beside its floor and its ceiling, and the sections that a report is made of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 from PIL import Image
+
+from oneseed.evaluation.metrics import bootstrap_interval
 
 # one figure, several with names, or none
 Value = float | Mapping[str, float | None] | None
@@ -23,6 +26,23 @@ class Number:
     ceiling: Value = None
     # the goal in words, "" where there is none
     wanted: str = ""
+    # where the value lies in 95 % of resamples; None where it is no mean over items
+    interval: tuple[float, float] | None = None
+
+
+def mean_number(
+    title: str,
+    items: Sequence[float] | np.ndarray,
+    floor: Value = None,
+    ceiling: Value = None,
+    wanted: str = "",
+) -> Number:
+    """The mean over items, such as pairs or prompts, with its bootstrap interval.
+
+    items: (N,), one or more; the rest as in Number.
+    """
+    value = float(np.mean(items))
+    return Number(title, value, floor, ceiling, wanted, bootstrap_interval(items))
 
 
 @dataclass(frozen=True)

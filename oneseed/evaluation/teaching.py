@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from oneseed.seeds import torch_generator
@@ -47,30 +46,37 @@ def judge_generator(purpose: str) -> torch.Generator:
     return torch_generator(purpose, "judge")
 
 
-def degrade(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Pictures (B, 1, S, S) in [-1, 1] -> the same, worse, each by amounts of its own.
+def amounts(
+    images: torch.Tensor, low: float, high: float, generator: torch.Generator
+) -> torch.Tensor:
+    """One random amount from low to high for each of B pictures, (B, 1, 1, 1)."""
+    return low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
 
-    Blurred by 0.3 to 1 pixel, of other contrast (0.5 to 1.2) and brightness (up to 0.3 of 2), and
-    noisy (standard deviation up to 0.2).
+
+def degrade(
+    images: torch.Tensor, generator: torch.Generator, most_blur: float = 1.0
+) -> torch.Tensor:
+    """Pictures (B, C, S, S) in [-1, 1] -> the same, worse, each by amounts of its own.
+
+    Blurred by 0.3 to `most_blur` pixels, of other contrast (0.5 to 1.2) and brightness (up to 0.3
+    of 2), and noisy (standard deviation up to 0.2).
     """
-
-    def amount(low: float, high: float) -> torch.Tensor:
-        return low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator)
-
-    sigma = amount(0.3, 1)
-    contrast = amount(0.5, 1.2)
-    brightness = amount(-0.3, 0.3)
-    noise = amount(0, 0.2)
+    sigma = amounts(images, 0.3, most_blur, generator)
+    contrast = amounts(images, 0.5, 1.2, generator)
+    brightness = amounts(images, -0.3, 0.3, generator)
+    noise = amounts(images, 0, 0.2, generator)
     noisy = noise * torch.randn(images.shape, generator=generator)
     return (blurred(images, sigma) * contrast + brightness + noisy).clamp(-1, 1)
 
 
-def blurred(images: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    """Pictures (B, 1, S, S) -> the same under a Gaussian. sigma: (B, 1, 1, 1), in pixels."""
-    kernel = torch.exp(-(torch.arange(-3, 4) ** 2) / (2 * sigma**2))  # (B, 1, 1, 7)
-    kernel = kernel / kernel.sum(-1, keepdim=True)
-    # pictures become channels, so that each has its own kernel
-    channels = F.pad(images, (3, 3, 3, 3), mode="replicate").transpose(0, 1)  # (1, B, S+6, S+6)
-    channels = F.conv2d(channels, kernel, groups=len(images))
-    channels = F.conv2d(channels, kernel.transpose(2, 3), groups=len(images))
-    return channels.transpose(0, 1)
+def blurred(images: torch.Tensor, sigma: torch.Tensor | float) -> torch.Tensor:
+    """Pictures (B, C, S, S) -> the same under a Gaussian, which ends where they end.
+
+    sigma: in pixels, of all pictures or (B, 1, 1, 1) of each.
+    """
+    places = torch.arange(images.shape[-1])
+    distances = (places[:, None] - places).square()  # (S, S)
+    # (1 or B, 1, S, S), a row for each pixel of the blurred picture
+    weights = torch.exp(-distances / (2 * torch.as_tensor(sigma).view(-1, 1, 1, 1) ** 2))
+    weights = weights / weights.sum(-1, keepdim=True)
+    return weights @ images @ weights.transpose(2, 3)

@@ -7,32 +7,50 @@ import torch
 from PIL import Image
 
 from oneseed.config.evaluation import EvaluateConfig
-from oneseed.synthetic.engravings import attributes
-from oneseed.synthetic.engravings.attributes import ATTRIBUTES
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
+from oneseed.synthetic.sprites.collection import SPRITES
 
-NAMES = tuple(ATTRIBUTES)
-
-
-def barcode(facts, seed, size=16):
-    """Facts -> a picture whose first pixels are the values' numbers, the rest noise of the seed."""
-    pixels = np.random.default_rng(seed).integers(100, 200, (size, size), dtype=np.uint8)
-    pixels[0, :7] = [values.index(facts[name]) for name, values in ATTRIBUTES.items()]
-    return Image.fromarray(pixels)
+NAMES = tuple(ENGRAVINGS.attributes)
+# stands for a value that is none of its attribute's, as white sprites have
+NO_VALUE = 99
 
 
-def read_barcode(pixels):
-    """The inverse: uint8 (S, S) -> facts."""
-    return {
-        name: values[min(int(i), len(values) - 1)]
-        for (name, values), i in zip(ATTRIBUTES.items(), pixels[0, :7])
-    }
+def barcode_of(drawn):
+    """A collection -> its draw(): a picture whose first pixels are the values' numbers.
+
+    The rest is noise of the seed.
+    """
+
+    def draw(facts, seed, size=16):
+        shape = (size, size) if drawn.channels == 1 else (size, size, 3)
+        pixels = np.random.default_rng(seed).integers(100, 200, shape, dtype=np.uint8)
+        for i, (name, values) in enumerate(drawn.attributes.items()):
+            pixels[0, i] = values.index(facts[name]) if facts[name] in values else NO_VALUE
+        return Image.fromarray(pixels)
+
+    return draw
 
 
 class BarcodeJudge:
-    about = {"collection": attributes.COLLECTION}  # noqa: RUF012  nothing writes to it
+    """Reads the bar codes of a collection, None where there is no value."""
 
-    def see(self, pixels):
-        return [read_barcode(picture) for picture in np.asarray(pixels)]
+    def __init__(self, drawn=ENGRAVINGS):
+        self.attributes = drawn.attributes
+        self.parse_one = drawn.parse
+        self.about = {"collection": drawn.version}
+
+    def see(self, pictures):
+        return [self.read(picture) for picture in np.asarray(pictures)]
+
+    def read(self, pixels):
+        codes = pixels[0] if pixels.ndim == 2 else pixels[0, :, 0]
+        answers = {}
+        for (name, values), code in zip(self.attributes.items(), codes):
+            answers[name] = values[code] if code < len(values) else None
+        return answers
+
+    def parse(self, captions):
+        return [self.parse_one(caption) for caption in captions]
 
     def features(self, pixels):
         return np.asarray(pixels).reshape(len(pixels), -1).astype(np.float32)
@@ -42,21 +60,23 @@ class Perfect:
     """Draws real pairs, rebuilds pictures as they are, captions them truly, and does what prompts
     and styles say."""
 
+    drawn = ENGRAVINGS
     style = "builtin"
     health = None
     caption_source = "decoder"
     dimensions = 1024
     level = 5
-    styles = ATTRIBUTES["technique"]
-    facts = attributes.collection(3000, seed=5)
+    styles = ENGRAVINGS.attributes["technique"]
+    facts = ENGRAVINGS.collection(3000, seed=5)
 
     def pair(self, facts, seed):
-        return barcode(facts, seed).convert("RGB"), attributes.tell(facts, seed, self.level)
+        picture = barcode_of(self.drawn)(facts, seed)
+        return picture.convert("RGB"), self.drawn.tell(facts, seed, self.level)
 
     def wanted(self, seeds, prompt, style):
         """The facts that each seed shall show, None where a prompt leaves them open."""
         if prompt:
-            return [attributes.parse(one) for one in prompt]
+            return [self.drawn.parse(one) for one in prompt]
         technique = {"technique": style} if style else {}
         return [{**self.facts[seed % 3000], **technique} for seed in seeds]
 
@@ -64,28 +84,28 @@ class Perfect:
         pairs = []
         for seed, wanted in zip(seeds, self.wanted(seeds, prompt, style)):
             known = {name: value for name, value in wanted.items() if value is not None}
-            pairs.append(self.pair({"subject": "ship", **attributes.CONSTANT, **known}, seed))
+            pairs.append(self.pair({**self.facts[0], **self.drawn.constant, **known}, seed))
         return pairs
 
     def see(self, images):
-        return BarcodeJudge().see([np.asarray(image.convert("L")) for image in images])
+        return BarcodeJudge(self.drawn).see([np.asarray(image) for image in images])
 
     def reconstruct(self, images):
         return [image.convert("RGB") for image in images]
 
     def caption(self, images):
-        return [attributes.tell(facts, 1, self.level) for facts in self.see(images)]
+        return [self.drawn.tell(facts, 1, self.level) for facts in self.see(images)]
 
     def restyle(self, images, style, strength=1.0):
         return [self.pair(dict(facts, technique=style), 1) for facts in self.see(images)]
 
     def similarity(self, images, captions):
         """How many attributes of each picture each caption names."""
-        claims = [attributes.parse(caption) for caption in captions]
+        claims = [self.drawn.parse(caption) for caption in captions]
         scores = torch.zeros(len(images), len(captions))
         for i, seen in enumerate(self.see(images)):
             for j, claim in enumerate(claims):
-                scores[i, j] = sum(seen[name] == claim[name] for name in NAMES)
+                scores[i, j] = sum(seen[name] == claim[name] for name in seen)
         return scores
 
     def interpolate(self, first, last, steps):
@@ -93,6 +113,15 @@ class Perfect:
 
     def vary(self, image, seeds, strength):
         return [self.pair(self.see([image])[0], seed) for seed in seeds]
+
+
+class PerfectSprites(Perfect):
+    """The same of a collection in colour, without styles."""
+
+    drawn = SPRITES
+    style = "sprites"
+    styles = ()
+    facts = SPRITES.collection(3000, seed=5)
 
 
 class Constant(Perfect):
@@ -113,13 +142,13 @@ class Shuffled(Perfect):
 
 
 def config(tmp_path: Path, seeds: int = 200, **more) -> EvaluateConfig:
-    return EvaluateConfig(
-        seeds=seeds,
-        out=str(tmp_path / "report"),
-        data=str(tmp_path / "data"),
-        judge=str(tmp_path / "judge.pt"),
-        **more,
-    )
+    usual = {
+        "out": str(tmp_path / "report"),
+        "data": str(tmp_path / "data"),
+        "judge": str(tmp_path / "judge.pt"),
+        "realism": str(tmp_path / "realism.pt"),
+    }
+    return EvaluateConfig(seeds=seeds, **{**usual, **more})
 
 
 def value(report, name):

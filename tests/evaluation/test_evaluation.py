@@ -18,11 +18,20 @@ from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import write_jsonl
 from oneseed.evaluation.report import text_report
 from oneseed.evaluation.samples import PAIRS_SHOWN
-from oneseed.synthetic.engravings import attributes, drawing
-from tests.evaluation.fakes import BarcodeJudge, Constant, Perfect, Shuffled, config, value
+from oneseed.synthetic.collections import drawn_collection
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
+from oneseed.synthetic.sprites.collection import SPRITES
+from tests.evaluation.fakes import (
+    BarcodeJudge,
+    Constant,
+    Perfect,
+    PerfectSprites,
+    Shuffled,
+    config,
+    value,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL_DRAW = drawing.draw
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +55,28 @@ def test_perfect_generator_scores_one_with_floor_and_ceiling(tmp_path):
     assert examples[0]["seed"] == 1_000_000_000
     assert all(seen == said for _, seen, said in examples[0]["verdict"])
     assert not [warning for warning in report["warnings"] if "SMALL SPREAD" in warning]
+
+
+def test_a_collection_in_colour_without_styles_is_judged_as_exactly(tmp_path):
+    report, _, gallery = evaluate(PerfectSprites(), config(tmp_path), BarcodeJudge(SPRITES))
+    assert report["collection"] == SPRITES.version
+    for name in (
+        "joint_strict",
+        "joint_colour",
+        "caption_to_picture_seen",
+        "prompt_to_pair_unseen",
+        "picture_to_caption_seen",
+        "partial_prompt",
+        "retrieval_picture_1_seen",
+        "interpolation_strict",
+    ):
+        assert value(report, name) == 1, name
+    assert report["numbers"]["partial_prompt"]["title"].startswith(
+        "a prompt of shape, size and colour alone"
+    )
+    assert "style_drawn" not in report["numbers"]
+    assert not [name for name in report["numbers"] if name.startswith("typed")]
+    assert next(iter(gallery.values()))[0].mode == "RGB"
 
 
 def test_constant_pair_agrees_and_is_exposed_by_its_spread(tmp_path):
@@ -112,7 +143,7 @@ def test_memorised_pictures_are_counted(tmp_path):
 
 def test_lower_levels_are_judged_by_what_they_tell(tmp_path):
     class Level2(Perfect):
-        facts = attributes.collection(3000, level=2, seed=5)
+        facts = ENGRAVINGS.collection(3000, level=2, seed=5)
         level = 2
         styles = ("builtin",)
 
@@ -201,7 +232,7 @@ def test_other_styles_get_no_exact_judge(tmp_path):
     assert "85 held-out pictures are too few for a verdict" in report["warnings"][0]
     assert "FAILED" not in report["warnings"][0]
     assert value(report, "distinct_pairs") == 1
-    assert any("built-in collection alone" in note for note in report["notes"])
+    assert any("drawn collections alone" in note for note in report["notes"])
 
 
 @pytest.fixture
@@ -215,7 +246,7 @@ def test_main_writes_both_files(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         evaluation, "MultimodalGenerator", lambda checkpoint_path, device: Perfect()
     )
-    monkeypatch.setattr(evaluation, "load_judge", lambda path: BarcodeJudge())
+    monkeypatch.setattr(evaluation, "load_judge", lambda path, drawn: BarcodeJudge())
     assert not main(config(tmp_path, 20))
     report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert report["numbers"]["joint_strict"]["value"] == 1
@@ -226,19 +257,22 @@ def test_main_writes_both_files(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("there")
 def test_main_prints_what_moved_since_another_report(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(evaluation, "load_judge", lambda path: BarcodeJudge())
+    monkeypatch.setattr(evaluation, "load_judge", lambda path, drawn: BarcodeJudge())
     monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda **_: Shuffled())
     main(config(tmp_path / "old", 20))
     monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda **_: Perfect())
     old = str(tmp_path / "old" / "report" / "report.json")
     main(config(tmp_path / "new", 20, compare=old))
-    assert f"\n\nWhat moved since {old}:\n+" in capsys.readouterr().out
+    _, _, moved = capsys.readouterr().out.partition(f"\n\nWhat moved since {old}:\n")
+    # seconds move too, up or down
+    [strict] = [line for line in moved.splitlines() if line.endswith("caption agree, strict")]
+    assert strict.startswith("+")
     page = (tmp_path / "new" / "report" / "index.html").read_text("utf-8")
     assert "<h2>What moved</h2>" in page
 
 
 def test_missing_checkpoint_is_one_sentence_and_teaches_no_judge(tmp_path, monkeypatch):
-    def fail(path):
+    def fail(path, drawn):
         pytest.fail("the judge was asked for before the model")
 
     monkeypatch.setattr(evaluation, "load_judge", fail)
@@ -247,7 +281,7 @@ def test_missing_checkpoint_is_one_sentence_and_teaches_no_judge(tmp_path, monke
 
 
 def test_a_judge_that_refuses_ends_the_evaluation(tmp_path, monkeypatch):
-    def refuse(path):
+    def refuse(path, drawn):
         raise UserError("it refuses to score", code=1)
 
     monkeypatch.setattr(evaluation, "load_judge", refuse)
@@ -280,14 +314,14 @@ def test_seeds_out_of_range_are_refused(wrong):
 def test_real_renders_with_their_captions_score_near_one(tmp_path, tmp_path_factory, monkeypatch):
     class Real(Perfect):
         def pair(self, facts, seed):
-            return drawing.draw(facts, seed).convert("RGB"), attributes.tell(facts, seed)
+            return ENGRAVINGS.draw(facts, seed, 128).convert("RGB"), ENGRAVINGS.tell(facts, seed, 5)
 
         def caption(self, images):
             return [""] * len(images)
 
     monkeypatch.undo()
-    assert drawing.draw is REAL_DRAW
-    judge = str(tmp_path_factory.getbasetemp() / "judge.pt")
+    assert drawn_collection("builtin") is ENGRAVINGS
+    judge = str(tmp_path_factory.getbasetemp() / "judge_builtin.pt")
     report, _, _ = evaluate(Real(), EvaluateConfig(seeds=200, data=str(tmp_path), judge=judge))
     assert value(report, "joint_strict") >= 0.97
     assert report["numbers"]["joint_strict"]["ceiling"]["real pairs"] >= 0.97

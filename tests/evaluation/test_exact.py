@@ -2,20 +2,34 @@
 
 import pytest
 
-from oneseed.evaluation.exact import level_of, trained_facts
-from oneseed.synthetic.engravings import attributes
+from oneseed.evaluation.exact import fresh_facts, level_of, trained_facts
+from oneseed.synthetic.collections import DRAWN_STYLES, drawn_collection
+
+COLLECTIONS = [drawn_collection(style) for style in DRAWN_STYLES]
+
+
+@pytest.fixture(params=COLLECTIONS, ids=DRAWN_STYLES)
+def drawn(request):
+    return request.param
 
 
 @pytest.mark.parametrize("level", range(1, 6))
-def test_level_is_read_from_the_captions(level):
-    facts = attributes.collection(50, level)
-    captions = [attributes.tell(one, i, level) for i, one in enumerate(facts)]
-    assert level_of(captions) == level
-    assert level_of([]) == 5
+def test_level_is_read_from_the_captions(drawn, level):
+    facts = drawn.collection(50, level)
+    captions = [drawn.tell(one, i, level) for i, one in enumerate(facts)]
+    assert level_of(drawn, captions) == level
+    assert level_of(drawn, []) == 5
 
 
-def test_trained_facts_are_those_of_the_complete_captions():
-    facts = attributes.collection(20, level=3)
-    rows = [{"caption": attributes.tell(one, i, 3)} for i, one in enumerate(facts)]
-    assert trained_facts([*rows, {"caption": "An old title"}], 3) == facts
-    assert len(trained_facts([], 3)) == 6000
+def test_trained_facts_are_those_of_the_complete_captions(drawn):
+    facts = drawn.collection(20, level=3)
+    rows = [{"caption": drawn.tell(one, i, 3)} for i, one in enumerate(facts)]
+    assert trained_facts(drawn, [*rows, {"caption": "An old title"}], 3) == facts
+    assert len(trained_facts(drawn, [], 3)) == 6000
+
+
+def test_fresh_facts_of_the_last_level_are_such_as_training_never_has(drawn):
+    assert all(drawn.held_out(facts) for facts in fresh_facts(drawn, 30, drawn.last_level))
+    [told] = drawn.levels[1]
+    for facts in fresh_facts(drawn, 30, 1):
+        assert {**facts, **drawn.constant} == {**drawn.constant, told: facts[told]}

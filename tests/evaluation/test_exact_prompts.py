@@ -1,12 +1,15 @@
 """Prompts that people type, judged: who knows only captions is found out."""
 
+from dataclasses import replace
+
 import pytest
 
 from evaluation import evaluate
 from oneseed.evaluation.exact import Exam
 from oneseed.evaluation.exact_prompts import TITLES, honoured_share, measure_typed_prompts
 from oneseed.evaluation.report import report_page, text_report
-from oneseed.synthetic.engravings import attributes
+from oneseed.synthetic.collections import drawn_collection
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
 from oneseed.synthetic.engravings.typed import KINDS
 from tests.evaluation.fakes import BarcodeJudge, Perfect, config
 
@@ -17,8 +20,8 @@ def all_are_barcodes(barcodes):
 
 
 def exam_of(generator, level=5):
-    trained = attributes.collection(300, level)
-    return Exam(generator, BarcodeJudge(), level, trained, 16)
+    drawn = drawn_collection("builtin")
+    return Exam(generator, BarcodeJudge(), drawn, level, drawn.collection(300, level), 16)
 
 
 def test_each_kind_of_prompt_has_a_figure_with_floor_and_goal():
@@ -40,7 +43,7 @@ def test_who_reads_only_the_words_of_captions_is_found_out():
 
 
 def test_every_attribute_that_is_asked_for_must_be_seen_and_said():
-    ship = {**attributes.CONSTANT, "subject": "ship", "count": 2}
+    ship = {**ENGRAVINGS.constant, "subject": "ship", "count": 2}
     castle = {**ship, "subject": "castle"}
     asked = {"subject": "ship", "count": 2}
     assert honoured_share([asked], [ship], [ship]) == 1
@@ -48,6 +51,12 @@ def test_every_attribute_that_is_asked_for_must_be_seen_and_said():
     assert honoured_share([asked], [ship], [castle]) == 0
     assert honoured_share([asked], [ship], [{**ship, "count": None}]) == 0
     assert honoured_share([asked, {"count": 2}], [castle, castle], [castle, castle]) == 0.5
+
+
+def test_a_collection_that_knows_no_typing_has_no_such_figures():
+    exam = exam_of(Perfect())
+    silent = replace(exam, drawn=replace(exam.drawn, prompt_kinds=(), typed_prompt=None))
+    assert measure_typed_prompts(silent, 20).numbers == {}
 
 
 def test_lower_levels_have_no_attributes_to_ask_for():

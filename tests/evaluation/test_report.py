@@ -104,6 +104,39 @@ def test_page_marks_what_disagrees(tmp_path):
     assert 'class="wrong"><bdi>subject: seen ' in document
 
 
+def test_means_are_shown_with_their_interval_everywhere(tmp_path):
+    found = evaluate(Shuffled(), config(tmp_path, 40), BarcodeJudge())
+    number = found.report["numbers"]["joint_technique"]
+    low, high = number["interval"]
+    assert 0 <= low < number["value"] < high <= 1
+    shown = f"{number['value']:.3f} [{low:.3f}, {high:.3f}]"
+    for text in (text_report(found.report), report_page(*found)):
+        assert shown in text
+        assert "95 % of 1,000 resamples" in text
+    # the number of distinct combinations is no mean
+    assert found.report["numbers"]["distinct_pictures"]["interval"] is None
+
+
+def test_a_walk_is_one_draw_however_many_pictures_it_has(tmp_path):
+    """The six pictures of a walk are alike: counted singly they would look six times as sure."""
+
+    class Half(Perfect):
+        def interpolate(self, first, last, steps):
+            pairs = self.generate_batch([first] * steps)
+            return pairs if first % 2 else [(image, "An engraving.") for image, _ in pairs]
+
+    numbers = evaluate(Half(), config(tmp_path, 20), BarcodeJudge()).report["numbers"]
+    low, high = numbers["interpolation_strict"]["interval"]
+    assert numbers["interpolation_strict"]["value"] == 0.5
+    # 30 walks: 1.96 x .5 / sqrt(30) either way; 180 pictures would give .07
+    assert 0.14 < (high - low) / 2 < 0.2
+
+
+def test_reports_without_intervals_are_still_shown():
+    old = {"title": "old", "value": 0.5, "floor": None, "ceiling": None, "wanted": ""}
+    assert sections({"joint_strict": old})["Pairs of seeds"] == [("old", "0.500", "-", "-", "")]
+
+
 def test_every_number_stands_below_one_heading(tmp_path):
     numbers = evaluate(Perfect(), config(tmp_path, 20), BarcodeJudge()).report["numbers"]
     found = sections(numbers)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from oneseed.evaluation.section import Number, Section, joined
+from oneseed.evaluation.section import Number, Section, joined, mean_number
 
 
 def test_sections_are_joined_in_their_order():
@@ -25,8 +25,17 @@ def test_a_number_keeps_its_keys_in_the_report():
             "floor": None,
             "ceiling": {"real pairs": 1.0},
             "wanted": "at least 0.4",
+            "interval": None,
         }
     }
+
+
+def test_a_mean_over_items_comes_with_its_interval():
+    number = mean_number("pairs", [True, True, True, False], floor=0.1)
+    low, high = number.interval
+    assert number.value == 0.75
+    assert 0 <= low < 0.75 < high <= 1
+    assert Section({"pairs": number}).rows()["pairs"]["interval"] == (low, high)
 
 
 def test_nothing_is_measured_twice():

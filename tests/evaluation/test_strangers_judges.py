@@ -20,10 +20,9 @@ from oneseed.evaluation.pair_judge import (
     read_pair_judge,
     save_pair_judge,
 )
-from oneseed.synthetic.engravings import attributes
-from oneseed.synthetic.engravings.attributes import ATTRIBUTES
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
 
-RIGHT = dict.fromkeys(("all", *ATTRIBUTES), 1.0)
+RIGHT = dict.fromkeys(("all", *ENGRAVINGS.attributes), 1.0)
 PAIRS = {"recall": 0.5, "caption_of_picture": 0.5, "picture_of_caption": 0.5, "chance": 0.1}
 
 
@@ -33,16 +32,17 @@ def zip_of_another_program(path):
 
 
 def saved_judge(path):
-    judge = AttributeJudge(4)
+    judge = AttributeJudge(ENGRAVINGS, 4)
     judge.about = {
         "format": JUDGE_FORMAT,
-        "collection": attributes.COLLECTION,
+        "collection": ENGRAVINGS.version,
         "width": 4,
         "clean": RIGHT,
         "degraded": RIGHT,
+        "blurred": {**RIGHT, "subject": 0.1},
     }
     save_judge(judge, path)
-    return read_judge
+    return lambda path: read_judge(path, ENGRAVINGS)
 
 
 def saved_pair_judge(path):
@@ -95,6 +95,7 @@ HARMS = {
     "a width below 1": told(width=0),
     "an examination of texts": told(clean={"all": "1"}, pairs={"recall": "1"}),
     "no examination": told(clean=None, pairs=None),
+    "no examination of blurs": told(blurred=None, pairs=None),
 }
 ONLY_PAIRS = {
     "styles are a number": lambda state: state.update(styles=5),

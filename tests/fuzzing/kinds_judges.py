@@ -31,10 +31,11 @@ def open_judge(name: str) -> None:
 
     from oneseed.evaluation.attribute_judge import read_judge, require_pass
     from oneseed.evaluation.pair_judge import read_pair_judge
+    from oneseed.synthetic.engravings.collection import ENGRAVINGS
 
     pixels = np.zeros((2, 128, 128), np.uint8)
     if name == "judge.pt":
-        judge = read_judge(f"checkpoints/{name}")
+        judge = read_judge(f"checkpoints/{name}", ENGRAVINGS)
         if judge is not None:
             require_pass(judge)
             judge.see(pixels)

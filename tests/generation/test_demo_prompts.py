@@ -14,7 +14,7 @@ import pytest
 
 import inference
 from oneseed.page.generate_tab import PROMPT_EXAMPLES
-from oneseed.synthetic.engravings import attributes
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = os.environ.get("DEMO")
@@ -69,7 +69,7 @@ def judge(demo):
     """Reads its pictures."""
     from oneseed.evaluation.attribute_judge_training import load_judge
 
-    return load_judge(demo / "judge.pt")
+    return load_judge(demo / "judge.pt", ENGRAVINGS)
 
 
 def test_the_documents_show_prompts():
@@ -90,9 +90,9 @@ def test_every_example_is_honoured(generator, judge, prompt):
 
     read = generator.read_prompt(prompt)
     assert not read.unknown
-    asked = {name: value for name, value in attributes.parse(read.text).items() if value}
+    asked = {name: value for name, value in ENGRAVINGS.parse(read.text).items() if value}
     assert asked, "nothing is asked for"
     pairs = generator.generate_batch(SEEDS, prompt=prompt)
     seen = judge.see(grey_pixels([image for image, _ in pairs]))
-    said = [attributes.parse(caption) for _, caption in pairs]
+    said = [ENGRAVINGS.parse(caption) for _, caption in pairs]
     assert honoured_share([asked] * len(pairs), seen, said) >= HONOURED
