@@ -96,6 +96,7 @@ ORDER_SETTINGS = (
     "style",
     "guidance",
     "temperature",
+    "passes",
     "best_of",
 )
 
@@ -299,7 +300,9 @@ def pair_line(pair: Pair, row: dict[str, Any]) -> str:
 def main(config: InferenceConfig) -> int | None:
     """Does the one task that the settings name -> exit status, where the task has one."""
     require_checkpoint(config.checkpoint, config.data)
-    generator = MultimodalGenerator(config.checkpoint, config.device, config.temperature)
+    generator = MultimodalGenerator(
+        config.checkpoint, config.device, config.temperature, config.passes
+    )
     if config.prompt:
         say_of_prompt(generator, config.prompt, config.style)
     if config.verify:

@@ -63,8 +63,6 @@ from oneseed.training.compilation import Compilation
 from oneseed.training.data import Batch, PairLoader, create_data_loaders, sample_rows, use_device
 from oneseed.training.encoding import (
     encode_codes,
-    ensure_linear_code,
-    fit_tone,
     match_percentiles,
 )
 from oneseed.training.gradient_cache import GradientCache
@@ -122,8 +120,7 @@ class MultimodalTrainer:
         self.train = train
         self.val = val
         use_device(train, val, self.device)
-        model.image_encoder.recompute = config.recompute
-        model.image_decoder.recompute = config.recompute
+        model.set_recompute(is_on=config.recompute)
         loss = make_loss(config, wordless=train.wordless)
         self.objective = Objective(model, loss, self.device, precision, config.seed)
         self.parts = list(self.objective.loss.weights)
@@ -149,8 +146,9 @@ class MultimodalTrainer:
         self.kept = order[:MAX_EPOCH_CODES]  # (M,): whose codes an epoch keeps
         self.row_to_slot = setup.slots_of(self.kept, len(train.rows))  # (N,)
         self.folder = RunFolder(Path(config.checkpoints))
+        numbers = setup.style_numbers(train, styles)
         self.prior_fitter = PriorFitter(
-            self.state, train, setup.style_numbers(train, styles), order, config.seed, self.folder
+            self.state, train, numbers, order, config.seed, self.folder, precision
         )
         self.monitor = monitor.Monitor(self.objective, train, val, config, self.state)
         settings = asdict(model.config) | asdict(config)
@@ -191,7 +189,6 @@ class MultimodalTrainer:
 
     def run_epoch(self) -> None:
         """Train and validate once over the collection, then do what an epoch's end asks for."""
-        ensure_linear_code(self.model, self.train, self.config.seed)
         epoch_result = self.train_epoch()
         val_losses = self.validate()
         if distributed.is_first():
@@ -240,8 +237,8 @@ class MultimodalTrainer:
         batch = batch.to(self.device)
         learning_rate = self.schedule.learning_rate(step)
         set_learning_rate(self.state.optimizers, learning_rate)
-        noise = self.objective.noise(len(batch.rows), step)  # (B, D)
-        local_noise = noise[distributed.local_slice(len(batch.rows))]
+        noise = self.objective.noise(len(batch.rows), step)
+        local_noise = noise.rows(distributed.local_slice(len(batch.rows)))
         losses, codes = self.gradient_cache.forward_backward(batch, local_noise)
         grad_norm = nn.utils.get_total_norm(gradients_of(self.weights))
         result = StepResult.read(losses, grad_norm, codes, weights=self.objective.loss.weights)
@@ -305,7 +302,6 @@ class MultimodalTrainer:
             meta["health"] = finish_prior(
                 self.prior_fitter, self.objective, self.val, self.config.sampler_steps
             )
-            fit_tone(self.objective, self.train)
             self.folder.log(self.monitor.settle_captions(self.kept))
         # A run that ended before pairs were scored lacks it.
         if meta.get("match") is None:
@@ -374,8 +370,10 @@ def run_training(model_config: ModelConfig, config: TrainConfig, device: torch.d
 
 def train_locked(model_config: ModelConfig, config: TrainConfig, device: torch.device) -> int:
     """`run_training` in a folder where no other run works."""
-    precision = setup.resolve_precision(config.precision, device)
-    model, train, val = setup.build_run(model_config, config)
+    model, train, val, begun_precision = setup.build_run(model_config, config)
+    precision = distributed.broadcast_object(
+        setup.resolve_precision(config.precision, device, begun_precision)
+    )
     trainer = MultimodalTrainer(model, train, val, config, device=device, precision=precision)
     if config.estimate:
         state = trainer.state

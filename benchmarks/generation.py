@@ -110,7 +110,7 @@ def measure_batches(generator: MultimodalGenerator, rounds: int) -> float:
             parts = [
                 partial(generator.generate_batch, range(batch_size)),
                 partial(model.code, z),
-                partial(model.image_decoder, code),
+                partial(model.draw, code, generator.passes),
                 partial(model.decode_tokens, code),
                 partial(generator.match, generator.decode(z)),
             ]

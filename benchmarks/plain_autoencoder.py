@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from oneseed.console.output import progress
 from oneseed.model.tokenizer import PAD
 from oneseed.training.data import Batch, PairLoader
-from oneseed.training.encoding import fit_linear_code
 from oneseed.training.losses import l1_plus_mse
 from oneseed.training.memory import format_bytes, measured_peak, optimizer_tensors, total_bytes
 from training_loop import MultimodalTrainer
@@ -116,7 +115,7 @@ class Contender:
     name: str
     trainer: MultimodalTrainer | PlainTrainer
     optimizers: list[torch.optim.Optimizer]
-    # images, tokens -> the pictures drawn again
+    # images, tokens -> the pictures drawn again; ours as drafts, which are means as the plain ones
     redraw: Callable[[Tensor, Tensor], Tensor]
 
 
@@ -164,15 +163,13 @@ def score_contender(
 def compare_with_plain(ours: MultimodalTrainer, pictures: int) -> None:
     """Ours beside a plain autoencoder, both trained on the same pictures."""
     model = ours.model
-    if model.config.linear_dims:
-        fit_linear_code(model, ours.train, ours.config.seed)
     plain = PlainTrainer(model.config.image_size, ours.device)
     sides = (
         Contender(
             "ours",
             ours,
             ours.state.optimizers,
-            lambda images, tokens: model.image_decoder(model.image_encoder(images)),
+            lambda images, tokens: model.draw(model.image_encoder(images), passes=1),
         ),
         Contender(
             "plain",

@@ -35,6 +35,21 @@ class CoherenceConfig:
 
 
 @dataclass(frozen=True)
+class SpritesConfig(BaseConfig):
+    levels: str = option("1,2,3,4,5", "which levels, with commas between")
+    trainings: int = option(3, "trainings of each level, with the seeds from 0 on", at_least=1)
+    judge: str = option(
+        "outputs/sprites/judge.pt", "the picture judge; taught and written where it is missing"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        for level in self.levels.split(","):
+            if level not in ("1", "2", "3", "4", "5"):
+                raise ValueError(f"--levels knows 1 to 5, with commas between, not {level!r}")
+
+
+@dataclass(frozen=True)
 class SamplersConfig:
     checkpoints: str = option(
         "checkpoints/best_model.pt",

@@ -204,12 +204,14 @@ def parts_of_a_step(trainer: MultimodalTrainer, batch: Batch) -> dict[str, Calla
     images = batch.images
     tokens = batch.tokens
     code = torch.randn(len(images), model.config.latent_dim, device=trainer.device)
+    noise = trainer.objective.noise(len(images), "parts")
 
     def encode_images() -> None:
         model.image_encoder(images).sum().backward()
 
     def decode_images() -> None:
-        (model.image_decoder(code) - images).abs().mean().backward()
+        drawn = model.image_decoder(code, noise.noised(images), noise.times)
+        (drawn - images).abs().mean().backward()
 
     def decode_text() -> None:
         model.text_decoder(code, tokens)[..., 4:260].logsumexp(-1).mean().backward()
@@ -312,7 +314,7 @@ def main(model_config: ModelConfig, config: TrainConfig, options: Any) -> None:
     device = pick_device(config.device)
     precision = resolve_precision(config.precision, device)
     model_config = resolve_model_config(
-        model_config, config.style, vocab_size=VOCABULARY, channels=1, budget=config.parameters
+        model_config, vocab_size=VOCABULARY, channels=1, budget=config.parameters
     )
     batch_size = config.batch_size
     count = min(options.pictures, MAX_DRAWN) if options.against else 2 * batch_size

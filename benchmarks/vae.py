@@ -2,6 +2,9 @@
 
     pip install -r benchmarks/requirements.txt
 
+A VAE's likelihood is that of one mean picture a latent. So its picture networks are the plain ones
+of oneseed/model/regression_networks.py, of the same widths, and not those that draw in passes.
+
 The library is imported inside the functions, since nothing else needs it.
 """
 
@@ -176,8 +179,9 @@ def build(options, config, settings, pairs):
     # cmvae alone has latents of one modality
     own = options.latent_dim // 4 if options.model == "cmvae" else 0
     sizes = (options.latent_dim, own)
-    encoding = MultimodalModel(config)
-    decoding = MultimodalModel(replace(config, latent_dim=options.latent_dim + own))
+    plain = replace(config, image_networks="regression")
+    encoding = MultimodalModel(plain)
+    decoding = MultimodalModel(replace(plain, latent_dim=options.latent_dim + own))
     # padding is a word like any other here
     decoding.text_decoder.unused.zero_()
     more = {}

@@ -34,7 +34,6 @@ TINY = {
     "patch": 2,
     "width": 16,
     "max_width": 32,
-    "neck": 8,
     "vocab_size": 320,
     "max_caption_length": 48,
     "text_width": 32,
@@ -97,7 +96,7 @@ def tiny_model():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = MultimodalModel(tiny_config(), Tokenizer.train(CAPTIONS, 320)).eval()
-        torch.nn.init.normal_(model.image_decoder.layers[-1].weight, std=0.2)
+        torch.nn.init.normal_(model.image_decoder.outward.weight, std=0.2)
         for last in (model.sampler.flow.outward, model.sampler.regression[-1]):
             torch.nn.init.normal_(last.weight, std=0.02)
     return model
@@ -144,6 +143,7 @@ def tiny_run(builtin_data, tmp_path_factory):
         data=str(builtin_data),
         checkpoints=str(folder),
         device="cpu",
+        precision="fp32",
     )
     training_loop.main(tiny_config(vocab_size=0), train)
     return folder

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oneseed.console.command import UserError
 from tests.behaviour import observed
 
 IMPORTABLE = {
@@ -50,6 +51,9 @@ def expected(name: str) -> Any:
     return json.loads((observed.HERE / f"{name}.json").read_text("utf-8"))
 
 
+WAYS = expected("answers")[observed.VERSION]["captions"]
+
+
 def check_rows(rows: list[dict[str, Any]], recorded: list[dict[str, Any]]) -> None:
     """Rows of metrics.json against recorded ones: the same keys in the same order, near values."""
     assert len(rows) == len(recorded)
@@ -73,11 +77,23 @@ def tiny(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
     return observed.tiny_run(data, tmp_path_factory.mktemp("tiny") / "checkpoints")
 
 
+@pytest.fixture(scope="module", params=observed.VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    """That wrote the stored model."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def generator(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def generator(version: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("stored")
-    observed.unpack(folder)
+    observed.unpack(version, folder)
     return observed.MultimodalGenerator(folder / "best_model.pt", "cpu")
+
+
+@pytest.fixture(scope="module")
+def recorded(version: str) -> dict[str, Any]:
+    """What the stored model answered when its values were recorded."""
+    return expected("answers")[version]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +110,7 @@ def answers(generator: Any, pairs: dict[str, observed.Pairs]) -> dict[str, Any]:
 def resumed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The stored run, trained one epoch more."""
     folder = tmp_path_factory.mktemp("resumed")
-    observed.unpack(folder)
+    observed.unpack(observed.VERSION, folder)
     return observed.stored_run(data, folder, observed.STORED_EPOCHS + 1)
 
 
@@ -131,27 +147,63 @@ def test_a_stored_run_says_that_it_goes_on(resumed: dict[str, Any]) -> None:
     assert resumed["prints"] == expected("resumed")["prints"]
 
 
-# ---- the stored model ----------------------------------------------------------------------------
+def test_a_run_of_an_old_version_is_not_trained_on(data: Path, tmp_path: Path) -> None:
+    """Its picture networks are not trained any more; what it learnt stays as it is."""
+    observed.unpack(observed.OLD_VERSION, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError) as refused:
+        observed.stored_run(data, tmp_path, observed.STORED_EPOCHS + 1)
+    sentence = str(refused.value)
+    assert refused.value.code == 2
+    assert "last.pt is a run of another model" in sentence
+    assert "image_networks 'regression' against 'flow'" in sentence
+    assert "--fresh" in sentence
+    assert "\n" not in sentence
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert not (tmp_path / "metrics.json").exists()
 
 
-def test_the_fingerprint_of_a_stored_model_stays(answers: dict[str, Any]) -> None:
-    assert answers["fingerprint"] == expected("answers")["fingerprint"]
+def test_a_run_does_not_begin_with_the_model_of_an_old_version(data: Path, tmp_path: Path) -> None:
+    observed.unpack(observed.OLD_VERSION, tmp_path / "old")
+    old = str(tmp_path / "old" / "best_model.pt")
+    with pytest.raises(UserError) as refused:
+        observed.train(observed.STORED_MODEL, data, tmp_path / "run", num_epochs=1, init=old)
+    assert str(refused.value) == (
+        f"--init {old} is of a version before 0.4, whose picture networks are not trained any "
+        "more; leave --init out"
+    )
+    assert not (tmp_path / "run").exists()
 
 
-def test_the_styles_of_a_stored_model_stay(answers: dict[str, Any]) -> None:
-    assert answers["styles"] == expected("answers")["styles"]
+# ---- the stored models ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", expected("answers")["captions"])
-def test_a_stored_model_writes_the_same_captions(way: str, answers: dict[str, Any]) -> None:
-    assert answers["captions"][way] == expected("answers")["captions"][way]
+def test_the_fingerprint_of_a_stored_model_stays(
+    answers: dict[str, Any], recorded: dict[str, Any]
+) -> None:
+    assert answers["fingerprint"] == recorded["fingerprint"]
 
 
-@pytest.mark.parametrize("way", expected("answers")["captions"])
-def test_a_stored_model_draws_the_same_pictures(way: str, pairs: dict[str, Any]) -> None:
+def test_the_styles_of_a_stored_model_stay(
+    answers: dict[str, Any], recorded: dict[str, Any]
+) -> None:
+    assert answers["styles"] == recorded["styles"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_stored_model_writes_the_same_captions(
+    way: str, answers: dict[str, Any], recorded: dict[str, Any]
+) -> None:
+    assert answers["captions"][way] == recorded["captions"][way]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_stored_model_draws_the_same_pictures(
+    way: str, version: str, pairs: dict[str, Any]
+) -> None:
     drawn = np.stack([observed.small(image) for image, _ in pairs[way]])
-    with np.load(observed.HERE / "pictures.npz") as recorded:
-        far = np.abs(drawn.astype(int) - recorded[way].astype(int))
+    with np.load(observed.HERE / "pictures.npz") as pictures:
+        far = np.abs(drawn.astype(int) - pictures[f"{version}: {way}"].astype(int))
     assert far.max() <= (EXACT_FAR if way in EXACT_WAYS else OTHER_FAR)
 
 
@@ -161,8 +213,10 @@ def test_a_seed_gives_the_same_pair_alone_and_in_a_batch(pairs: dict[str, Any]) 
         assert np.abs(observed.small(alone[0]).astype(int) - observed.small(together[0])).max() <= 1
 
 
-def test_a_stored_model_reads_pictures_as_before(answers: dict[str, Any]) -> None:
-    assert np.allclose(answers["z"], expected("answers")["z"], rtol=0, atol=1e-3)
+def test_a_stored_model_reads_pictures_as_before(
+    answers: dict[str, Any], recorded: dict[str, Any]
+) -> None:
+    assert np.allclose(answers["z"], recorded["z"], rtol=0, atol=1e-3)
 
 
 # ---- scripts -------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ class Guess:
 def test_every_sampler_is_fitted_to_the_same_codes_and_judged(
     tiny_run, builtin_data, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(samplers, "load_judge", lambda path: Guess())
+    monkeypatch.setattr(samplers, "load_judge", lambda path, drawn: Guess())
     samplers.main(
         SamplersConfig(
             checkpoints=str(tiny_run / "best_model.pt"),
@@ -56,7 +56,7 @@ def test_every_sampler_is_fitted_to_the_same_codes_and_judged(
 
 
 def test_samplers_of_other_collections_have_no_judge(tiny_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(samplers, "load_judge", lambda path: Guess())
+    monkeypatch.setattr(samplers, "load_judge", lambda path, drawn: Guess())
     with pytest.raises(UserError, match="exact judges"):
         samplers.main(
             SamplersConfig(checkpoints=str(tiny_run / "best_model.pt"), data=str(tmp_path))

@@ -443,6 +443,7 @@ def test_of_two_at_once_one_works_and_one_ends_with_a_sentence(
             data=builtin_data,
             checkpoints=tmp_path / "run",
             device="cpu",
+            precision="fp32",
             **{**TINY, "vocab_size": 300},
         ),
         "bulk": command("inference", **drawing, count=3000, out=tmp_path / "out"),

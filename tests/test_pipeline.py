@@ -63,6 +63,7 @@ def test_pipeline_end_to_end(tmp_path, tiny_blip2, capsys):
             batch_size=4,
             sampler_steps=20,
             device="cpu",
+            precision="fp32",
             data=str(data),
             checkpoints=str(runs),
         ),

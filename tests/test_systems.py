@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 OLD = {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
 TINY = (
     "--preset small --image-size 64 --num-epochs 1 --batch-size 4 --sampler-steps 20 "
-    "--latent-dim 32 --patch 2 --width 16 --max-width 32 --neck 8 --vocab-size 320 "
+    "--latent-dim 32 --patch 2 --width 16 --max-width 32 --vocab-size 320 "
     "--text-width 32 --text-layers 1 --text-heads 2 --flow-dims 8 --follow-dims 8 "
-    "--flow-width 32 --vit-width 32 --device cpu"
+    "--flow-width 32 --vit-width 32 --device cpu --precision fp32"
 )
 SMALL = "--preset small --image-size 64 --workers 1"
 

@@ -8,6 +8,9 @@ from oneseed.seeds import LAST_SEED
 
 # of prompts; more is more literal, until pictures break
 GUIDANCE = 3.0
+# passes in which pictures are drawn
+PASSES = 2
+MAX_PASSES = 64
 # characters
 MAX_PROMPT_LENGTH = 500
 # steps from one seed to another
@@ -86,6 +89,13 @@ class InferenceConfig(BaseConfig):
     )
     temperature: float = option(
         0.0, "0: each seed's likeliest caption; above: drawn, more varied", at_least=0, at_most=5
+    )
+    passes: int = option(
+        PASSES,
+        "in which a picture is drawn: 1 gives a soft draft, more draw more of the lines and take "
+        "as much longer",
+        at_least=1,
+        at_most=MAX_PASSES,
     )
     batch_size: int = option(32, "pairs made at once; changes speed only", at_least=1)
     data: str = data_option()

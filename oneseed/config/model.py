@@ -1,6 +1,6 @@
 """Settings of the model, and the presets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from oneseed.config.options import NAMED_SIZES, parameters_option, parse_image_size, preset_option
@@ -82,9 +82,15 @@ class ModelConfig(BaseConfig):
     max_width: int = option(
         384, "most channels of any feature map", at_least=1, at_most=MAX_CHANNELS
     )
+    blocks: int = option(
+        1,
+        "residual blocks of each feature map of the picture decoder, on the way down and up",
+        at_least=1,
+        at_most=MAX_LAYERS,
+    )
     neck: int = option(
         64,
-        "channels of the coarsest map where it meets the latent",
+        "of models before version 0.4; without effect on new ones",
         at_least=1,
         at_most=MAX_CHANNELS,
     )
@@ -105,12 +111,6 @@ class ModelConfig(BaseConfig):
     text_layers: int = option(3, "layers of the caption decoder", at_least=1, at_most=MAX_LAYERS)
     text_heads: int = option(
         8, "attention heads of the caption transformers", at_least=1, at_most=MAX_CHANNELS
-    )
-    linear_dims: int = option(
-        1024,
-        "leading directions of thumbnails that the code begins with; 0: none; -1: all for "
-        "pictures, none for the built-in drawings, of which fewer facts say everything",
-        at_least=-1,
     )
     flow_dims: int = option(
         128,
@@ -136,6 +136,9 @@ class ModelConfig(BaseConfig):
     styles: int = option(
         16, "most styles that the sampler tells apart", at_least=1, at_most=MAX_ENTRIES
     )
+    # no flags: which picture networks a checkpoint has, and what those of before 0.4 were like
+    image_networks: str = field(default="flow", metadata={"choices": ("flow", "regression")})
+    linear_dims: int = field(default=0, metadata={"choices": None})
 
     def __post_init__(self) -> None:
         self._check_image_networks()
@@ -153,6 +156,8 @@ class ModelConfig(BaseConfig):
         # of a checkpoint, which argparse has not seen
         if self.encoder not in ("cnn", "vit"):
             raise ValueError(f"--encoder is cnn or vit, not {self.encoder!r}")
+        if self.linear_dims < 0:
+            raise ValueError(f"linear_dims must be 0 or more, got {self.linear_dims}")
         if self.vit_width % VIT_HEAD_WIDTH:
             raise ValueError(
                 f"--vit-width must be a multiple of {VIT_HEAD_WIDTH}, got {self.vit_width}"
@@ -188,7 +193,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "patch": 2,
         "width": 40,
         "max_width": 256,
-        "neck": 48,
         "vocab_size": 4000,
         "text_width": 256,
         "flow_dims": 96,
@@ -201,16 +205,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "encoder": "vit",
         "vit_width": 96,
         "vit_layers": 1,
-        "width": 32,
-        "max_width": 128,
-        "neck": 32,
+        "width": 48,
+        "max_width": 160,
         "vocab_size": 0,
         "text_width": 96,
         "text_layers": 2,
         "text_heads": 4,
-        "linear_dims": -1,
         "flow_dims": 48,
-        "follow_dims": 64,
+        "follow_dims": 112,
         "flow_width": 384,
         "num_epochs": 0,
         "batch_size": 32,

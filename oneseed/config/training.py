@@ -37,7 +37,10 @@ class TrainConfig(BaseConfig):
     preset: str = preset_option()
     device: str = device_option("where to train")
     precision: str = option(
-        "auto", "auto: bf16 on a GPU that has it, else fp32", choices=("auto", "bf16", "fp32")
+        "auto",
+        "auto: bf16 on a GPU that has it and on a processor that multiplies it 1.5 times as fast, "
+        "else fp32",
+        choices=("auto", "bf16", "fp32"),
     )
     num_epochs: int = option(
         50,
@@ -82,11 +85,15 @@ class TrainConfig(BaseConfig):
     )
     max_grad_norm: float = option(1.0, "gradients longer than this are shortened to it", above=0)
     reconstruction_weight: float = option(
-        1.0, "weight of L1 + MSE between picture and reconstruction", at_least=0
+        1.0, "weight of L1 + MSE between a picture and its draft", at_least=0
+    )
+    flow_weight: float = option(
+        3.0, "weight of what later passes of the picture decoder do wrong, MSE", at_least=0
     )
     shape_weight: float = option(
         2.0,
-        "weight of the same on pictures averaged over 4 x 4 pixels: forms rather than lines",
+        "weight of the draft's L1 + MSE on pictures averaged over 4 x 4 pixels: forms rather than "
+        "lines",
         at_least=0,
     )
     focus_weight: float = option(
@@ -114,7 +121,7 @@ class TrainConfig(BaseConfig):
     max_samples: int = option(0, "train on so many pictures; 0: all", at_least=0)
     sampler_steps: int = option(
         0,
-        "steps of the final fit of the sampler; 0: as many as show it every training picture 240 "
+        "steps of the final fit of the sampler; 0: as many as show it every training picture 285 "
         "times",
         at_least=0,
     )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from oneseed.config.inference import MAX_WALK_STEPS, InferenceConfig
+from oneseed.config.inference import MAX_WALK_STEPS, PASSES, InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.console.output import printable
 from oneseed.dataset.commands import script_command
@@ -35,7 +35,7 @@ CardFacts = dict[str, Any]
 CARD_FORMAT = 1
 INTEGER_FACTS = (
     *("card", "seed", "from", "to", "step", "steps"),
-    *("best_of", "first_seed", "match"),
+    *("best_of", "first_seed", "match", "passes"),
 )
 FLOAT_FACTS = ("guidance", "temperature", "strength", "cosine")
 # All other facts are text.
@@ -127,13 +127,14 @@ def read_card(path: str | Path) -> tuple[Image.Image, CardFacts]:
 
 
 def requested(facts: CardFacts) -> dict[str, Any]:
-    """Facts of a card -> the keywords of MultimodalGenerator.generate that its pair was asked with.
+    """Facts of a card -> what its pair was asked with: keywords of generate, and the passes.
 
     ValueError where they are out of their bounds.
     """
     key_of = {"prompt": "prompt", "style": "asked_style", "guidance": "guidance"}
     conditions = {name: facts[key] for name, key in key_of.items() if key in facts}
     conditions["temperature"] = facts.get("temperature", 0.0)
+    conditions["passes"] = facts.get("passes", PASSES)
     # Its bounds are those of the flags.
     InferenceConfig(**conditions)
     return conditions
@@ -150,6 +151,7 @@ def make_again(
     """
     conditions = requested(facts)
     temperature = conditions["temperature"]
+    generator = generator.in_passes(conditions.pop("passes"))
     if "from" in facts:
         steps = facts["steps"]
         step = facts["step"]

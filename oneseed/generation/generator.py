@@ -1,23 +1,22 @@
 """A checkpoint, ready to answer seeds, words and pictures."""
 
-import functools
+import copy
 import hashlib
 import secrets
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from PIL import Image
 
-from oneseed.config.inference import GUIDANCE
+from oneseed.config.inference import GUIDANCE, PASSES
 from oneseed.device import pick_device
 from oneseed.generation import index
 from oneseed.generation.prompts import PromptWarning, ReadPrompt
 from oneseed.generation.reading import PICTURES_AT_ONCE, ImageCaption, PictureReader
 from oneseed.model import latent_operations
-from oneseed.model.caption_source import source_of
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixels import to_pil
 from oneseed.seeds import LAST_SEED, latents, torch_generator
@@ -89,41 +88,25 @@ class MultimodalGenerator(PictureReader):
         checkpoint_path: str | Path = "checkpoints/best_model.pt",
         device: str = "auto",
         temperature: float = 0.0,
+        passes: int = PASSES,
     ) -> None:
-        """UserError where the checkpoint is missing or not ours, or the device is not there."""
+        """temperature: of the captions, 0 for the likeliest. passes: in which a picture is drawn.
+
+        UserError where the checkpoint is missing or not ours, or the device is not there.
+        """
         self.checkpoint = Path(checkpoint_path)
-        super().__init__(MultimodalModel.from_checkpoint(self.checkpoint, pick_device(device)))
+        model = MultimodalModel.from_checkpoint(self.checkpoint, pick_device(device))
+        super().__init__(model, passes)
         self.temperature = temperature
         self.style: str = self.model.meta.get("style", "engraving")
         # What the latent check found; None before training has ended.
         self.health: dict[str, Any] | None = self.model.meta.get("health")
 
-    # ---- what the model is
-
-    @property
-    def dimensions(self) -> int:
-        """Length of the latent."""
-        return self.model.config.latent_dim
-
-    @property
-    def grey(self) -> bool:
-        """Whether all its pictures are grey."""
-        return self.model.config.channels == 1
-
-    @property
-    def styles(self) -> list[str]:
-        """What `style` may be: the styles of the training collection."""
-        return self.model.meta.get("styles", [])
-
-    @property
-    def caption_source(self) -> str:
-        """Who wrote the captions: "decoder", "nearest" or "none"; see model/caption_source.py."""
-        return source_of(self.model.meta)
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of all in the checkpoint that decides what it gives; on cards and indexes."""
-        return self.model.fingerprint()
+    def in_passes(self, passes: int) -> Self:
+        """The same model, which draws its pictures in so many passes."""
+        other = copy.copy(self)
+        other.passes = passes
+        return other
 
     # ---- pairs of seeds
 
@@ -261,7 +244,7 @@ class MultimodalGenerator(PictureReader):
         if temperature is None:
             temperature = self.temperature
         images, captions = self.model.decode_code(
-            code, temperature=temperature, generators=generators
+            code, passes=self.passes, temperature=temperature, generators=generators
         )
         return list(zip(to_pil(images), captions))
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 
+from oneseed.config.inference import PASSES
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.segmentation import missing_words
@@ -48,9 +49,44 @@ class PictureReader:
     Features are what the contrastive loss compares: float32 (N, D) on the CPU, rows of length 1.
     """
 
-    def __init__(self, model: MultimodalModel) -> None:
-        """model: in eval mode, as it comes from a checkpoint."""
+    def __init__(self, model: MultimodalModel, passes: int = PASSES) -> None:
+        """model: in eval mode, as it comes from a checkpoint. passes: in which it draws."""
         self.model = model
+        self.passes = passes
+
+    # ---- what the model is
+
+    @property
+    def dimensions(self) -> int:
+        """Length of the latent."""
+        return self.model.config.latent_dim
+
+    @property
+    def grey(self) -> bool:
+        """Whether all its pictures are grey."""
+        return self.model.config.channels == 1
+
+    @property
+    def draws_in_passes(self) -> bool:
+        """Whether pictures depend on the number of passes; not so of models before version 0.4."""
+        return self.model.config.image_networks == "flow"
+
+    @property
+    def styles(self) -> list[str]:
+        """What `style` may be: the styles of the training collection."""
+        return self.model.meta.get("styles", [])
+
+    @property
+    def caption_source(self) -> str:
+        """Who wrote the captions: "decoder", "nearest" or "none"; see model/caption_source.py."""
+        return source_of(self.model.meta)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all in the checkpoint that decides what it gives; on cards and indexes."""
+        return self.model.fingerprint()
+
+    # ---- pictures
 
     def letterboxed(self, images: Sequence[Image.Image]) -> np.ndarray:
         """PIL images -> uint8 (N, S, S, 3), on white squares of the model's size."""
@@ -75,7 +111,7 @@ class PictureReader:
         """PIL images -> the model's reconstructions."""
         pictures = []
         for z in self.encode(images).split(PICTURES_AT_ONCE):
-            pictures += to_pil(self.model.decode_image(z))
+            pictures += to_pil(self.model.decode_image(z, self.passes))
         return pictures
 
     def caption(self, images: Sequence[Image.Image]) -> list[str]:

@@ -171,6 +171,7 @@ def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[
         "checkpoint": generator.checkpoint.as_posix(),
         "fingerprint": generator.fingerprint,
         "temperature": generator.temperature or None,
+        "passes": generator.passes if generator.draws_in_passes else None,
     }
     scores: list[dict[str, Any]] = [{} for _ in pairs]
     if generator.caption_source != NONE:

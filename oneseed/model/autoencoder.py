@@ -1,6 +1,6 @@
 """The networks of the model, as training runs them: picture -> code -> picture and caption."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,11 @@ from torch import nn
 from oneseed.config.model import MIN_VOCABULARY, ModelConfig
 from oneseed.model.caption_book import CaptionBook
 from oneseed.model.image_networks import ImageDecoder, ImageEncoder
-from oneseed.model.initialization import init_last_layer, init_positions, init_weights
+from oneseed.model.initialization import init_image_networks, init_positions, init_weights
+from oneseed.model.noising import TrainingNoise
+from oneseed.model.pixel_noise import spread
 from oneseed.model.prior import Prior
+from oneseed.model.regression_networks import RegressionDecoder, RegressionEncoder
 from oneseed.model.text_networks import TextDecoder, TextEncoder
 from oneseed.model.tokenizer import PAD, START, Tokenizer
 
@@ -30,8 +33,14 @@ class Autoencoder(nn.Module):
         assert self.config.vocab_size >= MIN_VOCABULARY, (
             f"vocab_size {self.config.vocab_size}: build the tokenizer first"
         )
-        self.image_encoder = ImageEncoder(self.config)
-        self.image_decoder = ImageDecoder(self.config)
+        self.image_encoder: ImageEncoder | RegressionEncoder
+        self.image_decoder: ImageDecoder | RegressionDecoder
+        if self.config.image_networks == "regression":
+            self.image_encoder = RegressionEncoder(self.config)
+            self.image_decoder = RegressionDecoder(self.config)
+        else:
+            self.image_encoder = ImageEncoder(self.config)
+            self.image_decoder = ImageDecoder(self.config)
         self.text_encoder = TextEncoder(self.config)
         self.text_decoder = TextDecoder(self.config)
         self.sampler = Prior(self.config)
@@ -42,7 +51,8 @@ class Autoencoder(nn.Module):
         self.set_tokenizer(tokenizer)
         init_weights(self)
         init_positions(self)
-        init_last_layer(self.image_decoder.layers)
+        if isinstance(self.image_decoder, ImageDecoder):
+            init_image_networks(cast(ImageEncoder, self.image_encoder), self.image_decoder)
 
     def set_tokenizer(self, tokenizer: Tokenizer | None) -> None:
         """Use this vocabulary, or that of the bytes; entries beyond it are never written."""
@@ -61,29 +71,49 @@ class Autoencoder(nn.Module):
         init_weights(prior)
         return prior
 
+    def set_recompute(self, *, is_on: bool) -> None:
+        """Whether training keeps less of the picture networks, and computes more."""
+        for network in (self.image_encoder, self.image_decoder):
+            if isinstance(network, ImageEncoder | ImageDecoder):
+                network.recompute = is_on
+
     @property
     def device(self) -> torch.device:
         """Where the networks run."""
         return self.sampler.mean.device
 
     def autoencode(
-        self, images: torch.Tensor, tokens: torch.Tensor, noise: torch.Tensor | None = None
+        self, images: torch.Tensor, tokens: torch.Tensor, noise: TrainingNoise
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What training runs -> code (B, D), images (B, C, S, S), logits (B, T, V).
+        """What training runs -> code (B, D), pictures (B, C, S, S), logits (B, T, V).
 
         images: (B, C, S, S), C as configured. tokens: (B, T); logits[:, t] are of tokens[:, t + 1].
-        noise: (B, D) standard normal, which the decoders read with the code; None: none.
+        Both decoders read the code with noise; the picture decoder sees the noised pictures too.
         """
-        code = self.image_encoder(images)  # (B, D)
-        read = code if noise is None else code + self.config.code_noise * noise
-        return code, self.image_decoder(read), self.text_decoder(read, tokens)
+        code, read, drawn = self.redraw(images, noise)
+        return code, drawn, self.text_decoder(read, tokens)
 
     def redraw(
-        self, images: torch.Tensor, noise: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As autoencode, of pictures alone -> code (B, D), images (B, C, S, S)."""
-        code = self.image_encoder(images)
-        return code, self.image_decoder(code + self.config.code_noise * noise)
+        self, images: torch.Tensor, noise: TrainingNoise
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """As autoencode, of pictures alone -> code (B, D), the code with noise, pictures."""
+        code = self.image_encoder(images)  # (B, D)
+        read = code + self.config.code_noise * noise.code
+        drawn = self.image_decoder(read, noise.noised(images), noise.times)
+        return code, read, drawn
+
+    def draw(self, code: torch.Tensor, passes: int) -> torch.Tensor:
+        """Codes (B, D) -> pictures (B, C, S, S) in [-1, 1], in so many passes.
+
+        The noise that they begin with is a linear map of those coordinates of the code that the
+        prior takes from z as they are; where these are few, of all coordinates.
+        """
+        y = self.sampler.to_frame(code)  # (B, D)
+        *_, free = self.sampler.parts(y)
+        numbers = free if 2 * free.shape[1] >= y.shape[1] else y
+        size = self.config.image_size
+        noise = spread(numbers, (self.config.channels, size, size))
+        return self.image_decoder.draw(code, noise, passes)
 
     def to_model_channels(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3 or 1, S, S) -> (B, C, S, S) as configured: grey by the mean, RGB by repetition."""

@@ -81,11 +81,13 @@ def read_facts(extra_state: torch.Tensor | None) -> CheckpointFacts:
     return CheckpointFacts(config, tokenizer, meta, captions)
 
 
-def config_of_settings(settings: Any) -> ModelConfig:
+def config_of_settings(saved: Any) -> ModelConfig:
     """The settings of a checkpoint, checked by kind and bounds; younger ones have their default."""
-    if not isinstance(settings, dict):
+    if not isinstance(saved, dict):
         raise UserError("its configuration is no table of JSON")
     known = {field.name: field for field in fields(ModelConfig)}
+    # a file that does not say which picture networks it has is of before 0.4
+    settings: dict[str, Any] = {"image_networks": "regression", **saved}
     for name, value in settings.items():
         if name not in known:
             raise UserError(f"it has a setting {name[:40]!r}, of which this version knows nothing")

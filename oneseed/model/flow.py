@@ -5,7 +5,6 @@ code, and dy/dt = v(y, t | condition). It is fitted by flow matching (Lipman et 
 arXiv:2210.02747) in `prior_fitting`.
 """
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,6 +12,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from oneseed.model.time_waves import WAVES, time_waves, wave_frequencies
 
 # stands for "no cluster given"
 NO_CLUSTER = -1
@@ -48,16 +49,15 @@ class VelocityField(nn.Module):
     sees some thousand codes leave room between them.
     """
 
-    frequencies: torch.Tensor  # (F,), of the embedding of times
+    frequencies: torch.Tensor  # (WAVES / 2,)
 
     def __init__(
         self, dims: int, width: int, clusters: int, latent_dim: int, *, depth: int = 3
     ) -> None:
         super().__init__()
-        frequencies = math.pi * 2.0 ** torch.arange(0, 6, 0.5)
-        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("frequencies", wave_frequencies(), persistent=False)
         self.inward = nn.Linear(dims, width)
-        self.time = nn.Linear(2 * len(frequencies), width)
+        self.time = nn.Linear(WAVES, width)
         self.cluster = nn.Embedding(clusters, width)
         self.caption = nn.Linear(latent_dim, width, bias=False)
         self.blocks = nn.ModuleList(velocity_block(width) for _ in range(depth))
@@ -77,8 +77,7 @@ class VelocityField(nn.Module):
 
     def forward(self, y: torch.Tensor, t: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         """Points (B, k), times (B,) in [0, 1], conditions (B, W) -> velocities (B, k)."""
-        angles = t[:, None] * self.frequencies  # (B, F)
-        shift = self.time(torch.cat([angles.sin(), angles.cos()], -1)) + condition  # (B, W)
+        shift = self.time(time_waves(t, self.frequencies)) + condition  # (B, W)
         x = self.inward(y)  # (B, W)
         for block in self.blocks:
             x = x + block(x + shift)
@@ -172,8 +171,7 @@ class FrozenField:
     def embed(self, times: Sequence[float]) -> tuple[torch.Tensor, ...]:
         """T times -> T of (W,)."""
         frequencies = self.field.frequencies.cpu().double()
-        angles = torch.tensor(times, dtype=torch.float64)[:, None] * frequencies  # (T, F)
-        waves = torch.cat([angles.sin(), angles.cos()], -1).float()
+        waves = time_waves(torch.tensor(times, dtype=torch.float64), frequencies).float()
         layer = self.field.time
         return F.linear(waves, frozen(layer.weight), frozen(layer.bias)).unbind()
 

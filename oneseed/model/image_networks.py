@@ -1,7 +1,13 @@
-"""Picture encoder and decoder, and the linear code that both may begin with."""
+"""Picture encoder and decoder.
+
+The code begins as a grid: each of its places says what is there in the picture. A linear map on
+both sides, which begins as the identity, lets training make it global. The decoder is told, beside
+the code, a noised picture and its time, and predicts the picture. A decoder that is told the code
+alone can only draw the mean of all pictures that the code allows: grey, since lines are too fine
+for a code.
+"""
 
 import itertools
-import math
 from typing import NamedTuple
 
 import torch
@@ -11,20 +17,18 @@ from torch import nn
 
 from oneseed.config.model import VIT_HEAD_WIDTH, ModelConfig, base_and_doublings
 from oneseed.model.text_networks import Block
+from oneseed.model.time_waves import WAVES, time_waves, wave_frequencies
 from oneseed.model.weights import require_numbers
 
-# points of the tone curve
-TONE_POINTS = 65
-# values of pictures that the tone curve is fitted to, at most
-MAX_TONE_SAMPLES = 4_000_000
-# pixels a side of the thumbnail, at most: as fine as the latent can say, one number a pixel
-MAX_THUMBNAIL_SIDE = 32
-# halvings of the interval in which the power of a linear code is searched
-POWER_BISECTIONS = 100
-# share of a code's power that is left to the convolutions beside a linear code, at least
-MIN_CONVOLUTION_POWER = 0.01
 # layers of a convolution, its norm and its SiLU
 STAGE_LENGTH = 3
+# channels of each place of the grid, at least
+MIN_GRID_CHANNELS = 4
+# share of the noise that training shows which pictures are drawn from: with all of it, a network
+# that has not learnt everything leaves speckles on plain paper
+DRAWN_NOISE = 0.5
+# width of what the blocks of the decoder are told of the time
+TIME_WIDTH = 128
 
 
 class ChannelNorm(nn.Module):
@@ -44,25 +48,13 @@ class ChannelNorm(nn.Module):
         return F.layer_norm(x, x.shape[3:], self.weight, self.bias).permute(0, 3, 1, 2)
 
 
-def apply_blocks(
-    layers: nn.Sequential, x: torch.Tensor, *, recompute: bool = False
-) -> torch.Tensor:
-    """x through stages of convolution, norm and SiLU, and the last convolution.
+def checkpointed(module: nn.Module, *given: torch.Tensor) -> torch.Tensor:
+    """module(*given), which the backward pass computes once more, instead of keeping what it needs.
 
-    recompute: of each stage only the input is kept for the backward pass, which computes the rest
-    once more (Chen et al. 2016, arXiv:1604.06174).
+    The module draws no random numbers. Source: Chen et al. 2016 (arXiv:1604.06174).
     """
-    if not (recompute and torch.is_grad_enabled()):
-        return layers(x)
-    for first in range(0, len(layers), STAGE_LENGTH):
-        x = checkpointed(layers[first : first + STAGE_LENGTH], x)
-    return x
-
-
-def checkpointed(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """module(x), which the backward pass computes once more; the module draws no random numbers."""
     return torch.utils.checkpoint.checkpoint(
-        module, x, use_reentrant=False, preserve_rng_state=False
+        module, *given, use_reentrant=False, preserve_rng_state=False
     )
 
 
@@ -73,15 +65,39 @@ def feature_widths(config: ModelConfig) -> tuple[int, list[int]]:
     return base, [min(config.width * 2**step, config.max_width) for step in range(steps + 1)]
 
 
+class Grid(NamedTuple):
+    """The shape of a code as a grid: channels, and places a side."""
+
+    channels: int
+    side: int
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it holds; the code may be a little shorter."""
+        return self.channels * self.side**2
+
+
+def code_grid(config: ModelConfig) -> Grid:
+    """The finest grid that leaves each place MIN_GRID_CHANNELS channels, 8 x 8 x 16 for 1,024.
+
+    Its side is that of the coarsest feature map, or a half or a quarter of it.
+    """
+    base, _ = base_and_doublings(config.image_size)
+    sides = [-(-base // part) for part in (1, 2, 4)]
+    fitting = [side for side in sides if config.latent_dim >= MIN_GRID_CHANNELS * side**2]
+    side = fitting[0] if fitting else sides[-1]
+    return Grid(max(MIN_GRID_CHANNELS, -(-config.latent_dim // side**2)), side)
+
+
 class PatchTransformer(nn.Module):
-    """Patches (B, C P P, base, base) -> (B, neck, base, base).
+    """Patches (B, C P P, base, base) -> (B, outward, base, base).
 
     There are as many patches as the coarsest feature map has places. Source: Dosovitskiy et al.
     2020 (arXiv:2010.11929).
     """
 
-    def __init__(self, inward: int, places: int, config: ModelConfig) -> None:
-        """inward: numbers of a patch; places: patches of a picture."""
+    def __init__(self, inward: int, places: int, outward: int, config: ModelConfig) -> None:
+        """inward: numbers of a patch; places: patches of a picture; outward: numbers of a place."""
         super().__init__()
         width = config.vit_width
         self.inward = nn.Linear(inward, width)
@@ -90,10 +106,10 @@ class PatchTransformer(nn.Module):
             Block(width, width // VIT_HEAD_WIDTH) for _ in range(config.vit_layers)
         )
         self.norm = nn.LayerNorm(width)
-        self.neck = nn.Linear(width, config.neck)
+        self.neck = nn.Linear(width, outward)
 
     def forward(self, patches: torch.Tensor, *, recompute: bool = False) -> torch.Tensor:
-        """recompute: as in apply_blocks, of each transformer block."""
+        """recompute: the backward pass computes each block once more; see checkpointed."""
         x = self.inward(patches.flatten(2).transpose(1, 2)) + self.positions  # (B, base base, W)
         for block in self.blocks:
             x = checkpointed(block, x) if recompute and torch.is_grad_enabled() else block(x)
@@ -101,206 +117,151 @@ class PatchTransformer(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Pictures (B, C, S, S) in [-1, 1] -> code (B, D) of root mean square 1.
+    """Pictures (B, C, S, S) in [-1, 1] -> code (B, D) of root mean square 1."""
 
-    The code is what convolutions or a transformer see and, where the configuration has linear
-    directions, what a fixed linear map says of the picture as a thumbnail.
-    """
-
-    # whether training keeps less and computes more; see apply_blocks
+    # whether training keeps less and computes more; see checkpointed
     recompute = False
-    # of the thumbnails, and from them to the code; only with linear directions
-    mean: torch.Tensor  # (P,)
-    linear: torch.Tensor  # (D, P)
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         base, widths = feature_widths(config)
+        self.grid = code_grid(config)
         self.patch = config.patch
-        self.side = thumbnail_side(config)
         if config.encoder == "vit":
             self.patch = config.image_size // base
-            self.layers = PatchTransformer(config.channels * self.patch**2, base**2, config)
+            inward = config.channels * self.patch**2
+            self.layers: nn.Module = PatchTransformer(inward, base**2, self.grid.channels, config)
         else:
             first = nn.Conv2d(config.channels * config.patch**2, widths[0], 3, padding=1)
             layers: list[nn.Module] = [first, ChannelNorm(widths[0]), nn.SiLU()]
             for narrow, wide in itertools.pairwise(widths):
                 halving = nn.Conv2d(narrow, wide, 3, stride=2, padding=1)
                 layers += [halving, ChannelNorm(wide), nn.SiLU()]
-            self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], config.neck, 1))
-        self.to_code = nn.Linear(config.neck * base**2, config.latent_dim)
-        if config.linear_dims:
-            self.register_buffer("mean", torch.zeros(config.channels * self.side**2))
-            self.register_buffer("linear", torch.zeros(config.latent_dim, len(self.mean)))
+            self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], self.grid.channels, 1))
+        self.to_code = nn.Linear(self.grid.numbers, config.latent_dim)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Pictures (B, C, S, S) -> code (B, D)."""
         x = F.pixel_unshuffle(images, self.patch)  # (B, C P P, S / P, S / P)
         x = x.contiguous(memory_format=torch.channels_last)
         if isinstance(self.layers, PatchTransformer):
-            x = self.layers(x, recompute=self.recompute)  # (B, neck, base, base)
+            x = self.layers(x, recompute=self.recompute)  # (B, channels, base, base)
+        elif self.recompute and torch.is_grad_enabled():
+            assert isinstance(self.layers, nn.Sequential), f"a {type(self.layers).__name__}"
+            for stage in range(0, len(self.layers), STAGE_LENGTH):
+                x = checkpointed(self.layers[stage : stage + STAGE_LENGTH], x)
         else:
-            x = apply_blocks(self.layers, x, recompute=self.recompute)  # (B, neck, base, base)
-        code = self.to_code(x.flatten(1))  # (B, D)
-        if hasattr(self, "linear"):
-            code = code + (pooled_pixels(images, self.side) - self.mean) @ self.linear.T
-        return F.rms_norm(code, self.to_code.bias.shape)
+            x = self.layers(x)  # (B, channels, base, base)
+        x = F.adaptive_avg_pool2d(x, self.grid.side)  # (B, channels, side, side)
+        return F.rms_norm(self.to_code(x.flatten(1)).float(), self.to_code.bias.shape)
+
+
+class ResidualBlock(nn.Module):
+    """x (B, C, H, W) plus two convolutions of it, which are told the time by scale and shift."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.modulation = nn.Linear(TIME_WIDTH, 2 * channels)
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+        """told: the time, (B, TIME_WIDTH)."""
+        scale, shift = self.modulation(told)[:, :, None, None].chunk(2, 1)
+        h = self.norm(x) * (1 + scale) + shift
+        return x + self.second(F.silu(self.first(F.silu(h))))
 
 
 class ImageDecoder(nn.Module):
-    """Code (B, D) -> pictures (B, C, S, S), about [-1, 1]; `render` clips.
+    """Code, noised pictures and their times -> the pictures, as a U-Net predicts them.
 
-    A picture is what convolutions draw and, enlarged, the thumbnail that can be read back from the
-    encoder's linear map.
+        noised = (1 - time) noise + time picture, for a time from 0 to 1
+
+    At time 0 it sees noise alone and predicts the mean picture of the code, the draft. `draw` goes
+    from there to a picture in passes. Predicting the picture, not the noise, lets narrow networks
+    work on large patches: Li and He 2025 (arXiv:2511.13720). Training: flow matching, Lipman et al.
+    2023 (arXiv:2210.02747).
     """
 
     # as in ImageEncoder
     recompute = False
-    # of the thumbnails, and from the code to them; only with linear directions
-    mean: torch.Tensor  # (P,)
-    linear: torch.Tensor  # (P, D)
-    # what `render` makes of the greys from -1 to 1; only with linear directions
-    tone: torch.Tensor  # (TONE_POINTS,)
+    frequencies: torch.Tensor  # (WAVES / 2,)
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         base, widths = feature_widths(config)
-        side = thumbnail_side(config)
+        self.grid = code_grid(config)
         self.patch = config.patch
-        self.shape = (config.neck, base, base)
-        self.size = config.image_size
-        self.thumbnail = (config.channels, side, side)
-        self.from_code = nn.Linear(config.latent_dim, config.neck * base**2)
-        first = nn.Conv2d(config.neck, widths[-1], 3, padding=1)
-        layers: list[nn.Module] = [first, ChannelNorm(widths[-1]), nn.SiLU()]
-        for wide, narrow in itertools.pairwise(reversed(widths)):
-            doubling = nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1)
-            layers += [doubling, ChannelNorm(narrow), nn.SiLU()]
-        last = nn.Conv2d(widths[0], config.channels * config.patch**2, 3, padding=1)
-        self.layers = nn.Sequential(*layers, last)
-        if config.linear_dims:
-            self.register_buffer("mean", torch.zeros(math.prod(self.thumbnail)))
-            self.register_buffer("linear", torch.zeros(len(self.mean), config.latent_dim))
-            self.register_buffer("tone", torch.linspace(-1, 1, TONE_POINTS))
+        self.base = base
+        self.shape = (config.channels, config.image_size, config.image_size)
+        self.register_buffer("frequencies", wave_frequencies(), persistent=False)
+        self.time = nn.Sequential(
+            nn.Linear(WAVES, TIME_WIDTH), nn.SiLU(), nn.Linear(TIME_WIDTH, TIME_WIDTH), nn.SiLU()
+        )
+        self.from_code = nn.Linear(config.latent_dim, self.grid.numbers)
+        self.read_grid = nn.Conv2d(self.grid.channels, widths[-1], 3, padding=1)
+        self.inward = nn.Conv2d(config.channels * config.patch**2, widths[0], 3, padding=1)
+        pairs = list(itertools.pairwise(widths))
+        self.downward = nn.ModuleList(blocks(width, config.blocks) for width in widths)
+        self.halvings = nn.ModuleList(
+            nn.Conv2d(narrow, wide, 3, stride=2, padding=1) for narrow, wide in pairs
+        )
+        self.doublings = nn.ModuleList(
+            nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1) for narrow, wide in pairs
+        )
+        self.upward = nn.ModuleList(blocks(width, config.blocks) for width in widths[:-1])
+        self.norm = ChannelNorm(widths[0])
+        self.outward = nn.Conv2d(widths[0], config.channels * config.patch**2, 3, padding=1)
 
-    def forward(self, code: torch.Tensor) -> torch.Tensor:
-        """Code (B, D) -> pictures (B, C, S, S), as training compares them."""
-        x = self.from_code(code).unflatten(1, self.shape)  # (B, neck, base, base)
-        x = x.contiguous(memory_format=torch.channels_last)
-        x = apply_blocks(self.layers, x, recompute=self.recompute)  # (B, C P P, S / P, S / P)
-        images = F.pixel_shuffle(x, self.patch)  # (B, C, S, S)
-        if hasattr(self, "linear"):
-            thumbnails = (self.mean + code @ self.linear.T).unflatten(1, self.thumbnail)
-            images = images + F.interpolate(thumbnails, self.size, mode="bilinear")
-        return images
+    def forward(
+        self, code: torch.Tensor, noised: torch.Tensor, times: torch.Tensor
+    ) -> torch.Tensor:
+        """code (B, D), noised (B, C, S, S), times (B,) -> pictures (B, C, S, S), about [-1, 1]."""
+        told = self.time(time_waves(times, self.frequencies))  # (B, TIME_WIDTH)
+        x = F.pixel_unshuffle(noised, self.patch).contiguous(memory_format=torch.channels_last)
+        x = self.inward(x)  # (B, W, S / P, S / P)
+        skipped = []
+        for level, halve in zip(self.downward, self.halvings):
+            x = self.through(level, x, told)
+            skipped.append(x)
+            x = halve(x)
+        x = self.through(self.downward[-1], x + self.read(code), told)  # (B, W, base, base)
+        for level, double in zip(reversed(self.upward), reversed(self.doublings)):
+            x = self.through(level, double(x) + skipped.pop(), told)
+        return F.pixel_shuffle(self.outward(F.silu(self.norm(x))), self.patch).float()
 
-    def render(self, code: torch.Tensor) -> torch.Tensor:
-        """Code (B, D) -> pictures (B, C, S, S) in [-1, 1] for people: `forward`, tone curve.
+    def read(self, code: torch.Tensor) -> torch.Tensor:
+        """Code (B, D) -> what it adds to the coarsest feature map, (B, W, base, base)."""
+        shape = (self.grid.channels, self.grid.side, self.grid.side)
+        grid = (
+            self.from_code(code).unflatten(1, shape).contiguous(memory_format=torch.channels_last)
+        )
+        return self.read_grid(F.interpolate(grid, self.base) if shape[1] != self.base else grid)
 
-        UserError where what is drawn is no number.
+    def through(self, level: nn.Module, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+        """x through the blocks of a level."""
+        for block in level.children():
+            is_recomputed = self.recompute and torch.is_grad_enabled()
+            x = checkpointed(block, x, told) if is_recomputed else block(x, told)
+        return x
+
+    def draw(self, code: torch.Tensor, noise: torch.Tensor, passes: int) -> torch.Tensor:
+        """Code (B, D) -> pictures (B, C, S, S) in [-1, 1], drawn in so many passes.
+
+        noise: (B, C, S, S), standard normal. One pass gives the draft. Each further one predicts
+        the picture again, from what the passes before made of noise and predictions (Euler's
+        method), and draws more of its lines. UserError where what is drawn is no number.
         """
-        drawn = self(code)
-        require_numbers(drawn, "pictures")
-        images = drawn.clamp(-1, 1)
-        if not hasattr(self, "tone"):
-            return images
-        position = (images + 1) * ((TONE_POINTS - 1) / 2)
-        low = position.floor().clamp(max=TONE_POINTS - 2).long()
-        return torch.lerp(self.tone[low], self.tone[low + 1], position - low)
-
-    @torch.no_grad()
-    def set_tone(self, drawn: torch.Tensor, real: torch.Tensor) -> None:
-        """Fit the tone curve: drawn pictures get the greys, and the paper white, of real ones.
-
-        Both are (N, C, S, S). Where lines are too fine for the code, their mean is drawn, which is
-        paler than ink on paper. The method is histogram matching.
-        """
-        drawn = sorted_sample(drawn)
-        real = sorted_sample(real)
-        greys = torch.linspace(-1, 1, TONE_POINTS, dtype=torch.float64)
-        below = torch.searchsorted(drawn, greys)
-        not_above = torch.searchsorted(drawn, greys, right=True)
-        rank = (below + not_above) / 2 / len(drawn)
-        self.tone.copy_(real[(rank * len(real)).long().clamp(max=len(real) - 1)])
+        x = DRAWN_NOISE * noise
+        for step in range(passes):
+            times = torch.full((len(code),), step / passes, device=code.device)
+            predicted = self(code, x, times)
+            require_numbers(predicted, "pictures")
+            x = torch.lerp(x, predicted.clamp(-1, 1), 1 / (passes - step))
+        return x
 
 
-def sorted_sample(images: torch.Tensor) -> torch.Tensor:
-    """Pictures of any shape -> evenly chosen values of theirs in order, (N,) float64 on the CPU."""
-    step = math.ceil(images.numel() / MAX_TONE_SAMPLES)
-    return images.clamp(-1, 1).flatten()[::step].double().cpu().sort().values
-
-
-def thumbnail_side(config: ModelConfig) -> int:
-    """Pixels a side of the thumbnail that the linear code is of."""
-    return min(MAX_THUMBNAIL_SIDE, config.image_size // 2)
-
-
-def pooled_pixels(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Pictures (B, C, S, S) -> thumbnails (B, C side side)."""
-    return F.adaptive_avg_pool2d(images, side).flatten(1)
-
-
-class LinearCode(NamedTuple):
-    """A linear map from thumbnails (P,) to codes (D,), and back; see linear_code."""
-
-    mean: torch.Tensor  # (P,)
-    encoder: torch.Tensor  # (D, P), for thumbnails without their mean
-    decoder: torch.Tensor  # (P, D), to which the mean is added
-
-
-def linear_code(
-    samples: torch.Tensor, dimensions: int, noise: float, max_directions: int | None = None
-) -> LinearCode:
-    """The linear code from which samples (N, P) are best read back.
-
-    dimensions: numbers of a code, of mean square 1 on average. noise: standard deviation of what
-    each of them gets. max_directions: only so many leading directions are encoded, the power of the
-    others is left to spare; None: no limit.
-
-    A principal direction of standard deviation s gets the share max(0, c s - noise²) of the power
-    `dimensions`, and the decoder is Wiener's: Lee and Petersen 1976, Optimal linear coding for
-    vector channels (IEEE Transactions on Communications 24).
-    """
-    samples = samples.double()
-    noise = max(noise, 0.05)
-    mean = samples.mean(0)
-    variance, directions = torch.linalg.eigh((samples - mean).T @ (samples - mean) / len(samples))
-    variance = variance.flip(0)[:dimensions].clamp(min=1e-12)  # (K,)
-    directions = directions.flip(1)[:, :dimensions]  # (P, K)
-    power = share_power(variance.sqrt(), dimensions, noise)  # (K,)
-    power[dimensions if max_directions is None else max_directions :] = 0
-    gain = (power / variance).sqrt()
-    wiener = torch.where(power > 0, power / (gain * (power + noise**2)), 0.0)
-    spare = dimensions - len(variance)
-    encoder = F.pad((directions * gain).T, (0, 0, 0, spare))
-    decoder = F.pad(directions * wiener, (0, spare))
-    return LinearCode(mean.float(), encoder.float(), decoder.float())
-
-
-@torch.no_grad()
-def begin_at_linear_code(
-    encoder: ImageEncoder, decoder: ImageDecoder, samples: torch.Tensor, config: ModelConfig
-) -> None:
-    """Let picture encoder and decoder begin at the best linear code of thumbnails (N, P)."""
-    best = linear_code(samples, config.latent_dim, config.code_noise, config.linear_dims)
-    linear_power = ((samples - best.mean) @ best.encoder.T).square().mean()
-    spare_power = (1 - linear_power).clamp(min=MIN_CONVOLUTION_POWER)
-    encoder.to_code.weight.mul_(spare_power.sqrt())
-    encoder.mean.copy_(best.mean)
-    encoder.linear.copy_(best.encoder)
-    decoder.mean.copy_(best.mean)
-    decoder.linear.copy_(best.decoder)
-
-
-def share_power(deviations: torch.Tensor, dimensions: int, noise: float) -> torch.Tensor:
-    """Standard deviations (K,) -> max(0, c s - noise²) for each, with c such that the sum fits."""
-    low = 0.0
-    high = (dimensions + dimensions * noise**2) / float(deviations.max()) + 1
-    for _ in range(POWER_BISECTIONS):
-        c = (low + high) / 2
-        power = (c * deviations - noise**2).clamp(min=0)
-        if power.sum() < dimensions:
-            low = c
-        else:
-            high = c
-    return power
+def blocks(width: int, count: int) -> nn.ModuleList:
+    """The blocks of one level."""
+    return nn.ModuleList(ResidualBlock(width) for _ in range(count))

@@ -5,12 +5,20 @@ from typing import cast
 
 from torch import nn
 
-from oneseed.model.image_networks import PatchTransformer
+from oneseed.model.image_networks import (
+    ImageDecoder,
+    ImageEncoder,
+    PatchTransformer,
+    ResidualBlock,
+)
 from oneseed.model.prior import Prior
 from oneseed.model.text_networks import TextDecoder, TextEncoder
 
 # standard deviation of embeddings and positions
 EMBEDDING_STD = 0.02
+# of weights that begin near 0 and must learn, and of those that draw the first pictures
+NEAR_ZERO_STD = 1e-3
+NEARLY_GREY_STD = 0.01
 # outputs of a transposed convolution with stride 2 to which one input position contributes
 TRANSPOSED_OVERLAP = 4
 
@@ -49,6 +57,17 @@ def init_positions(part: nn.Module) -> None:
             nn.init.normal_(module.positions, std=EMBEDDING_STD)
 
 
-def init_last_layer(layers: nn.Sequential) -> None:
-    """Set the last convolution of the picture decoder: the first pictures are nearly grey."""
-    nn.init.normal_(cast(nn.Conv2d, layers[-1]).weight, std=0.01)
+def init_image_networks(encoder: ImageEncoder, decoder: ImageDecoder) -> None:
+    """Set what init_weights does not know of the picture networks.
+
+    The code begins as the grid itself. Each block of the decoder begins near the identity and is
+    hardly told the time: not quite, so that all weights learn from the first step on. The first
+    pictures are nearly grey.
+    """
+    nn.init.eye_(encoder.to_code.weight)
+    nn.init.eye_(decoder.from_code.weight)
+    for module in decoder.modules():
+        if isinstance(module, ResidualBlock):
+            nn.init.normal_(module.second.weight, std=NEAR_ZERO_STD)
+            nn.init.normal_(module.modulation.weight, std=NEAR_ZERO_STD)
+    nn.init.normal_(decoder.outward.weight, std=NEARLY_GREY_STD)

@@ -110,10 +110,10 @@ def two_sample_auc(
 
 
 def picture_outputs(model: "MultimodalModel") -> Outputs:
-    """z (B, D) -> the small pictures that the model draws, (B, M)."""
+    """z (B, D) -> the drafts of pictures that the model draws, small, (B, M)."""
 
     def outputs(z: torch.Tensor) -> torch.Tensor:
-        images = model.image_decoder(model.sampler.to_code(z))
+        images = model.draw(model.sampler.to_code(z), 1)
         return F.adaptive_avg_pool2d(images, CHECKED_SIDE).flatten(1)
 
     return outputs

@@ -19,6 +19,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from oneseed.config.inference import PASSES
 from oneseed.config.model import ModelConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import script_command
@@ -40,6 +41,8 @@ from oneseed.model.weights import (
 )
 from oneseed.seeds import torch_generator
 
+# settings that models before version 0.4 do not have
+FLOW_SETTINGS = ("blocks", "image_networks")
 # tensors in which -inf has a meaning
 MINUS_INFINITE = frozenset(f"sampler.{name}" for name in Prior.MINUS_INFINITE)
 
@@ -61,9 +64,10 @@ class MultimodalModel(Autoencoder):
     def forward(
         self, images: torch.Tensor, tokens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """images (B, 3, S, S) in [-1, 1], tokens (B, T) -> z (B, D), images, logits (B, T, V)."""
-        code, drawn, logits = self.autoencode(self.to_model_channels(images), tokens)
-        return self.sampler.to_latent(code), self.to_rgb(drawn), logits
+        """images (B, 3, S, S) in [-1, 1], tokens (B, T) -> z (B, D), drafts, logits (B, T, V)."""
+        code = self.image_encoder(self.to_model_channels(images))
+        logits = self.text_decoder(code, tokens)
+        return self.sampler.to_latent(code), self.to_rgb(self.draw(code, 1)), logits
 
     # -- pictures, captions and seeds
 
@@ -117,9 +121,12 @@ class MultimodalModel(Autoencoder):
         return self.sampler.to_code(z.float().to(self.device))
 
     @torch.no_grad()
-    def decode_image(self, z: torch.Tensor) -> torch.Tensor:
-        """z (B, D) -> pictures (B, 3, S, S) in [-1, 1], on the model's device."""
-        return self.to_rgb(self.image_decoder.render(self.code(z)))
+    def decode_image(self, z: torch.Tensor, passes: int = PASSES) -> torch.Tensor:
+        """z (B, D) -> pictures (B, 3, S, S) in [-1, 1], on the model's device.
+
+        passes: 1 gives a soft draft; more draw more of the lines, and take as much longer.
+        """
+        return self.to_rgb(self.draw(self.code(z), passes))
 
     @torch.no_grad()
     def decode_text(
@@ -137,20 +144,26 @@ class MultimodalModel(Autoencoder):
         z: torch.Tensor,
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
+        passes: int = PASSES,
     ) -> tuple[torch.Tensor, list[str]]:
         """What decode_image and decode_text give, both from one solve of the flow."""
-        return self.decode_code(self.code(z), temperature=temperature, generators=generators)
+        words = {"temperature": temperature, "generators": generators}
+        return self.decode_code(self.code(z), passes=passes, **words)
 
     @torch.no_grad()
     def decode_code(
         self,
         code: torch.Tensor,
         *,
+        passes: int = PASSES,
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
     ) -> tuple[torch.Tensor, list[str]]:
-        """Codes (B, D) -> pictures (B, 3, S, S) in [-1, 1] and B captions; see captions_of."""
-        images = self.to_rgb(self.image_decoder.render(code))
+        """Codes (B, D) -> pictures (B, 3, S, S) in [-1, 1] and B captions.
+
+        passes: see decode_image; the other arguments: see captions_of.
+        """
+        images = self.to_rgb(self.draw(code, passes))
         return images, self.captions_of(code, temperature=temperature, generators=generators)
 
     def captions_of(
@@ -224,7 +237,11 @@ class MultimodalModel(Autoencoder):
         That is the weights, the configuration, the vocabulary, the names of the styles, and where
         captions come from. What is only said about the model, such as its health, does not count.
         """
-        facts = [asdict(self.config), self.tokenizer.json, self.meta.get("styles")]
+        settings = asdict(self.config)
+        if self.config.image_networks == "regression":
+            # the cards of before 0.4 stay true
+            settings = {name: settings[name] for name in settings if name not in FLOW_SETTINGS}
+        facts = [settings, self.tokenizer.json, self.meta.get("styles")]
         source = caption_source.source_of(self.meta)
         if source != caption_source.DECODER:
             facts.append([source, self.caption_book and self.caption_book.captions])

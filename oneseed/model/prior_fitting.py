@@ -13,13 +13,13 @@ from oneseed.model.flow import NO_CLUSTER
 from oneseed.model.prior import Prior
 
 # pictures of the collection per cluster, on average, at least
-ROWS_PER_CLUSTER = 8
+ROWS_PER_CLUSTER = 20
 # codes converted to double precision at once: 16 MB
 FRAME_CHUNK = 2048
 # share of a batch's rows that are given their cluster
-CLUSTER_SHARE = 0.57
+CLUSTER_SHARE = 0.62
 # share of a batch's rows that are given their caption; the others get neither
-CAPTION_SHARE = 0.33
+CAPTION_SHARE = 0.3
 # keeps a covariance without spread invertible: relative to a variance of 1
 NOISE_RIDGE = 1e-9
 # the same for the covariance within styles
@@ -158,7 +158,8 @@ def prior_loss(
         rows = is_captioned.nonzero()[:, 0].to(device)
         # only of these rows: the caption's layer is the widest
         condition = prior.flow.condition(clusters.to(device))
-        condition = condition.index_add(0, rows, prior.flow.caption(captions[rows]))
+        told = prior.flow.caption(captions[rows]).to(condition.dtype)
+        condition = condition.index_add(0, rows, told)
     points = torch.lerp(start, data, t[:, None])  # (B, k)
     flow_loss = F.mse_loss(prior.flow(points, t, condition), data - start)
     return flow_loss + F.mse_loss(prior.regression(data), following)

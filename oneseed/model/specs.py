@@ -9,7 +9,8 @@ from torch import nn
 
 from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS, VIT_HEAD_WIDTH, ModelConfig
 from oneseed.console.command import UserError
-from oneseed.model.image_networks import feature_widths
+from oneseed.console.flags import option_fields
+from oneseed.model.image_networks import code_grid, feature_widths
 from oneseed.model.multimodal import MultimodalModel
 
 MODEL_PARTS = {
@@ -23,7 +24,7 @@ MODEL_PARTS = {
 # presets in the order of their size
 SHOWN_PRESETS = ("full", "medium", "small")
 # what --parameters scales; the one whose single step costs most first
-SCALED_WIDTHS = ("vit_width", "text_width", "neck", "width", "max_width", "flow_width")
+SCALED_WIDTHS = ("vit_width", "text_width", "width", "max_width", "flow_width")
 # widths are multiples of this
 WIDTH_STEP = 8
 # share of the budget that the built model must use
@@ -149,6 +150,7 @@ def preset_section(preset: str) -> list[str]:
         )
     else:
         encoder = "Convolutions see"
+    grid = code_grid(config)
     return [
         f"## Preset `{preset}`",
         "",
@@ -156,10 +158,12 @@ def preset_section(preset: str) -> list[str]:
         f"latent {config.latent_dim:,}; captions up to {config.max_caption_length} tokens; "
         f"vocabulary {vocabulary}",
         "",
-        f"{encoder} the picture. Feature maps, from {config.image_size // config.patch} to {base} "
-        f"pixels a side: {', '.join(map(str, widths))} channels, then {config.neck} where they "
-        f"meet the latent. Caption transformers: width {config.text_width}, "
-        f"{config.text_layers} layers, {config.text_heads} heads.",
+        f"{encoder} the picture. The code begins as a grid of {grid.side} x {grid.side} places "
+        f"with {grid.channels} numbers each. Feature maps of the decoder, from "
+        f"{config.image_size // config.patch} to {base} pixels a side: "
+        f"{', '.join(map(str, widths))} channels, blocks a map: {config.blocks}. Caption "
+        f"transformers: width {config.text_width}, {config.text_layers} layers, "
+        f"{config.text_heads} heads.",
         "",
         "| part | what | parameters |",
         "|---|---|---:|",
@@ -177,7 +181,7 @@ def settings_table() -> list[str]:
         f"| flag | {' | '.join(SHOWN_PRESETS)} | what |",
         "|---|---|---|---|---|",
     ]
-    for field in fields(ModelConfig):
+    for field in option_fields([ModelConfig]).values():
         if field.name == "preset":
             values = list(SHOWN_PRESETS)
         else:

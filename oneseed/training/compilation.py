@@ -42,7 +42,7 @@ class Compilation:
         """From now on the networks run compiled; files and names of weights stay the same."""
         self.is_done = True
         self.model.image_encoder.layers.compile()
-        self.model.image_decoder.layers.compile()
+        self.model.image_decoder.compile()
         for block in self.model.text_decoder.blocks:
             block.compile()
         self.model.text_encoder.block.compile()

@@ -22,7 +22,7 @@ from oneseed.model.caption_length import print_cut
 from oneseed.model.pixels import to_tensor
 from oneseed.model.tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
 from oneseed.seeds import torch_generator
-from oneseed.synthetic.engravings import attributes
+from oneseed.synthetic.collections import drawn_collection
 from oneseed.training import distributed
 
 # where batches are until a trainer says otherwise
@@ -266,11 +266,10 @@ def other_size(collection: Collection, samples: int) -> str:
 def requested_style(row: Row) -> str:
     """What --style of inference asks for: the row's own style.
 
-    In the built-in collection, where all are engravings, it is the technique.
+    A drawn collection may tell it in the caption, as the engravings tell their technique.
     """
-    if row["style"] != "builtin":
-        return row["style"]
-    return attributes.claimed(row["caption"].lower(), "technique") or row["style"]
+    drawn = drawn_collection(row["style"])
+    return drawn.style_told(row["caption"]) if drawn else row["style"]
 
 
 def placeholder_loader(

@@ -5,10 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from oneseed.model.image_networks import begin_at_linear_code, pooled_pixels
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.seeds import torch_generator
-from oneseed.training.augmentation import view_count, view_images
+from oneseed.training.augmentation import view_images
 from oneseed.training.data import PairLoader, sample_rows
 from oneseed.training.fragments import fragment
 from oneseed.training.losses import caption_loss
@@ -16,12 +15,6 @@ from oneseed.training.objective import Objective
 
 # pairs that are encoded at a time
 ENCODE_CHUNK = 128
-# pairs that are drawn at a time
-DRAW_CHUNK = 64
-# training pictures that the linear code is taken from
-MAX_LINEAR_CODE_PICTURES = 6_000
-# training pictures that the tone curve is taken from
-MAX_TONE_PICTURES = 500
 # validation pairs whose cosines are the scale of match scores
 MAX_MATCH_PAIRS = 2_000
 
@@ -51,7 +44,7 @@ def encode_latents(
     """z (views M, D) on the CPU of a loader's rows (M,): of their codes with the training noise."""
     model = objective.model
     codes = encode_codes(model, loader, rows, views=views)
-    noise = objective.noise(len(codes), "encode").cpu()
+    noise = objective.code_noise(len(codes), "encode").cpu()
     codes.add_(noise, alpha=model.config.code_noise)
     return model.sampler.to_latent(codes.to(model.device)).cpu()
 
@@ -81,44 +74,6 @@ def encode_captions(
             chunk = slice(first, first + ENCODE_CHUNK)
             version_features[chunk] = model.features_of(texts[chunk])
     return features
-
-
-@torch.no_grad()
-def fit_linear_code(model: MultimodalModel, train: PairLoader, seed: int) -> None:
-    """Begin at the best linear code of training pictures, a small collection's in several views."""
-    generator = torch_generator(seed, "thumbnails")
-    rows = torch.randperm(len(train.rows), generator=generator)[:MAX_LINEAR_CODE_PICTURES]
-    side = model.image_encoder.side
-    samples = []
-    for view in range(view_count(len(train.rows))):
-        for chunk in rows.split(ENCODE_CHUNK):
-            images = view_images(train, chunk, view)
-            samples.append(pooled_pixels(images, side))
-    begin_at_linear_code(model.image_encoder, model.image_decoder, torch.cat(samples), model.config)
-
-
-def ensure_linear_code(model: MultimodalModel, train: PairLoader, seed: int) -> None:
-    """Fit the linear code of a new model, where its configuration has one.
-
-    A resumed run has it, and a run that began with the weights of another.
-    """
-    if model.config.linear_dims and not bool(torch.any(model.image_encoder.linear)):
-        fit_linear_code(model, train, seed)
-
-
-@torch.no_grad()
-def fit_tone(objective: Objective, train: PairLoader) -> None:
-    """Fit the tone curve to training pictures, drawn from their codes with noise as from seeds."""
-    model = objective.model
-    if not model.config.linear_dims:
-        return
-    model.eval()
-    real = train.first_rows(MAX_TONE_PICTURES).images.to(objective.device)
-    noise = model.config.code_noise * objective.noise(len(real), "tone")
-    drawn = []
-    for images, image_noise in zip(real.split(DRAW_CHUNK), noise.split(DRAW_CHUNK)):
-        drawn.append(model.image_decoder(model.image_encoder(images) + image_noise))
-    model.image_decoder.set_tone(torch.cat(drawn), real)
 
 
 def match_percentiles(model: MultimodalModel, val: PairLoader, seed: int) -> list[float]:

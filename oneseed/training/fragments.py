@@ -30,7 +30,7 @@ REORDERED_SHARE = 0.3
 # pairs per step, every other with its whole caption
 FRAGMENT_BATCH = 64
 # times that the text encoder sees each caption
-PASSES = 12
+FRAGMENT_PASSES = 12
 # most steps, where captions are many
 MAX_STEPS = 3_000
 # peak of the learning rate, after so many steps
@@ -75,8 +75,9 @@ def teach_fragments(
     encoder = model.text_encoder
     generator = torch_generator(seed, "fragments")
     batch = min(FRAGMENT_BATCH, len(captions))
-    steps = min(MAX_STEPS, -(-PASSES * len(captions) // batch))
-    optimizer = torch.optim.AdamW(encoder.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
+    steps = min(MAX_STEPS, -(-FRAGMENT_PASSES * len(captions) // batch))
+    weights = encoder.parameters()
+    optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, weight_decay=0.02, fused=True)
     encoder.train()
     for step in progress(range(steps), label="reading fragments", unit="step"):
         scale = min(1, (step + 1) / RISING_STEPS, 2 * (1 - step / steps))

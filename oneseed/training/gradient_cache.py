@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from oneseed.console.command import UserError
+from oneseed.model.noising import TrainingNoise
 from oneseed.model.tokenizer import PAD
 from oneseed.training import distributed
 from oneseed.training.data import Batch
@@ -50,10 +51,10 @@ class GradientCache:
         self.micro_batch = micro_batch
         self.weights = trained_weights(objective.model)
 
-    def forward_backward(self, batch: Batch, noise: Tensor) -> BatchLosses:
+    def forward_backward(self, batch: Batch, noise: TrainingNoise) -> BatchLosses:
         """Set the gradients of the loss of a batch; those of before are dropped.
 
-        batch: this process's rows of it, on the device; noise (b, D) of these rows. A batch that
+        batch: this process's rows of it, on the device; noise of these rows. A batch that
         does not fit into memory is tried again with half the micro-batch. UserError where that
         cannot help.
         """
@@ -65,7 +66,7 @@ class GradientCache:
             except torch.OutOfMemoryError as error:
                 self.halve_micro_batch(len(batch.images), error)
 
-    def add_gradients(self, batch: Batch, noise: Tensor) -> BatchLosses:
+    def add_gradients(self, batch: Batch, noise: TrainingNoise) -> BatchLosses:
         """Add the gradients of the loss of a batch, plain or in parts."""
         rows = len(batch.images)
         micro_batch = self.micro_batch or max(1, rows)
@@ -76,7 +77,9 @@ class GradientCache:
         starts = range(0, rows, micro_batch)
         return self.add_in_parts(batch, noise, [slice(i, i + micro_batch) for i in starts])
 
-    def add_in_parts(self, batch: Batch, noise: Tensor, micro_batches: list[slice]) -> BatchLosses:
+    def add_in_parts(
+        self, batch: Batch, noise: TrainingNoise, micro_batches: list[slice]
+    ) -> BatchLosses:
         """Add the gradients micro-batch after micro-batch, and over all processes."""
         length = len(batch.rows)
         own = self.embed(batch, micro_batches)
@@ -95,7 +98,7 @@ class GradientCache:
         for rows in micro_batches:
             part = Batch(batch.images[rows], batch.tokens[rows], batch.rows)
             gradients = Embeddings(*(gradient[rows] for gradient in embedding_gradients))
-            sums += self.add_micro_batch(part, noise[rows], gradients, caption_tokens)
+            sums += self.add_micro_batch(part, noise.rows(rows), gradients, caption_tokens)
         sums = self.reduce_gradients(sums)
         # instead of the sum of its stand-ins
         if not self.objective.loss.wordless:
@@ -114,7 +117,11 @@ class GradientCache:
         return Embeddings(torch.cat([empty, *codes]), torch.cat([empty, *captions]))
 
     def add_micro_batch(
-        self, part: Batch, noise: Tensor, embedding_gradients: Embeddings, caption_tokens: float
+        self,
+        part: Batch,
+        noise: TrainingNoise,
+        embedding_gradients: Embeddings,
+        caption_tokens: float,
     ) -> Tensor:
         """Add the gradients of one micro-batch -> its share of the parts of the loss (P,).
 
@@ -129,12 +136,19 @@ class GradientCache:
         code_term = (codes.float() * embedding_gradients.codes).sum()
         caption_term = (captions.float() * embedding_gradients.captions).sum()
         share = BatchShare(
-            rows=len(codes) / len(part.rows),
+            rows=len(part.rows),
             caption_tokens=caption_tokens,
             contrastive=code_term + caption_term,
         )
         losses = self.objective.loss(
-            drawn, part.images, logits, part.tokens, codes, captions, share=share
+            drawn,
+            part.images,
+            logits,
+            part.tokens,
+            codes,
+            captions,
+            times=noise.times,
+            share=share,
         )
         losses["total"].backward()
         return self.stack_parts(losses)

@@ -1,7 +1,9 @@
 """What training minimises: a right picture, a right caption, and codes of the two that match."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +14,10 @@ from oneseed.model.tokenizer import PAD
 
 # pixels a side of what the losses "shape" and "focus" look at
 LOSS_CELL = 4
+# of the further parts of the loss, where nothing is said
+NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
+# share of noise below which the flow loss divides no further
+MIN_NOISE_LEFT = 0.1
 # of the mean error of a picture, below which it divides no more
 MIN_MEAN_ERROR = 1e-6
 
@@ -23,8 +29,8 @@ class BatchShare:
     With it, the losses of all parts add up to the loss of the batch.
     """
 
-    # share of the batch's rows, 0 to 1
-    rows: float
+    # rows of the whole batch
+    rows: int
     # tokens that are to be predicted in the whole batch
     caption_tokens: float
     # scalar that stands for the contrastive loss of the whole batch
@@ -70,8 +76,8 @@ def l1_plus_mse(difference: Tensor) -> Tensor:
     return difference.abs() + difference.square()
 
 
-def focus_loss(errors: Tensor) -> Tensor:
-    """The mean of errors (B, C, S, S), where a place counts as much as it and its neighbours err.
+def focus_errors(errors: Tensor) -> Tensor:
+    """Errors (B, C, S, S) -> of places, which count as much as they and their neighbours err.
 
     Places are cells of 4 x 4 pixels. Their weight is the mean error of a cell and its eight
     neighbours, relative to the mean of the picture, so that the subject counts more than the
@@ -80,18 +86,19 @@ def focus_loss(errors: Tensor) -> Tensor:
     cells = F.avg_pool2d(errors, LOSS_CELL)  # (B, C, S/4, S/4)
     around = F.avg_pool2d(cells.detach(), 3, 1, 1, count_include_pad=False)
     picture_mean = around.mean((1, 2, 3), keepdim=True).clamp(min=MIN_MEAN_ERROR)
-    return (cells * around / picture_mean).mean()
+    return cells * around / picture_mean  # (B, C, S/4, S/4)
 
 
 class MultimodalLoss(nn.Module):
     """The weighted sum of what is wrong with pictures, captions and codes.
 
-    reconstruction: L1 + MSE of the picture. caption: cross-entropy in nats per token. contrastive:
+    reconstruction: L1 + MSE of the draft. caption: cross-entropy in nats per token. contrastive:
     InfoNCE between the picture's code and the caption's embedding.
 
-    Two more terms count where their weights are not 0. Without them a small network learns the
-    lines of the background first and leaves the subject a blur. shape: L1 + MSE of the picture
-    averaged over 4 x 4 pixels. focus: see `focus_loss`.
+    picture_weights has the weights of three more terms. flow: MSE of what later passes predict,
+    over the share of noise that is left. Of the draft again, since without them a small network
+    learns the lines of the background first and leaves the subject a blur: shape, L1 + MSE of the
+    picture averaged over 4 x 4 pixels; focus, see `focus_errors`.
 
     wordless: pictures are all there is to learn from, so caption and contrastive are 0.
     """
@@ -103,8 +110,7 @@ class MultimodalLoss(nn.Module):
         contrastive_weight: float = 0.5,
         *,
         temperature: float = 0.07,
-        shape_weight: float = 0.0,
-        focus_weight: float = 0.0,
+        picture_weights: Mapping[str, float] = NO_WEIGHTS,
         wordless: bool = False,
     ) -> None:
         super().__init__()
@@ -115,12 +121,9 @@ class MultimodalLoss(nn.Module):
             "caption": 0.0 if wordless else caption_weight,
             "contrastive": 0.0 if wordless else contrastive_weight,
         }
-        if shape_weight:
-            self.weights["shape"] = shape_weight
-        if focus_weight:
-            self.weights["focus"] = focus_weight
+        self.weights |= {part: weight for part, weight in picture_weights.items() if weight}
 
-    def forward(
+    def forward(  # noqa: PLR0913 - what the parts of the loss look at
         self,
         images: Tensor,
         target: Tensor,
@@ -129,20 +132,20 @@ class MultimodalLoss(nn.Module):
         code: Tensor,
         caption_features: Tensor | None,
         *,
+        times: Tensor | None = None,
         share: BatchShare | None = None,
     ) -> dict[str, Tensor]:
-        """Scalars: "total", "reconstruction", "caption", "contrastive", perhaps "shape", "focus".
+        """Scalars: "total" and those of `weights`.
 
         images, target (B, C, S, S) in [-1, 1]; logits (B, T, V), where [:, t] predict
         tokens[:, t + 1]; tokens (B, T); code, caption_features (B, D). logits and caption_features
         may be None where the loss is wordless.
+        times: (B,), how much of the picture each row was told, 0 for drafts; None: all are drafts.
         share: of rows that are a part of a larger batch; None: they are all.
         """
-        difference = images.float() - target
-        errors = l1_plus_mse(difference)  # (B, C, S, S)
-        losses = {"reconstruction": errors.mean()}
+        losses = self.picture_losses(images.float() - target, times, share)
         if self.wordless:
-            losses["caption"] = losses["contrastive"] = errors.new_zeros(())
+            losses["caption"] = losses["contrastive"] = losses["reconstruction"].new_zeros(())
         elif logits is None or caption_features is None:
             raise AssertionError("only a wordless loss does without captions")
         elif share is None:
@@ -153,15 +156,37 @@ class MultimodalLoss(nn.Module):
         else:
             losses["caption"] = caption_loss(logits, tokens, "sum") / share.caption_tokens
             losses["contrastive"] = share.contrastive
-        if "shape" in self.weights:
-            losses["shape"] = l1_plus_mse(F.avg_pool2d(difference, LOSS_CELL)).mean()
-        if "focus" in self.weights:
-            losses["focus"] = focus_loss(errors)
-        if share is not None:
-            for part in losses.keys() - {"caption", "contrastive"}:
-                losses[part] = share.rows * losses[part]
         total = reduce(torch.add, [weight * losses[part] for part, weight in self.weights.items()])
         return {"total": total, **losses}
+
+    def picture_losses(
+        self, difference: Tensor, times: Tensor | None, share: BatchShare | None
+    ) -> dict[str, Tensor]:
+        """The parts of the loss of pictures (B, C, S, S), predicted less true ones."""
+        if times is None:
+            times = difference.new_zeros(len(difference))
+        is_draft = (times == 0).float()  # (B,)
+        is_later = 1 - is_draft
+        drafts = is_draft.sum().clamp(min=1)
+        laters = is_later.sum().clamp(min=1)
+        if share is not None:
+            # of the whole batch, where every other row is a draft's, from the first
+            drafts = torch.tensor(max(1, -(-share.rows // 2)))
+            laters = torch.tensor(max(1, share.rows // 2))
+
+        def draft_mean(errors: Tensor) -> Tensor:
+            return (is_draft * errors.flatten(1).mean(1)).sum() / drafts
+
+        errors = l1_plus_mse(difference)  # (B, C, S, S)
+        losses = {"reconstruction": draft_mean(errors)}
+        if "flow" in self.weights:
+            squares = difference.square().flatten(1).mean(1) / (1 - times).clamp(min=MIN_NOISE_LEFT)
+            losses["flow"] = (is_later * squares).sum() / laters
+        if "shape" in self.weights:
+            losses["shape"] = draft_mean(l1_plus_mse(F.avg_pool2d(difference, LOSS_CELL)))
+        if "focus" in self.weights:
+            losses["focus"] = draft_mean(focus_errors(errors))
+        return losses
 
 
 def make_loss(config: TrainConfig, *, wordless: bool = False) -> MultimodalLoss:
@@ -171,7 +196,10 @@ def make_loss(config: TrainConfig, *, wordless: bool = False) -> MultimodalLoss:
         config.caption_weight,
         config.contrastive_weight,
         temperature=config.temperature,
-        shape_weight=config.shape_weight,
-        focus_weight=config.focus_weight,
+        picture_weights={
+            "flow": config.flow_weight,
+            "shape": config.shape_weight,
+            "focus": config.focus_weight,
+        },
         wordless=wordless,
     )

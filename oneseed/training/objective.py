@@ -6,8 +6,15 @@ import torch
 from torch import Tensor
 
 from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.noising import TrainingNoise
 from oneseed.seeds import torch_generator
 from oneseed.training.losses import MultimodalLoss
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The precision of forward passes, "bf16" or "fp32", as a context manager."""
+    is_bf16 = precision == "bf16"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_bf16)
 
 
 @dataclass
@@ -30,30 +37,37 @@ class Objective:
 
     def autocast(self) -> torch.autocast:
         """The precision of forward passes, as a context manager."""
-        is_bf16 = self.precision == "bf16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_bf16)
+        return autocast(self.device, self.precision)
 
     def losses(
-        self, images: Tensor, tokens: Tensor, noise: Tensor
+        self, images: Tensor, tokens: Tensor, noise: TrainingNoise
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Forward pass of a whole batch -> ({part: scalar}, codes (B, D)).
 
-        images (B, C, S, S) in [-1, 1], tokens (B, T), noise (B, D), all on the device.
+        images (B, C, S, S) in [-1, 1], tokens (B, T), noise of B rows, all on the device.
         """
         logits = captions = None
         with self.autocast():
             if self.loss.wordless:
-                codes, drawn = self.model.redraw(images, noise)
+                codes, _, drawn = self.model.redraw(images, noise)
             else:
                 codes, drawn, logits = self.model.autoencode(images, tokens, noise)
                 captions = self.model.text_encoder(tokens)
-        return self.loss(drawn, images, logits, tokens, codes, captions), codes
+        losses = self.loss(drawn, images, logits, tokens, codes, captions, times=noise.times)
+        return losses, codes
 
-    def noise(self, rows: int, purpose: object) -> Tensor:
-        """Standard normal (rows, D) on the device, the same for equal purposes of a run.
+    def noise(self, rows: int, purpose: object) -> TrainingNoise:
+        """Noise of so many rows on the device, the same for equal purposes of a run.
 
         purpose: the number of a step, or a text.
         """
+        config = self.model.config
+        shape = (config.channels, config.image_size, config.image_size)
+        text = f"{self.seed} {purpose}"
+        return TrainingNoise.drawn(text, rows, config.latent_dim, shape, self.device)
+
+    def code_noise(self, rows: int, purpose: object) -> Tensor:
+        """Standard normal (rows, D) on the device, of codes alone; see noise."""
         generator = torch_generator(f"{self.seed} {purpose}", "noise")
         shape = (rows, self.model.config.latent_dim)
         return torch.randn(shape, generator=generator).to(self.device)

@@ -36,7 +36,7 @@ from oneseed.training.encoding import (
     encode_latents,
 )
 from oneseed.training.fragments import teach_fragments
-from oneseed.training.objective import Objective
+from oneseed.training.objective import Objective, autocast
 from oneseed.training.optimizers import gradients_of, set_learning_rate
 from oneseed.training.run_folder import RunFolder
 from oneseed.training.state import PriorFit, TrainState
@@ -84,6 +84,8 @@ class PriorFitter:
     seed: int
     # saves an interrupted fit
     folder: RunFolder
+    # of the forward passes, "bf16" or "fp32"
+    precision: str = "fp32"
 
     @property
     def prior(self) -> Prior:
@@ -255,7 +257,8 @@ def prior_step(fitter: PriorFitter, batches: FitBatches, step: int) -> None:
     versions = torch.randint(-WHOLE_MORE_OFTEN, len(captions), (PRIOR_BATCH,), generator=generator)
     versions = versions.clamp(min=0).to(device)
     chosen_captions = captions[versions, rows % captions.shape[1]]  # (B, D)
-    loss = prior_loss(prior, coordinates[rows], generator, chosen_captions)
+    with autocast(device, fitter.precision):
+        loss = prior_loss(prior, coordinates[rows], generator, chosen_captions)
     optimizer.zero_grad()
     loss.backward()
     norm = nn.utils.get_total_norm(gradients_of(prior.parameters()))

@@ -117,7 +117,7 @@ def estimate_cost(
     model = objective.model
     with torch.random.fork_rng(devices=[]):
         per_picture = time_picture(objective, train) * (1 + OPTIMIZER_SHARE)
-        prior_step = time_prior_step(model)
+        prior_step = time_prior_step(objective)
     brief_steps = min(MAX_BRIEF_STEPS, config.sampler_steps) * schedule.num_epochs
     encoded = ENCODING_SHARE * len(train.rows) * view_count(len(train.rows))
     seconds = per_picture * (schedule.num_epochs * train.epoch_pairs + encoded)
@@ -160,8 +160,9 @@ def time_step(objective: Objective, train: PairLoader, pictures: int) -> float:
     return time.perf_counter() - begin
 
 
-def time_prior_step(model: MultimodalModel) -> float:
+def time_prior_step(objective: Objective) -> float:
     """Seconds of a step of the prior's fit."""
+    model = objective.model
     prior = copy.deepcopy(model.sampler).train()
     generator = torch_generator(0, "time")
     shape = (PRIOR_BATCH, prior.dims + prior.following)
@@ -171,7 +172,9 @@ def time_prior_step(model: MultimodalModel) -> float:
     # the second one counts
     for _ in range(2):
         begin = time.perf_counter()
-        prior_loss(prior, coordinates, generator, captions).backward()
+        with objective.autocast():
+            loss = prior_loss(prior, coordinates, generator, captions)
+        loss.backward()
         seconds = time.perf_counter() - begin
     return seconds
 

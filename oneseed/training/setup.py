@@ -21,11 +21,14 @@ from oneseed.training.data import PairLoader, create_data_loaders, placeholder_l
 from oneseed.training.prior_fit import PRIOR_BATCH
 from oneseed.training.saved_state import model_facts
 from oneseed.training.schedule import passes_per_epoch
+from oneseed.training.speed import peak_matmul_flops
 
-# times that the full fit of the prior shows each training picture: 2,500 steps for 5,400 drawings
-PRIOR_PASSES = 240
+# times that the full fit of the prior shows each training picture: 3,000 steps for 5,400 drawings
+PRIOR_PASSES = 285
 # steps of the full fit, at least
 MIN_PRIOR_STEPS = 200
+# how many times as fast bf16 has to multiply, to be worth its rounding
+WORTH_BF16 = 1.5
 
 
 # ---- settings that are left open -----------------------------------------------------------------
@@ -44,16 +47,13 @@ def resolve_schedule(config: TrainConfig, rows: int) -> TrainConfig:
 
 
 def resolve_model_config(
-    model_config: ModelConfig, style: str, *, vocab_size: int, channels: int, budget: int
+    model_config: ModelConfig, *, vocab_size: int, channels: int, budget: int
 ) -> ModelConfig:
     """The configuration that is built.
 
-    Where the preset leaves them open, it takes this vocabulary, these channels and the style's
-    linear code. budget: parameters that widths are scaled to; 0: they stay.
+    Where the preset leaves them open, it takes this vocabulary and these channels. budget:
+    parameters that widths are scaled to; 0: they stay.
     """
-    if model_config.linear_dims < 0:
-        linear_dims = 0 if style == "builtin" else model_config.latent_dim
-        model_config = replace(model_config, linear_dims=linear_dims)
     if not model_config.vocab_size:
         model_config = replace(model_config, vocab_size=vocab_size)
     if not model_config.channels:
@@ -65,12 +65,28 @@ def resolve_model_config(
     return scaled_config
 
 
-def resolve_precision(precision: str, device: torch.device) -> str:
-    """ "auto" -> "bf16" on a GPU that has it, else "fp32"; another choice as it is."""
+def resolve_precision(precision: str, device: torch.device, begun: str | None = None) -> str:
+    """ "auto" -> "bf16" where it is the faster, else "fp32"; another choice as it is.
+
+    That is on a GPU that has it, and on a processor that multiplies it WORTH_BF16 times as fast.
+    begun: that of the run that goes on, which stays.
+    """
     if precision != "auto":
         return precision
-    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return "bf16" if has_bf16 else "fp32"
+    if begun in ("bf16", "fp32"):
+        return begun
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    if device.type != "cpu":
+        return "fp32"
+    plain = peak_matmul_flops(device, torch.float32)
+    half = peak_matmul_flops(device, torch.bfloat16)
+    chosen = "bf16" if half >= WORTH_BF16 * plain else "fp32"
+    print(
+        f"this processor multiplies {plain / 1e9:,.0f} GFLOP/s in fp32 and {half / 1e9:,.0f} in "
+        f"bf16: training in {chosen}"
+    )
+    return chosen
 
 
 def saved_settings(config: TrainConfig, precision: str) -> dict[str, object]:
@@ -140,6 +156,8 @@ class BegunRun(NamedTuple):
 
     tokenizer: Tokenizer
     channels: int
+    # "fp32" or "bf16"; None where its checkpoint does not say
+    precision: str | None
 
 
 def read_begun_run(path: Path, vocab_size: int) -> BegunRun | None:
@@ -150,7 +168,8 @@ def read_begun_run(path: Path, vocab_size: int) -> BegunRun | None:
     """
     try:
         facts = model_facts(checkpoint.load(path))
-        begun = BegunRun(Tokenizer(facts.tokenizer), facts.config.channels)
+        precision = facts.meta.get("training", {}).get("precision")
+        begun = BegunRun(Tokenizer(facts.tokenizer), facts.config.channels, precision)
     except UserError:
         return None
     is_too_large = vocab_size and len(begun.tokenizer) > vocab_size
@@ -163,6 +182,8 @@ class BuiltRun(NamedTuple):
     model: MultimodalModel
     train: PairLoader
     val: PairLoader
+    # of the run that goes on; None: none does
+    precision: str | None
 
 
 def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
@@ -171,11 +192,11 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
     UserError where the collection or the checkpoint of --init does not fit the settings.
     """
     last = Path(config.checkpoints) / "last.pt"
-    other = None
-    tokenizer = None
+    other = tokenizer = precision = None
     if last.exists() and not config.fresh:
         if begun := read_begun_run(last, model_config.vocab_size):
             tokenizer = begun.tokenizer
+            precision = begun.precision
             channels = model_config.channels or begun.channels
             model_config = replace(model_config, channels=channels)
     elif config.init:
@@ -183,7 +204,6 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
         tokenizer = other.tokenizer
         model_config = resolve_model_config(
             model_config,
-            config.style,
             vocab_size=other.config.vocab_size,
             channels=other.config.channels,
             budget=config.parameters,
@@ -193,7 +213,6 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
     if other is None:
         model_config = resolve_model_config(
             model_config,
-            config.style,
             vocab_size=len(train.tokenizer) if train.tokenizer else MAX_OWN_VOCABULARY,
             channels=train.channels,
             budget=config.parameters,
@@ -202,19 +221,24 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
     model = MultimodalModel(model_config, train.tokenizer)
     if other is not None:
         load_initial_weights(model, other, config.init)
-    return BuiltRun(model, train, val)
+    return BuiltRun(model, train, val, precision)
 
 
 def require_same_config(model_config: ModelConfig, other: ModelConfig, path: str) -> None:
     """UserError with the flags that are needed where the model of --init is not this run's."""
-    if replace(model_config, preset=other.preset) == other:
+    if replace(model_config, preset=other.preset, neck=other.neck) == other:
         return
+    if other.image_networks != model_config.image_networks:
+        raise UserError(
+            f"--init {path} is of a version before 0.4, whose picture networks are not trained any "
+            "more; leave --init out"
+        )
     defaults = {field.name: field.default for field in fields(ModelConfig)}
     usual = defaults | PRESETS.get(other.preset, {})
     flags = [f"--preset {other.preset}"]
     for name, value in asdict(other).items():
         is_open = name in ("vocab_size", "channels") and not usual[name]
-        if name != "preset" and value != usual[name] and not is_open:
+        if name not in ("preset", "neck") and value != usual[name] and not is_open:
             flags.append(f"--{name.replace('_', '-')} {value}")
     raise UserError(
         f"--init {path} has another model configuration than this run; "

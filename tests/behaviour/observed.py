@@ -43,7 +43,12 @@ HERE = Path(__file__).resolve().parent
 PICTURES = 90
 IMAGE_SIZE = 32  # pixels
 TINY_EPOCHS = 2
-STORED_EPOCHS = 40
+STORED_EPOCHS = 24
+# the versions whose runs and cards are stored: the last with picture networks that were taught by
+# regression, and the first that draws in passes, whose run also goes on
+OLD_VERSION = "0_3"
+VERSION = "0_4"
+VERSIONS = (OLD_VERSION, VERSION)
 
 TINY_MODEL: dict[str, Any] = {
     "preset": "small",
@@ -53,7 +58,6 @@ TINY_MODEL: dict[str, Any] = {
     "patch": 2,
     "width": 16,
     "max_width": 32,
-    "neck": 8,
     "vocab_size": 0,
     "max_caption_length": 48,
     "text_width": 32,
@@ -69,14 +73,12 @@ TINY_MODEL: dict[str, Any] = {
 STORED_MODEL: dict[str, Any] = {
     **TINY_MODEL,
     "latent_dim": 16,
-    "width": 8,
-    "max_width": 16,
-    "neck": 4,
+    "width": 4,
+    "max_width": 8,
     "vocab_size": 340,
     "max_caption_length": 40,
-    "text_width": 16,
+    "text_width": 8,
     "text_layers": 1,
-    "linear_dims": 8,
     "follow_dims": 6,
     "flow_width": 16,
     "flow_clusters": 8,
@@ -107,7 +109,8 @@ SCRIPTS = (
     "evaluation",
 )
 
-# Run in a folder that holds best_model.pt, card.png, picture.png (no card), model.yaml, no more.
+# Run in a folder that holds best_model.pt and card.png, old_model.pt and old_card.png, picture.png
+# (no card), model.yaml, no more.
 COMMANDS: dict[str, list[str]] = {
     "a wrong flag": ["training_loop.py", "--devise", "cpu"],
     "a value that is no number": ["training_loop.py", "--batch-size", "many"],
@@ -128,6 +131,15 @@ COMMANDS: dict[str, list[str]] = {
         *("inference.py", "--style", "etching", "--checkpoint", "best_model.pt"),
     ],
     "a true card": ["inference.py", "--verify", "card.png", "--checkpoint", "best_model.pt"],
+    "a true card in other passes than the flag's": [
+        *("inference.py", "--verify", "card.png", "--checkpoint", "best_model.pt", "--passes", "5"),
+    ],
+    "a true card of an old version": [
+        *("inference.py", "--verify", "old_card.png", "--checkpoint", "old_model.pt"),
+    ],
+    "a card of another version's model": [
+        *("inference.py", "--verify", "old_card.png", "--checkpoint", "best_model.pt"),
+    ],
     "the shapes of the small preset": ["model_architecture.py", "--preset", "small"],
 }
 
@@ -197,6 +209,7 @@ def train(model: dict[str, Any], data: Path, folder: Path, **training: Any) -> d
         data=str(data),
         checkpoints=str(folder),
         device="cpu",
+        precision="fp32",
         **training,
     )
     printed = io.StringIO()
@@ -222,7 +235,7 @@ def tiny_run(data: Path, folder: Path) -> dict[str, Any]:
 
 
 def stored_run(data: Path, folder: Path, epochs: int = STORED_EPOCHS) -> dict[str, Any]:
-    """The run whose files are stored; with one epoch more, what goes on from them."""
+    """The run whose files are stored as of VERSION; with one epoch more, what goes on from them."""
     return train(STORED_MODEL, data, folder, num_epochs=epochs, **STORED_TRAINING)
 
 
@@ -239,10 +252,20 @@ def pack(folder: Path, archive: Path) -> None:
             tar.addfile(entry, io.BytesIO(content))
 
 
-def unpack(folder: Path) -> None:
-    """The stored best_model.pt and last.pt, as they were written."""
+def stored_archive(version: str) -> Path:
+    """best_model.pt and last.pt as a version wrote them."""
+    return HERE / f"run_{version}.tar.xz"
+
+
+def stored_card(version: str) -> Path:
+    """The card of seed 7 that a version wrote with its stored model."""
+    return HERE / f"card_{version}.png"
+
+
+def unpack(version: str, folder: Path) -> None:
+    """The stored best_model.pt and last.pt of a version, as they were written."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(HERE / "run.tar.xz") as tar:
+    with tarfile.open(stored_archive(version)) as tar:
         for entry in tar.getmembers():
             (folder / entry.name).write_bytes(tar.extractfile(entry).read())
 
@@ -280,7 +303,7 @@ def pairs_of(generator: MultimodalGenerator) -> dict[str, Pairs]:
 
 
 def facts_of(generator: MultimodalGenerator, pairs: dict[str, Pairs]) -> dict[str, Any]:
-    """The stored model's fingerprint, styles, captions and codes."""
+    """A stored model's fingerprint, styles, captions and codes."""
     with one_thread():
         z = generator.encode(shown_pictures())
     return {
@@ -337,12 +360,14 @@ def script_flags(script: str) -> dict[str, Any]:
 
 def fill_folder(folder: Path) -> None:
     """What COMMANDS find where they run."""
-    unpack(folder)
+    unpack(OLD_VERSION, folder)
+    (folder / "best_model.pt").rename(folder / "old_model.pt")
+    unpack(VERSION, folder)
     (folder / "last.pt").unlink()
+    for version, name in ((OLD_VERSION, "old_card.png"), (VERSION, "card.png")):
+        (folder / name).write_bytes(stored_card(version).read_bytes())
     (folder / "model.yaml").write_text("batch_size: 8\nlatent_dimm: 16\n")
     shown_pictures()[0].save(folder / "picture.png")
-    if (HERE / "card.png").exists():
-        (folder / "card.png").write_bytes((HERE / "card.png").read_bytes())
 
 
 def command(words: list[str], folder: Path) -> dict[str, Any]:
@@ -363,7 +388,7 @@ def command(words: list[str], folder: Path) -> dict[str, Any]:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
     )
     return {
         "code": ended.returncode,

@@ -3,8 +3,9 @@
     python -m tests.behaviour.record
     python -m tests.behaviour.record --model
 
-The first leaves the stored model and its card as they are: an old model must answer as it did.
-Record only what is meant to change, and look at the difference that git shows before it is kept.
+The first leaves the stored models and their cards as they are: an old model must answer as it did.
+The second trains that of this version anew; those of older versions were written by them. Record
+only what is meant to change, and look at the difference that git shows before it is kept.
 """
 
 import argparse
@@ -31,15 +32,31 @@ def write(name: str, value: Any) -> None:
 
 
 def record_model(data: Path, folder: Path) -> None:
-    """run.tar.xz and card.png."""
+    """The run of this version, and its card."""
     observed.stored_run(data, folder / "stored")
-    observed.pack(folder / "stored", observed.HERE / "run.tar.xz")
-    observed.unpack(folder / "cards")
+    observed.pack(folder / "stored", observed.stored_archive(observed.VERSION))
+    observed.unpack(observed.VERSION, folder / "cards")
     drawing = ["inference.py", "--checkpoint", "best_model.pt", "--seeds", "7", "--out", "."]
     ended = observed.command(drawing, folder / "cards")
     assert ended["code"] == 0, ended
     card = (folder / "cards" / "000007.png").read_bytes()
-    (observed.HERE / "card.png").write_bytes(card)
+    observed.stored_card(observed.VERSION).write_bytes(card)
+
+
+def record_answers(folder: Path) -> None:
+    """What the stored models answer: answers.json and pictures.npz."""
+    answers = {}
+    pictures = {}
+    for version in observed.VERSIONS:
+        observed.unpack(version, folder / version)
+        generator = observed.MultimodalGenerator(folder / version / "best_model.pt", "cpu")
+        pairs = observed.pairs_of(generator)
+        answers[version] = observed.facts_of(generator, pairs)
+        for way, of_way in pairs.items():
+            drawn = [observed.small(image) for image, _ in of_way]
+            pictures[f"{version}: {way}"] = np.stack(drawn)
+    write("answers.json", answers)
+    np.savez_compressed(observed.HERE / "pictures.npz", **pictures)
 
 
 def record(folder: Path, *, model: bool) -> None:
@@ -51,17 +68,8 @@ def record(folder: Path, *, model: bool) -> None:
     write("collection.json", observed.collection_digests())
     write("tiny_run.json", observed.tiny_run(data, folder / "tiny"))
 
-    stored = folder / "resumed"
-    observed.unpack(stored)
-    generator = observed.MultimodalGenerator(stored / "best_model.pt", "cpu")
-    pairs = observed.pairs_of(generator)
-    write("answers.json", observed.facts_of(generator, pairs))
-    pictures = {
-        way: np.stack([observed.small(image) for image, _ in of_way])
-        for way, of_way in pairs.items()
-    }
-    np.savez_compressed(observed.HERE / "pictures.npz", **pictures)
-
+    record_answers(folder)
+    stored = folder / observed.VERSION
     resumed = observed.stored_run(data, stored, observed.STORED_EPOCHS + 1)
     write("resumed.json", {"rows": resumed["rows"][-2:], "prints": resumed["prints"]})
     write("flags.json", {name: observed.script_flags(name) for name in observed.SCRIPTS})

@@ -51,7 +51,7 @@ SETTINGS = "".join(
     f"{name}: {value}\n"
     for name, value in (
         *(("image_size", 32), ("channels", 1), ("latent_dim", 16), ("patch", 2), ("width", 8)),
-        *(("max_width", 16), ("neck", 4), ("vocab_size", 0), ("text_width", 16)),
+        *(("max_width", 16), ("vocab_size", 0), ("text_width", 16)),
         *(("text_heads", 2), ("flow_dims", 4), ("learning_rate", "1e-3"), ("fresh", "false")),
     )
 )

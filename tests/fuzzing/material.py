@@ -35,7 +35,6 @@ TINY_MODEL = {
     "patch": 2,
     "width": 8,
     "max_width": 16,
-    "neck": 4,
     "vocab_size": 0,
     "max_caption_length": 24,
     "text_width": 16,
@@ -47,6 +46,7 @@ TINY_MODEL = {
 TRAIN = (
     *("training_loop.py", "--style", STYLE, "--num-epochs", "2", "--epoch-pictures", "1"),
     *("--batch-size", "8", "--sampler-steps", "5", "--checkpoint-every", "1", "--device", "cpu"),
+    *("--precision", "fp32"),
     *(f"--{name.replace('_', '-')}={value}" for name, value in TINY_MODEL.items()),
 )
 TRAIN_CHECK = (*TRAIN, "--check")
@@ -229,17 +229,18 @@ def write_judges() -> int:
     import torch
 
     from oneseed.evaluation import attribute_judge, pair_judge
-    from oneseed.synthetic.engravings import attributes
+    from oneseed.synthetic.engravings.collection import ENGRAVINGS
 
     torch.manual_seed(0)
-    judge = attribute_judge.AttributeJudge(4)
-    right = dict.fromkeys((*attributes.ATTRIBUTES, "all"), 1.0)
+    judge = attribute_judge.AttributeJudge(ENGRAVINGS, 4)
+    right = dict.fromkeys((*ENGRAVINGS.attributes, "all"), 1.0)
     judge.about = {
         "format": attribute_judge.JUDGE_FORMAT,
-        "collection": attributes.COLLECTION,
+        "collection": ENGRAVINGS.version,
         "width": 4,
         "clean": right,
         "degraded": right,
+        "blurred": {**right, "subject": 0.0},
     }
     attribute_judge.save_judge(judge, "checkpoints/judge.pt")
     judges = pair_judge.PairJudge([STYLE, "other"], ["a", "ship"], ["tent"], 4)

@@ -149,6 +149,7 @@ def test_a_finished_order_makes_nothing_and_another_one_is_refused(tiny_run, tmp
         dict(pairs_per_file=9),
         dict(format="parquet"),
         dict(seeds="1"),
+        dict(passes=3),
     ):
         with pytest.raises(UserError, match="holds another order .*--out DIR"):
             write(tiny_run, tmp_path / "out", **other)

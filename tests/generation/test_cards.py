@@ -119,7 +119,10 @@ def test_a_better_match_score_than_the_pair_has_is_found(generator, some, change
         dict(seeds="3", style="stipple"),
         dict(seeds="5", best_of=5),
         dict(interpolate=3, seeds="4,6"),
+        dict(interpolate=3, seeds="4,6", passes=1),
+        dict(seeds="3", prompt="a ship by the sea", passes=3),
         dict(image="a.png"),
+        dict(image="a.png", passes=3),
         dict(image="a.png", style="line", strength=0.1),
         dict(image="a.png", strength=0.9, seeds="1,2"),
     ],
@@ -149,10 +152,38 @@ def test_captions_drawn_at_a_temperature_are_drawn_again(generator, tiny_run, tm
         assert not cards.differences(generator, path)
 
 
+@pytest.mark.parametrize("passes", [1, 3])
+def test_a_card_is_made_again_in_its_own_passes_whatever_the_reader_s_are(
+    generator, tiny_run, tmp_path, passes
+):
+    """The default of a later version, or a flag beside --verify, would call true cards false."""
+    (path,) = write(tiny_run, tmp_path, seeds="5", passes=passes)
+    assert cards.read_card(path)[1]["passes"] == passes
+    for other in (1, 2, 5):
+        assert not cards.differences(generator.in_passes(other), path)
+    (found,) = cards.differences(
+        generator, rewritten(path, lambda facts: facts.update(passes=4), signed=True)
+    )
+    assert "away from what the model draws" in found
+
+
+def test_a_card_without_passes_is_of_two(generator, tiny_run, tmp_path):
+    (path,) = write(tiny_run, tmp_path, seeds="5")
+    silent = rewritten(path, lambda facts: facts.pop("passes"), signed=True)
+    assert not cards.differences(generator.in_passes(1), silent)
+
+
+def test_a_billion_passes_are_no_pair_card(generator, some):
+    """A stranger's card would keep the machine busy for years."""
+    many = rewritten(some[0], lambda facts: facts.update(passes=10**9), signed=True)
+    with pytest.raises(UserError, match="is no pair card: .*--passes goes from 1 to 64"):
+        cards.differences(generator, many)
+
+
 def test_exit_codes_say_what_became_of_a_card(tiny_run, some, tmp_path, capsys):
     other = MultimodalModel.from_checkpoint(tiny_run / "best_model.pt")
     with torch.no_grad():
-        other.image_decoder.layers[-1].bias += 1e-6
+        other.image_decoder.outward.bias += 1e-6
     torch.save(other.state_dict(), tmp_path / "other.pt")
     Image.new("L", (32, 32)).save(tmp_path / "plain.png")
     (tmp_path / "no.png").write_text("no picture")
@@ -183,6 +214,9 @@ def test_exit_codes_say_what_became_of_a_card(tiny_run, some, tmp_path, capsys):
         dict(prompt=""),
         dict(asked_style="oil"),
         dict(temperature=1e9),
+        dict(passes=0),
+        dict(passes=65),
+        dict(passes="many"),
         dict(strength=2.0),
         {"from": 1, "to": 2, "step": 0, "steps": 10**9},
         {"from": 1, "to": 2, "step": 5, "steps": 5},

@@ -21,6 +21,7 @@ from oneseed.generation.prompts import PromptWarning
 from oneseed.generation.rendering import contact_sheet, save_visualization
 from oneseed.model.caption_source import SOURCE_WORDS
 from oneseed.model.multimodal import MultimodalModel
+from oneseed.seeds import latents
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,12 +35,28 @@ def difference(one, other):
     return np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)).max()
 
 
-def test_same_seed_same_pair_alone_or_in_a_batch(generator):
+@pytest.mark.parametrize("passes", [1, 2, 5])
+def test_same_seed_same_pair_alone_or_in_a_batch(generator, passes):
+    same = generator.in_passes(passes)
     seeds = [0, 7, 42, 2**32 - 1, 3, 5, 9]
-    for seed, (image, caption) in zip(seeds, generator.generate_batch(seeds)):
-        alone, words = generator(seed)
+    for seed, (image, caption) in zip(seeds, same.generate_batch(seeds)):
+        alone, words = same(seed)
         assert difference(image, alone) <= 1
         assert caption == words
+
+
+def test_pictures_are_drawn_in_as_many_passes_as_the_generator_has(generator, tiny_run):
+    """And the caption, which is written beside the picture, stays."""
+    (one, caption), (two, words), (five, said) = (
+        generator.in_passes(passes)(7) for passes in (1, 2, 5)
+    )
+    assert caption == words == said
+    assert difference(one, two) > 3
+    assert difference(two, five) > 3
+    assert generator(7)[0].tobytes() == two.tobytes(), "of the default; in_passes changed a copy"
+    five_by_default = MultimodalGenerator(tiny_run / "best_model.pt", device="cpu", passes=5)
+    assert five_by_default(7)[0].tobytes() == five.tobytes()
+    assert difference(five_by_default.decode(latents([7], 32))[0][0], five) <= 1
 
 
 def test_pair_ignores_the_global_generator(generator):
@@ -324,10 +341,12 @@ def test_variations_leave_the_picture_as_slowly_as_asked(generator):
     assert difference(in_a_batch, alone) <= 1
 
 
-def test_another_style_at_strength_0_is_the_reconstruction(generator):
+@pytest.mark.parametrize("passes", [1, 2, 5])
+def test_another_style_at_strength_0_is_the_reconstruction(generator, passes):
     image = generator(5)[0]
-    ((same, _),) = generator.restyle([image], "stipple", 0.0)
-    assert difference(same, generator.reconstruct([image])[0]) <= 1
+    same = generator.in_passes(passes)
+    ((restyled, _),) = same.restyle([image], "stipple", 0.0)
+    assert difference(restyled, same.reconstruct([image])[0]) <= 1
 
 
 def test_every_picture_file_is_one_or_an_error_says_so(tmp_path):

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from oneseed.console.command import UserError
+from oneseed.model.image_networks import ResidualBlock
 from oneseed.model.multimodal import MultimodalModel
+from oneseed.model.noising import TrainingNoise
 from oneseed.model.pixels import to_pixels
 from oneseed.model.prior_fitting import prior_loss
 from oneseed.model.tokenizer import PAD, START
@@ -32,8 +34,15 @@ def test_every_parameter_receives_a_gradient(tiny_model):
     images = pictures(4)
     ids = [tiny_model.tokenizer.encode(caption, 48)[:8] for caption in CAPTIONS[:4]]
     tokens = torch.tensor(ids)
-    code, drawn, logits = tiny_model.autoencode(images, tokens, torch.randn(4, 32))
-    losses = MultimodalLoss()(drawn, images, logits, tokens, code, tiny_model.text_encoder(tokens))
+    noise = TrainingNoise.drawn("0 step", 4, 32, tuple(images.shape[1:]), tiny_model.device)
+    # from their first values on, blocks of the decoder are the identity
+    for block in tiny_model.image_decoder.modules():
+        if isinstance(block, ResidualBlock):
+            torch.nn.init.normal_(block.second.weight, std=0.02)
+    code, drawn, logits = tiny_model.autoencode(images, tokens, noise)
+    loss = MultimodalLoss(picture_weights={"flow": 3.0})
+    features = tiny_model.text_encoder(tokens)
+    losses = loss(drawn, images, logits, tokens, code, features, times=noise.times)
     losses["total"].backward()
     silent = [
         name

@@ -145,6 +145,11 @@ FACTS = {
     "noise that is none": config("code_noise", math.nan),
     "endless noise": config("code_noise", math.inf),
     "an encoder of another program": config("encoder", "resnet"),
+    "picture networks of another program": config("image_networks", "diffusion"),
+    "picture networks of another version": config("image_networks", "regression"),
+    "no picture networks, as in versions before": at("config", "image_networks", value=...),
+    "blocks that the file lacks": config("blocks", 2),
+    "linear directions below 0": config("linear_dims", -1),
     "a preset of another program": config("preset", "\x1b[2J"),
     "no channels": config("channels", 0),
     "an odd image size": config("image_size", 33),
@@ -275,7 +280,7 @@ def test_a_twice_told_vocabulary_is_refused(good, tmp_path):
 
 # ---- weights -------------------------------------------------------------------------------------
 
-FREED = "image_decoder.from_code.weight"
+FREED = "image_decoder.time.0.weight"
 
 
 def numbers(name, value, place=slice(None)):
@@ -358,7 +363,8 @@ def test_the_sentence_names_the_tensor(good, tmp_path):
     "name",
     [
         FREED,
-        "image_decoder.layers.0.weight",
+        "image_decoder.from_code.weight",
+        "image_decoder.inward.weight",
         "sampler.flow.inward.weight",
         "sampler.frame",
         "text_decoder.tokens.weight",

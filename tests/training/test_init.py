@@ -31,6 +31,7 @@ def config(**changes):
                 batch_size=8,
                 sampler_steps=20,
                 device="cpu",
+                precision="fp32",
             ),
             **changes,
         }

@@ -20,7 +20,7 @@ from oneseed.model import checkpoint
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
 from oneseed.training.data import PairLoader, create_data_loaders
-from oneseed.training.encoding import encode_codes, fit_linear_code
+from oneseed.training.encoding import encode_codes
 from oneseed.training.prior_fit import fit_prior_briefly
 from tests.conftest import CAPTIONS, tiny_config
 from training_loop import MultimodalTrainer
@@ -38,6 +38,8 @@ def config(**changes):
                 sampler_steps=20,
                 checkpoint_every=2,
                 device="cpu",
+                # exact on every processor
+                precision="fp32",
             ),
             **changes,
         }
@@ -68,25 +70,6 @@ def test_captions_are_encoded_when_their_batch_comes(builtin_data, tmp_path, mon
     assert [run.model.tokenizer.decode(ids) for ids in tokens] == encoded
 
 
-@torch.no_grad()
-def test_before_its_first_step_a_model_shows_the_masses_of_a_picture(builtin_data, tmp_path):
-    """Twelve minutes of training on real engravings had found less than it knows at once."""
-    run = trainer(builtin_data, tmp_path)
-    fit_linear_code(run.model, run.train, run.config.seed)
-    images, known = (
-        loader.batch(np.arange(len(loader.rows))).images for loader in (run.val, run.train)
-    )
-    code = run.model.image_encoder(images)
-
-    def masses(images):
-        return torch.nn.functional.avg_pool2d(images, 4)
-
-    assert (masses(run.model.image_decoder(code)) - masses(images)).square().mean() < 0.4 * (
-        masses(known).mean(0) - masses(images)
-    ).square().mean()
-    assert code.square().mean() == pytest.approx(1, abs=1e-3)
-
-
 @pytest.mark.parametrize("encoder", ["cnn", "vit"])
 def test_overfits_eight_pairs(tmp_path, encoder):
     """The one that says the idea works.
@@ -110,16 +93,18 @@ def test_overfits_eight_pairs(tmp_path, encoder):
     model = MultimodalModel(tiny_config(code_noise=0.1, encoder=encoder), tokenizer)
     settings = config(learning_rate=5e-3, checkpoints=str(tmp_path), num_epochs=250)
     run = MultimodalTrainer(model, loader, loader, settings)
-    batch = loader.batch(np.arange(8))
+    orders = np.random.default_rng(0)
     for step in range(250):
-        run.train_step(batch, step)
+        # every other row of a batch is a draft: each picture has its turns as both
+        run.train_step(loader.batch(orders.permutation(8)), step)
     model.eval()
     codes = encode_codes(model, loader, run.kept)
     fit_prior_briefly(run.prior_fitter, codes, run.kept, steps=1, epoch=0)
-    images = batch.images
+    images = loader.batch(np.arange(8)).images
     z = model.encode(images)
     assert model.decode_text(z) == CAPTIONS
-    assert (model.decode_image(z)[:, :1] - images).abs().mean() < 0.1
+    for passes in (1, 2):
+        assert (model.decode_image(z, passes)[:, :1] - images).abs().mean() < 0.1
 
 
 def test_resumed_training_equals_uninterrupted(builtin_data, tmp_path):
@@ -182,7 +167,7 @@ def test_a_finished_run_writes_every_file_of_the_contract(tiny_run):
 def test_a_step_waits_for_the_device_once(builtin_data, tmp_path, monkeypatch):
     """Every number that is asked for holds a GPU until all that it was given is done.
 
-    A loss has five parts, and a gradient a norm.
+    A loss has six parts, and a gradient a norm.
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -208,12 +193,11 @@ def test_the_printed_total_is_the_weighted_sum(tiny_run):
     """The first public attempt's status page printed 2.1234 above parts that sum to 11.893."""
     log = (tiny_run / "training.log").read_text("utf-8")
     for block in re.findall(r"Epoch \d+/2.*?Val Loss", log, re.DOTALL):
-        total, reconstruction, caption, contrastive, shape, focus = map(
-            float, re.findall(r": ([\d.]+)", block)[:6]
+        total, reconstruction, caption, contrastive, flow, shape, focus = map(
+            float, re.findall(r": ([\d.]+)", block)[:7]
         )
-        assert total == pytest.approx(
-            reconstruction + 2 * caption + 0.5 * contrastive + 2 * shape + 3 * focus, abs=1e-3
-        )
+        pictures = reconstruction + 3 * flow + 2 * shape + 3 * focus
+        assert total == pytest.approx(pictures + 2 * caption + 0.5 * contrastive, abs=1e-3)
     assert "→ Saved to:" in log
     assert "✅ BEST MODEL" in log
 

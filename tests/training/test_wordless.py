@@ -39,6 +39,7 @@ def run(builtin_data, tmp_path_factory):
         max_samples=16,
         checkpoints=str(folder / "checkpoints"),
         device="cpu",
+        precision="fp32",
         **flags,
     )
     assert training_loop.main(tiny_config(vocab_size=0), config) == 0
