@@ -19,6 +19,8 @@ class Pretend:
     health = None
     caption_source = "decoder"
     temperature = 0.0
+    passes = 2
+    draws_in_passes = False
     dimensions = 1024
     grey = False
     fingerprint = "5eed" * 16

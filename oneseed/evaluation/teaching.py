@@ -1,9 +1,11 @@
 """How the judges are taught: the plan, the optimizer, degraded pictures, repeatable randomness."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from oneseed.seeds import torch_generator
@@ -70,13 +72,18 @@ def degrade(
 
 
 def blurred(images: torch.Tensor, sigma: torch.Tensor | float) -> torch.Tensor:
-    """Pictures (B, C, S, S) -> the same under a Gaussian, which ends where they end.
+    """Pictures (B, C, S, S) -> the same under a Gaussian; beyond their edges they go on as there.
 
     sigma: in pixels, of all pictures or (B, 1, 1, 1) of each.
     """
-    places = torch.arange(images.shape[-1])
-    distances = (places[:, None] - places).square()  # (S, S)
-    # (1 or B, 1, S, S), a row for each pixel of the blurred picture
-    weights = torch.exp(-distances / (2 * torch.as_tensor(sigma).view(-1, 1, 1, 1) ** 2))
-    weights = weights / weights.sum(-1, keepdim=True)
-    return weights @ images @ weights.transpose(2, 3)
+    sigma = torch.as_tensor(sigma).expand(len(images), 1, 1, 1)
+    # three standard deviations, and three pixels at least
+    reach = max(3, math.ceil(3 * float(sigma.max())))
+    kernel = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
+    kernel = kernel / kernel.sum(-1, keepdim=True)  # (B, 1, 1, 2 reach + 1)
+    around = (reach, reach, reach, reach)
+    # pictures become channels, so that each has its own kernel
+    channels = F.pad(images, around, mode="replicate").transpose(0, 1)  # (C, B, ...)
+    channels = F.conv2d(channels, kernel, groups=len(images))
+    channels = F.conv2d(channels, kernel.transpose(2, 3), groups=len(images))
+    return channels.transpose(0, 1)

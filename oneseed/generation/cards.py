@@ -151,7 +151,9 @@ def make_again(
     """
     conditions = requested(facts)
     temperature = conditions["temperature"]
-    generator = generator.in_passes(conditions.pop("passes"))
+    passes = conditions.pop("passes")
+    if generator.draws_in_passes:
+        generator = generator.in_passes(passes)
     if "from" in facts:
         steps = facts["steps"]
         step = facts["step"]

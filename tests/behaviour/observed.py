@@ -223,7 +223,8 @@ def masked(text: str, folder: Path, data: Path) -> list[str]:
     """Printed lines without the diagnosis's remarks; measured numbers are `#`."""
     text = text.replace(folder.as_posix(), "CHECKPOINTS").replace(data.as_posix(), "DATA")
     lines = text.splitlines()
-    measured = r"\d+\.\d+|\d+(?=%| seconds| minutes)"
+    # how long a run takes, and so how often it saves, the machine's other work decides
+    measured = r"\d+\.\d+|\d+(?=%| MB)|\d+ (seconds|minutes)"
     return [re.sub(measured, "#", line) for line in lines if not line.startswith("  ! ")]
 
 
