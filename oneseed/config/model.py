@@ -1,6 +1,6 @@
 """Settings of the model, and the presets."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from oneseed.config.options import NAMED_SIZES, parameters_option, parse_image_size, preset_option
@@ -144,6 +144,13 @@ class ModelConfig(BaseConfig):
         self._check_image_networks()
         super().__post_init__()
         self._check_text_networks()
+
+    def settings(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the flags, and of models before version 0.4 what is no flag."""
+        settings = asdict(self)
+        if self.image_networks == "flow":
+            del settings["image_networks"], settings["linear_dims"]
+        return settings
 
     def _check_image_networks(self) -> None:
         base_and_doublings(self.image_size)

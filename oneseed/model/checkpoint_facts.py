@@ -86,8 +86,9 @@ def config_of_settings(saved: Any) -> ModelConfig:
     if not isinstance(saved, dict):
         raise UserError("its configuration is no table of JSON")
     known = {field.name: field for field in fields(ModelConfig)}
-    # a file that does not say which picture networks it has is of before 0.4
-    settings: dict[str, Any] = {"image_networks": "regression", **saved}
+    # version 0.4 brought both the other picture networks and this setting
+    usual = "flow" if "blocks" in saved else "regression"
+    settings: dict[str, Any] = {"image_networks": usual, **saved}
     for name, value in settings.items():
         if name not in known:
             raise UserError(f"it has a setting {name[:40]!r}, of which this version knows nothing")

@@ -215,7 +215,7 @@ class MultimodalModel(Autoencoder):
         """Configuration, vocabulary and meta, uint8 (N,); torch puts it into the state dict."""
         state = {
             "format": CHECKPOINT_FORMAT,
-            "config": asdict(self.config),
+            "config": self.config.settings(),
             "tokenizer": self.tokenizer.json,
             "meta": self.meta,
         }

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +13,7 @@ import yaml
 from oneseed.config.model import PRESETS, ModelConfig, SpecsConfig
 from oneseed.config.training import UNSAVED_FIELDS, TrainConfig
 from oneseed.console import flags
+from oneseed.console.flags import option_fields
 from oneseed.model.multimodal import MultimodalModel
 from tests.conftest import tiny_config
 
@@ -40,7 +41,7 @@ def written(folder, text):
 def test_a_flag_wins_over_the_file_and_the_file_over_the_preset(tmp_path):
     path = written(tmp_path, "preset: small\nwidth: 24\nbatch_size: 16\nlearning_rate: 2.5e-4\n")
     model, train = parsed("--config", path, "--batch-size", "8")
-    assert (model.preset, model.image_size, model.width, model.max_width) == ("small", 128, 24, 128)
+    assert (model.preset, model.image_size, model.width, model.max_width) == ("small", 128, 24, 160)
     assert (train.batch_size, train.learning_rate, train.num_epochs) == (
         8,
         2.5e-4,
@@ -74,15 +75,14 @@ def test_every_setting_can_stand_in_the_file(tmp_path):
     }
     values = {
         field.name: fitting.get(field.name, other[field.type](field.default))
-        for kind in FILE
-        for field in fields(kind)
+        for field in option_fields(FILE).values()
     }
-    assert all(values[field.name] != field.default for kind in FILE for field in fields(kind))
+    assert all(values[name] != field.default for name, field in option_fields(FILE).items())
     model, train = parsed("--config", written(tmp_path, values))
-    assert asdict(train) | asdict(model) == values
+    assert values.items() <= (asdict(train) | asdict(model)).items()
     # JSON is YAML too
     model, train = parsed("--config", written(tmp_path, json.dumps(values)))
-    assert asdict(train) | asdict(model) == values
+    assert values.items() <= (asdict(train) | asdict(model)).items()
 
 
 def test_values_are_read_as_flags_read_them(tmp_path):
@@ -187,7 +187,7 @@ def test_the_schema_and_the_reader_agree(tmp_path, capsys):
     schema = flags.schema(FILE)
     jsonschema.Draft202012Validator.check_schema(schema)
     valid = jsonschema.Draft202012Validator(schema).is_valid
-    assert schema["properties"].keys() == {field.name for kind in FILE for field in fields(kind)}
+    assert schema["properties"].keys() == option_fields(FILE).keys()
     good = [
         {},
         {"preset": "small"},
@@ -257,7 +257,7 @@ def test_a_checkpoint_gives_back_the_file_of_its_run(tiny_run, tmp_path):
     assert not set(UNSAVED_FIELDS) & model.meta["training"].keys()
     again, train = parsed(
         "--config",
-        written(tmp_path, json.dumps({**asdict(model.config), **model.meta["training"]})),
+        written(tmp_path, json.dumps({**model.config.settings(), **model.meta["training"]})),
     )
     assert again == model.config == tiny_config(vocab_size=model.config.vocab_size)
     assert (

@@ -161,10 +161,10 @@ def test_a_card_is_made_again_in_its_own_passes_whatever_the_reader_s_are(
     assert cards.read_card(path)[1]["passes"] == passes
     for other in (1, 2, 5):
         assert not cards.differences(generator.in_passes(other), path)
-    (found,) = cards.differences(
+    found = cards.differences(
         generator, rewritten(path, lambda facts: facts.update(passes=4), signed=True)
     )
-    assert "away from what the model draws" in found
+    assert any("away from what the model draws" in sentence for sentence in found)
 
 
 def test_a_card_without_passes_is_of_two(generator, tiny_run, tmp_path):

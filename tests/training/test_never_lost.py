@@ -120,10 +120,10 @@ def train(folder, data, stop=0, number=0, limit=0):
     calls = itertools.count(1)
 
     def watched(method):
-        def call(*arguments):
+        def call(*arguments, **further):
             if next(events) == stop:
                 os.kill(os.getpid(), number)
-            return method(*arguments)
+            return method(*arguments, **further)
 
         return call
 
@@ -578,8 +578,8 @@ def test_a_number_that_is_none_stops_before_the_update_with_a_diagnosis_and_a_wa
         loss = run.objective.loss
         forward = loss.forward
 
-        def broken(*arguments):
-            losses = forward(*arguments)
+        def broken(*arguments, **further):
+            losses = forward(*arguments, **further)
             return {
                 **losses,
                 "caption": losses["caption"] * value,
