@@ -147,7 +147,7 @@ FACTS = {
     "an encoder of another program": config("encoder", "resnet"),
     "picture networks of another program": config("image_networks", "diffusion"),
     "picture networks of another version": config("image_networks", "regression"),
-    "no picture networks, as in versions before": at("config", "image_networks", value=...),
+    "no picture networks, as in versions before": at("config", "blocks", value=...),
     "blocks that the file lacks": config("blocks", 2),
     "linear directions below 0": config("linear_dims", -1),
     "a preset of another program": config("preset", "\x1b[2J"),
