@@ -320,7 +320,8 @@ def main(model_config: ModelConfig, config: TrainConfig, options: Any) -> None:
     count = min(options.pictures, MAX_DRAWN) if options.against else 2 * batch_size
     with tempfile.TemporaryDirectory() as folder:
         loaders = drawn_loaders(folder, model_config, config, max(batch_size, count))
-        settings = replace(config, checkpoints=folder)
+        # an epoch shows each picture once, however few they are
+        settings = replace(config, checkpoints=folder, epoch_pictures=1)
 
         def make(epochs: int, precision: str = precision) -> MultimodalTrainer:
             one = replace(settings, num_epochs=epochs)
