@@ -1,6 +1,6 @@
 """Muon for convolutions and the transformers' matrices, AdamW for the rest, and their schedule."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -13,31 +13,55 @@ from oneseed.model.multimodal import MultimodalModel
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix, roughly: singular values come into about [0.7, 1.2].
+def orthogonalise(matrices: Sequence[Tensor], steps: int = 5) -> list[Tensor]:
+    """The nearest semi-orthogonal matrices, roughly: singular values come to about [0.7, 1.2].
 
-    Any shape (n, …); all but the first dimension is flattened. Quintic Newton-Schulz iteration.
+    Any shapes (n, …); all but the first dimension is flattened. Quintic Newton-Schulz iteration.
     Source: Jordan et al. 2024, Muon (kellerjordan.github.io/posts/muon).
 
     Every factor of the iteration is a polynomial of x xᵀ. So the factors, n x n, are multiplied
     among themselves and meet x once, at the end. For a convolution, nine or sixteen times as wide
-    as high, that takes a third of the time and gives the same numbers but for rounding.
+    as high, that takes a third of the time and gives the same numbers but for rounding. Matrices of
+    the same n go through it together.
     """
-    linear, cubic, quintic = NEWTON_SCHULZ
+    wide = [as_wide(matrix) for matrix in matrices]
+    alike: dict[tuple[int, torch.device], list[int]] = {}
+    for number, x in enumerate(wide):
+        alike.setdefault((len(x), x.device), []).append(number)
+    found = [*wide]
+    for numbers in alike.values():
+        products = newton_schulz([wide[number] for number in numbers], steps)
+        for number, product in zip(numbers, products):
+            found[number] = product @ wide[number]
+    return [
+        (x.T if is_tall(matrix) else x).reshape(matrix.shape) for x, matrix in zip(found, matrices)
+    ]
+
+
+def is_tall(matrix: Tensor) -> bool:
+    """Whether a matrix of any shape (n, …) has more rows than columns."""
+    return len(matrix) > matrix[0].numel()
+
+
+def as_wide(matrix: Tensor) -> Tensor:
+    """Any shape (n, …) -> the matrix of n rows, or its transpose where it is tall."""
     x = matrix.flatten(1)
-    x = x / (x.norm() + 1e-7)
-    is_tall = x.shape[0] > x.shape[1]
-    x = x.T if is_tall else x
-    gram = x @ x.T
-    product = torch.eye(len(x), dtype=x.dtype, device=x.device)
-    for _ in range(steps):
-        factor = torch.addmm(gram, gram, gram, beta=cubic, alpha=quintic)
-        factor.diagonal().add_(linear)
-        product = factor @ product
-        gram = factor @ gram @ factor
-    x = product @ x
-    x = x.T if is_tall else x
-    return x.reshape(matrix.shape)
+    return x.T if is_tall(matrix) else x
+
+
+def newton_schulz(matrices: Sequence[Tensor], steps: int) -> Tensor:
+    """B matrices x, (n, any) -> the products p, (B, n, n), for which p x is semi-orthogonal."""
+    linear, cubic, quintic = NEWTON_SCHULZ
+    norms = torch.stack([x.norm() for x in matrices])[:, None, None] + 1e-7
+    gram = torch.stack([x @ x.T for x in matrices]) / norms.square()
+    products = 1 / norms
+    for step in range(steps):
+        factor = torch.baddbmm(gram, gram, gram, beta=cubic, alpha=quintic)
+        factor.diagonal(dim1=1, dim2=2).add_(linear)
+        products = factor @ products if step else factor * products
+        if step < steps - 1:
+            gram = factor @ gram @ factor
+    return products
 
 
 class Muon(torch.optim.Optimizer):
@@ -62,19 +86,22 @@ class Muon(torch.optim.Optimizer):
         """One update of every weight that has a gradient."""
         assert closure is None, "Muon takes no closure"
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self.update(weight, weight.grad, group)
+            self.update([weight for weight in group["params"] if weight.grad is not None], group)
 
-    def update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        """One update of one weight, with the settings of its group."""
-        state = self.state[weight]
-        momentum = state.setdefault("momentum", torch.zeros_like(weight))
-        momentum.lerp_(gradient, 1 - group["momentum"])
-        step = orthogonalise(gradient.lerp(momentum, group["momentum"]))
-        weight.mul_(1 - group["lr"] * group["weight_decay"])
-        shape_scale = max(1, weight.shape[0] / weight[0].numel()) ** 0.5
-        weight.add_(step, alpha=-10 * group["lr"] * shape_scale)
+    def update(self, weights: Sequence[Tensor], group: dict[str, Any]) -> None:
+        """One update of the weights of a group, with its settings."""
+        if not weights:
+            return
+        gradients = gradients_of(weights)
+        for weight in weights:
+            self.state[weight].setdefault("momentum", torch.zeros_like(weight))
+        momenta = [self.state[weight]["momentum"] for weight in weights]
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        steps = orthogonalise(torch._foreach_lerp(gradients, momenta, group["momentum"]))
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        for weight, step in zip(weights, steps):
+            shape_scale = max(1, weight.shape[0] / weight[0].numel()) ** 0.5
+            weight.add_(step, alpha=-10 * group["lr"] * shape_scale)
 
 
 def trained_weights(model: MultimodalModel) -> list[Tensor]:

@@ -66,8 +66,7 @@ def flops_per_picture(
         losses["total"].backward()
 
     def update() -> None:
-        for weight in muon.param_groups[0]["params"]:
-            orthogonalise(weight)
+        orthogonalise(muon.param_groups[0]["params"])
 
     forward_backward_flops = count_flops(forward_backward) / 2
     for weight, gradient in zip(weights, gradients):
