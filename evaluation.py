@@ -45,6 +45,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from oneseed.config.evaluation import EvaluateConfig
+from oneseed.config.options import PLAIN
 from oneseed.console.command import run
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
@@ -66,6 +67,7 @@ from oneseed.evaluation.learned import (
     gather_pictures,
     measure_captions,
     measure_judged,
+    measure_patches,
     measure_real,
 )
 from oneseed.evaluation.pair_judge_training import TooFewPicturesError, load_pair_judge
@@ -139,6 +141,7 @@ def evaluate(
     parts = [
         Section(notes=[CAPTION_MEANINGS[generator.caption_source]]),
         note_missing_captions(collection, rows, is_exact=exact is not None),
+        Section(notes=[generator.finish_notice] if generator.finish_notice else []),
     ]
     if drawn and exact:
         parts += judge_drawn(drawn, generator, exact, pairs, rows, collection)
@@ -255,6 +258,9 @@ def judge_others(
     parts = []
     if own:
         parts.append(measure_openly(own, generator, pairs, collection))
+    seeds = range(config.first_seed, config.first_seed + config.seeds)
+    if generator.finish != PLAIN:
+        parts.append(measure_patches(generator, seeds))
     if rows:
         found = gather_pictures(generator, pairs, collection)
         parts.append(measure_real(found))
@@ -338,7 +344,7 @@ def main(config: EvaluateConfig) -> None:
 def write_report(out: Path, config: EvaluateConfig) -> None:
     """`main`, while no other run writes into the folder of the report."""
     old = read_report(config.compare) if config.compare else None
-    generator = MultimodalGenerator(checkpoint_path=config.checkpoint, device=config.device)
+    generator = MultimodalGenerator(config.checkpoint, config.device, finish=config.finish)
     report, examples, gallery = evaluate(generator, config)
     changes = moved(report, old) if old else []
     samplers = ablation(out.parent / "samplers.json")

@@ -1,6 +1,7 @@
 """A page on which seeds become pairs, pictures are redrawn and collections are looked through.
 
-Reads   checkpoints/best_model.pt       looked for again on each click while there is none
+Reads   checkpoints/best_model.pt       looked for again on each click while there is none; until
+                                        then the base model draws, which comes with the program
         checkpoints/metrics.json, checkpoints/tensorboard/, outputs/report/report.json, data/
                                         for the tabs Training and Collection
 Writes  data/metadata, data/captions    where somebody saves a caption, or leaves a picture out, in
@@ -41,10 +42,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from oneseed.config.base_model import BASE, checkpoint_file, has_base, is_base
 from oneseed.config.demo import DemoConfig
 from oneseed.config.inference import GUIDANCE
 from oneseed.console.command import UserError, run
-from oneseed.dataset.next_run import missing_checkpoint
+from oneseed.dataset.commands import DEFAULT_CHECKPOINT
+from oneseed.dataset.next_run import missing_checkpoint, ways_to_model
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.prompts import PromptWarning
 from oneseed.page.blocks import blocks_of_page
@@ -101,7 +104,7 @@ def build_page(
     """
     gr = import_gradio()
     find_generator = loader_of(source)
-    surroundings = Surroundings(gr, find_generator)
+    surroundings = Surroundings(gr, find_generator, data)
     with blocks_of_page(gr, title=TITLE, analytics_enabled=False) as page:
         masthead(gr)
         warning = gr.Markdown(visible=False, elem_id="health")
@@ -259,23 +262,53 @@ def forget_files(page: Any, paths: set[str]) -> None:
         remembered -= paths
 
 
-def main(config: DemoConfig) -> None:
-    """Serves the page until Ctrl+C."""
+def model_finder(config: DemoConfig) -> Callable[[], MultimodalGenerator]:
+    """The function that gives the model of the page, and looks for it while there is none.
+
+    Where no checkpoint is named, it gives the base model until training has written one.
+    """
 
     # a failed call is not kept: the next one looks again
     @functools.cache
-    def find_generator() -> MultimodalGenerator:
-        return MultimodalGenerator(config.checkpoint, config.device)
+    def own() -> MultimodalGenerator:
+        return MultimodalGenerator(config.checkpoint or DEFAULT_CHECKPOINT, config.device)
 
-    checkpoint = Path(config.checkpoint)
-    if checkpoint.exists():
+    @functools.cache
+    def base() -> MultimodalGenerator:
+        return MultimodalGenerator(BASE, config.device)
+
+    def find_generator() -> MultimodalGenerator:
+        is_found = bool(own.cache_info().currsize)
+        return own() if is_found or not needs_base(config) else base()
+
+    return find_generator
+
+
+def needs_base(config: DemoConfig) -> bool:
+    """Whether no checkpoint is named, there is none of training, and the base model is there."""
+    is_there = bool(config.checkpoint) or Path(DEFAULT_CHECKPOINT).exists()
+    return not is_there and has_base()
+
+
+def main(config: DemoConfig) -> None:
+    """Serves the page until Ctrl+C."""
+    find_generator = model_finder(config)
+    checkpoint = config.checkpoint or DEFAULT_CHECKPOINT
+    if needs_base(config):
+        find_generator()
+        print(
+            f"{DEFAULT_CHECKPOINT} is missing: the page opens on the base model; the way to one "
+            f"of your own: {ways_to_model(DEFAULT_CHECKPOINT, config.data)}"
+        )
+    elif checkpoint_file(checkpoint).exists():
         find_generator()
     else:
         print(f"{missing_checkpoint(checkpoint, config.data)}; the page looks for it on each click")
     with tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True) as cache:
         # /tmp/gradio belongs to whoever made it first
         os.environ["GRADIO_TEMP_DIR"] = cache
-        run_folder = checkpoint.parent
+        # nobody trained the base model here
+        run_folder = Path(DEFAULT_CHECKPOINT if is_base(checkpoint) else checkpoint).parent
         page = build_page(find_generator, config.data, run_folder, editable=config.private)
         serve(
             page,

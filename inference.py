@@ -1,11 +1,12 @@
 """A seed in, a picture and its caption out; and all that can be done with the latent between.
 
-Reads   checkpoints/best_model.pt
+Reads   checkpoints/best_model.pt       --checkpoint base: the model that comes with the program
 Writes  outputs/        000042.png (a card, which says how it was made), 000042.json, sheet.png,
                         pairs.json
         checkpoints/    best_model.seeds.npz, best_model.training.npz, with --index
 
     python inference.py                                                 # seeds 0 to 9
+    python inference.py --checkpoint base                               # without any training
     python inference.py --seeds 1,5,100-119 --out outputs/more
     python inference.py --prompt "two small ships under a stormy sky" --seeds 7
     python inference.py --style stipple --seeds 0-4         # a wrong name lists the model's styles
@@ -54,6 +55,7 @@ from typing import Any
 
 from PIL import Image
 
+from oneseed.config.base_model import checkpoint_name
 from oneseed.config.inference import InferenceConfig
 from oneseed.config.options import parse_seeds, parse_shard
 from oneseed.console.command import UserError, run
@@ -97,6 +99,7 @@ ORDER_SETTINGS = (
     "guidance",
     "temperature",
     "passes",
+    "finish",
     "best_of",
 )
 
@@ -109,7 +112,7 @@ def verify(generator: MultimodalGenerator, config: InferenceConfig) -> int:
     assert config.verify is not None, "no card is named"
     original = open_picture(config.image) if config.image else None
     found = cards.differences(generator, config.verify, original)
-    checkpoint = generator.checkpoint.as_posix()
+    checkpoint = checkpoint_name(generator.checkpoint)
     if found:
         sentence = f"not true: {config.verify} is not what {checkpoint} makes:"
         print(sentence, *found, sep="\n  ")
@@ -156,6 +159,13 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     order["first"] = parse_seeds(config.seeds)[0]
     order["fingerprint"] = generator.fingerprint
     order["caption_source"] = generator.caption_source
+    # what has no effect on a model's pairs is no part of what was asked of it
+    if not generator.draws_in_passes:
+        del order["passes"]
+    if generator.can_choose_finish:
+        order["finish"] = generator.finish
+    else:
+        del order["finish"]
     on_gpu = generator.model.device.type != "cpu"
     bulk.write_shards(
         Path(config.out),
@@ -208,7 +218,8 @@ def interactive(generator: MultimodalGenerator, config: InferenceConfig) -> None
         # A byte that is not UTF-8 ends nothing.
         sys.stdin.reconfigure(errors="replace")
     print(
-        f"{generator.checkpoint.as_posix()}, style {generator.style}; pairs go to {out.as_posix()}/"
+        f"{checkpoint_name(generator.checkpoint)}, style {generator.style}; "
+        f"pairs go to {out.as_posix()}/"
     )
     say_of_model(generator)
     for seed, prompt in ask_for_pairs(config.prompt):
@@ -272,6 +283,7 @@ def say_of_model(generator: MultimodalGenerator) -> None:
     """What is to be known of all pairs: who wrote their captions, and whether seeds are trusted."""
     for sentence in (
         SOURCE_WORDS[generator.caption_source].model,
+        generator.finish_notice,
         latent_check.latent_notice(generator.health),
     ):
         if sentence:
@@ -301,7 +313,7 @@ def main(config: InferenceConfig) -> int | None:
     """Does the one task that the settings name -> exit status, where the task has one."""
     require_checkpoint(config.checkpoint, config.data)
     generator = MultimodalGenerator(
-        config.checkpoint, config.device, config.temperature, config.passes
+        config.checkpoint, config.device, config.temperature, config.passes, config.finish
     )
     if config.prompt:
         say_of_prompt(generator, config.prompt, config.style)

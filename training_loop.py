@@ -76,6 +76,7 @@ from oneseed.training.optimizers import (
     set_learning_rate,
     trained_weights,
 )
+from oneseed.training.picture_books import carry_pictures
 from oneseed.training.preflight import check_batch, silent_parameters
 from oneseed.training.prior_fit import (
     MAX_BRIEF_STEPS,
@@ -258,7 +259,7 @@ class MultimodalTrainer:
         for index in range(distributed.rank(), len(batch_rows), distributed.world_size()):
             batch = self.val.batch(batch_rows[index].numpy()).to(self.device)
             noise = self.objective.noise(len(batch.images), f"val {index}")
-            losses, _ = self.objective.losses(batch.images, batch.tokens, noise)
+            losses, _ = self.objective.losses(batch, noise)
             for part in sums:
                 sums[part] += float(losses[part]) * len(batch.rows)
         local = torch.tensor(list(sums.values()), dtype=torch.float64, device=self.device)
@@ -303,6 +304,7 @@ class MultimodalTrainer:
                 self.prior_fitter, self.objective, self.val, self.config.sampler_steps
             )
             self.folder.log(self.monitor.settle_captions(self.kept))
+            self.folder.log(carry_pictures(self.model, self.train, self.kept))
         # A run that ended before pairs were scored lacks it.
         if meta.get("match") is None:
             meta["match"] = match_percentiles(self.model, self.val, self.config.seed)

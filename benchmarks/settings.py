@@ -124,3 +124,20 @@ class PageConfig:
         "rows of a made-up collection that are looked through, searched and mended, "
         "and nothing else",
     )
+
+
+@dataclass(frozen=True)
+class BaseModelConfig(BaseConfig):
+    checkpoint: str = checkpoint_option("the trained model that becomes the base model")
+    out: str = option("samples/base", "folder of model.safetensors and README.md")
+    pictures: str = option("", "for the card: from which pictures the model has learnt")
+    licence: str = option("", "for the card: the licence of the weights, and of the pictures")
+    commands: str = option(
+        "",
+        "for the card: the commands that prepared the pictures and wrote the captions, with ; "
+        "between",
+    )
+    carried: int = option(
+        1000, "of the training pictures that the model carries, how many it keeps", at_least=0
+    )
+    seeds: int = option(8, "pairs by which both files are compared", at_least=1)

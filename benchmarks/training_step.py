@@ -270,7 +270,7 @@ def train_until(trainer: MultimodalTrainer, steps: int, wanted: float = -float("
             seconds.append(time.perf_counter() - begin)
             if len(seconds) % LOOK_EVERY == 0:
                 with torch.no_grad():
-                    losses, _ = trainer.objective.losses(held_out.images, held_out.tokens, noise)
+                    losses, _ = trainer.objective.losses(held_out, noise)
                 loss = float(losses["total"])
             if len(seconds) == steps or loss <= wanted:
                 return Course(seconds, loss)

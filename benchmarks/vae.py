@@ -76,7 +76,7 @@ class Pairs(torch.utils.data.Dataset):
         return len(self.loader.rows)
 
     def __getitem__(self, index):
-        images, tokens, _ = self.loader.batch(np.array([index]))
+        images, tokens, *_ = self.loader.batch(np.array([index]))
         batch = self.pack(images, tokens).data
         tokens = batch["caption"]["tokens"][0]
         return self.kind(data={"picture": batch["picture"][0], "caption": {"tokens": tokens}})
@@ -258,7 +258,7 @@ def train(vae, pairs, settings, minutes, device):
     loss = math.nan
     total = math.ceil(60 * minutes)
     with progress(label=f"training {vae.model_name}", total=total, unit="second") as bar:
-        for images, tokens, _ in endless_batches(pairs.loader):
+        for images, tokens, *_ in endless_batches(pairs.loader):
             schedule = min(1, (steps + 1) / WARMUP_STEPS, 2 * (1 - done))
             rate = settings.learning_rate * schedule
             inputs = pairs.pack(images.to(device), tokens.to(device))
@@ -323,7 +323,7 @@ def latent_sources(vae, pairs, held_out, components):
 
     def encode(n):
         count = len(held_out.rows)
-        images, tokens, _ = held_out.batch(np.random.choice(count, n, replace=n > count))
+        images, tokens, *_ = held_out.batch(np.random.choice(count, n, replace=n > count))
         return vae.encode(pairs.pack(images, tokens))
 
     return {"prior": vae.generate_from_prior, "mixture": mixture.sample, "encoded": encode}

@@ -18,6 +18,9 @@ class Pretend:
     checkpoint = Path("checkpoints/best_model.pt")
     health = None
     caption_source = "decoder"
+    finish = "plain"
+    finish_notice = ""
+    can_choose_finish = False
     temperature = 0.0
     passes = 2
     draws_in_passes = False

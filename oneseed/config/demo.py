@@ -25,7 +25,11 @@ def only_this_machine_reaches(host: str) -> bool:
 class DemoConfig(BaseConfig):
     """Which model the page shows, and who can reach it."""
 
-    checkpoint: str = option("checkpoints/best_model.pt", "the model")
+    checkpoint: str = option(
+        "",
+        "the model; base: the one that comes with the program; default: checkpoints/best_model.pt, "
+        "and base while that is missing",
+    )
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 opens the page to the network")
     port: int = option(7860, "port of the page", at_least=1, at_most=65535)
     share: bool = option(False, "also open a public link through Gradio's servers")

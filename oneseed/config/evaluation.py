@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option, device_option
+from oneseed.config.options import data_option, device_option, finish_option
 from oneseed.console.flags import BaseConfig, option
 from oneseed.seeds import LAST_SEED
 
@@ -11,7 +11,9 @@ from oneseed.seeds import LAST_SEED
 class EvaluateConfig(BaseConfig):
     """Which pairs are judged, and by whom."""
 
-    checkpoint: str = option("checkpoints/best_model.pt", "the model")
+    checkpoint: str = option(
+        "checkpoints/best_model.pt", "the model; base: the one that comes with the program"
+    )
     judge: str = option(
         "checkpoints/judge.pt",
         "the file of a drawn collection's picture judge, taught and written where it is missing; "
@@ -26,6 +28,7 @@ class EvaluateConfig(BaseConfig):
     realism: str = option("checkpoints/realism.pt", "the judges of any other collection; the same")
     compare: str | None = option(None, "report.json of another run: also print what moved since")
     out: str = option("outputs/report", "folder of report.json and index.html")
+    finish: str | None = finish_option()
     device: str = device_option("where the model runs")
     data: str = data_option()
 

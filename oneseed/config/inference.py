@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option, device_option, parse_seeds, parse_shard
+from oneseed.config.options import (
+    data_option,
+    device_option,
+    finish_option,
+    parse_seeds,
+    parse_shard,
+)
 from oneseed.console.flags import BaseConfig, option
 from oneseed.seeds import LAST_SEED
 
@@ -24,7 +30,9 @@ class InferenceConfig(BaseConfig):
     """Which pairs to make, of what, and where they go."""
 
     seeds: str = option("0-9", "which seeds: 7, 0-9 or 1,5")
-    checkpoint: str = option("checkpoints/best_model.pt", "the model")
+    checkpoint: str = option(
+        "checkpoints/best_model.pt", "the model; base: the one that comes with the program"
+    )
     out: str = option("outputs", "folder of the pairs")
     prompt: str | None = option(
         None, "what the pairs should show, in words; each seed gives another answer"
@@ -97,6 +105,7 @@ class InferenceConfig(BaseConfig):
         at_least=1,
         at_most=MAX_PASSES,
     )
+    finish: str | None = finish_option()
     batch_size: int = option(32, "pairs made at once; changes speed only", at_least=1)
     data: str = data_option()
     device: str = device_option("where to run")

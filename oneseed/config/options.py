@@ -13,6 +13,10 @@ STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture")
 NAMED_SIZES = {"imagenet": 224, "clip": 224, "sd": 512, "sd_xl": 1024}
 PRESET_NAMES = ("small", "medium", "full")
 DEVICES = ("auto", "cuda", "mps", "cpu")
+# how pictures of seeds are finished: as the decoder draws them, or engraved from training pictures
+PLAIN = "plain"
+BOOK = "book"
+FINISHES = (PLAIN, BOOK)
 PARAMETER_UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 MAX_PARAMETERS = 10**11
 # of one range such as 0-9
@@ -66,6 +70,16 @@ def data_option() -> Any:
 def device_option(note: str) -> Any:
     """The field `device`. note: what runs there."""
     return option("auto", note, choices=DEVICES)
+
+
+def finish_option() -> Any:
+    """The field `finish`."""
+    return option(
+        None,
+        "plain: a seed's picture as the model has learnt to draw it; book: its draft covered with "
+        "patches of the training pictures that the model carries; default: the model's own",
+        choices=FINISHES,
+    )
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from oneseed.config.options import (
 from oneseed.console.flags import BaseConfig, option
 
 # in training, where --num-epochs is 0: four epochs of the built-in collection
-PICTURES_SHOWN = 21_600
+PICTURES_SHOWN = 27_000
 
 # Fields of TrainConfig that a checkpoint does not keep: where a run lies, how it was asked for,
 # and what the model's configuration holds.
@@ -44,7 +44,7 @@ class TrainConfig(BaseConfig):
     )
     num_epochs: int = option(
         50,
-        "epochs in all; a larger number trains a finished run on; 0: as many as show 21,600 "
+        "epochs in all; a larger number trains a finished run on; 0: as many as show 27,000 "
         "pictures (small preset)",
         at_least=0,
     )
@@ -105,6 +105,14 @@ class TrainConfig(BaseConfig):
     caption_weight: float = option(
         2.0, "weight of the caption's cross-entropy, nats per token", at_least=0
     )
+    untold_weight: float = option(
+        0.1,
+        "weight in the caption's cross-entropy of words that no picture tells: those in fewer than "
+        "5 training captions and those with digits, as in names and dates; all other words weigh "
+        "1, and so do all words of drawn collections",
+        at_least=0,
+        at_most=1,
+    )
     contrastive_weight: float = option(
         0.5, "weight of InfoNCE between picture and caption", at_least=0
     )
@@ -130,7 +138,9 @@ class TrainConfig(BaseConfig):
     init: str = option(
         "",
         "begin a run with the weights and the tokenizer of this checkpoint, of the same model "
-        "configuration",
+        "configuration; base: the model that comes with the program; none: of no other; default: "
+        "base where the collection is not a drawn one and preset, size and widths are the base's, "
+        "else none",
     )
     check: bool = option(
         False, "look at one batch, losses and gradients, then exit 0 (all well) or 1"

@@ -14,6 +14,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from oneseed.config.base_model import checkpoint_name
 from oneseed.config.model import PRESETS, ModelConfig
 from oneseed.config.preset_sizes import preset_size, smallest_preset
 from oneseed.synthetic.collections import DRAWN_STYLES
@@ -21,6 +22,7 @@ from oneseed.synthetic.collections import DRAWN_STYLES
 DEFAULT_DATA = "data"
 DEFAULT_CHECKPOINTS = "checkpoints"
 BEST_MODEL = "best_model.pt"
+DEFAULT_CHECKPOINT = f"{DEFAULT_CHECKPOINTS}/{BEST_MODEL}"
 
 
 @functools.cache
@@ -106,9 +108,8 @@ def page_command(checkpoint: str | Path = "", data: str | Path = DEFAULT_DATA) -
 
 def checkpoint_flag(checkpoint: str | Path) -> str:
     """The flag --checkpoint, "" for the default file, or for none."""
-    text = Path(checkpoint).as_posix() if checkpoint else ""
-    default = f"{DEFAULT_CHECKPOINTS}/{BEST_MODEL}"
-    return flag("checkpoint", text or default, default)
+    name = checkpoint_name(checkpoint) if checkpoint else DEFAULT_CHECKPOINT
+    return flag("checkpoint", name, DEFAULT_CHECKPOINT)
 
 
 def size_flags(size: int, preset: str = "") -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from oneseed.config.base_model import BASE, checkpoint_file, checkpoint_name, has_base
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection, prepared_styles
 from oneseed.dataset.commands import (
@@ -16,6 +17,9 @@ from oneseed.dataset.commands import (
     train_command,
 )
 from oneseed.file_names import safe_name
+
+# what brings the base model back
+RESTORE_COMMAND = "git checkout -- samples/base"
 
 
 class RunFacts(NamedTuple):
@@ -54,6 +58,12 @@ def next_training(
 
 def missing_checkpoint(path: str | Path, data: str | Path = DEFAULT_DATA) -> str:
     """The sentence for a checkpoint that is not there: what makes it, or another that is there."""
+    name = checkpoint_name(path)
+    if name == BASE:
+        return (
+            f"the base model, {checkpoint_file(BASE).as_posix()}, is missing; it comes with the "
+            f"repository: {RESTORE_COMMAND}"
+        )
     path = Path(path)
     runs = [*Path().glob(f"{DEFAULT_CHECKPOINTS}*"), *Path(DEFAULT_CHECKPOINTS).glob("*")]
     found = [run / BEST_MODEL for run in runs if run.name != "previous"]
@@ -61,16 +71,21 @@ def missing_checkpoint(path: str | Path, data: str | Path = DEFAULT_DATA) -> str
     named = ", ".join(
         checkpoint_flag(other) or f"--checkpoint {other.as_posix()}" for other in others
     )
-    command = model_command(path, data)
-    if not prepared_styles(data):
-        command = f"make demo, or {command}"
     instead = f"; or name one that is there: {named}" if named else ""
-    return f"{path.as_posix()} is missing; make it with: {command}{instead}"
+    if has_base():
+        instead += f"; or take the base model: --checkpoint {BASE}"
+    return f"{name} is missing; make it with: {ways_to_model(path, data)}{instead}"
+
+
+def ways_to_model(path: str | Path, data: str | Path = DEFAULT_DATA) -> str:
+    """The command that comes next on the way to a checkpoint, and where all begins make demo."""
+    command = model_command(Path(path), data)
+    return command if prepared_styles(data) else f"make demo, or {command}"
 
 
 def require_checkpoint(path: str | Path, data: str | Path) -> None:
     """UserError where the checkpoint is not there; it names the command that comes next."""
-    if not Path(path).exists():
+    if not checkpoint_file(path).exists():
         raise UserError(missing_checkpoint(path, data))
 
 

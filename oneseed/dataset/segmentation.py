@@ -75,6 +75,10 @@ STRETCH = re.compile(
     rf"|(?P<word>[{KATAKANA}]+|[^{HAN}{HIRAGANA}{KATAKANA}{SOUTHEAST}]+)"
 )
 UNSPACED = re.compile(f"[{HAN}{HIRAGANA}{KATAKANA}{SOUTHEAST}]")
+# a word, or a letter of a script in which nobody knows where words begin
+PLACED_WORD = re.compile(
+    rf"[{HAN}{HIRAGANA}{SOUTHEAST}][{COMBINING}]*|(?:(?![{HAN}{HIRAGANA}{SOUTHEAST}]){LETTER})+"
+)
 CLUSTER = re.compile(rf".[{COMBINING}{JOINING}]*")
 # letters of full or half width
 WIDE_LETTERS = re.compile("[\uff01-\uffef]+")
@@ -114,6 +118,19 @@ def units(text: str) -> Iterator[str]:
     for token in TOKEN.findall(fold(text)):
         for stretch in stretches(token):
             yield from stretch.units()
+
+
+def placed_words(text: str) -> Iterator[tuple[str, int, int]]:
+    """The words of a text in order, folded, each with where it begins and ends in the text.
+
+    Where no blanks part words, each letter stands for itself.
+    """
+    if text.isascii():
+        for found in ASCII_WORD.finditer(text):
+            yield found.group().lower(), *found.span()
+        return
+    for found in PLACED_WORD.finditer(text):
+        yield without_joiners(fold(found.group())), *found.span()
 
 
 def split_words(text: str) -> list[str]:

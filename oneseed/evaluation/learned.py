@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from PIL import Image
 
 from oneseed.console.command import UserError
@@ -24,7 +25,16 @@ from oneseed.evaluation.samples import (
 )
 from oneseed.evaluation.section import Number, Section, joined, mean_number
 from oneseed.generation.generator import MultimodalGenerator
-from oneseed.generation.memorisation import memorised, thumbnail_features
+from oneseed.generation.memorisation import (
+    THRESHOLD_QUANTILE,
+    gap_ratios,
+    memorised,
+    thumbnail_features,
+)
+from oneseed.generation.reading import PICTURES_AT_ONCE
+from oneseed.model.picture_book import cell_tones
+from oneseed.seeds import latents
+from oneseed.workers import chunks
 
 # words by which a caption names a technique or style, each in the singular or the plural
 STYLE_WORDS = re.compile(
@@ -119,6 +129,7 @@ def measure_real(found: RealAndDrawn) -> Section:
             measure_copies(
                 found.samples, found.rebuilt, found.known, [row["id"] for row in found.train]
             ),
+            measure_gaps(found.samples, found.unseen, found.known),
             measure_named_styles(found.captions, [row["caption"] for row in found.train]),
             Section(gallery=beside_reconstructions(found.unseen, found.rebuilt)),
         ]
@@ -265,6 +276,48 @@ def measure_copies(
         "at most 0.02",
     )
     return Section({"memorised": number}, notes=memorisation_notes(copied))
+
+
+def measure_gaps(samples: np.ndarray, unseen: np.ndarray, known: np.ndarray) -> Section:
+    """How many pictures are far nearer to one training picture than to all others.
+
+    samples, unseen, known: uint8 (N, S, S), of seeds, held-out and training pictures.
+    """
+    if len(known) < 2:
+        return Section()
+    usual = gap_ratios(thumbnail_features, unseen, known)
+    least = np.quantile(usual, THRESHOLD_QUANTILE)
+    number = mean_number(
+        "pictures nearer to one training picture, beside the second nearest, than all but the "
+        "nearest hundredth of unseen ones",
+        gap_ratios(thumbnail_features, samples, known) < least,
+        None,
+        {"unseen pictures": THRESHOLD_QUANTILE},
+        "at most 0.02",
+    )
+    return Section({"near_one": number})
+
+
+@torch.no_grad()
+def measure_patches(generator: MultimodalGenerator, seeds: Sequence[int]) -> Section:
+    """Of engraved seeds: which share of a picture comes from one training picture."""
+    book = generator.model.own_picture_book()
+    shares = []
+    for some_seeds in chunks(seeds, PICTURES_AT_ONCE):
+        code = generator.model.code(latents(some_seeds, generator.dimensions))
+        drafts = cell_tones(generator.model.draw(code, 1)).double().cpu().numpy()
+        shares += [largest_share(book.engraved(draft).sources) for draft in drafts]
+    number = Number(
+        "largest share of a picture that is of one training picture, 95th percentile",
+        float(np.quantile(shares, 0.95)),
+        wanted="at most 0.2",
+    )
+    return Section({"largest_share": number})
+
+
+def largest_share(sources: np.ndarray) -> float:
+    """(S, S) numbers of pictures -> the share of the most frequent one."""
+    return float(np.bincount(sources.ravel()).max() / sources.size)
 
 
 def measure_named_styles(captions: Sequence[str], real: Sequence[str]) -> Section:

@@ -27,7 +27,7 @@ SECTIONS = {
     ),
     "Styles": ("style", "transfer", "judged"),
     "Walks and variations": ("interpolation", "variation"),
-    "Variety": ("distinct", "fallback", "memorised", "distance"),
+    "Variety": ("distinct", "fallback", "memorised", "near_one", "largest_share", "distance"),
     "Pictures": ("frechet", "kernel", "tone"),
     "Latent and cost": ("",),
 }

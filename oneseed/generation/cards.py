@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from oneseed.config.base_model import BASE, checkpoint_name
 from oneseed.config.inference import MAX_WALK_STEPS, PASSES, InferenceConfig
+from oneseed.config.options import PLAIN
 from oneseed.console.command import UserError
 from oneseed.console.output import printable
 from oneseed.dataset.commands import script_command
@@ -135,6 +137,7 @@ def requested(facts: CardFacts) -> dict[str, Any]:
     conditions = {name: facts[key] for name, key in key_of.items() if key in facts}
     conditions["temperature"] = facts.get("temperature", 0.0)
     conditions["passes"] = facts.get("passes", PASSES)
+    conditions["finish"] = facts.get("finish")
     # Its bounds are those of the flags.
     InferenceConfig(**conditions)
     return conditions
@@ -154,6 +157,10 @@ def make_again(
     passes = conditions.pop("passes")
     if generator.draws_in_passes:
         generator = generator.in_passes(passes)
+    finish = conditions.pop("finish")
+    if finish or generator.can_choose_finish:
+        # a card without one is of a time before models carried pictures
+        generator = generator.in_finish(finish or PLAIN)
     if "from" in facts:
         steps = facts["steps"]
         step = facts["step"]
@@ -181,7 +188,8 @@ def make_from_picture(
             f"name that: {script_command('inference.py', '--verify CARD --image PICTURE')}"
         )
     if "strength" not in facts:
-        return generator.decode(generator.encode([original]), temperature=temperature)[0]
+        codes = generator.encode_codes([original])
+        return generator.decode_code(codes, temperature=temperature)[0]
     strength = facts["strength"]
     # Its bounds are those of the flag.
     InferenceConfig(image="named", strength=strength)
@@ -202,11 +210,12 @@ def differences(
     image, facts = read_card(path)
     if facts["fingerprint"] != generator.fingerprint:
         maker = printable(facts.get("checkpoint", "unnamed")[:MAX_TOLD_LETTERS])
+        own = checkpoint_name(generator.checkpoint)
+        remedy = f"--checkpoint {BASE}" if maker == BASE != own else "--checkpoint FILE"
         fingerprint = printable(facts["fingerprint"])
         raise UserError(
             f"{path} was made by another model ({maker}, fingerprint {fingerprint[:16]}…) than "
-            f"{generator.checkpoint} ({generator.fingerprint[:16]}…); "
-            "name that one: --checkpoint FILE"
+            f"{own} ({generator.fingerprint[:16]}…); name that one: {remedy}"
         )
     try:
         drawn, caption = make_again(generator, facts, original)

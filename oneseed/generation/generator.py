@@ -1,17 +1,18 @@
 """A checkpoint, ready to answer seeds, words and pictures."""
 
-import copy
 import hashlib
 import secrets
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from PIL import Image
 
+from oneseed.config.base_model import checkpoint_file, checkpoint_name
 from oneseed.config.inference import GUIDANCE, PASSES
+from oneseed.config.options import PLAIN
 from oneseed.device import pick_device
 from oneseed.generation import index
 from oneseed.generation.prompts import PromptWarning, ReadPrompt
@@ -89,24 +90,21 @@ class MultimodalGenerator(PictureReader):
         device: str = "auto",
         temperature: float = 0.0,
         passes: int = PASSES,
+        finish: str | None = None,
     ) -> None:
-        """temperature: of the captions, 0 for the likeliest. passes: in which a picture is drawn.
+        """checkpoint_path: a file, or "base" for the base model.
 
+        temperature: of the captions, 0 for the likeliest. passes: in which a picture is drawn.
+        finish: of seeds, "plain" or "book", see Autoencoder.draw_finished; None: the model's own.
         UserError where the checkpoint is missing or not ours, or the device is not there.
         """
-        self.checkpoint = Path(checkpoint_path)
-        model = MultimodalModel.from_checkpoint(self.checkpoint, pick_device(device))
-        super().__init__(model, passes)
+        self.checkpoint = checkpoint_file(checkpoint_path)
+        model = MultimodalModel.from_checkpoint(checkpoint_path, pick_device(device))
+        super().__init__(model, passes, finish)
         self.temperature = temperature
         self.style: str = self.model.meta.get("style", "engraving")
         # What the latent check found; None before training has ended.
         self.health: dict[str, Any] | None = self.model.meta.get("health")
-
-    def in_passes(self, passes: int) -> Self:
-        """The same model, which draws its pictures in so many passes."""
-        other = copy.copy(self)
-        other.passes = passes
-        return other
 
     # ---- pairs of seeds
 
@@ -152,7 +150,7 @@ class MultimodalGenerator(PictureReader):
         prompts = [prompt] * len(z) if isinstance(prompt, str) else prompt or []
         read = read_prompts(self, prompts, style)
         codes = conditioned_codes(self.model, z, read, style, guidance=guidance)
-        return self.decode_code(codes, seeds, temperature)
+        return self.decode_code(codes, seeds, temperature, self.finish)
 
     def generate_with_metadata(self, seed: int) -> dict[str, Any]:
         """Seed -> {"seed", "image", "caption", "caption_source", "style", "checkpoint"}."""
@@ -163,7 +161,7 @@ class MultimodalGenerator(PictureReader):
             "caption": caption,
             "caption_source": self.caption_source,
             "style": self.style,
-            "checkpoint": str(self.checkpoint),
+            "checkpoint": checkpoint_name(self.checkpoint),
         }
 
     def best_of(
@@ -230,21 +228,26 @@ class MultimodalGenerator(PictureReader):
 
         seeds: of the words that a temperature draws; None is 0, 1, 2, ...
         """
-        return self.decode_code(self.model.code(z), seeds, temperature)
+        return self.decode_code(self.model.code(z), seeds, temperature, self.finish)
 
     def decode_code(
         self,
         code: torch.Tensor,
         seeds: Iterable[int] | None = None,
         temperature: float | None = None,
+        finish: str = PLAIN,
     ) -> list[ImageCaption]:
-        """As decode, of codes (B, D), which is what the decoders read."""
+        """As decode, of codes (B, D), which is what the decoders read; see draw_finished."""
         word_seeds = range(len(code)) if seeds is None else seeds
         generators = [torch_generator(int(seed), "words") for seed in word_seeds]
         if temperature is None:
             temperature = self.temperature
         images, captions = self.model.decode_code(
-            code, passes=self.passes, temperature=temperature, generators=generators
+            code,
+            passes=self.passes,
+            finish=finish,
+            temperature=temperature,
+            generators=generators,
         )
         return list(zip(to_pil(images), captions))
 

@@ -64,6 +64,22 @@ def copy_threshold(distances: np.ndarray) -> float:
     return float(np.quantile(distances, THRESHOLD_QUANTILE))
 
 
+def gap_ratios(
+    features_of: Callable[[np.ndarray], np.ndarray | torch.Tensor],
+    pictures: np.ndarray,
+    training: np.ndarray,
+) -> np.ndarray:
+    """Distance to the nearest training picture over that to the second nearest, (N,), 0 to 1.
+
+    Near 1 for what lies between many pictures, small for a copy of one. pictures, training: uint8;
+    at least two training pictures. Source: Yoon et al. 2023 (Diffusion Probabilistic Models
+    Generalize when They Fail to Memorize).
+    """
+    distances = euclidean_distances(features_of(pictures), features_of(training))  # (N, M)
+    nearest, second = distances.topk(2, dim=1, largest=False).values.T
+    return (nearest / second.clamp(min=1e-9)).numpy()
+
+
 def memorised(
     features_of: Callable[[np.ndarray], np.ndarray | torch.Tensor],
     samples: np.ndarray,

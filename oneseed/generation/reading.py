@@ -1,8 +1,9 @@
 """What a model sees in pictures, captions and prompts, and how well they match."""
 
+import copy
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from oneseed.config.inference import PASSES
+from oneseed.config.options import BOOK, PLAIN
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.segmentation import missing_words
@@ -49,10 +51,36 @@ class PictureReader:
     Features are what the contrastive loss compares: float32 (N, D) on the CPU, rows of length 1.
     """
 
-    def __init__(self, model: MultimodalModel, passes: int = PASSES) -> None:
-        """model: in eval mode, as it comes from a checkpoint. passes: in which it draws."""
+    def __init__(
+        self, model: MultimodalModel, passes: int = PASSES, finish: str | None = None
+    ) -> None:
+        """model: in eval mode, as it comes from a checkpoint. passes: in which it draws.
+
+        finish: of seeds, see Autoencoder.draw_finished; None is the model's own. UserError where
+        the model cannot.
+        """
         self.model = model
         self.passes = passes
+        self.finish = finish or model.finish
+        if self.finish == BOOK:
+            model.own_picture_book()
+
+    def in_passes(self, passes: int) -> Self:
+        """The same model, which draws its pictures in so many passes."""
+        other = copy.copy(self)
+        other.passes = passes
+        return other
+
+    def in_finish(self, finish: str | None) -> Self:
+        """The same model, whose seeds are finished so; None is the model's own way.
+
+        UserError where the model carries no training pictures and the finish needs them.
+        """
+        other = copy.copy(self)
+        other.finish = finish or self.model.finish
+        if other.finish == BOOK:
+            self.model.own_picture_book()
+        return other
 
     # ---- what the model is
 
@@ -70,6 +98,22 @@ class PictureReader:
     def draws_in_passes(self) -> bool:
         """Whether pictures depend on the number of passes; not so of models before version 0.4."""
         return self.model.config.image_networks == "flow"
+
+    @property
+    def can_choose_finish(self) -> bool:
+        """Whether seeds can be finished in several ways, since the model carries pictures."""
+        return self.model.picture_book is not None
+
+    @property
+    def finish_notice(self) -> str:
+        """What people should know of how seeds are finished, a sentence; "" where they need not."""
+        if self.finish == PLAIN:
+            return ""
+        pictures = len(self.model.own_picture_book().ids)
+        return (
+            "Pictures of seeds are engraved: the model draws a draft, and covers it with patches "
+            f"of {pictures:,} training pictures that it carries."
+        )
 
     @property
     def styles(self) -> list[str]:
@@ -110,15 +154,15 @@ class PictureReader:
     def reconstruct(self, images: Sequence[Image.Image]) -> list[Image.Image]:
         """PIL images -> the model's reconstructions."""
         pictures = []
-        for z in self.encode(images).split(PICTURES_AT_ONCE):
-            pictures += to_pil(self.model.decode_image(z, self.passes))
+        for code in self.encode_codes(images).split(PICTURES_AT_ONCE):
+            pictures += to_pil(self.model.to_rgb(self.model.draw(code, self.passes)))
         return pictures
 
     def caption(self, images: Sequence[Image.Image]) -> list[str]:
         """PIL images -> captions."""
         captions = []
-        for z in self.encode(images).split(PICTURES_AT_ONCE):
-            captions += self.model.decode_text(z)
+        for code in self.encode_codes(images).split(PICTURES_AT_ONCE):
+            captions += self.model.captions_of(code)
         return captions
 
     # ---- prompts

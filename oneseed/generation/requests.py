@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from oneseed.config.base_model import checkpoint_name
 from oneseed.config.inference import InferenceConfig
 from oneseed.config.options import parse_seeds
 from oneseed.file_names import safe_name
@@ -106,7 +107,7 @@ def redrawn_picture(
     path = Path(config.image or "")
     facts = source_facts(picture, path.as_posix())
     if not config.style:
-        ((image, caption),) = generator.decode(generator.encode([picture]))
+        ((image, caption),) = generator.decode_code(generator.encode_codes([picture]))
         return Pair(name_after(path, "_drawn"), "drawn by the model", image, caption, facts)
 
     strength = 1.0 if config.strength is None else config.strength
@@ -168,7 +169,7 @@ def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[
     model_facts = {
         "caption_source": generator.caption_source,
         "style": generator.style,
-        "checkpoint": generator.checkpoint.as_posix(),
+        "checkpoint": checkpoint_name(generator.checkpoint),
         "fingerprint": generator.fingerprint,
         "temperature": generator.temperature or None,
         "passes": generator.passes if generator.draws_in_passes else None,
@@ -179,9 +180,12 @@ def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[
     too_near = generator.near_training([pair.image for pair in pairs])
     described = []
     for pair, score, near in zip(pairs, scores, too_near):
+        is_seed = generator.can_choose_finish and not {"from", "image"} & pair.facts.keys()
         facts = {
             "caption": pair.caption,
             **model_facts,
+            # walks, and what is made from pictures, are always drawn
+            "finish": generator.finish if is_seed else None,
             **pair.facts,
             **score,
             "near_training": near,

@@ -7,10 +7,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from oneseed.config.model import MIN_VOCABULARY, ModelConfig
+from oneseed.config.options import BOOK, PLAIN
+from oneseed.console.command import UserError
 from oneseed.model.caption_book import CaptionBook
 from oneseed.model.image_networks import ImageDecoder, ImageEncoder
 from oneseed.model.initialization import init_image_networks, init_positions, init_weights
 from oneseed.model.noising import TrainingNoise
+from oneseed.model.picture_book import PictureBook
 from oneseed.model.pixel_noise import spread
 from oneseed.model.prior import Prior
 from oneseed.model.regression_networks import RegressionDecoder, RegressionEncoder
@@ -46,6 +49,8 @@ class Autoencoder(nn.Module):
         self.sampler = Prior(self.config)
         # of models that have not learnt to write captions
         self.caption_book: CaptionBook | None = None
+        # of models whose seeds may be engraved from training pictures
+        self.picture_book: PictureBook | None = None
         # plain JSON: style, epoch, health, ...; whoever saves decides
         self.meta: dict[str, Any] = {}
         self.set_tokenizer(tokenizer)
@@ -114,6 +119,39 @@ class Autoencoder(nn.Module):
         size = self.config.image_size
         noise = spread(numbers, (self.config.channels, size, size))
         return self.image_decoder.draw(code, noise, passes)
+
+    @property
+    def finish(self) -> str:
+        """How pictures of seeds are finished where nobody says otherwise, one of FINISHES."""
+        return self.meta.get("finish", PLAIN)
+
+    def draw_finished(
+        self, code: torch.Tensor, passes: int, finish: str | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As draw -> pictures (B, C, S, S), and the codes (B, D) of which their captions are.
+
+        finish: one of FINISHES; None is the model's own. With PLAIN both are of the codes given.
+        With BOOK, drafts are engraved from the training pictures, and the captions are those of
+        what is seen then. UserError where the model has no book.
+        """
+        if (finish or self.finish) == PLAIN:
+            return self.draw(code, passes), code
+        images = self.own_picture_book().engrave(self.draw(code, 1))
+        return images, self.image_encoder(images)
+
+    def drop_pictures(self) -> None:
+        """Carry no training pictures any more; seeds are drawn by the decoder."""
+        self.picture_book = None
+        self.meta.pop("finish", None)
+
+    def own_picture_book(self) -> PictureBook:
+        """The training pictures that the model carries; UserError where it carries none."""
+        if self.picture_book is None:
+            raise UserError(
+                f"--finish {BOOK} needs a model that carries its training pictures, and this "
+                f"one has none; leave --finish out, or say --finish {PLAIN}"
+            )
+        return self.picture_book
 
     def to_model_channels(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3 or 1, S, S) -> (B, C, S, S) as configured: grey by the mean, RGB by repetition."""

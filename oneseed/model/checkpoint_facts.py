@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 import torch
 
 from oneseed.config.model import MIN_VOCABULARY, ModelConfig
+from oneseed.config.options import FINISHES, PLAIN
 from oneseed.console.command import UserError
 from oneseed.console.flags import plain_type
 from oneseed.model.caption_source import NEAREST, source_of
@@ -45,6 +46,8 @@ class CheckpointFacts:
     meta: dict[str, Any]
     # of the caption book; None where the model has none
     captions: list[str] | None
+    # the names of those in the picture book; None where the model has none
+    pictures: list[str] | None = None
 
 
 def read_facts(extra_state: torch.Tensor | None) -> CheckpointFacts:
@@ -78,7 +81,19 @@ def read_facts(extra_state: torch.Tensor | None) -> CheckpointFacts:
         raise UserError("the captions of its book are no list of texts")
     if captions is None and source_of(meta) == NEAREST:
         raise UserError("its captions are those of training pictures, and it has none of them")
-    return CheckpointFacts(config, tokenizer, meta, captions)
+    return CheckpointFacts(config, tokenizer, meta, captions, carried_pictures(state, meta, config))
+
+
+def carried_pictures(state: dict[str, Any], meta: dict[str, Any], config: ModelConfig) -> Any:
+    """The names of the pictures in a model's book, a list of texts, or None; see read_facts."""
+    pictures = state.get("pictures")
+    if pictures is None:
+        if meta.get("finish", PLAIN) != PLAIN:
+            raise UserError("its seeds are engraved from training pictures, and it carries none")
+        return None
+    if not are_plain_texts(pictures) or not pictures or config.image_networks != "flow":
+        raise UserError("the pictures of its book are no list of names")
+    return pictures
 
 
 def config_of_settings(saved: Any) -> ModelConfig:
@@ -204,6 +219,7 @@ META: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "styles": (is_style_list, "a list of names"),
     "caption_source": (is_plain_text, "a word"),
+    "finish": (lambda value: value in FINISHES, f"one of {', '.join(FINISHES)}"),
     "words": (are_plain_texts, "a list of words"),
     "phrases": (is_phrases, "what follows which word"),
     "health": (is_health, "what the latent check finds"),

@@ -21,12 +21,16 @@ from torch import nn
 
 from oneseed.config.inference import PASSES
 from oneseed.config.model import ModelConfig
+from oneseed.config.options import PLAIN
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import script_command
 from oneseed.model import caption_source, checkpoint
 from oneseed.model.autoencoder import Autoencoder
+from oneseed.model.base import read_weights
 from oneseed.model.caption_book import CaptionBook
 from oneseed.model.checkpoint_facts import CHECKPOINT_FORMAT, CheckpointFacts, read_facts
+from oneseed.model.fingerprint import fingerprint_of
+from oneseed.model.picture_book import LOOKS, TONE_SIDE, PictureBook
 from oneseed.model.pixels import to_pixels, to_tensor
 from oneseed.model.prior import Prior
 from oneseed.model.text_networks import write_captions
@@ -41,8 +45,6 @@ from oneseed.model.weights import (
 )
 from oneseed.seeds import torch_generator
 
-# settings that models before version 0.4 do not have
-FLOW_SETTINGS = ("blocks", "image_networks")
 # tensors in which -inf has a meaning
 MINUS_INFINITE = frozenset(f"sampler.{name}" for name in Prior.MINUS_INFINITE)
 
@@ -121,12 +123,16 @@ class MultimodalModel(Autoencoder):
         return self.sampler.to_code(z.float().to(self.device))
 
     @torch.no_grad()
-    def decode_image(self, z: torch.Tensor, passes: int = PASSES) -> torch.Tensor:
+    def decode_image(
+        self, z: torch.Tensor, passes: int = PASSES, finish: str | None = None
+    ) -> torch.Tensor:
         """z (B, D) -> pictures (B, 3, S, S) in [-1, 1], on the model's device.
 
         passes: 1 gives a soft draft; more draw more of the lines, and take as much longer.
+        finish: see draw_finished; "plain" for a z that encode gave.
         """
-        return self.to_rgb(self.draw(self.code(z), passes))
+        images, _ = self.draw_finished(self.code(z), passes, finish)
+        return self.to_rgb(images)
 
     @torch.no_grad()
     def decode_text(
@@ -134,9 +140,13 @@ class MultimodalModel(Autoencoder):
         z: torch.Tensor,
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
+        finish: str | None = None,
     ) -> list[str]:
-        """z (B, D) -> B captions; see captions_of."""
-        return self.captions_of(self.code(z), temperature=temperature, generators=generators)
+        """z (B, D) -> B captions; see captions_of, and decode_image for finish."""
+        code = self.code(z)
+        if (finish or self.finish) != PLAIN:
+            _, code = self.draw_finished(code, 1, finish)
+        return self.captions_of(code, temperature=temperature, generators=generators)
 
     @torch.no_grad()
     def decode(
@@ -145,10 +155,11 @@ class MultimodalModel(Autoencoder):
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
         passes: int = PASSES,
+        finish: str | None = None,
     ) -> tuple[torch.Tensor, list[str]]:
         """What decode_image and decode_text give, both from one solve of the flow."""
-        words = {"temperature": temperature, "generators": generators}
-        return self.decode_code(self.code(z), passes=passes, **words)
+        words = {"temperature": temperature, "generators": generators, "passes": passes}
+        return self.decode_code(self.code(z), finish=finish or self.finish, **words)
 
     @torch.no_grad()
     def decode_code(
@@ -156,15 +167,17 @@ class MultimodalModel(Autoencoder):
         code: torch.Tensor,
         *,
         passes: int = PASSES,
+        finish: str = PLAIN,
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
     ) -> tuple[torch.Tensor, list[str]]:
         """Codes (B, D) -> pictures (B, 3, S, S) in [-1, 1] and B captions.
 
-        passes: see decode_image; the other arguments: see captions_of.
+        passes, finish: see decode_image; the other arguments: see captions_of.
         """
-        images = self.to_rgb(self.draw(code, passes))
-        return images, self.captions_of(code, temperature=temperature, generators=generators)
+        images, told = self.draw_finished(code, passes, finish)
+        captions = self.captions_of(told, temperature=temperature, generators=generators)
+        return self.to_rgb(images), captions
 
     def captions_of(
         self,
@@ -221,6 +234,8 @@ class MultimodalModel(Autoencoder):
         }
         if self.caption_book is not None:
             state["captions"] = self.caption_book.captions
+        if self.picture_book is not None:
+            state["pictures"] = self.picture_book.ids
         return torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: torch.Tensor) -> None:
@@ -230,27 +245,12 @@ class MultimodalModel(Autoencoder):
         self.set_tokenizer(Tokenizer(facts.tokenizer))
         if self.caption_book is not None:
             self.caption_book.captions = facts.captions or []
+        if self.picture_book is not None:
+            self.picture_book.ids = facts.pictures or []
 
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of all that decides what a seed, a prompt or a picture gives.
-
-        That is the weights, the configuration, the vocabulary, the names of the styles, and where
-        captions come from. What is only said about the model, such as its health, does not count.
-        """
-        settings = asdict(self.config)
-        if self.config.image_networks == "regression":
-            # the cards of before 0.4 stay true
-            settings = {name: settings[name] for name in settings if name not in FLOW_SETTINGS}
-        facts = [settings, self.tokenizer.json, self.meta.get("styles")]
-        source = caption_source.source_of(self.meta)
-        if source != caption_source.DECODER:
-            facts.append([source, self.caption_book and self.caption_book.captions])
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        for name, tensor in sorted(self.state_dict().items()):
-            if name != "_extra_state":
-                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()
+        """SHA-256, in hex, of all that decides what a seed, a prompt or a picture gives."""
+        return fingerprint_of(self)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **options: Any) -> Any:
         """As nn.Module's; UserError for damaged weights or those of another configuration."""
@@ -272,17 +272,21 @@ class MultimodalModel(Autoencoder):
         if facts.captions is not None:
             coordinates = state_dict["caption_book.coordinates"]
             self.caption_book = CaptionBook.to_be_loaded(coordinates).to(self.device)
+        self.picture_book = None
+        if facts.pictures is not None:
+            saved = [state_dict[f"picture_book.{name}"] for name in ("pictures", "drafts")]
+            self.picture_book = PictureBook.to_be_loaded(*saved).to(self.device)
         return super().load_state_dict(state_dict, *args, **options)
 
     @classmethod
     def from_checkpoint(
         cls, path: str | Path = "checkpoints/best_model.pt", device: str | torch.device = "cpu"
     ) -> Self:
-        """Checkpoint file of any preset -> model in eval mode on `device`.
+        """Checkpoint file of any preset, or "base" -> model in eval mode on `device`.
 
         UserError where the file is missing or not ours.
         """
-        weights = checkpoint.load(path)
+        weights = read_weights(path)
         try:
             facts = read_facts(weights.get("_extra_state"))
             # before memory is asked for
@@ -312,10 +316,16 @@ def require_own_weights(facts: CheckpointFacts, state_dict: Mapping[str, Any]) -
     """UserError where weights are not those of a model with these facts, or are no numbers."""
     config = facts.config
     expected = dict(expected_weights(config))
+    dims = min(config.flow_dims, config.latent_dim - 1)
     if facts.captions is not None:
-        dims = min(config.flow_dims, config.latent_dim - 1)
         shape = (len(facts.captions), dims)
         expected["caption_book.coordinates"] = Weight(shape, torch.float16)
+    if facts.pictures is not None:
+        count = len(facts.pictures)
+        shape = (count, config.channels, config.image_size, config.image_size)
+        expected["picture_book.pictures"] = Weight(shape, torch.uint8)
+        expected["picture_book.drafts"] = Weight((count, TONE_SIDE, TONE_SIDE), torch.float16)
+        expected["picture_book.looks"] = Weight((count, LOOKS), torch.float32)
     require_weights(expected, state_dict, MINUS_INFINITE)
 
 
@@ -331,6 +341,9 @@ def require_same_settings(own: ModelConfig, other: ModelConfig) -> None:
 def differing_settings(own: ModelConfig, other: ModelConfig) -> str:
     """The settings of a checkpoint that are not those of a model, in words; "" for none."""
     saved = asdict(other)
+    if own.image_networks == other.image_networks == "flow":
+        # without effect since version 0.4
+        saved["neck"] = own.neck
     different = [
         f"{name} {saved[name]!r} against {value!r}"
         for name, value in asdict(own).items()

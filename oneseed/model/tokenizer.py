@@ -73,6 +73,10 @@ class Tokenizer:
         A text that is longer is cut where it reads well: see readable_beginning. A mark spelled
         out in the text ("<end>") is text, not a mark.
         """
+        return [START, *self.encoding_within(text, max_length).ids, END]
+
+    def encoding_within(self, text: str, max_length: int) -> "tokenizers.Encoding":
+        """`encoding` of a text, cut so that ids with START and END are at most max_length long."""
         encoding = self.encoding(text)
         room = max_length - 2
         while len(encoding.ids) > room:
@@ -80,7 +84,7 @@ class Tokenizer:
             limit = encoding.offsets[room][0]
             text = readable_beginning(text, limit)
             encoding = self.encoding(text)
-        return [START, *encoding.ids, END]
+        return encoding
 
     def length(self, text: str) -> int:
         """How long the text is in ids, START and END counted, where nothing is cut."""

@@ -68,7 +68,7 @@ class PictureHandlers:
         with messages(self.gr):
             image = uploaded_image(picture, self.cache)
             generator = self.find_generator()
-            ((drawn, caption),) = generator.decode(generator.encode([image]))
+            ((drawn, caption),) = generator.decode_code(generator.encode_codes([image]))
             pair = Pair("drawn", "", drawn, caption, source_facts(image, upload_name(picture)))
             ((path, facts),) = as_cards(generator, [pair], self.cache)
             return path, facts["caption"]

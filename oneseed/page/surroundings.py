@@ -1,12 +1,15 @@
 """What surrounds the tabs: the masthead, notices above them, and which model draws, below."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+from oneseed.config.base_model import BASE, checkpoint_name
 from oneseed.console.command import UserError
-from oneseed.dataset.commands import script_command
+from oneseed.dataset.commands import DEFAULT_CHECKPOINT, DEFAULT_DATA, script_command
+from oneseed.dataset.next_run import ways_to_model
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.model.caption_source import NONE, SOURCE_WORDS
 from oneseed.model.latent_check import is_failed, latent_notice
@@ -56,6 +59,8 @@ class Surroundings:
 
     gr: ModuleType
     find_generator: FindGenerator
+    # folder of the collections
+    data: str | Path = DEFAULT_DATA
 
     def style_of_model(self) -> str:
         """The collection on which the model was trained, "" while there is none."""
@@ -85,13 +90,16 @@ class Surroundings:
             )
         words = SOURCE_WORDS[generator.caption_source]
         warning = ""
-        remarks = [words.model]
+        remarks = [words.model, generator.finish_notice]
         if generator.health and is_failed(generator.health):
             warning = latent_notice(generator.health)
         else:
             remarks.append(latent_notice(generator.health))
         remark = "\n\n".join(sentence for sentence in remarks if sentence)
-        checkpoint = Path(generator.checkpoint).name
+        name = checkpoint_name(generator.checkpoint)
+        if name == BASE:
+            remark = f"{remark}\n\n{describe_base(self.data)}".strip()
+        checkpoint = Path(name).name
         colophon = f"Style *{generator.style}* · checkpoint *{checkpoint}*"
         known = known_examples(generator)
         return PageState(
@@ -106,6 +114,18 @@ class Surroundings:
             other_note=gr.Markdown(words.pair, visible=bool(words.pair)),
             prompt=prompt_state(gr, generator.caption_source),
         )
+
+
+@functools.cache
+def describe_base(data: str | Path = DEFAULT_DATA) -> str:
+    """That the base model draws, and what makes a model of one's own.
+
+    data: folder of the collections, which is looked through once.
+    """
+    return (
+        "This is the base model, which comes with the program. The way to one of your own: "
+        f"{ways_to_model(DEFAULT_CHECKPOINT, data)}"
+    )
 
 
 def prompt_state(gr: ModuleType, caption_source: str) -> Component:

@@ -18,11 +18,13 @@ IMAGE_ONLY_KEYS = (
 )
 # … and that may name something else; the first filled one of all counts
 IMAGE_KEYS = (*IMAGE_ONLY_KEYS, "path", "file", "name", "key", "image_id", "id")
-# keys of a caption; the first of them that says something counts
+# keys of a caption; the first of them that says something counts: what tells of the picture comes
+# before its title, which is mostly a name
 CAPTION_KEYS = (
-    *("caption", "text", "title", "description", "image_caption", "image_description"),
+    *("caption", "text", "description", "image_caption", "image_description"),
     *("captions", "texts", "descriptions", "sentence", "sentences", "long_caption"),
-    *("detailed_caption", "short_caption", "generated_caption", "generated_text", "raw_caption"),
+    *("detailed_caption", "title"),
+    *("short_caption", "generated_caption", "generated_text", "raw_caption"),
     *("caption_text", "alt_text", "alt", "txt", "raw", "completion", "response", "answer"),
     *(
         "assistant",

@@ -20,13 +20,15 @@ from oneseed.sources.columns import CAPTION_KEYS, IMAGE_KEYS
 class Columns(NamedTuple):
     """Names of columns, None where there is none of the kind.
 
-    style_names: what the numbers of the style's column mean.
+    style_names: what the numbers of the style's column mean. title: the column that counts where
+    the caption's is empty.
     """
 
     picture: str
     caption: str | None
     style: str | None
     style_names: tuple[str, ...] = ()
+    title: str | None = None
 
 
 class PictureFile(NamedTuple):
@@ -39,7 +41,7 @@ class PictureFile(NamedTuple):
 def find_columns(features: Mapping[str, Any], source: str) -> Columns:
     """The columns that count, printed for the user. UserError where none holds pictures.
 
-    Caption, text or title, else the only column of text; style, or labels that are styles.
+    The first of CAPTION_KEYS, else the only column of text; style, or labels that are styles.
     features: {name of a column: its kind}.
     """
     import datasets
@@ -56,13 +58,15 @@ def find_columns(features: Mapping[str, Any], source: str) -> Columns:
         if isinstance(feature, datasets.ClassLabel)
     }
     caption = caption_column(texts)
+    title = "title" if "title" in texts and caption != "title" else None
     style = style_column(texts, class_names)
     print(
-        f"{source}: pictures from column {pictures[0]}, captions from {caption or 'none'}, "
+        f"{source}: pictures from column {pictures[0]}, captions from {caption or 'none'}"
+        f"{', else title' if title else ''}, "
         f"styles from {style or 'none'}",
         flush=True,
     )
-    return Columns(pictures[0], caption, style, class_names.get(style or "", ()))
+    return Columns(pictures[0], caption, style, class_names.get(style or "", ()), title)
 
 
 def is_text(feature: Any) -> bool:
@@ -103,10 +107,7 @@ def read_row(
     """
     try:
         picture = read_picture(row[columns.picture], name, limits)
-        text = row.get(columns.caption) if columns.caption else None
-        if isinstance(text, list):
-            text = text[0] if text else None
-        caption = captions.one_caption({"caption": text})
+        caption = text_in_column(row, columns.caption) or text_in_column(row, columns.title)
         style = style_in(row, columns)
         known = {"member": captions.require_utf8(picture.name)}
     except ValueError as error:
@@ -116,6 +117,14 @@ def read_row(
     if style.strip():
         known["style"] = style
     return picture.image, known
+
+
+def text_in_column(row: Row, column: str | None) -> str:
+    """The caption in a column, the first of several; "" for none. ValueError: it is no text."""
+    text = row.get(column) if column else None
+    if isinstance(text, list):
+        text = text[0] if text else None
+    return captions.one_caption({"caption": text})
 
 
 def style_in(row: Row, columns: Columns) -> str:

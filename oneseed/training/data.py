@@ -24,6 +24,7 @@ from oneseed.model.tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
 from oneseed.seeds import torch_generator
 from oneseed.synthetic.collections import drawn_collection
 from oneseed.training import distributed
+from oneseed.training.word_weights import WordWeights, told_words, weigh_words
 
 # where batches are until a trainer says otherwise
 CPU = torch.device("cpu")
@@ -45,10 +46,18 @@ class Batch(NamedTuple):
     tokens: Tensor
     # int64 (B,) on the CPU: the rows of the loader that the whole batch has
     rows: Tensor
+    # float (b, T), how much each token weighs in the loss, 0 for padding; None: all the same
+    word_weights: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device; the rows stay on the CPU."""
-        return Batch(self.images.to(device), self.tokens.to(device), self.rows)
+        weights = None if self.word_weights is None else self.word_weights.to(device)
+        return Batch(self.images.to(device), self.tokens.to(device), self.rows, weights)
+
+    def part(self, rows: slice) -> "Batch":
+        """Some of the pairs, as a part of the same whole batch."""
+        weights = None if self.word_weights is None else self.word_weights[rows]
+        return Batch(self.images[rows], self.tokens[rows], self.rows, weights)
 
 
 @dataclass(eq=False)
@@ -78,6 +87,8 @@ class PairLoader:
     passes: int = 1
     # the name of each row's style; empty: none has one
     styles: list[str] = field(default_factory=list)
+    # the name of each row's picture; empty: none has one
+    ids: list[str] = field(default_factory=list)
     # by which the tokens were made; None where no collection is prepared
     tokenizer: Tokenizer | None = None
     # where the images of a batch are
@@ -86,9 +97,12 @@ class PairLoader:
     epoch: int = 0
     # True where the pairs have no captions, and pictures are all there is to learn from
     wordless: bool = False
+    # of the tokens; None: all weigh the same
+    word_weights: WordWeights | None = None
 
     def __post_init__(self) -> None:
         self.styles = self.styles or [""] * len(self.rows)
+        self.ids = self.ids or [""] * len(self.rows)
 
     def __len__(self) -> int:
         """Batches per epoch."""
@@ -140,16 +154,24 @@ class PairLoader:
             images = images.mean(1, keepdim=True)
         elif images.shape[1] != self.channels:
             images = images.expand(-1, 3, -1, -1)
-        captions = [self.tokens[row] for row in rows]
-        longest = max(map(len, captions), default=2)
-        tokens = torch.full((len(rows), longest), PAD)  # (B, T)
-        for padded, caption in zip(tokens, captions):
-            padded[: len(caption)] = torch.tensor(caption)
-        return Batch(images, tokens, torch.from_numpy(rows))
+        tokens = padded([self.tokens[row] for row in rows], torch.int64)  # (B, T)
+        weights = None
+        if self.word_weights is not None:
+            weights = padded([self.word_weights[row] for row in rows], torch.float32)  # (B, T)
+        return Batch(images, tokens, torch.from_numpy(rows), weights)
 
     def first_rows(self, count: int) -> Batch:
         """The pairs of at most so many rows, from the first on."""
         return self.batch(np.arange(min(count, len(self.rows))))
+
+
+def padded(lists: Sequence[Sequence[float]], dtype: torch.dtype) -> Tensor:
+    """Lists of ids, or of their weights, as rows (B, T); behind shorter ones stands PAD, a 0."""
+    longest = max(map(len, lists), default=2)
+    rows = torch.full((len(lists), longest), PAD, dtype=dtype)
+    for row, numbers in zip(rows, lists):
+        row[: len(numbers)] = torch.tensor(numbers, dtype=dtype)
+    return rows
 
 
 def use_device(train: PairLoader, val: PairLoader, device: torch.device) -> None:
@@ -217,12 +239,10 @@ def create_data_loaders(
             f"prepare more pictures: {remedy}"
         )
     if tokenizer is None:
-        step = math.ceil(len(train) / MAX_LEARNT_CAPTIONS)
-        learnt = [row["caption"] for row in train[::step]]
-        tokenizer = Tokenizer.train(learnt, model_config.vocab_size or MAX_OWN_VOCABULARY)
-
-    captions = [row["caption"] for row in train + val]
-    print_cut(captions, tokenizer, model_config.max_caption_length)
+        tokenizer = learn_tokenizer(train, model_config.vocab_size)
+    length = model_config.max_caption_length
+    print_cut([row["caption"] for row in train + val], tokenizer, length)
+    told = told_words(train)
     channels = model_config.channels
     if not channels:
         share = colour_share(collection, model_config.image_size)
@@ -233,17 +253,26 @@ def create_data_loaders(
         return PairLoader(
             cache.array,
             np.asarray(cache.rows(row["id"] for row in rows)),
-            Encoded(captions, tokenizer, model_config.max_caption_length),
+            Encoded(captions, tokenizer, length),
             batch_size=config.batch_size,
             channels=channels,
             seed=config.seed,
             shuffle=shuffle,
             styles=[requested_style(row) for row in rows],
+            ids=[row["id"] for row in rows],
             tokenizer=tokenizer,
             wordless=wordless,
+            word_weights=weigh_words(captions, tokenizer, length, told, config.untold_weight),
         )
 
     return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
+
+
+def learn_tokenizer(train: Sequence[Row], vocab_size: int) -> Tokenizer:
+    """A tokenizer of the captions of training rows. vocab_size: of its entries; 0: the usual."""
+    step = math.ceil(len(train) / MAX_LEARNT_CAPTIONS)
+    learnt = [row["caption"] for row in train[::step]]
+    return Tokenizer.train(learnt, vocab_size or MAX_OWN_VOCABULARY)
 
 
 def command_to_prepare(model_config: ModelConfig, config: TrainConfig) -> str:

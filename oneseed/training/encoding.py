@@ -94,7 +94,7 @@ def match_percentiles(model: MultimodalModel, val: PairLoader, seed: int) -> lis
 def caption_reading(model: MultimodalModel, val: PairLoader) -> float | None:
     """Nats per token that held-out captions lose when they are given another picture's code.
 
-    None where all captions are the same.
+    Tokens count as in training. None where all captions are the same.
     """
     batch = val.first_rows(val.batch_size)
     if (batch.tokens == batch.tokens[:1]).all():
@@ -102,6 +102,8 @@ def caption_reading(model: MultimodalModel, val: PairLoader) -> float | None:
     model.eval()
     batch = batch.to(model.device)
     codes = model.image_encoder(batch.images)
-    own = caption_loss(model.text_decoder(codes, batch.tokens), batch.tokens)
-    other = caption_loss(model.text_decoder(codes.roll(1, 0), batch.tokens), batch.tokens)
+    own, other = (
+        caption_loss(model.text_decoder(told, batch.tokens), batch.tokens, batch.word_weights)
+        for told in (codes, codes.roll(1, 0))
+    )
     return float(other) - float(own)

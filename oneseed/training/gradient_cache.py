@@ -14,10 +14,9 @@ from torch import Tensor
 
 from oneseed.console.command import UserError
 from oneseed.model.noising import TrainingNoise
-from oneseed.model.tokenizer import PAD
 from oneseed.training import distributed
 from oneseed.training.data import Batch
-from oneseed.training.losses import BatchShare, info_nce
+from oneseed.training.losses import BatchShare, caption_weight_sum, info_nce
 from oneseed.training.objective import Objective
 from oneseed.training.optimizers import trained_weights
 
@@ -71,7 +70,7 @@ class GradientCache:
         rows = len(batch.images)
         micro_batch = self.micro_batch or max(1, rows)
         if distributed.world_size() == 1 and micro_batch >= rows:
-            losses, codes = self.objective.losses(batch.images, batch.tokens, noise)
+            losses, codes = self.objective.losses(batch, noise)
             losses["total"].backward()
             return BatchLosses(self.stack_parts(losses), codes.detach())
         starts = range(0, rows, micro_batch)
@@ -92,11 +91,11 @@ class GradientCache:
         code_gradients, caption_gradients = torch.autograd.grad(contrast, embeddings)
         embedding_gradients = Embeddings(code_gradients[local], caption_gradients[local])
         # one wait for the device, which only a batch in parts needs
-        is_word = batch.tokens[:, 1:] != PAD
-        caption_tokens = float(distributed.all_reduce(is_word.sum().float()))
+        own_tokens = caption_weight_sum(batch.tokens, batch.word_weights)
+        caption_tokens = float(distributed.all_reduce(own_tokens))
         sums = torch.zeros(len(self.objective.loss.weights), device=self.objective.device)
         for rows in micro_batches:
-            part = Batch(batch.images[rows], batch.tokens[rows], batch.rows)
+            part = batch.part(rows)
             gradients = Embeddings(*(gradient[rows] for gradient in embedding_gradients))
             sums += self.add_micro_batch(part, noise.rows(rows), gradients, caption_tokens)
         sums = self.reduce_gradients(sums)
@@ -126,7 +125,7 @@ class GradientCache:
         """Add the gradients of one micro-batch -> its share of the parts of the loss (P,).
 
         part: its rows, and the numbers of the whole batch's; noise and embedding_gradients of
-        these rows; caption_tokens: of the whole batch.
+        these rows; caption_tokens: of the whole batch, see BatchShare.
         """
         model = self.objective.model
         with self.objective.autocast():
@@ -147,6 +146,7 @@ class GradientCache:
             part.tokens,
             codes,
             captions,
+            word_weights=part.word_weights,
             times=noise.times,
             share=share,
         )

@@ -31,7 +31,7 @@ class BatchShare:
 
     # rows of the whole batch
     rows: int
-    # tokens that are to be predicted in the whole batch
+    # tokens that are to be predicted in the whole batch, or the sum of their weights
     caption_tokens: float
     # scalar that stands for the contrastive loss of the whole batch
     contrastive: Tensor
@@ -58,17 +58,33 @@ def info_nce(image_features: Tensor, caption_features: Tensor, temperature: floa
     return (image_to_caption + caption_to_image) / 2
 
 
-def caption_loss(logits: Tensor, tokens: Tensor, reduction: str = "mean") -> Tensor:
+def caption_loss(
+    logits: Tensor, tokens: Tensor, weights: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
     """Cross-entropy of captions, in nats per token, or with reduction "sum" in nats.
 
-    logits (B, T, V), where [:, t] predict tokens[:, t + 1]; tokens (B, T), padding is left out.
+    logits (B, T, V), where [:, t] predict tokens[:, t + 1]; tokens (B, T), padding is left out;
+    weights (B, T): how much each token counts, 0 for padding; None: all count the same.
     """
+    if weights is not None:
+        errors = caption_loss(logits, tokens, reduction="none")  # (B (T - 1),)
+        counted = weights[:, 1:].flatten()  # (B (T - 1),)
+        total = (counted * errors).sum()
+        return total if reduction == "sum" else total / counted.sum()
     return F.cross_entropy(
         logits[:, :-1].float().flatten(0, 1),
         tokens[:, 1:].flatten(),
         ignore_index=PAD,
         reduction=reduction,
     )
+
+
+def caption_weight_sum(tokens: Tensor, weights: Tensor | None) -> Tensor:
+    """What `caption_loss` divides by, a float scalar: all tokens to predict, as they count.
+
+    tokens, weights: see caption_loss.
+    """
+    return (tokens[:, 1:] != PAD).sum().float() if weights is None else weights[:, 1:].sum()
 
 
 def l1_plus_mse(difference: Tensor) -> Tensor:
@@ -92,8 +108,8 @@ def focus_errors(errors: Tensor) -> Tensor:
 class MultimodalLoss(nn.Module):
     """The weighted sum of what is wrong with pictures, captions and codes.
 
-    reconstruction: L1 + MSE of the draft. caption: cross-entropy in nats per token. contrastive:
-    InfoNCE between the picture's code and the caption's embedding.
+    reconstruction: L1 + MSE of the draft. caption: cross-entropy in nats per token, where tokens
+    may have weights. contrastive: InfoNCE between the picture's code and the caption's embedding.
 
     picture_weights has the weights of three more terms. flow: MSE of what later passes predict,
     over the share of noise that is left. Of the draft again, since without them a small network
@@ -132,6 +148,7 @@ class MultimodalLoss(nn.Module):
         code: Tensor,
         caption_features: Tensor | None,
         *,
+        word_weights: Tensor | None = None,
         times: Tensor | None = None,
         share: BatchShare | None = None,
     ) -> dict[str, Tensor]:
@@ -140,6 +157,7 @@ class MultimodalLoss(nn.Module):
         images, target (B, C, S, S) in [-1, 1]; logits (B, T, V), where [:, t] predict
         tokens[:, t + 1]; tokens (B, T); code, caption_features (B, D). logits and caption_features
         may be None where the loss is wordless.
+        word_weights: (B, T), how much each token counts, 0 for padding; None: all the same.
         times: (B,), how much of the picture each row was told, 0 for drafts; None: all are drafts.
         share: of rows that are a part of a larger batch; None: they are all.
         """
@@ -149,12 +167,13 @@ class MultimodalLoss(nn.Module):
         elif logits is None or caption_features is None:
             raise AssertionError("only a wordless loss does without captions")
         elif share is None:
-            losses["caption"] = caption_loss(logits, tokens)
+            losses["caption"] = caption_loss(logits, tokens, word_weights)
             losses["contrastive"] = info_nce(
                 code.float(), caption_features.float(), self.temperature
             )
         else:
-            losses["caption"] = caption_loss(logits, tokens, "sum") / share.caption_tokens
+            nats = caption_loss(logits, tokens, word_weights, reduction="sum")
+            losses["caption"] = nats / share.caption_tokens
             losses["contrastive"] = share.contrastive
         total = reduce(torch.add, [weight * losses[part] for part, weight in self.weights.items()])
         return {"total": total, **losses}

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from oneseed.model.tokenizer import UNK
-from oneseed.training.data import PairLoader
+from oneseed.training.data import Batch, PairLoader
 from oneseed.training.objective import Objective
 
 # pictures of the two steps that are measured
@@ -140,7 +140,8 @@ def blank_step(objective: Objective, pictures: int, caption_length: int) -> None
     size = config.image_size
     images = torch.zeros(pictures, config.channels, size, size, device=objective.device)
     tokens = torch.full((pictures, caption_length), UNK, device=objective.device)
-    losses, _ = objective.losses(images, tokens, objective.noise(pictures, 0))
+    batch = Batch(images, tokens, torch.arange(pictures))
+    losses, _ = objective.losses(batch, objective.noise(pictures, 0))
     losses["total"].backward()
 
 

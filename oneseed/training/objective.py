@@ -8,6 +8,7 @@ from torch import Tensor
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.noising import TrainingNoise
 from oneseed.seeds import torch_generator
+from oneseed.training.data import Batch
 from oneseed.training.losses import MultimodalLoss
 
 
@@ -39,13 +40,13 @@ class Objective:
         """The precision of forward passes, as a context manager."""
         return autocast(self.device, self.precision)
 
-    def losses(
-        self, images: Tensor, tokens: Tensor, noise: TrainingNoise
-    ) -> tuple[dict[str, Tensor], Tensor]:
+    def losses(self, batch: Batch, noise: TrainingNoise) -> tuple[dict[str, Tensor], Tensor]:
         """Forward pass of a whole batch -> ({part: scalar}, codes (B, D)).
 
-        images (B, C, S, S) in [-1, 1], tokens (B, T), noise of B rows, all on the device.
+        batch, and noise of its B rows: on the device.
         """
+        images = batch.images
+        tokens = batch.tokens
         logits = captions = None
         with self.autocast():
             if self.loss.wordless:
@@ -53,7 +54,16 @@ class Objective:
             else:
                 codes, drawn, logits = self.model.autoencode(images, tokens, noise)
                 captions = self.model.text_encoder(tokens)
-        losses = self.loss(drawn, images, logits, tokens, codes, captions, times=noise.times)
+        losses = self.loss(
+            drawn,
+            images,
+            logits,
+            tokens,
+            codes,
+            captions,
+            word_weights=batch.word_weights,
+            times=noise.times,
+        )
         return losses, codes
 
     def noise(self, rows: int, purpose: object) -> TrainingNoise:

@@ -88,7 +88,7 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             self.update([weight for weight in group["params"] if weight.grad is not None], group)
 
-    def update(self, weights: Sequence[Tensor], group: dict[str, Any]) -> None:
+    def update(self, weights: list[Tensor], group: dict[str, Any]) -> None:
         """One update of the weights of a group, with its settings."""
         if not weights:
             return

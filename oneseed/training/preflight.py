@@ -51,7 +51,7 @@ def check_losses(objective: Objective, batch: Batch) -> list[str]:
     """Print the losses of a batch and set its gradients -> what is wrong with the losses."""
     batch = batch.to(objective.device)
     noise = objective.noise(len(batch.images), 0)
-    losses, _ = objective.losses(batch.images, batch.tokens, noise)
+    losses, _ = objective.losses(batch, noise)
     losses["total"].backward()
     # of a model that knows nothing
     expected = {

@@ -149,6 +149,8 @@ def fit_prior_briefly(
         fitter.folder.save_if_due(state)
     prior.eval()
     fit_spread(prior, batches.coordinates, generator)
+    # of a run that goes on after its end: their coordinates were those of the last fit
+    state.model.drop_pictures()
 
 
 def fit_prior_fully(

@@ -24,7 +24,10 @@ from oneseed.training.optimizers import trained_weights
 from oneseed.training.prior_fit import MAX_BRIEF_STEPS, PRIOR_BATCH
 from oneseed.training.run_folder import KEPT_EPOCHS, MIN_EPOCH_SAVE_INTERVAL
 from oneseed.training.schedule import Schedule
+from oneseed.training.word_weights import RARE_CAPTIONS
 
+# share of the words of captions that no picture tells, above which it is said
+MANY_UNTOLD = 0.2
 # pictures of the first step that is timed; a whole batch is timed where it takes few seconds
 TIMED_PICTURES = 2
 FEW_SECONDS = 2
@@ -73,7 +76,11 @@ def describe_prospects(
     schedule: Schedule,
 ) -> str:
     """What so many pictures can give and what the run will cost, as a paragraph."""
-    sentences = [describe_pictures(len(train.rows)), describe_captions_of(objective.model, train)]
+    sentences = [
+        describe_pictures(len(train.rows)),
+        describe_captions_of(objective.model, train),
+        describe_untold(train),
+    ]
     cost = estimate_cost(objective, train, config, schedule)
     often = f", each picture {train.passes} times" if train.passes > 1 else ""
     sentences.append(
@@ -107,6 +114,18 @@ def describe_captions_of(model: MultimodalModel, train: PairLoader) -> str:
     return (
         "Captions are written by the model where it learns to tell them from pictures; titles "
         "mostly cannot be told, and then each pair carries the caption of the nearest picture."
+    )
+
+
+def describe_untold(train: PairLoader) -> str:
+    """How many words of the captions weigh less, in a sentence; "" where they are few or none."""
+    weights = train.word_weights
+    if weights is None or weights.told.untold_share <= MANY_UNTOLD:
+        return ""
+    return (
+        f"Many captions are titles: {weights.told.untold_share:.0%} of their words are numbers or "
+        f"stand in fewer than {RARE_CAPTIONS} captions; no picture tells those, and each weighs "
+        f"{weights.untold_weight:g} in training instead of 1 (--untold-weight)."
     )
 
 
@@ -153,7 +172,7 @@ def time_step(objective: Objective, train: PairLoader, pictures: int) -> float:
     """Seconds of one step on so many pictures, forward and backward."""
     batch = train.batch(np.arange(pictures)).to(objective.device)
     begin = time.perf_counter()
-    losses, _ = objective.losses(batch.images, batch.tokens, objective.noise(pictures, 0))
+    losses, _ = objective.losses(batch, objective.noise(pictures, 0))
     losses["total"].backward()
     # waits for a GPU
     losses["total"].item()

@@ -29,6 +29,7 @@ from oneseed.model.caption_source import NONE, source_of
 from oneseed.model.checkpoint_facts import CheckpointFacts, read_facts
 from oneseed.model.multimodal import MultimodalModel, differing_settings, require_own_weights
 from oneseed.training import distributed
+from oneseed.training.beginning import require_same_beginning
 from oneseed.training.found_files import require_own_files, require_places
 from oneseed.training.saved_state import require_last_fit, require_progress, require_run
 from oneseed.training.state import TrainState
@@ -364,10 +365,7 @@ def resume_run(folder: RunFolder, state: TrainState, config: TrainConfig) -> boo
         require_own_files(folder.path)
     if distributed.is_first():
         distributed.broadcast_object(None)
-    begun_with = state.model.meta.get("init", {}).get("checkpoint")
-    if is_resumed and config.init and begun_with != Path(config.init).name:
-        raise UserError(
-            f"{folder.path / 'last.pt'} is a run that did not begin with {config.init}: "
-            "use --checkpoints DIR for a second run, or --fresh to begin anew"
-        )
+    if is_resumed:
+        begun_with = state.model.meta.get("init", {}).get("checkpoint")
+        require_same_beginning(folder.path / "last.pt", begun_with, config.init)
     return is_resumed

@@ -1,22 +1,25 @@
 """From settings to a run: what is built, with which tokenizer and weights, in which precision."""
 
-import hashlib
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from oneseed.config.model import MAX_OWN_VOCABULARY, PRESETS, ModelConfig
+from oneseed.config.model import MAX_OWN_VOCABULARY, ModelConfig
 from oneseed.config.training import PICTURES_SHOWN, UNSAVED_FIELDS, TrainConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.phrases import known_phrases
 from oneseed.dataset.wording import words
 from oneseed.model import checkpoint
 from oneseed.model.multimodal import MultimodalModel
-from oneseed.model.specs import MODEL_PARTS, describe_widths, within_budget
 from oneseed.model.tokenizer import Tokenizer
+from oneseed.training.beginning import (
+    load_other_weights,
+    other_weights,
+    resolve_model_config,
+)
 from oneseed.training.data import PairLoader, create_data_loaders, placeholder_loader
 from oneseed.training.prior_fit import PRIOR_BATCH
 from oneseed.training.saved_state import model_facts
@@ -27,6 +30,8 @@ from oneseed.training.speed import peak_matmul_flops
 PRIOR_PASSES = 285
 # steps of the full fit, at least
 MIN_PRIOR_STEPS = 200
+# files that a run goes on from, the better one first
+SAVED_RUNS = ("last.pt", "last_but_one.pt")
 # how many times as fast bf16 has to multiply, to be worth its rounding
 WORTH_BF16 = 1.5
 
@@ -44,25 +49,6 @@ def resolve_schedule(config: TrainConfig, rows: int) -> TrainConfig:
     passes_steps = 100 * round(PRIOR_PASSES * rows / PRIOR_BATCH / 100)
     sampler_steps = config.sampler_steps or max(MIN_PRIOR_STEPS, passes_steps)
     return replace(config, num_epochs=num_epochs, sampler_steps=sampler_steps)
-
-
-def resolve_model_config(
-    model_config: ModelConfig, *, vocab_size: int, channels: int, budget: int
-) -> ModelConfig:
-    """The configuration that is built.
-
-    Where the preset leaves them open, it takes this vocabulary and these channels. budget:
-    parameters that widths are scaled to; 0: they stay.
-    """
-    if not model_config.vocab_size:
-        model_config = replace(model_config, vocab_size=vocab_size)
-    if not model_config.channels:
-        model_config = replace(model_config, channels=channels)
-    if not budget:
-        return model_config
-    scaled_config = within_budget(model_config, budget)
-    print(f"--parameters {budget:,}: {describe_widths(model_config, scaled_config)}")
-    return scaled_config
 
 
 def resolve_precision(precision: str, device: torch.device, begun: str | None = None) -> str:
@@ -155,13 +141,15 @@ class BegunRun(NamedTuple):
     """What a run that goes on has settled, and its collection might not give again."""
 
     tokenizer: Tokenizer
+    # rows of the vocabulary, which the tokenizer need not fill
+    vocab_size: int
     channels: int
     # "fp32" or "bf16"; None where its checkpoint does not say
     precision: str | None
 
 
 def read_begun_run(path: Path, vocab_size: int) -> BegunRun | None:
-    """The tokenizer and the channels of the run with this last.pt.
+    """What the run with this last.pt has settled.
 
     None where there is none, or none for a vocabulary of this size (0: any); loading the
     checkpoint then says what is wrong.
@@ -169,7 +157,10 @@ def read_begun_run(path: Path, vocab_size: int) -> BegunRun | None:
     try:
         facts = model_facts(checkpoint.load(path))
         precision = facts.meta.get("training", {}).get("precision")
-        begun = BegunRun(Tokenizer(facts.tokenizer), facts.config.channels, precision)
+        settled = facts.config
+        begun = BegunRun(
+            Tokenizer(facts.tokenizer), settled.vocab_size, settled.channels, precision
+        )
     except UserError:
         return None
     is_too_large = vocab_size and len(begun.tokenizer) > vocab_size
@@ -191,80 +182,30 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
 
     UserError where the collection or the checkpoint of --init does not fit the settings.
     """
-    last = Path(config.checkpoints) / "last.pt"
+    saved = [Path(config.checkpoints) / name for name in SAVED_RUNS]
     other = tokenizer = precision = None
-    if last.exists() and not config.fresh:
-        if begun := read_begun_run(last, model_config.vocab_size):
+    if not config.fresh and any(path.exists() for path in saved):
+        found = (read_begun_run(path, model_config.vocab_size) for path in saved)
+        if begun := next(filter(None, found), None):
             tokenizer = begun.tokenizer
             precision = begun.precision
-            channels = model_config.channels or begun.channels
-            model_config = replace(model_config, channels=channels)
-    elif config.init:
-        other = MultimodalModel.from_checkpoint(config.init)
+            model_config = replace(
+                model_config,
+                vocab_size=model_config.vocab_size or begun.vocab_size,
+                channels=model_config.channels or begun.channels,
+            )
+    elif other := other_weights(model_config, config):
         tokenizer = other.tokenizer
-        model_config = resolve_model_config(
-            model_config,
-            vocab_size=other.config.vocab_size,
-            channels=other.config.channels,
-            budget=config.parameters,
-        )
-        require_same_config(model_config, other.config, config.init)
+        model_config = other.config
     train, val = load_pairs(model_config, config, tokenizer)
-    if other is None:
-        model_config = resolve_model_config(
-            model_config,
-            vocab_size=len(train.tokenizer) if train.tokenizer else MAX_OWN_VOCABULARY,
-            channels=train.channels,
-            budget=config.parameters,
-        )
+    model_config = resolve_model_config(
+        model_config,
+        vocab_size=len(train.tokenizer) if train.tokenizer else MAX_OWN_VOCABULARY,
+        channels=train.channels,
+        budget=0 if other else config.parameters,
+    )
     torch.manual_seed(config.seed)
     model = MultimodalModel(model_config, train.tokenizer)
-    if other is not None:
-        load_initial_weights(model, other, config.init)
+    if other:
+        load_other_weights(model, other)
     return BuiltRun(model, train, val, precision)
-
-
-def require_same_config(model_config: ModelConfig, other: ModelConfig, path: str) -> None:
-    """UserError with the flags that are needed where the model of --init is not this run's."""
-    if replace(model_config, preset=other.preset, neck=other.neck) == other:
-        return
-    if other.image_networks != model_config.image_networks:
-        raise UserError(
-            f"--init {path} is of a version before 0.4, whose picture networks are not trained any "
-            "more; leave --init out"
-        )
-    defaults = {field.name: field.default for field in fields(ModelConfig)}
-    usual = defaults | PRESETS.get(other.preset, {})
-    flags = [f"--preset {other.preset}"]
-    for name, value in asdict(other).items():
-        is_open = name in ("vocab_size", "channels") and not usual[name]
-        if name not in ("preset", "neck") and value != usual[name] and not is_open:
-            flags.append(f"--{name.replace('_', '-')} {value}")
-    raise UserError(
-        f"--init {path} has another model configuration than this run; "
-        f"give it the same: {' '.join(flags)}"
-    )
-
-
-def load_initial_weights(model: MultimodalModel, other: MultimodalModel, path: str) -> None:
-    """Begin with the weights of another run's model, from the checkpoint `path`.
-
-    The prior stays new: it is fitted to a collection's codes.
-    """
-    for part in MODEL_PARTS:
-        if part != "sampler":
-            getattr(model, part).load_state_dict(getattr(other, part).state_dict())
-    with open(path, "rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    style = other.meta.get("style")
-    epoch = other.meta.get("epoch")
-    model.meta["init"] = {
-        "checkpoint": Path(path).name,
-        "sha256": sha256,
-        "style": style,
-        "epoch": epoch,
-    }
-    print(
-        f"begins with the weights of {path} (style {style}, epoch {epoch}) and its tokenizer; "
-        "the sampler is fitted anew"
-    )

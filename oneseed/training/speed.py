@@ -62,7 +62,7 @@ def flops_per_picture(
     objective.model.zero_grad(set_to_none=True)
 
     def forward_backward() -> None:
-        losses, _ = objective.losses(batch.images, batch.tokens, objective.noise(2, 0))
+        losses, _ = objective.losses(batch, objective.noise(2, 0))
         losses["total"].backward()
 
     def update() -> None:

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from oneseed.config import base_model
 from oneseed.config.captioning import CaptionConfig
 from oneseed.config.preparation import PrepareConfig
 from oneseed.config.training import TrainConfig
@@ -38,6 +39,13 @@ def test_what_is_the_default_is_not_named():
     assert commands.page_command("checkpoints/best_model.pt", "data").endswith("gradio_demo.py")
     assert commands.page_command(data="elsewhere").endswith("gradio_demo.py --data elsewhere")
     assert commands.draw_command("checkpoints/best_model.pt").endswith("inference.py --seeds 0-9")
+
+
+def test_the_base_model_is_named_by_its_word_and_a_file_of_that_name_by_its_path():
+    for named in ("base", base_model.BASE_FILE):
+        assert commands.page_command(named).endswith("gradio_demo.py --checkpoint base")
+    for named in ("./base", base_model.Path("base")):
+        assert commands.page_command(named).endswith("gradio_demo.py --checkpoint ./base")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from oneseed.config import base_model
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.next_run import missing_checkpoint, next_training, require_checkpoint
@@ -69,21 +70,42 @@ def test_a_damaged_run_is_left_to_the_training_command(tmp_path):
     )
 
 
+def sentence(path):
+    """That of a missing checkpoint, without its end, which is always the same."""
+    told = missing_checkpoint(path)
+    end = "; or take the base model: --checkpoint base"
+    assert told.endswith(end)
+    return told.removesuffix(end)
+
+
+def test_where_the_base_model_is_missing_too_it_is_not_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(base_model, "BASE_FILE", tmp_path / "nowhere.safetensors")
+    assert "base" not in missing_checkpoint("checkpoints/best_model.pt")
+    with pytest.raises(UserError, match=r"nowhere\.safetensors, is missing; it comes with"):
+        require_checkpoint("base", "data")
+
+
+def test_a_file_named_base_is_missing_as_a_file(tmp_path):
+    require_checkpoint("base", "data")
+    with pytest.raises(UserError, match=r"^\./base is missing; make it with"):
+        require_checkpoint("./base", "data")
+
+
 def test_a_missing_checkpoint_names_what_comes_next_in_each_state(tmp_path):
     """It said: train. That said: write captions. That said: prepare the pictures."""
     default = "checkpoints/best_model.pt"
-    assert missing_checkpoint(default).endswith(
+    assert sentence(default).endswith(
         "python dataset_preparation.py --source builtin --preset small"
     )
     prepared("data", 20, style="prints")
-    assert missing_checkpoint(default).endswith("python caption_generation.py --style prints")
+    assert sentence(default).endswith("python caption_generation.py --style prints")
     run_main("data", style="prints")
-    assert missing_checkpoint(default).endswith("python training_loop.py --style prints")
-    assert missing_checkpoint("runs/a/best_model.pt").endswith("--checkpoints runs/a")
+    assert sentence(default).endswith("python training_loop.py --style prints")
+    assert sentence("runs/a/best_model.pt").endswith("--checkpoints runs/a")
     for run in ("prints", "previous"):
         (tmp_path / "checkpoints" / run).mkdir(parents=True)
         (tmp_path / "checkpoints" / run / "best_model.pt").touch()
-    assert missing_checkpoint(default).endswith(
+    assert sentence(default).endswith(
         "or name one that is there: --checkpoint checkpoints/prints/best_model.pt"
     )
     with pytest.raises(UserError, match="is missing; make it with"):

@@ -5,7 +5,13 @@ import re
 import pytest
 
 from oneseed.dataset.curation import matching_rows
-from oneseed.dataset.segmentation import is_latin, missing_words, split_words, words
+from oneseed.dataset.segmentation import (
+    is_latin,
+    missing_words,
+    placed_words,
+    split_words,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +52,23 @@ def test_a_sentence_without_blanks_has_about_as_many_words_as_its_reader_counts(
         "half-timbered",
         "house",
     ]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("The King's Half-Timbered", ["the", "king", "s", "half", "timbered"]),
+        ("Plate IX, 16th.", ["plate", "ix", "16th"]),
+        ("Théodose cafe\N{COMBINING ACUTE ACCENT}!", ["théodose", "café"]),
+        ("城堡 Castle東京カメラ", ["城", "堡", "castle", "東", "京", "カメラ"]),
+        ("किला", ["किला"]),
+        ("…", []),
+    ],
+)
+def test_every_word_is_found_where_it_stands(text, expected):
+    found = list(placed_words(text))
+    assert [word for word, _, _ in found] == expected
+    assert [next(placed_words(text[begin:end]))[0] for _, begin, end in found] == expected
 
 
 def test_seen_words_are_known_in_any_order_where_no_blanks_part_them():

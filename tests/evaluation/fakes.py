@@ -64,6 +64,8 @@ class Perfect:
     style = "builtin"
     health = None
     caption_source = "decoder"
+    finish = "plain"
+    finish_notice = ""
     dimensions = 1024
     level = 5
     styles = ENGRAVINGS.attributes["technique"]

@@ -243,9 +243,7 @@ def there(monkeypatch):
 
 @pytest.mark.usefixtures("there")
 def test_main_writes_both_files(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(
-        evaluation, "MultimodalGenerator", lambda checkpoint_path, device: Perfect()
-    )
+    monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda *_, **__: Perfect())
     monkeypatch.setattr(evaluation, "load_judge", lambda path, drawn: BarcodeJudge())
     assert not main(config(tmp_path, 20))
     report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
@@ -258,9 +256,9 @@ def test_main_writes_both_files(tmp_path, monkeypatch, capsys):
 @pytest.mark.usefixtures("there")
 def test_main_prints_what_moved_since_another_report(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(evaluation, "load_judge", lambda path, drawn: BarcodeJudge())
-    monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda **_: Shuffled())
+    monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda *_, **__: Shuffled())
     main(config(tmp_path / "old", 20))
-    monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda **_: Perfect())
+    monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda *_, **__: Perfect())
     old = str(tmp_path / "old" / "report" / "report.json")
     main(config(tmp_path / "new", 20, compare=old))
     _, _, moved = capsys.readouterr().out.partition(f"\n\nWhat moved since {old}:\n")

@@ -108,6 +108,8 @@ class Lamps:
     style = "lamps"
     health = None
     caption_source = "decoder"
+    finish = "plain"
+    finish_notice = ""
     dimensions = 1024
     styles = ()
 
@@ -212,7 +214,7 @@ def test_a_drawn_collection_may_have_another_judge_too(judges, monkeypatch):
 
 def test_the_command_line_takes_it(judges, monkeypatch, capsys):
     monkeypatch.setattr(evaluation, "require_checkpoint", lambda path, data: None)
-    monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda **_: Lamps())
+    monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda *_, **__: Lamps())
     assert not main(config(judges, 10, judge="tone_judges:Tones"))
     assert "picture and caption agree, strict" in capsys.readouterr().out
     report = json.loads(Path("report/report.json").read_text("utf-8"))

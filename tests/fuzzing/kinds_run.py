@@ -109,6 +109,28 @@ def harm_members(rng: Rng, path: Path) -> str:
     return f"{path.name}: member {name} {what}"
 
 
+def run_packed(material: Material, rng: Rng) -> Trial:
+    """A packed model, such as the base model, with harmed bytes or place."""
+    place = material.place
+    place.restore(LIGHT)
+    path = place.work / "checkpoints/packed.safetensors"
+    in_fork(material, lambda: write_packed(place.work / "checkpoints/best_model.pt", path))
+    if rng.random() < 0.15:
+        done = harm_entry(rng, path, str(place.root))
+    else:
+        done = harm_bytes(rng, path, other_checkpoint(rng, material))
+    named = ("--checkpoint", path.relative_to(place.work).as_posix())
+    return Trial(done, [(*rng.choice(USES), *named)], check=has_pictures("outputs/new"))
+
+
+def write_packed(model: Path, path: Path) -> str:
+    from oneseed.model.base import save_base
+    from oneseed.model.multimodal import MultimodalModel
+
+    save_base(MultimodalModel.from_checkpoint(model), path)
+    return path.name
+
+
 def run_facts(material: Material, rng: Rng) -> Trial:
     """What a checkpoint says of itself: any value of another kind; read when it is opened."""
     place = material.place

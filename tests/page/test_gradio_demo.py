@@ -91,10 +91,10 @@ class Noise(Pretend):
             for seed in seeds
         ]
 
-    def encode(self, images):
+    def encode_codes(self, images):
         return images
 
-    def decode(self, z, seeds=None, temperature=None):
+    def decode_code(self, z, seeds=None, temperature=None):
         return [(invert(image), f"An engraving of {image.size}") for image in z]
 
     def vary(self, image, seeds, strength, temperature=None):

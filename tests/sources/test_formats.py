@@ -131,6 +131,34 @@ def test_common_variants_are_read(pictures, name, text, path):
     assert not lost
 
 
+DESCRIBING = ("description", "image_description", "long_caption", "detailed_caption")
+
+
+@pytest.mark.parametrize("key", [*DESCRIBING, "Description", "caption", "text", "captions"])
+def test_what_tells_of_a_picture_comes_before_its_title(pictures, key):
+    """A title is mostly a name, which nobody learns from the picture."""
+    table = [
+        {"image": "1.png", "title": "Corfe", key: "A castle on a hill"},
+        {"image": "2.png", key: "A ship", "title": "The Victory"},
+        {"image": "sub/3.png", "title": "Ravenna", key: ""},
+    ]
+    (pictures / "x.jsonl").write_text("\n".join(map(json.dumps, table)), "utf-8")
+    rows, lost, _ = described(pictures)
+    assert captions(rows) == {
+        "1.png": "A castle on a hill",
+        "2.png": "A ship",
+        "sub/3.png": "Ravenna",
+    }
+    assert not lost
+
+
+@pytest.mark.parametrize("key", ["short_caption", "alt_text", "tags", "label"])
+def test_a_title_comes_before_what_is_shorter(pictures, key):
+    table = {"image": "1.png", key: "castle", "title": "Corfe Castle"}
+    (pictures / "x.jsonl").write_text(json.dumps(table), "utf-8")
+    assert captions(described(pictures)[0]) == {"1.png": "Corfe Castle"}
+
+
 def test_a_mixture_is_recognised_with_less_confidence_and_other_tables_are_named(pictures):
     llava = json.loads(EXAMPLES["llava"][1])
     (pictures / "x.json").write_text(

@@ -194,6 +194,8 @@ def test_columns_are_found_by_name_and_kind(capsys):
         return tuple(hub_rows.find_columns(features, "hf:a/b"))[:3]
 
     assert columns(mask=image, image=image, title=text, caption=text) == ("image", "caption", None)
+    assert columns(image=image, title=text, description=text) == ("image", "description", None)
+    assert "captions from description, else title" in capsys.readouterr().out
     assert columns(plate=image, prompt=text, year=number) == ("plate", "prompt", None)
     assert columns(plate=image, motto=text, url=text) == ("plate", None, None), (
         "of two columns of text none is guessed"
@@ -228,6 +230,11 @@ def test_rows_are_judged_one_by_one():
     assert row(text=None, label=-1) == (b"\x89PNG", {"member": "a/1.png"}) == row(text=[], label=7)
     assert row(text=3) == "the caption is no text"
     assert row(text="a\ud800") == "text that is no UTF-8"
+    assert row(text=["", " "], title="Plate 1") == (b"\x89PNG", {"member": "a/1.png"})
+    columns = columns._replace(title="title")
+    for empty in (None, "", " ", []):
+        assert row(text=empty, title="Plate 1")[1]["caption"] == "Plate 1"
+    assert row(text="A ship", title="Plate 1")[1]["caption"] == "A ship"
     assert row(image=None) == "no image is named" == row(image={"bytes": b"", "path": None})
 
 

@@ -89,13 +89,13 @@ def measure():
     optimizers = [*trainer.state.optimizers, trainer.state.prior_optimizer]
     # leaves gradients and optimiser states where they are
     parts = memory.estimate_memory(objective, loader, optimizers)
-    images, tokens, _ = loader.batch(np.arange(batch))
+    pairs = loader.batch(np.arange(batch))
 
     def one_step():
         ctypes.CDLL("libc.so.6").malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
         before = resident("VmRSS")
-        backward(objective, images, tokens)
+        backward(objective, pairs)
         return resident("VmHWM") - before
 
     print(int(parts["activations"]), min(one_step() for _ in range(3)))
@@ -172,8 +172,8 @@ def test_a_collection_s_own_captions_and_vocabulary_are_taken(builtin_data, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def backward(objective, images, tokens):
-    objective.losses(images, tokens, objective.noise(len(images), 0))[0]["total"].backward()
+def backward(objective, batch):
+    objective.losses(batch, objective.noise(len(batch.images), 0))[0]["total"].backward()
 
 
 @pytest.mark.parametrize("encoder", ["cnn", "vit"])
@@ -196,9 +196,9 @@ def test_recomputed_activations_change_no_gradient_and_take_less_room(encoder):
             loader,
             TrainConfig(batch_size=16, recompute=recompute),
         )
-        images, tokens, _ = loader.batch(np.arange(16))
+        batch = loader.batch(np.arange(16))
         weights = [weight for weight in trainer.model.parameters() if weight.requires_grad]
-        work = functools.partial(backward, trainer.objective, images, tokens)
+        work = functools.partial(backward, trainer.objective, batch)
         peak = memory.measured_peak(work, torch.device("cpu"))
         found.append((peak, [weight.grad for weight in weights if weight.grad is not None]))
     (all_kept, gradients), (fewer, again) = found
@@ -214,4 +214,6 @@ def test_batches_from_pixels_on_the_device_are_those_from_the_file():
             PairLoader(source, np.array([7, 1, 3]), [[1, 2]] * 3, batch_size=3, channels=channels)
             for source in (pixels, torch.from_numpy(pixels))
         )
-        assert all(map(torch.equal, file.batch(np.array([2, 0])), device.batch(np.array([2, 0]))))
+        one, other = (loader.batch(np.array([2, 0])) for loader in (file, device))
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.tokens, other.tokens)

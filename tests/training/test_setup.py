@@ -107,7 +107,7 @@ def test_the_last_fit_is_as_long_as_the_collection_is_large():
 
     assert [steps(rows) for rows in (10, 2746, 5400, 21_600)] == [200, 1500, 3000, 12000]
     assert steps(5400, sampler_steps=7) == 7
-    assert resolve_schedule(TrainConfig(num_epochs=0), 5400).num_epochs == 4
+    assert resolve_schedule(TrainConfig(num_epochs=0), 5400).num_epochs == 5
     assert resolve_schedule(TrainConfig(num_epochs=3), 5400).num_epochs == 3
 
 
@@ -117,6 +117,6 @@ def test_a_small_folder_has_as_many_epochs_as_one_of_800_pictures():
     def epochs(rows):
         return resolve_schedule(TrainConfig(num_epochs=0), rows).num_epochs
 
-    assert [epochs(rows) for rows in (2, 22, 171, 763, 5400)] == [27, 27, 25, 28, 4]
+    assert [epochs(rows) for rows in (2, 22, 171, 763, 5400)] == [34, 34, 32, 35, 5]
     assert resolve_schedule(TrainConfig(), 22).num_epochs == 50
-    assert resolve_schedule(TrainConfig(num_epochs=0, epoch_pictures=1), 216).num_epochs == 100
+    assert resolve_schedule(TrainConfig(num_epochs=0, epoch_pictures=1), 216).num_epochs == 125

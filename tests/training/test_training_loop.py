@@ -65,7 +65,7 @@ def test_captions_are_encoded_when_their_batch_comes(builtin_data, tmp_path, mon
     )
     run = trainer(builtin_data, tmp_path)
     assert not encoded
-    _, tokens, _ = run.train.batch(np.array([3, 5]))
+    tokens = run.train.batch(np.array([3, 5])).tokens
     assert len(encoded) == 2
     assert [run.model.tokenizer.decode(ids) for ids in tokens] == encoded
 
@@ -262,7 +262,7 @@ def test_batches_hold_every_row_once_in_an_order_of_seed_and_epoch(builtin_data,
     orders = []
     for epoch in (0, 1, 0):
         run.train.epoch = epoch
-        orders.append(torch.cat([rows for _, _, rows in run.train]).tolist())
+        orders.append(torch.cat([batch.rows for batch in run.train]).tolist())
     assert sorted(orders[0]) == list(range(len(run.train.rows)))
     assert orders[0] == orders[2]
     assert orders[0] != orders[1]
