@@ -181,7 +181,7 @@ def card(generator, config, found):
             "# The base model",
             "",
             "`--checkpoint base` draws with it. Training on a collection of your own begins with",
-            "its weights (`--init base`), where that has the same preset, size and widths.",
+            "its picture networks (`--init base`), where preset, size and widths are the same.",
             "",
             f"**Pictures.** {config.pictures or UNKNOWN}. Style: {generator.style}.",
             "",

@@ -220,13 +220,12 @@ class Bench:
         error = np.square(self.greys[number][here] - self.grey[there])
         error[~known] = 0
         shown = np.ones_like(known)
-        for begun, axis in ((left, 0), (top, 1)):
-            if begun:
-                width = self.cell * overlap_before(begun)
-                beside = error[:, :width] if axis == 0 else error[:width].T
-                cut = right_of_seam(beside)
-                shown[:, :width] &= True if axis else cut
-                shown[:width] &= cut.T if axis else True
+        if left:
+            width = self.cell * overlap_before(left)
+            shown[:, :width] &= right_of_seam(error[:, :width])
+        if top:
+            height = self.cell * overlap_before(top)
+            shown[:height] &= right_of_seam(error[:height].T).T
         shown |= ~known
         self.picture[:, *there][:, shown] = self.pictures[number][:, *here][:, shown]
         self.grey[there][shown] = self.greys[number][here][shown]
