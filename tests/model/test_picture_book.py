@@ -81,13 +81,24 @@ def test_the_paper_is_that_of_one_picture():
 
 
 def test_what_is_outside_of_the_frame_is_margin():
+    """Most patches come from pictures that have no margin."""
     pictures = plates(40, paper=200)
-    pictures[..., :8] = 255
-    pictures[..., -8:] = 255
+    pictures[:4, ..., :8] = 255
+    pictures[:4, ..., -8:] = 255
     picture = book_of(pictures).engraved(tones_of(book_of(pictures), 0)).picture
     assert (picture[..., :8] == 1).all()
     assert (picture[..., -8:] == 1).all()
     assert (picture[..., 8:-8] < 1).all()
+
+
+def test_patches_go_on_from_those_beside_them():
+    """All are as light as the draft; half of them have their lines where the others have paper."""
+    columns = torch.arange(SIDE) % 4 < 2
+    lines = torch.where(columns, 0, 255).expand(1, SIDE, SIDE)
+    pictures = torch.stack([lines, lines.flip(2)] * 20).to(torch.uint8)
+    picture = book_of(pictures).engraved(np.zeros((TONE_SIDE, TONE_SIDE))).picture
+    assert (picture[..., 4:] == picture[..., :-4]).all()
+    assert set(np.unique(picture)) == {-1.0, 1.0}
 
 
 def test_a_few_pictures_are_enough():

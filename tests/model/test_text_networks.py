@@ -2,7 +2,7 @@
 
 import torch
 
-from oneseed.model.text_networks import CachedDecoder
+from oneseed.model.text_networks import CachedDecoder, attend
 
 
 def test_caption_logits_depend_on_the_latent_at_every_position(tiny_model):
@@ -39,3 +39,14 @@ def test_word_by_word_decoding_matches_teacher_forcing(tiny_model):
         writer = CachedDecoder(tiny_model.text_decoder, code, 10)
         steps = torch.stack([writer.next(column) for column in tokens.T], 1)
     assert torch.allclose(at_once[..., 4:260], steps[..., 4:260], atol=1e-5)
+
+
+def test_attention_of_a_processor_that_trains_in_bf16_is_computed_in_float32():
+    """In bfloat16 its backward pass took an eighth of each training step."""
+    q, k, v = torch.randn(3, 2, 4, 9, 8, generator=torch.Generator().manual_seed(0))
+    plain = attend(q, k, v, causal=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        told = attend(q, k, v, causal=True)
+        rounded = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    assert torch.equal(told, plain)
+    assert rounded.dtype == torch.bfloat16

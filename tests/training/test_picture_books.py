@@ -16,6 +16,7 @@ from oneseed.config.inference import InferenceConfig
 from oneseed.config.preparation import PrepareConfig
 from oneseed.config.training import TrainConfig
 from oneseed.generation.generator import MultimodalGenerator
+from oneseed.training.setup import build_run
 from tests.conftest import tiny_config
 
 
@@ -98,6 +99,18 @@ def test_a_walk_is_drawn_and_its_cards_do_not_say_that_it_is_engraved(run, tmp_p
     cards = [json.loads(path.read_text("utf-8")) for path in tmp_path.glob("0*.json")]
     assert len(cards) == 3
     assert not any("finish" in card for card in cards)
+
+
+def test_a_new_fit_of_the_prior_drops_the_pictures_of_the_last_one(run, generator, tmp_path):
+    """Going back to the best epoch of a run that had ended brings its book back."""
+    config = replace(run, init="none", checkpoints=str(tmp_path))
+    model, train, val, _ = build_run(tiny_config(vocab_size=0), config)
+    trainer = training_loop.MultimodalTrainer(model, train, val, config)
+    model.picture_book = generator.model.picture_book
+    model.meta["finish"] = "book"
+    trainer.run_epoch()
+    assert model.picture_book is None
+    assert model.finish == "plain"
 
 
 def test_what_is_saved_between_two_fits_carries_no_pictures(run, tmp_path):
