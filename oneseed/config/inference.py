@@ -15,7 +15,7 @@ from oneseed.seeds import LAST_SEED
 # of prompts; more is more literal, until pictures break
 GUIDANCE = 3.0
 # passes in which pictures are drawn
-PASSES = 2
+PASSES = 4
 MAX_PASSES = 64
 # characters
 MAX_PROMPT_LENGTH = 500

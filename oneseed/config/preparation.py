@@ -52,7 +52,9 @@ class PrepareConfig(BaseConfig):
         kind=parse_image_size,
     )
     max_samples: int = option(
-        0, "take only so many pictures; 0: all, and 6,000 of a drawn collection"
+        0,
+        "take only so many pictures; 0: all, and of a drawn collection 15,000 (builtin) or 6,000 "
+        "(sprites)",
     )
     level: int = option(
         5,

@@ -130,7 +130,7 @@ class TrainConfig(BaseConfig):
     sampler_steps: int = option(
         0,
         "steps of the final fit of the sampler; 0: as many as show it every training picture 285 "
-        "times",
+        "times, and 3,000 at most where the epochs are left open",
         at_least=0,
     )
     seed: int = option(0, "of initial values, order and noise", at_least=0)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from oneseed.model.flow import NO_CLUSTER
+from oneseed.model.flow import NO_CLUSTER, ByteDropout
 from oneseed.model.prior import Prior
 
 # pictures of the collection per cluster, on average, at least
@@ -118,6 +118,14 @@ def fit_spread(prior: Prior, coordinates: torch.Tensor, generator: torch.Generat
     noised = add_code_noise(prior, coordinates, generator)
     residual = noised[:, prior.dims :].double().cpu() - prior.following_mean(noised)
     prior.spread.copy_(residual.square().mean(0).sqrt())
+
+
+def begin_fitting(prior: Prior, *, dropout: bool) -> None:
+    """Put a prior in train mode, with or without dropout."""
+    prior.train()
+    for module in prior.modules():
+        if isinstance(module, ByteDropout):
+            module.train(dropout)
 
 
 def add_code_noise(

@@ -32,7 +32,7 @@ FRAGMENT_BATCH = 64
 # times that the text encoder sees each caption
 FRAGMENT_PASSES = 12
 # most steps, where captions are many
-MAX_STEPS = 3_000
+MAX_STEPS = 1_000
 # peak of the learning rate, after so many steps
 LEARNING_RATE = 1e-3
 RISING_STEPS = 50

@@ -20,6 +20,7 @@ from oneseed.model import latent_check
 from oneseed.model.prior import Prior
 from oneseed.model.prior_fitting import (
     ROWS_PER_CLUSTER,
+    begin_fitting,
     fit_clusters,
     fit_frame,
     fit_spread,
@@ -55,15 +56,19 @@ TRAIN_ANEW = "train anew with another --seed and --fresh"
 # versions of each caption that the full fit learns to answer, fragments but the first, at most
 PROMPT_VERSIONS = 6
 # features of captions that it keeps, in all versions
-MAX_FIT_FEATURES = 160_000
+MAX_FIT_FEATURES = 60_000
 # a whole caption comes so many times more often than each of its fragments
 WHOLE_MORE_OFTEN = 2
 # training pictures whose codes the full fit learns from
 MAX_FIT_CODES = 40_000
-# validation pictures whose codes check it
-MAX_CHECKED_CODES = 2_000
+# validation pictures whose codes say when it is at its best
+MAX_HELD_OUT_CODES = 2_000
+# those among them that the latent check reads: its forest takes seconds
+MAX_CHECKED_CODES = 1_000
 # captions that the latent check reads
 CHECKED_CAPTIONS = 8
+# times that the full fit may show every training picture and do without dropout
+PASSES_WITHOUT_DROPOUT = 150
 # times that the full fit measures the loss of held-out codes
 MEASUREMENTS = 20
 # held-out coordinates that it is measured on, at least: fewer codes are repeated with other noise
@@ -139,7 +144,7 @@ def fit_prior_briefly(
         steps=steps,
         advice=TRAIN_ANEW,
     )
-    prior.train()
+    begin_fitting(prior, dropout=True)
     for step in range(fit.step, steps):
         with defer_signals():
             warmup = min(1, (step + 1) / PRIOR_WARMUP_STEPS)
@@ -194,7 +199,9 @@ def fit_prior_fully(
         advice=f"use {best_model} as it is, its sampler fitted briefly, or {TRAIN_ANEW}",
     )
     measured = held_out_coordinates(prior, held_out.to(batches.coordinates))
-    prior.train()
+    # a fit that shows the pictures seldom cannot learn them by heart
+    dropout = steps * PRIOR_BATCH > len(rows) * PASSES_WITHOUT_DROPOUT
+    begin_fitting(prior, dropout=dropout)
     remaining = range(fit.step, steps)
     for step in progress(
         remaining, label="fitting the sampler", unit="step", total=steps, initial=fit.step
@@ -206,6 +213,7 @@ def fit_prior_fully(
             prior_step(fitter, batches, step)
             if (step + 1) % max(1, steps // MEASUREMENTS) == 0:
                 fit.keep_if_better(held_out_loss(prior, measured, fitter.seed), prior)
+                begin_fitting(prior, dropout=dropout)
             fit.advance(generator)
         fitter.folder.save_if_due(state)
     prior.eval()
@@ -284,11 +292,12 @@ def held_out_coordinates(prior: Prior, codes: Tensor) -> Tensor:
 
 @torch.no_grad()
 def held_out_loss(prior: Prior, coordinates: Tensor, seed: int) -> float:
-    """The loss of held-out coordinates (N, k + m), with the same noise every time."""
+    """The loss of held-out coordinates (N, k + m), with the same noise every time.
+
+    It leaves the prior in eval mode.
+    """
     prior.eval()
-    loss = prior_loss(prior, coordinates, torch_generator(seed, "unseen codes"))
-    prior.train()
-    return float(loss)
+    return float(prior_loss(prior, coordinates, torch_generator(seed, "unseen codes")))
 
 
 # ---- the end of a run ----------------------------------------------------------------------------
@@ -313,11 +322,12 @@ def finish_prior(
             temperature=objective.loss.temperature,
             seed=fitter.seed,
         )
-    held_out = sample_rows(val, MAX_CHECKED_CODES, fitter.seed)
+    held_out = sample_rows(val, MAX_HELD_OUT_CODES, fitter.seed)
     held_out_codes = encode_codes(model, val, held_out)
+    checked = held_out[:MAX_CHECKED_CODES]
     fit_prior_fully(fitter, codes, rows, held_out=held_out_codes, steps=steps)
     checked_views = max(1, latent_check.POWER_ROWS // len(val.rows))
-    z = encode_latents(objective, val, held_out, views=checked_views)
+    z = encode_latents(objective, val, checked, views=checked_views)
     tokens = val.first_rows(CHECKED_CAPTIONS).tokens
-    pictures = np.tile(np.arange(len(held_out)), checked_views)
+    pictures = np.tile(np.arange(len(checked)), checked_views)
     return latent_check.check_latent(model, z, tokens, groups=pictures, seed=fitter.seed)

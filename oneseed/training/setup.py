@@ -30,6 +30,8 @@ from oneseed.training.speed import peak_matmul_flops
 PRIOR_PASSES = 285
 # steps of the full fit, at least
 MIN_PRIOR_STEPS = 200
+# the same at most, where the number of epochs is left open: a minute of two cores
+MAX_QUICK_PRIOR_STEPS = 3_000
 # files that a run goes on from, the better one first
 SAVED_RUNS = ("last.pt", "last_but_one.pt")
 # how many times as fast bf16 has to multiply, to be worth its rounding
@@ -47,6 +49,8 @@ def resolve_schedule(config: TrainConfig, rows: int) -> TrainConfig:
     epoch_pairs = rows * passes_per_epoch(rows, config.epoch_pictures)
     num_epochs = config.num_epochs or max(1, round(PICTURES_SHOWN / epoch_pairs))
     passes_steps = 100 * round(PRIOR_PASSES * rows / PRIOR_BATCH / 100)
+    if not config.num_epochs:
+        passes_steps = min(MAX_QUICK_PRIOR_STEPS, passes_steps)
     sampler_steps = config.sampler_steps or max(MIN_PRIOR_STEPS, passes_steps)
     return replace(config, num_epochs=num_epochs, sampler_steps=sampler_steps)
 

@@ -9,11 +9,13 @@ import torch.nn.functional as F
 
 import training_loop
 from oneseed.config.training import TrainConfig
+from oneseed.model.flow import ByteDropout
+from oneseed.model.prior_fitting import begin_fitting
 from oneseed.training import data, prior_fit
 from oneseed.training.augmentation import view_count
 from oneseed.training.data import PairLoader
 from oneseed.training.encoding import encode_codes
-from oneseed.training.prior_fit import fit_prior_briefly, fit_prior_fully
+from oneseed.training.prior_fit import fit_prior_briefly, fit_prior_fully, prior_step
 from tests.conftest import CAPTIONS
 from tests.training.test_training_loop import trainer
 from training_loop import MultimodalTrainer
@@ -58,11 +60,8 @@ def test_of_a_large_collection_the_codes_of_some_pictures_are_kept(
     assert run.model.meta["health"]["rows"] == 3
 
 
-def test_the_last_fit_begins_anew(tiny_model, tmp_path):
-    """Begun from the short fits, that of real engravings had a lower loss and worse pictures.
-
-    The kernel distance was .0030 instead of .0023.
-    """
+def fitted_run(tiny_model, tmp_path) -> tuple[MultimodalTrainer, torch.Tensor]:
+    """A run on some noise with captions, and codes (N, 32) that its prior can be fitted to."""
     tokens = [tiny_model.tokenizer.encode(caption, 48) for caption in CAPTIONS] * 8
     loader = PairLoader(
         np.random.default_rng(0).integers(0, 256, (len(tokens), 32, 32), dtype=np.uint8),
@@ -76,6 +75,15 @@ def test_the_last_fit_begins_anew(tiny_model, tmp_path):
     codes = F.rms_norm(
         torch.randn(len(tokens), 32, generator=torch.Generator().manual_seed(0)), (32,)
     )
+    return run, codes
+
+
+def test_the_last_fit_begins_anew(tiny_model, tmp_path):
+    """Begun from the short fits, that of real engravings had a lower loss and worse pictures.
+
+    The kernel distance was .0030 instead of .0023.
+    """
+    run, codes = fitted_run(tiny_model, tmp_path)
     found = []
     for epochs_before in (0, 3):
         for epoch in range(epochs_before):
@@ -90,3 +98,31 @@ def test_the_last_fit_begins_anew(tiny_model, tmp_path):
         )
     different = [name for name in found[0] if not torch.equal(found[0][name], found[1][name])]
     assert not different
+
+
+def test_the_last_fit_drops_nothing_out_where_it_shows_each_picture_seldom(
+    tiny_model, tmp_path, monkeypatch
+):
+    """Dropout keeps some thousand codes from being learnt by heart.
+
+    Of 13,500, each shown 114 times, it only made seeds worse: .880 strict instead of .894.
+    """
+    run, codes = fitted_run(tiny_model, tmp_path)
+    begin_fitting(run.model.sampler, dropout=True)
+    dropouts = [one for one in run.model.sampler.modules() if isinstance(one, ByteDropout)]
+    assert len(dropouts) > 1 and all(one.training for one in dropouts)
+    seen = []
+
+    def watched(fitter, batches, step):
+        assert run.model.sampler.flow.training
+        seen.append({one.training for one in dropouts})
+        prior_step(fitter, batches, step)
+
+    monkeypatch.setattr(prior_fit, "prior_step", watched)
+    shown = 10 * prior_fit.PRIOR_BATCH / len(run.kept)
+    for passes, dropout in ((shown, False), (shown - 1, True)):
+        monkeypatch.setattr(prior_fit, "PASSES_WITHOUT_DROPOUT", passes)
+        fit_prior_fully(run.prior_fitter, codes, run.kept, held_out=codes[:8], steps=10)
+        run.state.prior_fit = None
+        assert seen == [{dropout}] * 10
+        seen.clear()

@@ -108,6 +108,9 @@ def test_the_last_fit_is_as_long_as_the_collection_is_large():
     assert [steps(rows) for rows in (10, 2746, 5400, 21_600)] == [200, 1500, 3000, 12000]
     assert steps(5400, sampler_steps=7) == 7
     assert resolve_schedule(TrainConfig(num_epochs=0), 5400).num_epochs == 5
+    # minutes of two cores: the built-in collection waited three more for its sampler
+    assert steps(13_500, num_epochs=0) == 3000
+    assert steps(13_500) == 7500
     assert resolve_schedule(TrainConfig(num_epochs=3), 5400).num_epochs == 3
 
 

@@ -57,7 +57,7 @@ def held_out(facts: Facts) -> bool:
     return ENGRAVINGS.held_out(facts)
 
 
-def collection(count: int = 6000, level: int = 5, seed: int = 0) -> list[Facts]:
+def collection(count: int = 15_000, level: int = 5, seed: int = 0) -> list[Facts]:
     """As DrawnCollection.collection."""
     from oneseed.synthetic.engravings.collection import ENGRAVINGS
 
