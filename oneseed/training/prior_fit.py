@@ -188,19 +188,13 @@ def fit_prior_fully(
             state.prior_fit = PriorFit.begin(fresh, generator)
     fit = state.prior_fit
     fit.restore(prior, generator)
+    versions = version_count(len(rows))
+    captions = encode_captions(state.model, fitter.train, rows, versions=versions, seed=fitter.seed)
     best_model = fitter.folder.path / "best_model.pt"
-    batches = FitBatches(
-        coordinates=fitted_coordinates(state),
-        captions=encode_captions(
-            state.model, fitter.train, rows, versions=version_count(len(rows)), seed=fitter.seed
-        ),
-        generator=generator,
-        steps=steps,
-        advice=f"use {best_model} as it is, its sampler fitted briefly, or {TRAIN_ANEW}",
-    )
+    advice = f"use {best_model} as it is, its sampler fitted briefly, or {TRAIN_ANEW}"
+    batches = FitBatches(fitted_coordinates(state), captions, generator, steps, advice)
     measured = held_out_coordinates(prior, held_out.to(batches.coordinates))
-    # a fit that shows the pictures seldom cannot learn them by heart
-    dropout = steps * PRIOR_BATCH > len(rows) * PASSES_WITHOUT_DROPOUT
+    dropout = needs_dropout(len(rows), steps)
     begin_fitting(prior, dropout=dropout)
     remaining = range(fit.step, steps)
     for step in progress(
@@ -221,6 +215,11 @@ def fit_prior_fully(
         raise UserError(f"the fit of the sampler was never measured; {batches.advice}", code=1)
     prior.load_state_dict(fit.best_weights, strict=False)
     fit_spread(prior, measured, generator)
+
+
+def needs_dropout(rows: int, steps: int) -> bool:
+    """False where a fit shows its pictures so seldom that it cannot learn them by heart."""
+    return steps * PRIOR_BATCH > rows * PASSES_WITHOUT_DROPOUT
 
 
 def version_count(rows: int) -> int:
