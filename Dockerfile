@@ -15,7 +15,9 @@ WORKDIR /build
 COPY requirements-page.txt .
 # torch first and from its own index: what follows keeps this build, without GPU libraries.
 RUN pip install --no-cache-dir --index-url "$TORCH_INDEX" "torch>=2.10" \
-    && pip install --no-cache-dir -r requirements-page.txt
+    && pip install --no-cache-dir -r requirements-page.txt \
+    && rm -rf /opt/venv/lib/python*/site-packages/torch/test \
+        /opt/venv/lib/python*/site-packages/torch/include
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/venv /opt/venv

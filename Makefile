@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 UV := $(shell command -v uv 2>/dev/null)
-INSTALL := $(if $(UV),uv pip install --python $(RUN),$(RUN) -m pip install --disable-pip-version-check)
+INSTALL := $(if $(UV),uv pip install --python $(RUN),$(RUN) -m pip install --no-compile --disable-pip-version-check)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ENGINE ?= docker
 

@@ -25,8 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE = "one-seed"
 SEED = 7
-# to draw a pair, and until the page answers
-SECONDS = 300
+# until the page answers
+SECONDS = 120
 
 # buildah's chroot isolation neither closes the root nor takes the network away, so the files of the
 # image are entered with plain tools. $1: the files, $2: what becomes /tmp; then the command.
