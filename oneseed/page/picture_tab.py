@@ -8,6 +8,7 @@ from oneseed.page.components import (
     caption_note,
     number_field,
     picture_field,
+    seed_field,
     sheet_of_pairs,
     shown_caption,
     shown_picture,
@@ -102,7 +103,7 @@ def picture_tools(gr: ModuleType) -> PictureTools:
         info = "0: the drawing above; 1: nothing of it is left."
         strength = share_slider(gr, 0.3, info, "strength")
         with gr.Row(elem_classes="line"):
-            seed = number_field(gr, "First seed", "0", elem_id="vary-seed", min_width=110, scale=2)
+            seed = seed_field(gr, "First seed", "0", elem_id="vary-seed", min_width=110, scale=2)
             count = number_field(gr, "How many", "8", elem_id="vary-count", min_width=90, scale=1)
         vary_button = gr.Button("Draw variations", elem_id="vary")
     with gr.Column(min_width=260):
