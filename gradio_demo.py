@@ -60,6 +60,7 @@ from oneseed.page.generate_handlers import ControlValues
 from oneseed.page.generate_tab import GenerateTab, generate_tab
 from oneseed.page.hosts import Hosts
 from oneseed.page.morph_tab import morph_tab
+from oneseed.page.opening import best_seeds
 from oneseed.page.picture_tab import picture_tab
 from oneseed.page.sentences import teller
 from oneseed.page.server import PageServer, bare_host, listen, open_share_link, said_address
@@ -300,13 +301,13 @@ def main(config: DemoConfig) -> None:
     find_generator = model_finder(config)
     checkpoint = config.checkpoint or DEFAULT_CHECKPOINT
     if needs_base(config):
-        find_generator()
+        best_seeds(find_generator())
         print(
             f"{DEFAULT_CHECKPOINT} is missing: the page opens on the base model; the way to one "
             f"of your own: {ways_to_model(DEFAULT_CHECKPOINT, config.data)}"
         )
     elif checkpoint_file(checkpoint).exists():
-        find_generator()
+        best_seeds(find_generator())
     else:
         print(f"{missing_checkpoint(checkpoint, config.data)}; the page looks for it on each click")
     with tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True) as cache:

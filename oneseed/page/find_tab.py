@@ -10,10 +10,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from oneseed.config.inference import MAX_PROMPT_LENGTH, InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import draw_command
+from oneseed.dataset.jsonl import Row
 from oneseed.generation import index
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import pairs_of_seeds
@@ -100,13 +102,32 @@ class FindHandlers:
                 image = uploaded_image(picture, self.cache)
             else:
                 raise UserError("Write what to look for, or drop a picture.")
-            found = generator.find_seeds(words or None, image, length)
+            found = self.found(generator, words or None, image, length)
             best = [row["seed"] for row in found]
             rows = []
             for seeds in chunks(best, PAGE_AT_ONCE):
                 pairs = pairs_of_seeds(generator, InferenceConfig(), seeds)
                 rows += seed_rows(as_cards(generator, pairs, self.cache))
                 yield rows, best
+
+    def found(
+        self,
+        generator: MultimodalGenerator,
+        words: str | None,
+        image: Image.Image | None,
+        count: int,
+    ) -> list[Row]:
+        """As index.find_seeds; without an index the UserError names a way on that a visitor has."""
+        try:
+            return generator.find_seeds(words, image, count)
+        except UserError:
+            if index.load_index(generator, "seeds") is not None:
+                raise
+        draw = f", or press Draw {FIRST_INDEX:,} seeds" if self.editable else ""
+        raise UserError(
+            "No seed is indexed yet, so there is nothing to look through; give the words as a "
+            f"prompt in the tab Generate{draw}."
+        )
 
     def held(self) -> tuple[str, Component]:
         """What the index holds, and the button that draws it where the visitor may."""
@@ -116,7 +137,7 @@ class FindHandlers:
             seeds = index.load_index(generator, "seeds")
         except UserError as error:
             # no model: the notice says so; a damaged index
-            return str(error), hidden
+            return self.tell(str(error)), hidden
         if seeds:
             return f"{len(seeds['captions']):,} seeds are indexed", hidden
         sentence = "No seed is indexed yet; below are the best pairs of the first few."

@@ -179,12 +179,12 @@ def connect_examples(gr: ModuleType, events: DrawEvents, sheets: list[Event]) ->
     """
     desk = events.desk
 
-    def bring_up(event: gr.EventData) -> ControlValues:
+    def bring_up_example(event: gr.EventData) -> ControlValues:
         return events.handlers.example(clicked_place(event, len(PROMPT_EXAMPLES)))
 
     for drawn in sheets:
         drawn.then(events.handlers.examples, desk.examples, desk.examples, **EXAMPLES_TASK)
-    events.show(desk.examples.select(bring_up, None, desk.controls, **QUIET_EVENT).success)
+    events.show(desk.examples.select(bring_up_example, None, desk.controls, **QUIET_EVENT).success)
 
 
 def connect_sheet(

@@ -46,7 +46,11 @@ def without_commands(text: str) -> str:
     if not cause:
         return f"This does not work here yet. {OPERATOR_TOLD}"
     cause = cause.rstrip(".")
-    return f"{cause[0].upper()}{cause[1:]}. {OPERATOR_TOLD}"
+    # a path keeps its letters
+    begin = cause.split()[0]
+    if begin.isalpha():
+        cause = f"{begin.capitalize()}{cause[len(begin) :]}"
+    return f"{cause}. {OPERATOR_TOLD}"
 
 
 def teller(*, is_private: bool) -> Tell:

@@ -139,6 +139,6 @@ def prompt_state(gr: ModuleType, caption_source: str) -> Component:
 def masthead(gr: ModuleType) -> None:
     """The title of the page."""
     gr.Markdown(
-        f"# {TITLE}\n\nThe seed draws the picture, and the same seed writes what it shows.",
+        f"# {TITLE}\n\nThe seed draws the picture, and writes what it shows.",
         elem_id="masthead",
     )

@@ -115,7 +115,8 @@ def health_table(health: dict[str, Any] | None) -> str:
         ("verdict", verdict, ""),
     ]
     table = html_table(("Is the latent what seeds assume?", "value", "wanted"), rows)
-    return f"<p>{html.escape(describe_meaning(health))}</p>{table}"
+    figures = f"<details><summary>The figures of the check</summary>{table}</details>"
+    return f"<p>{html.escape(describe_meaning(health))}</p>{figures}"
 
 
 def report_tables(path: str | Path, tell: Tell = str) -> str:
