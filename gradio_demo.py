@@ -15,7 +15,8 @@ Writes  data/metadata, data/captions    where somebody saves a caption, or leave
     # whoever has the password
     python gradio_demo.py --host 0.0.0.0 --auth anna:secret
 
-http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 makes of "a ship".
+http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 makes of "a ship";
+a word is a seed too, as in ?seed=Anna.
 From Python, with the page running:
 
     from gradio_client import Client
@@ -59,7 +60,9 @@ from oneseed.page.generate_handlers import ControlValues
 from oneseed.page.generate_tab import GenerateTab, generate_tab
 from oneseed.page.hosts import Hosts
 from oneseed.page.morph_tab import morph_tab
+from oneseed.page.opening import best_seeds
 from oneseed.page.picture_tab import picture_tab
+from oneseed.page.sentences import teller
 from oneseed.page.server import PageServer, bare_host, listen, open_share_link, said_address
 from oneseed.page.site import REFUSALS, gradio_site
 from oneseed.page.storage import Storage
@@ -104,12 +107,12 @@ def build_page(
     """
     gr = import_gradio()
     find_generator = loader_of(source)
-    surroundings = Surroundings(gr, find_generator, data)
-    with blocks_of_page(gr, title=TITLE, analytics_enabled=False) as page:
+    tell = teller(is_private=editable)
+    surroundings = Surroundings(gr, find_generator, data, tell, editable)
+    with blocks_of_page(gr, tell, title=TITLE, analytics_enabled=False) as page:
         masthead(gr)
         warning = gr.Markdown(visible=False, elem_id="health")
         notice = gr.Markdown(visible=False, elem_id="notice")
-        remarks = gr.Markdown(visible=False, elem_id="remarks")
         tabs = gr.Tabs(elem_id="tabs", overflow_behavior="wrap")
         loaded = when_opened(gr, page, tabs)
         with tabs:
@@ -118,21 +121,24 @@ def build_page(
             with gr.Tab(TABS["picture"], id="picture") as picture_page:
                 picture = picture_tab(gr, find_generator, data)
             with gr.Tab(TABS["morph"], id="morph") as morph_page:
-                morph_tab(gr, find_generator, loaded)
+                morph_tab(gr, morph_page, find_generator, loaded)
             with gr.Tab(TABS["find"], id="find") as find_page:
-                found, seeds = find_tab(gr, find_page, find_generator, editable=editable)
+                found, seeds = find_tab(gr, find_page, find_generator, tell=tell, editable=editable)
             with gr.Tab(TABS["collection"], id="collection") as collection_page:
                 usual_style = surroundings.style_of_model
                 collection_tab(
                     gr, collection_page, data, usual_style=usual_style, editable=editable
                 )
             with gr.Tab(TABS["training"], id="training") as training_page:
-                training_tab(gr, training_page, find_generator, run=run_folder, report=report)
+                training_tab(
+                    gr, training_page, find_generator, run=run_folder, report=report, tell=tell
+                )
+        remarks = gr.Markdown(visible=False, elem_id="remarks")
         colophon = gr.Markdown(visible=False, elem_id="colophon")
 
         loaded.then(None, None, None, js="() => page.opened()", **QUIET_EVENT)
         around = [notice, warning, remarks, colophon]
-        of_tabs = [generate.styles, generate.examples, picture.styles]
+        of_tabs = [generate.styles, picture.styles]
         notes = [generate.note, picture.note]
         for event in (loaded, generate.asked):
             parts = [*around, *of_tabs, *notes, generate.prompt]
@@ -295,13 +301,13 @@ def main(config: DemoConfig) -> None:
     find_generator = model_finder(config)
     checkpoint = config.checkpoint or DEFAULT_CHECKPOINT
     if needs_base(config):
-        find_generator()
+        best_seeds(find_generator())
         print(
             f"{DEFAULT_CHECKPOINT} is missing: the page opens on the base model; the way to one "
             f"of your own: {ways_to_model(DEFAULT_CHECKPOINT, config.data)}"
         )
     elif checkpoint_file(checkpoint).exists():
-        find_generator()
+        best_seeds(find_generator())
     else:
         print(f"{missing_checkpoint(checkpoint, config.data)}; the page looks for it on each click")
     with tempfile.TemporaryDirectory(prefix="page-", ignore_cleanup_errors=True) as cache:

@@ -8,6 +8,7 @@ Writes  outputs/        000042.png (a card, which says how it was made), 000042.
     python inference.py                                                 # seeds 0 to 9
     python inference.py --checkpoint base                               # without any training
     python inference.py --seeds 1,5,100-119 --out outputs/more
+    python inference.py --seeds Anna,7,Berta                # any word is a seed
     python inference.py --prompt "two small ships under a stormy sky" --seeds 7
     python inference.py --style stipple --seeds 0-4         # a wrong name lists the model's styles
     python inference.py --interpolate 8 --seeds 3,9         # from pair 3 to pair 9 in eight steps
@@ -73,7 +74,7 @@ from oneseed.generation.requests import Pair, pairs_of_seeds, requested_pairs, w
 from oneseed.locks import InUseError
 from oneseed.model import latent_check
 from oneseed.model.caption_source import NONE, SOURCE_WORDS
-from oneseed.seeds import LAST_SEED
+from oneseed.seeds import LAST_SEED, is_word, seed_of_word
 
 __all__ = [
     "MultimodalGenerator",
@@ -181,8 +182,10 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
 
 def parse_answer(text: str) -> int | None:
     """What somebody typed -> a seed, None where it is none."""
-    if text == "random":
+    if text.lower() == "random":
         return get_random_seed()
+    if is_word(text):
+        return seed_of_word(text)
     is_seed = text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= LAST_SEED
     return int(text) if is_seed else None
 
@@ -194,16 +197,13 @@ def ask_for_pairs(prompt: str | None = None) -> Iterator[tuple[int, str | None]]
     """
     with contextlib.suppress(EOFError):
         while True:
-            text = input(f"seed, 0 to {LAST_SEED}, or random (an empty line ends): ")
-            text = text.strip().lower()
-            if text in ("", "quit"):
+            text = input(f"seed, 0 to {LAST_SEED}, a word, or random (an empty line ends): ")
+            text = text.strip()
+            if text.lower() in ("", "quit"):
                 return
             seed = parse_answer(text)
             if seed is None:
-                print(
-                    f"a seed is an integer from 0 to {LAST_SEED}, or the word random; "
-                    f"not {text[:40]!r}"
-                )
+                print(f"a seed is an integer from 0 to {LAST_SEED}, or a word; not {text[:40]!r}")
                 continue
             asked_prompt = prompt or input("prompt (an empty line for none): ").strip()
             if asked_prompt.lower() == "quit":

@@ -1,4 +1,4 @@
-"""One generator per seed and purpose; nothing touches the global one.
+"""One generator per seed and purpose; nothing touches the global one. Any word is a seed, too.
 
 Generators of torch live on the CPU, since those of CPU and GPU differ for equal seeds.
 torch and numpy are imported inside the functions: processes that only draw engravings must not
@@ -6,6 +6,7 @@ load torch, and the settings, which know LAST_SEED, neither.
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -18,6 +19,25 @@ if TYPE_CHECKING:
 
 # seeds of pairs are integers from 0 to this
 LAST_SEED = 2**32 - 1
+# characters
+MAX_WORD_LENGTH = 100
+
+
+def is_word(text: str) -> bool:
+    """Can this text be a seed as a word? It begins with a letter, and lists part at a comma."""
+    is_short = len(text) <= MAX_WORD_LENGTH
+    return is_short and text[:1].isalpha() and text.isprintable() and "," not in text
+
+
+def seed_of_word(word: str) -> int:
+    """The seed for which a word stands: "Anna" -> 3209678038.
+
+    The first four bytes of the SHA-256 of the word in UTF-8, big-endian. The word is brought into
+    the normal form NFC first: an "é" is the same letter in whichever way it was typed.
+    """
+    assert is_word(word), f"{word[:MAX_WORD_LENGTH]!r} is no word"
+    digest = hashlib.sha256(unicodedata.normalize("NFC", word).encode()).digest()
+    return int.from_bytes(digest[:4], "big")
 
 
 def torch_generator(seed: int | str, purpose: str) -> "torch.Generator":

@@ -29,7 +29,7 @@ MAX_CANDIDATES = 1000
 class InferenceConfig(BaseConfig):
     """Which pairs to make, of what, and where they go."""
 
-    seeds: str = option("0-9", "which seeds: 7, 0-9 or 1,5")
+    seeds: str = option("0-9", "which seeds: 7, 0-9, 1,5, or a word such as Anna")
     checkpoint: str = option(
         "checkpoints/best_model.pt", "the model; base: the one that comes with the program"
     )

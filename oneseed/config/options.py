@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from oneseed.console.flags import option
-from oneseed.seeds import LAST_SEED
+from oneseed.seeds import LAST_SEED, is_word, seed_of_word
 
 # the classes of pictures that are known; drawn collections have styles of their own
 STYLES = ("engraving", "drawings", "iconography", "painting", "sculpture")
@@ -91,24 +91,37 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """ "7", "0-9", "1,5" or a mixture -> seeds, 0 … 2**32 - 1. ValueError names what is no seed."""
+    """ "7", "0-9", "1,5", "Anna" or a mixture -> seeds, 0 … 2**32 - 1.
+
+    ValueError names what is no seed.
+    """
     seeds = []
     for part in str(text).split(","):
-        found = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", part.strip())
-        if not found:
-            raise ValueError(
-                f"a seed is an integer from 0 to {LAST_SEED}; write --seeds 7, 0-9 or 1,5, "
-                f"not {text!r}"
-            )
-        first = int(found[1])
-        last = int(found[2] or found[1])
-        if not first <= last <= LAST_SEED:
-            raise ValueError(
-                f"seeds go from 0 to {LAST_SEED}, the smaller first, got {part.strip()!r}"
-            )
-        if last - first >= MAX_SEED_RANGE:
-            raise ValueError(
-                f"{part.strip()!r} are more than a million seeds; ask for fewer at once"
-            )
-        seeds += range(first, last + 1)
+        if is_word(part.strip()):
+            seeds.append(seed_of_word(part.strip()))
+        else:
+            seeds += parse_seed_range(part.strip(), text)
     return seeds
+
+
+def parse_seed_range(part: str, text: str) -> range:
+    """ "7" or "0-9" -> its seeds. text: of which it is a part."""
+    found = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", part)
+    if not found:
+        raise ValueError(
+            f"a seed is an integer from 0 to {LAST_SEED} or a word; write --seeds 7, 0-9, 1,5 or "
+            f"Anna, not {text!r}"
+        )
+    first = int(found[1])
+    last = int(found[2] or found[1])
+    if not first <= last <= LAST_SEED:
+        raise ValueError(f"seeds go from 0 to {LAST_SEED}, the smaller first, got {part!r}")
+    if last - first >= MAX_SEED_RANGE:
+        raise ValueError(f"{part!r} are more than a million seeds; ask for fewer at once")
+    return range(first, last + 1)
+
+
+def words_of_seeds(text: str) -> dict[int, str]:
+    """The words among seeds as parse_seeds reads them, by the seed of each."""
+    parts = [part.strip() for part in str(text).split(",")]
+    return {seed_of_word(part): part for part in parts if is_word(part)}

@@ -28,6 +28,7 @@ from oneseed.console.command import UserError
 from oneseed.console.output import printable
 from oneseed.dataset.commands import script_command
 from oneseed.generation.pictures import open_picture
+from oneseed.seeds import is_word, seed_of_word
 
 if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
@@ -231,7 +232,7 @@ def differences(
             f'the card says "{printable(facts["caption"][:MAX_TOLD_LETTERS])}", '
             f'the model writes "{printable(caption)}"'
         )
-    found += changed_source(generator, facts)
+    found += changed_source(generator, facts) + changed_word(facts)
     if image.size != drawn.size:
         found.append(
             f"the picture is {image.width} x {image.height}, "
@@ -263,6 +264,15 @@ def changed_source(generator: "MultimodalGenerator", facts: CardFacts) -> list[s
         f"the card says that the caption comes from {printable(told[:MAX_TOLD_LETTERS])!r}, "
         f"the model's come from {generator.caption_source!r}"
     ]
+
+
+def changed_word(facts: CardFacts) -> list[str]:
+    """A sentence where the card names a word that stands for another seed, else none."""
+    word = facts.get("word")
+    first_seed = facts.get("first_seed", facts.get("seed"))
+    if word is None or (is_word(word) and seed_of_word(word) == first_seed):
+        return []
+    return [f"the card says the word {printable(word[:MAX_TOLD_LETTERS])!r}, which is another seed"]
 
 
 def changed_score(

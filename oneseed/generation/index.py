@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from oneseed.config.base_model import checkpoint_name
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
@@ -147,8 +148,9 @@ def existing_index(generator: "MultimodalGenerator", kind: str) -> dict[str, Any
     found = load_index(generator, kind)
     if found is None:
         what = "seeds" if kind == "seeds" else "the training pictures"
+        name = checkpoint_name(generator.checkpoint)
         raise UserError(
-            f"there is no index of {what} beside {generator.checkpoint} that belongs to it; "
+            f"there is no index of {what} beside {name} that belongs to it; "
             f"build it once: {draw_command(generator.checkpoint, '--index 10000')}"
         )
     return found

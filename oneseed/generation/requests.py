@@ -10,7 +10,7 @@ from PIL import Image
 
 from oneseed.config.base_model import checkpoint_name
 from oneseed.config.inference import InferenceConfig
-from oneseed.config.options import parse_seeds
+from oneseed.config.options import parse_seeds, words_of_seeds
 from oneseed.file_names import safe_name
 from oneseed.files import MAX_FILE_NAME_BYTES
 from oneseed.generation import cards
@@ -40,7 +40,11 @@ class Pair:
 def pairs_of_seeds(
     generator: "MultimodalGenerator", config: InferenceConfig, seeds: Sequence[int]
 ) -> list[Pair]:
-    """One pair per seed, under the prompt, style, guidance and --best-of of the settings."""
+    """One pair per seed, under the prompt, style, guidance and --best-of of the settings.
+
+    Where the settings name a seed by a word, its pair does too.
+    """
+    words = words_of_seeds(config.seeds)
     conditions: dict[str, Any] = {
         "prompt": config.prompt,
         "style": config.style,
@@ -57,7 +61,13 @@ def pairs_of_seeds(
     if config.best_of == 1:
         drawn = generator.generate_batch(seeds, **conditions)
         return [
-            Pair(f"{seed:06d}", seed, image, caption, {"seed": seed, **facts})
+            Pair(
+                name=f"{seed:06d}",
+                title=words.get(seed, seed),
+                image=image,
+                caption=caption,
+                facts={"seed": seed, "word": words.get(seed), **facts},
+            )
             for seed, (image, caption) in zip(seeds, drawn)
         ]
 
@@ -65,6 +75,7 @@ def pairs_of_seeds(
     for first_seed in seeds:
         seed, (image, caption) = generator.best_of(first_seed, config.best_of, **conditions)
         choice = {"seed": seed, "best_of": config.best_of, "first_seed": first_seed}
+        choice["word"] = words.get(first_seed)
         pairs.append(Pair(f"{seed:06d}", seed, image, caption, {**choice, **facts}))
     return pairs
 

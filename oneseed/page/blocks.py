@@ -13,6 +13,7 @@ from oneseed.console.command import UserError
 from oneseed.page.events import Component
 from oneseed.page.gate import to_stderr
 from oneseed.page.inputs import lies_within
+from oneseed.page.sentences import Tell
 from oneseed.page.visit import incident
 
 WRONG_VALUES = "This cannot be used here: a value is of another kind, or one is missing."
@@ -41,8 +42,11 @@ def keep_to_uploads(inputs: list[Any], uploads: Path) -> None:
             raise UserError(NO_UPLOAD)
 
 
-def blocks_of_page(gr: ModuleType, **settings: Any) -> Component:
-    """A gr.Blocks whose events end in an answer or in one sentence. settings: for gr.Blocks."""
+def blocks_of_page(gr: ModuleType, tell: Tell = str, **settings: Any) -> Component:
+    """A gr.Blocks whose events end in an answer or in one sentence.
+
+    tell: how that is said to whoever reads the page. settings: for gr.Blocks.
+    """
 
     class Page(gr.Blocks):
         """Blocks that trust nobody."""
@@ -65,10 +69,11 @@ def blocks_of_page(gr: ModuleType, **settings: Any) -> Component:
             try:
                 return await super().process_api(*inputs, **more)
             except gr.Error as error:
+                error.message = tell(error.message)
                 error.print_exception = False
                 raise
             except UserError as error:
-                raise gr.Error(str(error), print_exception=False) from None
+                raise gr.Error(tell(str(error)), print_exception=False) from None
             except Exception:
                 refused = incident("an event of the page", to_stderr)
                 raise gr.Error(refused.sentence, print_exception=False) from None

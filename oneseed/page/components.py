@@ -13,10 +13,15 @@ def number_field(gr: ModuleType, label: str, value: str | None = None, **more: A
         value,
         label=label,
         max_lines=1,
-        elem_classes="figures",
+        elem_classes=more.pop("elem_classes", "figures"),
         html_attributes=attributes,
         **more,
     )
+
+
+def seed_field(gr: ModuleType, label: str, value: str | None = None, **more: Any) -> Component:
+    """A field for a seed, which may be a word: a phone shows all its keys."""
+    return number_field(gr, label, value, elem_classes=["figures", "words"], **more)
 
 
 def quiet_text(gr: ModuleType, label: str, *, max_lines: int, **more: Any) -> Component:
@@ -51,13 +56,13 @@ def caption_note(gr: ModuleType, elem_id: str) -> Component:
 
 
 def shown_picture(gr: ModuleType, label: str, elem_id: str, **more: Any) -> Component:
-    """A picture of the model or of the collection, which can be saved and looked at large."""
+    """A picture of the model or of the collection, which can be saved; a click shows it large."""
     return gr.Image(
         label=label,
         show_label=False,
         format="png",
         interactive=False,
-        buttons=["download", "fullscreen"],
+        buttons=["download"],
         elem_id=elem_id,
         elem_classes="print",
         **more,

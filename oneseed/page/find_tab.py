@@ -9,25 +9,35 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from oneseed.config.inference import MAX_PROMPT_LENGTH, InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import draw_command
+from oneseed.dataset.jsonl import Row
 from oneseed.generation import index
+from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import pairs_of_seeds
 from oneseed.page.components import number_field, picture_field, quiet_text, sheet_of_pairs
 from oneseed.page.events import (
     MODEL_TASK,
+    PRIVATE_MODEL_TASK,
     QUIET_EVENT,
     Component,
     messages,
     with_stop_button,
 )
 from oneseed.page.inputs import one_line, uploaded_image, whole_number
+from oneseed.page.opening import best_seeds
 from oneseed.page.pair_rows import PAGE_AT_ONCE, FindGenerator, GalleryRow, as_cards, seed_rows
+from oneseed.page.sentences import Tell
 from oneseed.workers import chunks
 
 # seeds that the page itself offers to draw
 FIRST_INDEX = 2000
+# seeds that are shown before anything is looked for
+FIRST_SHOWN = 8
 # seeds of one answer
 PAGE_MAX_FOUND = 24
 # settings of the event that draws the index
@@ -64,6 +74,7 @@ class FindHandlers:
     cache: str
     # may visitors have the index drawn?
     editable: bool
+    tell: Tell = str
 
     def search(
         self, sought: Any, picture: Any, count: Any
@@ -91,13 +102,32 @@ class FindHandlers:
                 image = uploaded_image(picture, self.cache)
             else:
                 raise UserError("Write what to look for, or drop a picture.")
-            found = generator.find_seeds(words or None, image, length)
+            found = self.found(generator, words or None, image, length)
             best = [row["seed"] for row in found]
             rows = []
             for seeds in chunks(best, PAGE_AT_ONCE):
                 pairs = pairs_of_seeds(generator, InferenceConfig(), seeds)
                 rows += seed_rows(as_cards(generator, pairs, self.cache))
                 yield rows, best
+
+    def found(
+        self,
+        generator: MultimodalGenerator,
+        words: str | None,
+        image: Image.Image | None,
+        count: int,
+    ) -> list[Row]:
+        """As index.find_seeds; without an index the UserError names a way on that a visitor has."""
+        try:
+            return generator.find_seeds(words, image, count)
+        except UserError:
+            if index.load_index(generator, "seeds") is not None:
+                raise
+        draw = f", or press Draw {FIRST_INDEX:,} seeds" if self.editable else ""
+        raise UserError(
+            "No seed is indexed yet, so there is nothing to look through; give the words as a "
+            f"prompt in the tab Generate{draw}."
+        )
 
     def held(self) -> tuple[str, Component]:
         """What the index holds, and the button that draws it where the visitor may."""
@@ -107,14 +137,38 @@ class FindHandlers:
             seeds = index.load_index(generator, "seeds")
         except UserError as error:
             # no model: the notice says so; a damaged index
-            return str(error), hidden
+            return self.tell(str(error)), hidden
         if seeds:
             return f"{len(seeds['captions']):,} seeds are indexed", hidden
+        sentence = "No seed is indexed yet; below are the best pairs of the first few."
         command = draw_command(generator.checkpoint, "--index 10000")
-        sentence = f"No seed is indexed yet: {command}"
         if not self.editable:
-            return sentence, hidden
-        return f"{sentence}, or here, in about a minute:", self.gr.Button(visible=True)
+            return self.tell(f"{sentence[:-1]}; more are looked through after {command}"), hidden
+        offer = f"{sentence} To look through more: {command}, or here, in about a minute:"
+        return offer, self.gr.Button(visible=True)
+
+    def shown(self, rows: Any) -> tuple[Any, Any]:
+        """The best pairs that are known, where nothing has been looked for yet, and their seeds.
+
+        rows: of the sheet as it is.
+        """
+        if rows:
+            return self.gr.skip(), self.gr.skip()
+        try:
+            generator = self.find_generator()
+            best = self.best_known(generator)
+            pairs = pairs_of_seeds(generator, InferenceConfig(), best)
+        except UserError:
+            # no model: the notice says so; a damaged index: `held` does
+            return [], []
+        return seed_rows(as_cards(generator, pairs, self.cache)), best
+
+    def best_known(self, generator: MultimodalGenerator) -> list[int]:
+        """The seeds whose picture and caption fit best, of the index or, without one, of a few."""
+        known = index.load_index(generator, "seeds")
+        if known is None:
+            return best_seeds(generator)[:FIRST_SHOWN]
+        return np.argsort(-known["cosine"], kind="stable")[:FIRST_SHOWN].tolist()
 
     def drawn(self) -> Iterator[str]:
         """Draw the first index, saying how far it is."""
@@ -128,16 +182,16 @@ class FindHandlers:
 
 
 def find_tab(
-    gr: ModuleType, tab: Component, find_generator: FindGenerator, *, editable: bool
+    gr: ModuleType, tab: Component, find_generator: FindGenerator, *, tell: Tell, editable: bool
 ) -> tuple[Component, Component]:
     """Fills the tab; returns its sheet, and the State that holds the seeds of the sheet.
 
-    editable: may visitors have the index drawn?
+    tell: how sentences are said. editable: may visitors have the index drawn?
     """
     desk = find_desk(gr)
     sheet = sheet_of_pairs(gr, "Found", "found")
     seeds = gr.State([])
-    handlers = FindHandlers(gr, find_generator, sheet.GRADIO_CACHE, editable)
+    handlers = FindHandlers(gr, find_generator, sheet.GRADIO_CACHE, editable, tell)
     with_stop_button(
         desk.stop_button,
         [desk.find_button.click, desk.words.submit, desk.count.submit],
@@ -157,6 +211,7 @@ def find_tab(
     )
     for begin in (tab.select, built.then):
         begin(handlers.held, None, [desk.known, desk.build_button], **QUIET_EVENT)
+    tab.select(handlers.shown, sheet, [sheet, seeds], **PRIVATE_MODEL_TASK)
     return sheet, seeds
 
 

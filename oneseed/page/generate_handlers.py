@@ -1,8 +1,8 @@
 """What the tab Generate does on the server: one pair, a sheet of pairs, and cards opened again."""
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -20,8 +20,10 @@ from oneseed.page.inputs import (
     parse_temperature,
     uploaded,
     whole_number,
+    word_in,
 )
 from oneseed.page.links import controls_from_query, prompt_text
+from oneseed.page.opening import best_seeds, drawn_examples
 from oneseed.page.pair_rows import (
     PAGE_AT_ONCE,
     FindGenerator,
@@ -30,6 +32,8 @@ from oneseed.page.pair_rows import (
     seed_rows,
     seeds_from,
 )
+from oneseed.page.sentences import fit_words
+from oneseed.seeds import LAST_SEED, seed_of_word
 from oneseed.workers import chunks
 
 # pairs of a sheet
@@ -128,9 +132,11 @@ def pair_note(generator: MultimodalGenerator, facts: Mapping[str, Any]) -> str:
     return " ".join(notes)
 
 
-def alternative_text(seed: int | None, caption: str) -> str:
-    """What a screen reader says of the plate."""
-    return "" if seed is None else f"Seed {seed}: {caption}"
+def alternative_text(seed: int | None, caption: str, word: str = "") -> str:
+    """What a screen reader says of the plate. word: that stands for the seed."""
+    if seed is None:
+        return ""
+    return f"Seed {seed} ({word}): {caption}" if word else f"Seed {seed}: {caption}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,8 @@ class GenerateHandlers:
         """Draw the pair of one seed.
 
         Parameters:
-            seed: whole number from 0 to 4294967295; the same number gives the same pair for ever
+            seed: whole number from 0 to 4294967295, or a word; the same gives the same pair for
+                ever
             prompt: what to show, at most 500 characters; "" for nothing in particular
             style: one of the model's styles, or ""
             guidance: how literally a prompt is taken, 0 to 5
@@ -172,6 +179,7 @@ class GenerateHandlers:
         with messages(self.gr):
             first = parse_seed(seed)
             generator, config = request_config(self.find_generator(), wanted)
+            config = replace(config, seeds=word_in(seed) or str(first))
             pairs = pairs_of_seeds(generator, config, [first])
             ((path, facts),) = as_cards(generator, pairs, self.cache)
             note = pair_note(generator, facts)
@@ -191,7 +199,8 @@ class GenerateHandlers:
         come.
 
         Parameters:
-            seed: the first seed, whole number from 0 to 4294967295; where seeds end, the sheet ends
+            seed: the first seed, whole number from 0 to 4294967295, or a word; where seeds end, the
+                sheet ends
             count: how many, 1 to 24
             prompt: what to show, at most 500 characters; "" for nothing in particular
             style: one of the model's styles, or ""
@@ -213,34 +222,96 @@ class GenerateHandlers:
                 drawn_seeds = [facts["seed"] for _, facts in made]
                 yield seed_rows(made), DrawnSheet(drawn_seeds, config)
 
-    def surroundings(self, seed: Any, caption: str, remark: str) -> tuple[Component, Component]:
-        """Alternative text of the plate, and its remark where there is one."""
-        picture = self.gr.Image(alt_text=alternative_text(seed, caption))
-        return picture, self.gr.Textbox(visible=bool(remark))
+    def earlier(self, seed: Any, *conditions: Any) -> tuple[Any, ...]:
+        """The seed before, and its ShownPair."""
+        return self.stepped(seed, -1, conditions)
+
+    def later(self, seed: Any, *conditions: Any) -> tuple[Any, ...]:
+        """The seed after, and its ShownPair."""
+        return self.stepped(seed, 1, conditions)
+
+    def stepped(self, seed: Any, step: int, conditions: Sequence[Any]) -> tuple[Any, ...]:
+        """A seed so many steps away, and its ShownPair; there is none below 0 and above the last.
+
+        conditions: in the order of Conditions.
+        """
+        with messages(self.gr):
+            reached = min(max(parse_seed(seed) + step, 0), LAST_SEED)
+        return (str(reached), *self.shown_pair(reached, Conditions(*conditions)))
+
+    def surroundings(
+        self, seed: Any, caption: str, match: Any, remark: str, asked: Any
+    ) -> tuple[Component, Component, Component, str]:
+        """What is said of a pair: alternative text, fit and remark where there are some, its word.
+
+        asked: the seed as it was typed.
+        """
+        word = word_in(asked)
+        if word and seed_of_word(word) != seed:
+            word = ""
+        picture = self.gr.Image(alt_text=alternative_text(seed, caption, word))
+        fit = self.gr.Textbox(fit_words(match), visible=match is not None)
+        return picture, fit, self.gr.Textbox(visible=bool(remark)), word
 
     def opened(self, query: Mapping[str, str]) -> tuple[Any, ...]:
-        """ControlValues as the page's address has them, and the ShownPair that belongs to them."""
+        """ControlValues as the page's address has them, and the ShownPair that belongs to them.
+
+        Where it names no seed, a good one.
+        """
         values = controls_from_query(query)
+        seed = values["seed"]
         wanted = Conditions(
             values["prompt"], values["style"], values["guidance"], values["temperature"]
         )
         try:
-            pair = self.shown_pair(values["seed"], wanted)
+            generator = self.find_generator()
+            styles = generator.styles
+            seed = seed or str(best_seeds(generator)[0])
+        except UserError:
+            styles = [values["style"]] if values["style"] else []
+            seed = seed or "0"
+        try:
+            pair = self.shown_pair(seed, wanted)
         except self.gr.Error:
             # no model, or a style of another one: the notice says it, or the next click
             pair = ShownPair()
-        try:
-            styles = self.find_generator().styles
-        except UserError:
-            styles = [values["style"]] if values["style"] else []
         controls = ControlValues(
-            seed=str(values["seed"]),
+            seed=seed,
             prompt=values["prompt"],
             style=self.style_choice(styles, values["style"]),
             guidance=values["guidance"],
             temperature=values["temperature"],
         )
         return (*controls, *pair)
+
+    def examples(self, shown: Any) -> Component:
+        """Pictures of prompts; none where there is no model, or it knows no words.
+
+        shown: what is there already.
+        """
+        if shown:
+            return self.gr.skip()
+        try:
+            drawn = drawn_examples(self.find_generator())
+        except UserError:
+            return self.gr.skip()
+        rows = [(example.image, example.prompt) for example in drawn]
+        return self.gr.Gallery(rows, visible=bool(rows))
+
+    def example(self, place: int) -> ControlValues:
+        """The controls of one of them. place: among those that are shown."""
+        with messages(self.gr):
+            drawn = drawn_examples(self.find_generator())
+            if place >= len(drawn):
+                raise UserError("Click an example that is on show.")
+            chosen = drawn[place]
+            return ControlValues(
+                seed=str(chosen.seed),
+                prompt=chosen.prompt,
+                style="",
+                guidance=GUIDANCE,
+                temperature=0,
+            )
 
     def style_choice(self, styles: list[str], style: str) -> Component:
         """An update of the dropdown: all styles, one of them chosen."""

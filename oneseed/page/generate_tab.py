@@ -5,17 +5,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
 from oneseed.console.command import UserError
 from oneseed.generation.generator import get_random_seed
-from oneseed.page.components import (
-    caption_note,
-    number_field,
-    quiet_text,
-    sheet_of_pairs,
-    shown_caption,
-    shown_picture,
-)
+from oneseed.page.components import sheet_of_pairs
 from oneseed.page.events import (
     MODEL_TASK,
     PRIVATE_MODEL_TASK,
@@ -25,67 +17,13 @@ from oneseed.page.events import (
     clicked_place,
     with_stop_button,
 )
-from oneseed.page.generate_handlers import (
-    ANY_STYLE,
-    PAGE_MAX_CANDIDATES,
-    ControlValues,
-    DrawnSheet,
-    GenerateHandlers,
-)
-from oneseed.page.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE
-from oneseed.page.links import prompt_text
+from oneseed.page.generate_handlers import ControlValues, DrawnSheet, GenerateHandlers
+from oneseed.page.generate_parts import GenerateDesk, PairPlate, generate_desk, pair_plate
+from oneseed.page.opening import PROMPT_EXAMPLES
 from oneseed.page.pair_rows import FindGenerator
 
-# what an empty prompt asks for
-NO_PROMPT = "nothing in particular"
-PROMPT_EXAMPLES = (
-    "two small ships under a stormy sky",
-    "a large castle on a starry night, cross-hatched",
-    "an elephant by a forest",
-    "three trees by the sea, in stipple",
-)
-
-
-@dataclass(frozen=True)
-class GenerateDesk:
-    """The left column: what is asked for."""
-
-    seed: Component
-    random_button: Component
-    prompt: Component
-    examples: Component
-    style: Component
-    count: Component
-    best_of: Component
-    guidance: Component
-    temperature: Component
-    generate_button: Component
-    stop_button: Component
-    card: Component
-    verdict: Component
-
-    @property
-    def controls(self) -> list[Component]:
-        """In the order of ControlValues."""
-        conditions = [self.prompt, self.style, self.guidance, self.temperature, self.best_of]
-        return [self.seed, *conditions]
-
-
-@dataclass(frozen=True)
-class PairPlate:
-    """The right column: the pair."""
-
-    picture: Component
-    caption: Component
-    note: Component
-    seed: Component
-    match: Component
-    remark: Component
-
-    @property
-    def outputs(self) -> list[Component]:
-        """In the order of ShownPair."""
-        return [self.picture, self.caption, self.seed, self.match, self.remark]
+# of the event that draws them: nobody waits for it
+EXAMPLES_TASK = {**PRIVATE_MODEL_TASK, "show_progress": "hidden"}
 
 
 @dataclass(frozen=True)
@@ -95,11 +33,12 @@ class GenerateTab:
     # the event of Generate
     asked: Event
     styles: Component
-    examples: Component
     note: Component
     prompt: Component
     # in the order of ControlValues
     controls: list[Component]
+    # the pair, with the row of small buttons below it
+    plate: PairPlate
     # draws the seed that an event, given as its method `then`, has brought to the controls
     show: Callable[[Callable[..., Event]], Event]
 
@@ -107,144 +46,19 @@ class GenerateTab:
 def generate_tab(gr: ModuleType, find_generator: FindGenerator, loaded: Event) -> GenerateTab:
     """Fills the tab. loaded: the event of a page being opened."""
     with gr.Row(elem_classes="spread"):
-        with gr.Column(elem_classes="desk", min_width=260, scale=2):
-            desk = generate_desk(gr)
         with gr.Column(elem_classes="plate", elem_id="plate", min_width=260, scale=3):
             plate = pair_plate(gr)
+        with gr.Column(elem_classes="desk", min_width=260, scale=2):
+            desk = generate_desk(gr)
     gr.Markdown(
-        "### The sheet\n\nThis seed and those that follow. Click a picture to bring it up. Match: "
-        "so many of a hundred real pairs fit no better.",
+        "### The sheet\n\nSeeds in a row; click a picture to bring it up. Above each caption "
+        "stands how many of 100 real pairs fit less well.",
         elem_id="sheet-title",
         elem_classes="heading",
     )
     sheet = sheet_of_pairs(gr, "Sheet", "sheet")
     handlers = GenerateHandlers(gr, find_generator, cache=sheet.GRADIO_CACHE)
     return connect_generate(gr, DrawEvents(handlers, desk, plate), sheet, loaded)
-
-
-def generate_desk(gr: ModuleType) -> GenerateDesk:
-    """The fields and buttons of the left column."""
-    with gr.Row(elem_classes="line"):
-        seed = number_field(gr, "Seed", elem_id="seed", min_width=120, scale=3)
-        random_button = gr.Button("Random seed", elem_id="random", min_width=110, scale=1)
-    prompt = prompt_field(gr)
-    examples = gr.Dataset(
-        label="For example",
-        components=[gr.Textbox(visible=False)],
-        samples=[[text] for text in PROMPT_EXAMPLES],
-        elem_id="examples",
-    )
-    with gr.Row(elem_classes="line"):
-        style = gr.Dropdown(
-            [(ANY_STYLE, "")],
-            value="",
-            label="Style",
-            filterable=False,
-            elem_id="style",
-            min_width=150,
-            scale=3,
-        )
-        count = number_field(gr, "How many", "8", elem_id="count", min_width=90, scale=1)
-    with gr.Accordion("More", open=False, elem_id="more"):
-        best_of = best_of_slider(gr)
-        guidance = guidance_slider(gr)
-        temperature = temperature_slider(gr)
-    with gr.Row(elem_classes="line"):
-        generate_button = gr.Button(
-            "Generate", variant="primary", elem_id="generate", min_width=120, scale=3
-        )
-        stop_button = gr.Button(
-            "Stop", elem_id="stop-generate", min_width=80, scale=1, visible=False
-        )
-    return GenerateDesk(
-        seed=seed,
-        random_button=random_button,
-        prompt=prompt,
-        examples=examples,
-        style=style,
-        count=count,
-        best_of=best_of,
-        guidance=guidance,
-        temperature=temperature,
-        generate_button=generate_button,
-        stop_button=stop_button,
-        card=gr.UploadButton("Open a pair card", file_types=[".png"], elem_id="card"),
-        verdict=quiet_text(gr, "The card", max_lines=8, elem_id="verdict", visible=False),
-    )
-
-
-def prompt_field(gr: ModuleType) -> Component:
-    """Words of what the picture should show."""
-    return gr.Textbox(
-        "",
-        label="Prompt",
-        placeholder=NO_PROMPT,
-        lines=2,
-        max_lines=6,
-        max_length=MAX_PROMPT_LENGTH,
-        elem_id="prompt",
-        info="What the picture should show. The seed still counts: another seed, another answer.",
-        html_attributes=gr.InputHTMLAttributes(autocomplete="off", enterkeyhint="go"),
-    )
-
-
-def best_of_slider(gr: ModuleType) -> Component:
-    """How many candidates are drawn for a pair."""
-    return gr.Slider(
-        1,
-        PAGE_MAX_CANDIDATES,
-        1,
-        step=1,
-        label="Best of",
-        info="So many candidates follow from the seed; the one whose picture and caption match "
-        "best is kept.",
-        elem_id="best-of",
-    )
-
-
-def guidance_slider(gr: ModuleType) -> Component:
-    """How literally a prompt is taken."""
-    return gr.Slider(
-        0,
-        PAGE_MAX_GUIDANCE,
-        GUIDANCE,
-        step=0.1,
-        label="Guidance",
-        info="How literally a prompt is taken.",
-        elem_id="guidance",
-    )
-
-
-def temperature_slider(gr: ModuleType) -> Component:
-    """The temperature of captions."""
-    return gr.Slider(
-        0,
-        PAGE_MAX_TEMPERATURE,
-        0,
-        step=0.1,
-        label="Freedom of captions",
-        info="0: the likeliest words; above: drawn, more varied, less exact.",
-        elem_id="temperature",
-    )
-
-
-def pair_plate(gr: ModuleType) -> PairPlate:
-    """Picture, caption and what is known of both."""
-    picture = shown_picture(gr, "Picture", "picture", type="pil")
-    caption = shown_caption(gr, "Caption", "caption")
-    note = caption_note(gr, "caption-note")
-    with gr.Row(elem_classes="marks"):
-        seed = small_number(gr, "seed", "shown")
-        match = small_number(gr, "match", "match")
-    remark = quiet_text(gr, "Remark", max_lines=8, elem_id="remark", visible=False)
-    return PairPlate(picture, caption, note, seed, match, remark)
-
-
-def small_number(gr: ModuleType, label: str, elem_id: str) -> Component:
-    """A number below the caption."""
-    return gr.Number(
-        label=label, interactive=False, elem_id=elem_id, elem_classes="mark", min_width=60
-    )
 
 
 @dataclass(frozen=True)
@@ -268,30 +82,29 @@ class DrawEvents:
         """Draws the pair after another event, given as its method `then` or `success`."""
         return then(**self.settings(), **PRIVATE_MODEL_TASK)
 
-    def link(self, drawn: Event) -> None:
-        """The address bar names the pair that is shown; its seed is the best one."""
-        drawn.success(
-            fn=None,
-            inputs=[self.plate.seed, *self.desk.controls[1:-1]],
-            outputs=None,
-            js="(...values) => page.link('generate', ...values)",
-            **QUIET_EVENT,
-        )
-
-    def describe(self, then: Callable[..., Event]) -> None:
-        """The remark comes and goes, and screen readers hear the caption."""
-        then(
+    def follow(self, drawn: Event) -> Event:
+        """What follows a pair: its marks are told, then the address bar names it."""
+        plate = self.plate
+        described = drawn.success(
             fn=self.handlers.surroundings,
-            inputs=[self.plate.seed, self.plate.caption, self.plate.remark],
-            outputs=[self.plate.picture, self.plate.remark],
+            inputs=[plate.seed, plate.caption, plate.match, plate.remark, self.desk.seed],
+            outputs=[plate.picture, plate.fit, plate.remark, plate.word],
             **QUIET_EVENT,
         )
+        # the seed is the best one of several
+        described.then(
+            fn=None,
+            inputs=[plate.word, plate.seed, *self.desk.controls[1:-1]],
+            outputs=None,
+            js="(word, seed, ...others) => page.link('generate', word || seed, ...others)",
+            **QUIET_EVENT,
+        )
+        return described
 
     def show(self, then: Callable[..., Event]) -> Event:
         """Draws the pair after another event, and brings the plate into view."""
         drawn = self.draw(then)
-        self.link(drawn)
-        self.describe(drawn.success)
+        self.follow(drawn)
         drawn.then(None, None, None, js="() => page.bring('plate')", **QUIET_EVENT)
         return drawn
 
@@ -306,40 +119,36 @@ def connect_generate(
     asked = gr.on(begins, api_name="generate", **events.settings(), **MODEL_TASK)
     rolled = desk.random_button.click(random_seed, None, desk.seed, **QUIET_EVENT)
     lucky = events.draw(rolled.then)
-    # an example arrives as its row of texts
-    with_row = {**QUIET_EVENT, "preprocess": True}
-    example = desk.examples.click(first_of_row, desk.examples, desk.prompt, **with_row)
-    chosen = events.draw(example.then)
+    connect_steps(events)
     connect_sheet(gr, events, sheet, drawn_sheet)
-    card_opened = desk.card.upload(
+    card_opened = events.plate.card.upload(
         events.handlers.card_opened,
-        desk.card,
+        events.plate.card,
         [*desk.controls, desk.verdict],
         **PRIVATE_MODEL_TASK,
     )
     events.show(card_opened.success)
     first = connect_opening(gr, events, loaded)
-    for drawn in (asked, lucky, chosen):
-        events.link(drawn)
-        events.describe(drawn.success)
-    events.describe(first.then)
-    with_stop_button(
+    for drawn in (asked, lucky, first):
+        events.follow(drawn)
+    runs = with_stop_button(
         desk.stop_button,
-        [drawn.success for drawn in (asked, lucky, chosen, first)],
+        [drawn.success for drawn in (asked, lucky, first)],
         fn=events.handlers.batch,
         inputs=[desk.seed, desk.count, *desk.controls[1:]],
         outputs=[sheet, drawn_sheet],
         api_name="batch",
         **MODEL_TASK,
     )
+    connect_examples(gr, events, runs)
     note = events.plate.note
     return GenerateTab(
         asked=asked,
         styles=desk.style,
-        examples=desk.examples,
         note=note,
         prompt=desk.prompt,
         controls=desk.controls,
+        plate=events.plate,
         show=events.show,
     )
 
@@ -349,11 +158,33 @@ def random_seed() -> str:
     return str(get_random_seed())
 
 
-def first_of_row(row: list[str]) -> str:
-    """The text of an example that was clicked."""
-    if not isinstance(row, list) or not row:
-        raise UserError("Click an example that is on show.")
-    return prompt_text(row[0])
+def connect_steps(events: DrawEvents) -> None:
+    """The arrows beside the seed, whose keys and swipes page.js knows."""
+    desk = events.desk
+    settings = {
+        **events.settings(),
+        "outputs": [desk.seed, *events.plate.outputs],
+        **PRIVATE_MODEL_TASK,
+    }
+    earlier = desk.earlier_button.click(**{**settings, "fn": events.handlers.earlier})
+    later = desk.later_button.click(**{**settings, "fn": events.handlers.later})
+    for stepped in (earlier, later):
+        events.follow(stepped)
+
+
+def connect_examples(gr: ModuleType, events: DrawEvents, sheets: list[Event]) -> None:
+    """Examples are drawn after the first sheet; a click on one brings it up.
+
+    sheets: the events that draw one.
+    """
+    desk = events.desk
+
+    def bring_up_example(event: gr.EventData) -> ControlValues:
+        return events.handlers.example(clicked_place(event, len(PROMPT_EXAMPLES)))
+
+    for drawn in sheets:
+        drawn.then(events.handlers.examples, desk.examples, desk.examples, **EXAMPLES_TASK)
+    events.show(desk.examples.select(bring_up_example, None, desk.controls, **QUIET_EVENT).success)
 
 
 def connect_sheet(

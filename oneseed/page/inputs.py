@@ -15,7 +15,7 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.generation.pictures import picture_inside
 from oneseed.media.decoding import UnusablePictureError
-from oneseed.seeds import LAST_SEED
+from oneseed.seeds import LAST_SEED, is_word, seed_of_word
 
 # pixels of a picture that somebody brings; 160 MB once decoded
 PAGE_MAX_PIXELS = 40_000_000
@@ -38,8 +38,24 @@ def whole_number(value: Any, name: str, *, low: int, high: int) -> int:
 
 
 def parse_seed(value: Any, name: str = "A seed") -> int:
-    """A seed of a pair: 7 or "7" -> 7."""
-    return whole_number(value, name, low=0, high=LAST_SEED)
+    """A seed of a pair: 7 or "7" -> 7, a word -> the seed for which it stands."""
+    if word := word_in(value):
+        return seed_of_word(word)
+    try:
+        return whole_number(value, name, low=0, high=LAST_SEED)
+    except UserError as error:
+        raise UserError(f"{str(error).removesuffix('.')}, or a word.") from None
+
+
+def seed_text(value: Any, name: str = "A seed") -> str:
+    """A seed as a field shows it: 7 or "007" -> "7", a word as it is."""
+    return word_in(value) or str(parse_seed(value, name))
+
+
+def word_in(value: Any) -> str:
+    """The word that a seed's field holds, "" where it holds none."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if is_word(text) else ""
 
 
 def parse_number(value: Any, name: str, *, low: float, high: float) -> float:

@@ -6,10 +6,8 @@ from typing import Any
 
 from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
 from oneseed.console.command import UserError
-from oneseed.page.inputs import one_line, parse_guidance, parse_seed, parse_temperature
+from oneseed.page.inputs import one_line, parse_guidance, parse_temperature, seed_text
 
-# seed shown where the link names none
-PAGE_FIRST_SEED = 0
 # characters of a style's name
 MAX_STYLE_LENGTH = 80
 
@@ -36,13 +34,14 @@ class LinkedControl:
 
 # name in the query ->
 LINKED_CONTROLS = {
-    "seed": LinkedControl(PAGE_FIRST_SEED, parse_seed),
+    # "": the page opens on a good one
+    "seed": LinkedControl("", seed_text),
     "prompt": LinkedControl("", prompt_text),
     "style": LinkedControl("", short_text),
     "guidance": LinkedControl(GUIDANCE, parse_guidance),
     "temperature": LinkedControl(0.0, parse_temperature),
-    "from": LinkedControl(3, parse_seed),
-    "to": LinkedControl(9, parse_seed),
+    "from": LinkedControl("3", seed_text),
+    "to": LinkedControl("9", seed_text),
 }
 
 

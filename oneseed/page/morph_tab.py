@@ -11,7 +11,7 @@ from typing import Any
 from oneseed.generation.generator import get_random_seed
 from oneseed.generation.rendering import animation
 from oneseed.generation.requests import Pair
-from oneseed.page.components import number_field, sheet_of_pairs
+from oneseed.page.components import seed_field, sheet_of_pairs
 from oneseed.page.events import (
     MODEL_TASK,
     QUIET_EVENT,
@@ -69,7 +69,7 @@ class MorphHandlers:
         """Walk from one seed to another, picture and caption changing together.
 
         Parameters:
-            first: seed of the first pair, whole number from 0 to 4294967295
+            first: seed of the first pair, whole number from 0 to 4294967295, or a word
             last: seed of the last pair
             steps: how many pairs, both counted, 2 to 48
         Returns:
@@ -97,25 +97,30 @@ class MorphHandlers:
             yield rows, film
 
 
-def morph_tab(gr: ModuleType, find_generator: FindGenerator, loaded: Event) -> None:
-    """Fills the tab. loaded: the event of a page being opened."""
+def morph_tab(gr: ModuleType, tab: Component, find_generator: FindGenerator, loaded: Event) -> None:
+    """Fills the tab; its first walk begins when it is turned to.
+
+    loaded: the event of a page being opened.
+    """
     with gr.Row(elem_classes="spread"):
-        with gr.Column(elem_classes="desk", min_width=260, scale=2):
-            desk = morph_desk(gr)
         with gr.Column(elem_classes="plate", elem_id="stage", min_width=260, scale=3):
             stage = morph_stage(gr)
+        with gr.Column(elem_classes="desk", min_width=260, scale=2):
+            desk = morph_desk(gr)
     strip = sheet_of_pairs(gr, "Every step", "strip")
     clock = gr.Timer(PLAYER_PAUSE, active=False)
     handlers = MorphHandlers(gr, find_generator, stage.film.GRADIO_CACHE)
     connect_walk(handlers, desk, stage, strip, clock)
-    connect_player(gr, desk, stage, strip, clock, loaded)
+    linked = connect_player(gr, desk, stage, strip, clock, loaded)
+    tab.select(None, strip, None, js="strip => page.firstWalk(strip)", **QUIET_EVENT)
+    linked.then(None, strip, None, js="strip => page.firstWalk(strip, true)", **QUIET_EVENT)
 
 
 def morph_desk(gr: ModuleType) -> MorphDesk:
     """The fields and buttons of the left column."""
     with gr.Row(elem_classes="line"):
-        first = number_field(gr, "From seed", "3", elem_id="from", min_width=110)
-        last = number_field(gr, "To seed", "9", elem_id="to", min_width=110)
+        first = seed_field(gr, "From seed", "3", elem_id="from", min_width=110)
+        last = seed_field(gr, "To seed", "9", elem_id="to", min_width=110)
     steps = gr.Slider(2, PAGE_MAX_WALK, 24, step=1, label="Steps", elem_id="steps")
     random_button = gr.Button("Two random seeds", elem_id="random-two")
     with gr.Row(elem_classes="line"):
@@ -133,7 +138,7 @@ def morph_stage(gr: ModuleType) -> MorphStage:
         show_label=False,
         format="png",
         interactive=False,
-        buttons=["fullscreen"],
+        buttons=[],
         elem_id="frame",
         elem_classes="print",
         alt_text="One step of the way; its caption stands below",
@@ -195,13 +200,13 @@ def connect_player(
     strip: Component,
     clock: Component,
     loaded: Event,
-) -> None:
-    """The player's own events, and the seeds of a link."""
+) -> Event:
+    """The player's own events, and that of the seeds of a link, which it returns."""
 
     def opened(request: gr.Request) -> tuple[str, str]:
         """The two seeds as the page's address has them."""
         query = controls_from_query(request.query_params)
-        return str(query["from"]), str(query["to"])
+        return query["from"], query["to"]
 
     def go_to(event: gr.EventData) -> int:
         """A picture of the strip was clicked -> its step."""
@@ -221,7 +226,14 @@ def connect_player(
         js="(step, strip) => page.tick(step, strip)",
         **QUIET_EVENT,
     )
-    loaded.then(opened, None, [desk.first, desk.last], **QUIET_EVENT)
+    # while a walk is being drawn
+    strip.change(
+        None,
+        strip,
+        [stage.frame, stage.words],
+        js="strip => page.watch(strip)",
+        **QUIET_EVENT,
+    )
     show_step: dict[str, Any] = {
         "fn": None,
         "inputs": [stage.step, strip],
@@ -231,3 +243,4 @@ def connect_player(
     }
     stage.step.input(**show_step)
     strip.select(go_to, None, stage.step, **QUIET_EVENT).then(**show_step)
+    return loaded.then(opened, None, [desk.first, desk.last], **QUIET_EVENT)

@@ -1,14 +1,21 @@
 // What the page does without the server: lasting links, dropped cards, the player of a morph.
 window.page = {
     playing: false,
+    flipping: false,
     forwards: true,
     // null until the page has turned to the tab that it was opened at
     tab: null,
     // query of each tab's link, as the tab was left
     links: {},
+    // do the seeds of the link stand in the tab Morph, has it walked, and to which last picture?
+    linked: false,
+    walked: false,
+    end: null,
 
     opened() {
         page.catchCards();
+        page.steer();
+        page.enlarge();
         page.tab = document.querySelector('[role=tab][aria-selected=true]').dataset.tabId;
         const named = new URLSearchParams(location.search).get('tab') ?? 'generate';
         page.links[named] = location.search.slice(1);
@@ -90,10 +97,64 @@ window.page = {
         return matchMedia('(prefers-reduced-motion: reduce)').matches;
     },
 
+    // Arrow keys and swipes go to the seed before or after.
+    steer() {
+        const step = name => page.tab === 'generate' && document.querySelector(name)?.click();
+        const typing = 'input, textarea, [contenteditable], [role=tab], [role=option], dialog';
+        document.addEventListener('keydown', event => {
+            const name = {ArrowLeft: '#earlier', ArrowRight: '#later'}[event.key];
+            const held = event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
+            if (!name || held || event.target.closest(typing) || page.tab !== 'generate')
+                return;
+            event.preventDefault();
+            step(name);
+        });
+        let begin = null;
+        document.addEventListener('touchstart', event => {
+            const isPlate = event.touches.length === 1 && event.target.closest('#picture');
+            begin = isPlate ? event.touches[0] : null;
+        }, {passive: true});
+        document.addEventListener('touchend', event => {
+            const end = event.changedTouches[0];
+            const [x, y] = begin ? [end.clientX - begin.clientX, end.clientY - begin.clientY] : [0, 0];
+            begin = null;
+            if (Math.abs(x) > 40 && Math.abs(x) > 2 * Math.abs(y))
+                step(x < 0 ? '#later' : '#earlier');
+        });
+    },
+
+    // A click on a picture that does nothing else shows it large, with its caption.
+    enlarge() {
+        const dialog = document.createElement('dialog');
+        dialog.id = 'large';
+        dialog.setAttribute('aria-label', 'The picture, large');
+        const image = document.createElement('img');
+        const caption = document.createElement('p');
+        const close = document.createElement('button');
+        close.textContent = 'Close';
+        dialog.append(image, caption, close);
+        document.querySelector('main').append(dialog);
+        dialog.addEventListener('click', () => dialog.close());
+        document.addEventListener('click', event => {
+            const frame = event.target.closest('.print, #variations .thumbnail-lg');
+            const shown = frame?.querySelector('img');
+            if (!shown || event.target.closest('.icon-button-wrapper, .source-selection'))
+                return;
+            image.src = shown.src;
+            image.alt = shown.alt;
+            const told = frame.closest('.plate')?.querySelector('.legend textarea')?.value;
+            caption.textContent = frame.querySelector('.caption-label')?.innerText ?? told ?? '';
+            dialog.showModal();
+        });
+    },
+
     // A phone shows its number keys; a field that lost its label to its copy button gets it back.
     dress() {
-        for (const field of document.querySelectorAll('.figures input'))
+        for (const field of document.querySelectorAll('.figures:not(.words) input'))
             field.inputMode = 'numeric';
+        const names = {earlier: 'The seed before', later: 'The seed after'};
+        for (const [id, name] of Object.entries(names))
+            document.getElementById(id)?.setAttribute('aria-label', name);
         for (const field of document.querySelectorAll('main textarea')) {
             if (field.labels.length)
                 continue;
@@ -108,9 +169,36 @@ window.page = {
         return row ? [row.image, row.caption.slice(row.caption.indexOf('\n') + 1)] : [null, ''];
     },
 
+    // The tab Morph was turned to, or its link was read: it walks once by itself.
+    firstWalk(strip, linked = false) {
+        page.linked ||= linked;
+        const tab = document.querySelector('[role=tab][aria-selected=true]')?.dataset.tabId;
+        if (!page.linked || tab !== 'morph' || page.walked || strip?.length)
+            return;
+        page.walked = true;
+        page.press('morph');
+    },
+
+    // Clicks a button, once the tab that holds it is up.
+    press(id) {
+        const button = document.getElementById(id);
+        if (button)
+            button.click();
+        else
+            setTimeout(() => page.press(id), 50);
+    },
+
+    // A walk is being drawn: values of picture and caption, the latest step.
+    watch(strip) {
+        const last = strip?.at(-1)?.image.url;
+        const same = {__type__: 'update'};
+        return last && last !== page.end ? page.at(strip.length, strip) : [same, same];
+    },
+
     // A walk has been drawn: updates of clock, play button, slider, picture, caption, film.
     begin(strip) {
         page.forwards = true;
+        page.end = strip?.at(-1)?.image.url;
         const moves = strip?.length > 1;
         const slider = {__type__: 'update', value: 1, maximum: Math.max(2, strip?.length ?? 0)};
         const film = {__type__: 'update', interactive: moves};
@@ -133,6 +221,32 @@ window.page = {
             page.forwards = true;
         const next = Math.min(Math.max(step + (page.forwards ? 1 : -1), 1), Math.max(last, 1));
         return [next, ...page.at(next, strip)];
+    },
+
+    // Grids of a training have been read: updates of clock, play button, slider, picture, words.
+    openBook(grids) {
+        const last = grids?.length ?? 0;
+        const slider = {__type__: 'update', value: Math.max(1, last), maximum: Math.max(2, last)};
+        return [...page.flip(false), slider, ...page.leaf(last, grids)];
+    },
+
+    // A leaf of that book: values of picture and words.
+    leaf(step, grids) {
+        const row = grids?.[step - 1];
+        return row ? [row.image, row.caption] : [null, ''];
+    },
+
+    // Updates of its clock and its play button.
+    flip(flipping) {
+        page.flipping = flipping;
+        const label = flipping ? 'Pause' : 'Play';
+        return [{__type__: 'update', active: flipping}, {__type__: 'update', value: label}];
+    },
+
+    // The next leaf, and the first after the last: values of slider, picture, words.
+    turnLeaf(step, grids) {
+        const next = step % Math.max(1, grids?.length ?? 0) + 1;
+        return [next, ...page.leaf(next, grids)];
     },
 
     // Somebody moves the slider: updates of clock, play button, picture, caption.

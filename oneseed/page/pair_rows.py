@@ -8,6 +8,7 @@ from oneseed.generation.cards import CardFacts
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import Pair, with_facts
 from oneseed.model.caption_source import SOURCE_WORDS
+from oneseed.page.sentences import short_fit
 from oneseed.seeds import LAST_SEED
 
 # gives the model, or raises UserError while there is none
@@ -38,10 +39,13 @@ def as_cards(generator: MultimodalGenerator, pairs: Sequence[Pair], cache: str) 
 
 
 def pair_text(head: str, facts: CardFacts) -> str:
-    """What stands under a picture: "seed 7 · match 85", and its caption on the next line."""
+    """What stands under a picture: "seed 7 · better than 85 of 100", its caption on the next line.
+
+    So many of a hundred real pairs fit less well.
+    """
     parts = [head]
     if facts.get("match") is not None:
-        parts.append(f"match {facts['match']}")
+        parts.append(short_fit(facts["match"]))
     if facts.get("near_training"):
         parts.append("too near to a training picture")
     if mark := SOURCE_WORDS[facts["caption_source"]].mark:
@@ -51,7 +55,11 @@ def pair_text(head: str, facts: CardFacts) -> str:
 
 def seed_rows(made: Sequence[Card]) -> list[GalleryRow]:
     """Cards of seeds -> rows of a gallery."""
-    return [(path, pair_text(f"seed {facts['seed']}", facts)) for path, facts in made]
+    rows = []
+    for path, facts in made:
+        name = facts.get("word", facts["seed"])
+        rows.append((path, pair_text(f"seed {name}", facts)))
+    return rows
 
 
 def seeds_from(first: int, count: int) -> range:

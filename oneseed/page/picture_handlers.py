@@ -19,7 +19,7 @@ from oneseed.file_names import named_file
 from oneseed.generation import index
 from oneseed.generation.pictures import open_picture
 from oneseed.generation.requests import Pair, pairs_of_seeds, source_facts
-from oneseed.page.events import messages
+from oneseed.page.events import Component, messages
 from oneseed.page.generate_handlers import PAGE_MAX_SHEET
 from oneseed.page.inputs import (
     one_of,
@@ -37,6 +37,12 @@ from oneseed.page.pair_rows import (
     pair_text,
     seed_rows,
     seeds_from,
+)
+from oneseed.page.strangeness import (
+    MEASURED_PICTURES,
+    STRANGE,
+    carried_pictures,
+    is_strange,
 )
 from oneseed.workers import chunks
 
@@ -72,6 +78,13 @@ class PictureHandlers:
             pair = Pair("drawn", "", drawn, caption, source_facts(image, upload_name(picture)))
             ((path, facts),) = as_cards(generator, [pair], self.cache)
             return path, facts["caption"]
+
+    def stranger(self, picture: Any) -> Component:
+        """Says it where a picture is unlike those that the model was taught."""
+        with messages(self.gr):
+            image = uploaded_image(picture, self.cache)
+            strange = is_strange(self.find_generator(), image, self.data)
+            return self.gr.Textbox(STRANGE if strange else "", visible=strange)
 
     def vary(
         self, picture: Any, strength: Any, seed: Any, count: Any
@@ -156,8 +169,14 @@ class PictureHandlers:
             yield rows
 
     def unseen(self) -> Image.Image:
-        """A picture that training has not seen."""
+        """A picture that training has not seen; without any, one that the model carries."""
         with messages(self.gr):
-            collection = Collection(self.find_generator().style, self.data)
-            held_out = collection.read_captions()[1]
+            generator = self.find_generator()
+            collection = Collection(generator.style, self.data)
+            try:
+                held_out = collection.read_captions()[1]
+            except UserError:
+                if carried := carried_pictures(generator, MEASURED_PICTURES):
+                    return secrets.choice(carried)
+                raise
             return open_picture(collection.picture(secrets.choice(held_out)))

@@ -8,11 +8,20 @@ from oneseed.page.components import (
     caption_note,
     number_field,
     picture_field,
+    quiet_text,
+    seed_field,
     sheet_of_pairs,
     shown_caption,
     shown_picture,
 )
-from oneseed.page.events import MODEL_TASK, QUIET_EVENT, Component, with_stop_button
+from oneseed.page.events import (
+    HIDE,
+    MODEL_TASK,
+    PRIVATE_MODEL_TASK,
+    QUIET_EVENT,
+    Component,
+    with_stop_button,
+)
 from oneseed.page.pair_rows import FindGenerator
 from oneseed.page.picture_handlers import PictureHandlers
 
@@ -29,6 +38,7 @@ class PicturePair:
     drawing: Component
     caption: Component
     note: Component
+    strange: Component
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,8 @@ def picture_pair(gr: ModuleType) -> PicturePair:
         )
         caption = shown_caption(gr, "The model's caption", "read")
         note = caption_note(gr, "read-note")
-    return PicturePair(upload, borrow_button, drawing, caption, note)
+        strange = quiet_text(gr, "Unusual", max_lines=3, elem_id="strange", visible=False)
+    return PicturePair(upload, borrow_button, drawing, caption, note, strange)
 
 
 def picture_tools(gr: ModuleType) -> PictureTools:
@@ -102,7 +113,7 @@ def picture_tools(gr: ModuleType) -> PictureTools:
         info = "0: the drawing above; 1: nothing of it is left."
         strength = share_slider(gr, 0.3, info, "strength")
         with gr.Row(elem_classes="line"):
-            seed = number_field(gr, "First seed", "0", elem_id="vary-seed", min_width=110, scale=2)
+            seed = seed_field(gr, "First seed", "0", elem_id="vary-seed", min_width=110, scale=2)
             count = number_field(gr, "How many", "8", elem_id="vary-count", min_width=90, scale=1)
         vary_button = gr.Button("Draw variations", elem_id="vary")
     with gr.Column(min_width=260):
@@ -157,11 +168,15 @@ def connect_pictures(handlers: PictureHandlers, pictures: PicturePair, sheet: Co
         "show_progress_on": pictures.drawing,
         **MODEL_TASK,
     }
-    pictures.upload.upload(**read, api_name="redraw")
+    arrived = pictures.upload.upload(**read, api_name="redraw")
     borrowed = pictures.borrow_button.click(handlers.unseen, None, pictures.upload, **QUIET_EVENT)
-    borrowed.success(**read, api_visibility="private")
+    taken = borrowed.success(**read, api_visibility="private")
+    judge = {"fn": handlers.stranger, "inputs": pictures.upload, "outputs": pictures.strange}
+    for drawn in (arrived, taken):
+        drawn.success(**judge, **{**PRIVATE_MODEL_TASK, "show_progress": "hidden"})
     results = [pictures.drawing, pictures.caption, sheet]
-    pictures.upload.clear(nothing_drawn, None, results, **QUIET_EVENT)
+    cleared = pictures.upload.clear(nothing_drawn, None, results, **QUIET_EVENT)
+    cleared.then(None, None, pictures.strange, js=HIDE, **QUIET_EVENT)
 
 
 def connect_tools(

@@ -10,15 +10,16 @@ from oneseed.config.base_model import BASE, checkpoint_name
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT, DEFAULT_DATA, script_command
 from oneseed.dataset.next_run import ways_to_model
-from oneseed.generation.generator import MultimodalGenerator
 from oneseed.model.caption_source import NONE, SOURCE_WORDS
-from oneseed.model.latent_check import is_failed, latent_notice
+from oneseed.model.latent_check import describe_meaning, is_failed
 from oneseed.page.events import Component
 from oneseed.page.generate_handlers import ANY_STYLE
-from oneseed.page.generate_tab import NO_PROMPT, PROMPT_EXAMPLES
+from oneseed.page.generate_parts import NO_PROMPT
 from oneseed.page.pair_rows import FindGenerator
 from oneseed.page.picture_tab import EVERY_STYLE
+from oneseed.page.sentences import Tell
 
+BASE_MODEL = "This is the base model, which comes with the program."
 TITLE = "One seed, one picture, one caption"
 COMMANDS = f"""The built-in collection, a model trained on it and this page, in one command:
 
@@ -43,7 +44,6 @@ class PageState(NamedTuple):
     colophon: Component
     # of the tab Generate
     styles: Component
-    examples: Component
     # of the tab Your picture
     other_styles: Component
     # below the captions of both
@@ -61,6 +61,9 @@ class Surroundings:
     find_generator: FindGenerator
     # folder of the collections
     data: str | Path = DEFAULT_DATA
+    # how sentences are said, and whether only the operator reads them
+    tell: Tell = str
+    is_private: bool = True
 
     def style_of_model(self) -> str:
         """The collection on which the model was trained, "" while there is none."""
@@ -75,14 +78,15 @@ class Surroundings:
         try:
             generator = self.find_generator()
         except UserError as error:
-            notice = f"## No model yet\n\n{error}.\n\n{COMMANDS}"
+            notice = f"## No model yet\n\n{self.tell(f'{error}.')}"
+            if self.is_private:
+                notice = f"{notice}\n\n{COMMANDS}"
             return PageState(
                 notice=gr.Markdown(notice, visible=True),
                 warning=gr.Markdown(visible=False),
                 remarks=gr.Markdown(visible=False),
                 colophon=gr.Markdown(visible=False),
                 styles=gr.skip(),
-                examples=gr.skip(),
                 other_styles=gr.skip(),
                 note=gr.skip(),
                 other_note=gr.skip(),
@@ -91,24 +95,24 @@ class Surroundings:
         words = SOURCE_WORDS[generator.caption_source]
         warning = ""
         remarks = [words.model, generator.finish_notice]
-        if generator.health and is_failed(generator.health):
-            warning = latent_notice(generator.health)
-        else:
-            remarks.append(latent_notice(generator.health))
+        health = generator.health
+        if health and is_failed(health):
+            warning = describe_meaning(health)
+        elif health and not health["passed"]:
+            remarks.append(describe_meaning(health))
         remark = "\n\n".join(sentence for sentence in remarks if sentence)
         name = checkpoint_name(generator.checkpoint)
         if name == BASE:
-            remark = f"{remark}\n\n{describe_base(self.data)}".strip()
+            about_base = describe_base(self.data) if self.is_private else BASE_MODEL
+            remark = f"{remark}\n\n{about_base}".strip()
         checkpoint = Path(name).name
         colophon = f"Style *{generator.style}* · checkpoint *{checkpoint}*"
-        known = known_examples(generator)
         return PageState(
             notice=gr.Markdown(visible=False),
             warning=gr.Markdown(warning, visible=bool(warning)),
             remarks=gr.Markdown(remark, visible=bool(remark)),
             colophon=gr.Markdown(colophon, visible=True),
             styles=gr.Dropdown(choices=[(ANY_STYLE, ""), *generator.styles]),
-            examples=gr.Dataset(samples=[[text] for text in known], visible=bool(known)),
             other_styles=gr.Dropdown(choices=[(EVERY_STYLE, ""), *generator.styles]),
             note=gr.Markdown(words.pair, visible=bool(words.pair)),
             other_note=gr.Markdown(words.pair, visible=bool(words.pair)),
@@ -122,10 +126,7 @@ def describe_base(data: str | Path = DEFAULT_DATA) -> str:
 
     data: folder of the collections, which is looked through once.
     """
-    return (
-        "This is the base model, which comes with the program. The way to one of your own: "
-        f"{ways_to_model(DEFAULT_CHECKPOINT, data)}"
-    )
+    return f"{BASE_MODEL} The way to one of your own: {ways_to_model(DEFAULT_CHECKPOINT, data)}"
 
 
 def prompt_state(gr: ModuleType, caption_source: str) -> Component:
@@ -135,17 +136,9 @@ def prompt_state(gr: ModuleType, caption_source: str) -> Component:
     return gr.Textbox(interactive=True, placeholder=NO_PROMPT)
 
 
-def known_examples(generator: MultimodalGenerator) -> list[str]:
-    """The examples of prompts that a model can know all of; none where it knows no words."""
-    if generator.caption_source == NONE:
-        return []
-    return [text for text in PROMPT_EXAMPLES if not generator.read_prompt(text).remarks]
-
-
 def masthead(gr: ModuleType) -> None:
     """The title of the page."""
     gr.Markdown(
-        f"# {TITLE}\n\nA small model holds both in one latent: the seed draws the picture, and the "
-        "same seed writes what it shows.",
+        f"# {TITLE}\n\nThe seed draws the picture, and writes what it shows.",
         elem_id="masthead",
     )

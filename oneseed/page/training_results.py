@@ -8,9 +8,13 @@ Reads   checkpoints/metrics.json            the losses, epoch by epoch
 import contextlib
 import html
 import io
-from collections.abc import Sequence
+import itertools
+import re
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -22,6 +26,8 @@ from oneseed.evaluation.report import caption_meaning, sections
 from oneseed.media.decoding import UnusablePictureError, whole_picture
 from oneseed.model.checkpoint_facts import is_count, is_number, is_plain_text
 from oneseed.model.latent_check import GATE, POWER_ROWS, describe_meaning, is_failed
+from oneseed.page.sentences import Tell
+from oneseed.training.prospects import describe_duration
 
 EPOCHS_SHOWN = 12
 # of a grid of eight pictures, far above those of the largest model
@@ -29,6 +35,9 @@ MAX_GRID_PIXELS = 40_000_000
 # tags in TensorBoard's files
 PICTURES_TAG = "pictures/seeds 0-7"
 CAPTIONS_TAG = "captions/seeds 0-7/text_summary"
+SETTINGS_TAG = "settings/text_summary"
+# epochs' time without a further one, after which a run counts as stopped
+STILL_EPOCHS = 3
 REPORT_COLUMNS = ("", "value", "floor", "ceiling", "wanted")
 
 
@@ -106,14 +115,23 @@ def health_table(health: dict[str, Any] | None) -> str:
         ("verdict", verdict, ""),
     ]
     table = html_table(("Is the latent what seeds assume?", "value", "wanted"), rows)
-    return f"<p>{html.escape(describe_meaning(health))}</p>{table}"
+    figures = f"<details><summary>The figures of the check</summary>{table}</details>"
+    return f"<p>{html.escape(describe_meaning(health))}</p>{figures}"
 
 
-def report_tables(path: str | Path) -> str:
-    """report.json -> its sections as tables, the first one open; a sentence where there is none."""
-    name = html.escape(Path(path).as_posix())
+def report_tables(path: str | Path, tell: Tell = str) -> str:
+    """report.json -> its sections as tables, the first one open; a sentence where there is none.
+
+    tell: how the sentence is said.
+    """
+    name = Path(path).as_posix()
+
+    def instead(what: str, remedy: str) -> str:
+        sentence = f"{name} {what}; {script_command('evaluation.py')} {remedy}."
+        return f"<p>{html.escape(tell(sentence))}</p>"
+
     if not Path(path).exists():
-        return f"<p>{name} is not here; {script_command('evaluation.py')} writes it.</p>"
+        return instead("is not here", "writes it")
     try:
         # a pipe would be waited for
         report = read_json(path) if Path(path).is_file() else {}
@@ -124,10 +142,7 @@ def report_tables(path: str | Path) -> str:
             f"Ceiling: real pairs. {caption_meaning(report)}"
         )
     except (UserError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
-        return (
-            f"<p>{name} is damaged or of another version; {script_command('evaluation.py')} writes "
-            "it again.</p>"
-        )
+        return instead("is damaged or of another version", "writes it again")
     parts = [f"<p>{html.escape(about)}</p>"]
     for number, (heading, rows) in enumerate(found.items()):
         tag = "<details>" if number else "<details open>"
@@ -142,14 +157,27 @@ def evenly_chosen(steps: Sequence[int], count: int) -> list[int]:
     return [steps[round(i * (len(steps) - 1) / max(1, count - 1))] for i in range(count)]
 
 
-def seed_grids(folder: str | Path) -> tuple[list[tuple[Image.Image, str]], str]:
-    """TensorBoard's folder -> grids of the fixed seeds, and the captions of the last as text.
+class SeedBoard(NamedTuple):
+    """What a run has written for TensorBoard, as far as the page shows it."""
 
-    A grid is (RGB image, "after epoch N"); of many, EPOCHS_SHOWN are evenly chosen. What of it is
-    damaged or another program's is left out: the run itself is shown by its other files.
+    # (RGB image, "after epoch N") of the fixed seeds
+    grids: Sequence[tuple[Image.Image, str]] = ()
+    # of the last grid, as text
+    captions: str = ""
+    # epoch -> when it ended, in seconds since 1970
+    ends: Mapping[int, float] = MappingProxyType({})
+    # epochs of the whole run; 0 where nothing says it
+    epochs: int = 0
+
+
+def seed_board(folder: str | Path) -> SeedBoard:
+    """TensorBoard's folder -> what of it is shown; of many grids EPOCHS_SHOWN, evenly chosen.
+
+    What of it is damaged or another program's is left out: the run itself is shown by its other
+    files.
     """
     if not any(path.is_file() for path in Path(folder).glob("events.*")):
-        return [], ""
+        return SeedBoard()
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"images": 0, "tensors": 0})
@@ -159,17 +187,48 @@ def seed_grids(folder: str | Path) -> tuple[list[tuple[Image.Image, str]], str]:
         found = {}
         if PICTURES_TAG in tags["images"]:
             # a resumed epoch stands there twice; the later one counts
-            found = {one.step: one.encoded_image_string for one in events.Images(PICTURES_TAG)}
-        captions = ""
-        if CAPTIONS_TAG in tags["tensors"]:
-            last = events.Tensors(CAPTIONS_TAG)[-1].tensor_proto
-            captions = b"".join(last.string_val[:1]).decode("utf-8", "replace")
+            found = {one.step: one for one in events.Images(PICTURES_TAG)}
+        captions, settings = (
+            last_text(events, tag) if tag in tags["tensors"] else ""
+            for tag in (CAPTIONS_TAG, SETTINGS_TAG)
+        )
     except Exception:
         # a damaged file can raise anything here
-        return [], ""
+        return SeedBoard()
     grids = []
     for step in evenly_chosen(sorted(found), EPOCHS_SHOWN):
         with contextlib.suppress(UnusablePictureError):
-            grid = whole_picture(io.BytesIO(found[step]), "a grid.png", most_pixels=MAX_GRID_PIXELS)
+            file = io.BytesIO(found[step].encoded_image_string)
+            grid = whole_picture(file, "a grid.png", most_pixels=MAX_GRID_PIXELS)
             grids.append((grid, f"after epoch {step}"))
-    return grids, "\n".join(line.strip() for line in captions.splitlines())
+    stated = re.search(r"^ *num_epochs: ([0-9]{1,6})$", settings, re.MULTILINE)
+    return SeedBoard(
+        grids=grids,
+        captions="\n".join(line.strip() for line in captions.splitlines()),
+        ends={step: one.wall_time for step, one in found.items()},
+        epochs=int(stated[1]) if stated else 0,
+    )
+
+
+def last_text(events: Any, tag: str) -> str:
+    """The latest text of a tag. events: an EventAccumulator that has it."""
+    last = events.Tensors(tag)[-1].tensor_proto
+    return b"".join(last.string_val[:1]).decode("utf-8", "replace")
+
+
+def describe_time_left(board: SeedBoard, now: float) -> str:
+    """How long a run still takes, "" where it has ended, stands still, or has just begun.
+
+    now: seconds since 1970. Patience may end the run earlier.
+    """
+    ended = sorted(board.ends)
+    if len(ended) < 2 or ended[-1] >= board.epochs:
+        return ""
+    spans = itertools.pairwise(ended)
+    paces = [(board.ends[b] - board.ends[a]) / (b - a) for a, b in spans]
+    pace = statistics.median(paces)
+    waited = now - board.ends[ended[-1]]
+    if pace <= 0 or waited > STILL_EPOCHS * pace:
+        return ""
+    left = max(0.0, (board.epochs - ended[-1]) * pace - waited)
+    return f"epoch {ended[-1]} of {board.epochs} · at most {describe_duration(left)} left"

@@ -14,6 +14,7 @@ from oneseed.config.options import parse_seeds
 from oneseed.config.preparation import PrepareConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console import flags
+from oneseed.seeds import seed_of_word
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG_FILES = sorted((ROOT / "oneseed" / "config").glob("[!_]*.py"))
@@ -115,6 +116,8 @@ def test_a_collection_s_own_size_wins_over_the_preset_and_a_flag_over_both(given
         ("1,5", [1, 5]),
         ("1,3-4", [1, 3, 4]),
         ("4294967295", [2**32 - 1]),
+        ("Anna,7,Berta", [3209678038, 7, seed_of_word("Berta")]),
+        ("Anna-Maria, 0-1", [seed_of_word("Anna-Maria"), 0, 1]),
     ],
 )
 def test_seed_lists_are_read(text, seeds):
@@ -122,7 +125,8 @@ def test_seed_lists_are_read(text, seeds):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "seven", "3.7", "-1", "9-0", "4294967296", "1,,2", "0-99999999", "NaN", "²"]
+    "text",
+    ["", "7th", "3.7", "-1", "9-0", "4294967296", "1,,2", "0-99999999", "²", "a\tb", "x" * 101],
 )
 def test_what_is_no_seed_is_refused_with_a_sentence(text, capsys):
     with pytest.raises(SystemExit) as end:

@@ -524,7 +524,7 @@ def test_the_command_tells_the_seed_of_the_best_candidate(generator, tiny_run, t
             [
                 "7",
                 "",
-                "seven",
+                "7th",
                 "-1",
                 "4294967296",
                 "99999999999999999999",

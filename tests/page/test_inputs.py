@@ -12,17 +12,18 @@ from oneseed.page.inputs import (
     one_of,
     parse_guidance,
     parse_seed,
+    seed_text,
     uploaded_image,
 )
-from oneseed.seeds import LAST_SEED
+from oneseed.seeds import LAST_SEED, seed_of_word
 
 NO_SEED = [
     True,
     None,
-    "NaN",
     3.7,
     "3.7",
-    "abc",
+    "a\tb",
+    "a" * 101,
     -1,
     "-1",
     LAST_SEED + 1,
@@ -65,13 +66,22 @@ NO_NUMBER = [
 
 @pytest.mark.parametrize("value", NO_SEED, ids=lambda value: repr(value)[:20])
 def test_bad_seed_is_refused_in_one_sentence(value):
-    with pytest.raises(UserError, match=r"^A seed is a whole number from 0 to 4,294,967,295\.$"):
+    with pytest.raises(
+        UserError, match=r"^A seed is a whole number from 0 to 4,294,967,295, or a word\.$"
+    ):
         parse_seed(value)
 
 
 @pytest.mark.parametrize("value", [7, "7", " 7 ", "007", 0, LAST_SEED])
 def test_good_seed_is_taken(value):
     assert parse_seed(value) == int(value)
+
+
+@pytest.mark.parametrize("value", ["Anna", " Anna ", "NaN", "an owl", "Zoë", "山"])
+def test_any_word_is_a_seed_of_the_page(value):
+    assert parse_seed(value) == seed_of_word(value.strip())
+    assert seed_text(value) == value.strip()
+    assert seed_text("007") == "7"
 
 
 @pytest.mark.parametrize("value", NO_NUMBER, ids=lambda value: repr(value)[:20])

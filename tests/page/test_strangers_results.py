@@ -18,7 +18,7 @@ from oneseed.page.training_results import (
     read_metrics,
     report_tables,
     run_summary,
-    seed_grids,
+    seed_board,
 )
 
 ROWS = {
@@ -55,7 +55,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"metrics\.json"):
         read_metrics(tmp_path)
     assert "damaged" in report_tables("metrics.json")
-    assert seed_grids(tmp_path) == ([], "")
+    assert not seed_board(tmp_path).grids
 
 
 @pytest.mark.parametrize("picture", [b"", b"\x89PNG\r\n\x1a\n cut", b"GIF89a"])
@@ -64,10 +64,10 @@ def test_grids_that_are_no_pictures_are_left_out(tmp_path, picture):
     value = Summary.Value(tag=PICTURES_TAG, image=Summary.Image(encoded_image_string=picture))
     writer.add_event(Event(step=1, summary=Summary(value=[value])))
     writer.close()
-    assert seed_grids(tmp_path) == ([], "")
+    assert not seed_board(tmp_path).grids
 
 
 @pytest.mark.parametrize("content", [b"", b"no events", b"\xff" * 1000])
 def test_events_of_another_program_are_left_out(tmp_path, content):
     (tmp_path / "events.out.tfevents.1").write_bytes(content)
-    assert seed_grids(tmp_path) == ([], "")
+    assert not seed_board(tmp_path).grids

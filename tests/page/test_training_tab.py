@@ -12,11 +12,12 @@ import pytest
 from oneseed.console.command import UserError
 from oneseed.page.curves import curve, curves
 from oneseed.page.training_results import (
+    SeedBoard,
     health_table,
     read_metrics,
     report_tables,
     run_summary,
-    seed_grids,
+    seed_board,
 )
 
 HOSTILE = '<script>alert(1)</script>" onload="x'
@@ -139,12 +140,12 @@ def test_curves_of_a_real_run_and_the_pictures_of_its_epochs(tiny_run):
         "Contrastive",
         "Length of the latent",
     } <= set(titles)
-    pictures, captions = seed_grids(tiny_run / "tensorboard")
+    pictures, captions = seed_board(tiny_run / "tensorboard")[:2]
     assert [title for _, title in pictures] == ["after epoch 1", "after epoch 2"]
     assert pictures[0][0].size[0] > pictures[0][0].size[1]
     assert captions.count("\n") == 7
     assert captions.startswith("0:")
-    assert seed_grids(tiny_run / "nothing") == ([], "")
+    assert seed_board(tiny_run / "nothing") == SeedBoard()
 
 
 def test_the_report_is_shown_by_sections_and_escaped(tmp_path):
@@ -215,7 +216,7 @@ def test_health_is_told_beside_what_is_wanted():
 def test_health_is_told_in_words_before_the_table_and_few_pictures_give_no_verdict():
     """A table with "failed" in it frightened people whose collection was only small."""
     shown = parsed(health_table(HEALTH))
-    assert [part.tag for part in shown] == ["p", "div"]
+    assert [part.tag for part in shown] == ["p", "details"]
     assert shown[0].text == "Pairs from seeds should look like redrawn pictures."
     weak = {**HEALTH, "auc": 0.81, "rows": 19, "low_power": True, "passed": False}
     told = " ".join(parsed(health_table(weak)).itertext())
