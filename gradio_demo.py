@@ -15,7 +15,8 @@ Writes  data/metadata, data/captions    where somebody saves a caption, or leave
     # whoever has the password
     python gradio_demo.py --host 0.0.0.0 --auth anna:secret
 
-http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 makes of "a ship".
+http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 makes of "a ship",
+http://127.0.0.1:7860/share/card/7.png?prompt=a+ship its postcard.
 From Python, with the page running:
 
     from gradio_client import Client
@@ -61,6 +62,8 @@ from oneseed.page.hosts import Hosts
 from oneseed.page.morph_tab import morph_tab
 from oneseed.page.picture_tab import picture_tab
 from oneseed.page.server import PageServer, bare_host, listen, open_share_link, said_address
+from oneseed.page.share import Sharing, share_routes
+from oneseed.page.share_head import ShareHead
 from oneseed.page.site import REFUSALS, gradio_site
 from oneseed.page.storage import Storage
 from oneseed.page.surroundings import TITLE, Surroundings, masthead
@@ -138,6 +141,7 @@ def build_page(
             parts = [*around, *of_tabs, *notes, generate.prompt]
             event.then(surroundings.state, None, parts, **QUIET_EVENT)
         bring_up_found(gr, tabs, generate, found=found, seeds=seeds)
+        page.sharing = Sharing(find_generator)
         pages = (generate_page, picture_page, morph_page, find_page, collection_page, training_page)
         for name, tab in zip(TABS, pages):
             tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET_EVENT)
@@ -212,6 +216,7 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     app = mounted(page, auth=auth, blocked=blocked, head=f"<script>{script}</script>")
     storage = Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page))
     site = gradio_site(page, (script,))
+    app = ShareHead(app, page.sharing, private=bool(auth))
     page.gate = Gate(app, hosts, site, storage=storage, logs_requests=logs_requests)
     page.server = PageServer(page.gate, sockets)
     page.server.start()
@@ -231,8 +236,10 @@ def mounted(page: Any, *, auth: str, blocked: Sequence[str | Path], head: str) -
     import fastapi
 
     gr = import_gradio()
+    outer = fastapi.FastAPI(openapi_url=None)
+    outer.router.routes.extend(share_routes(page.sharing, private=bool(auth)))
     app = gr.mount_gradio_app(
-        fastapi.FastAPI(openapi_url=None),
+        outer,
         page,
         path="/",
         auth=tuple(auth.split(":", 1)) if auth else None,

@@ -35,6 +35,7 @@ from oneseed.page.generate_handlers import (
 from oneseed.page.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE
 from oneseed.page.links import prompt_text
 from oneseed.page.pair_rows import FindGenerator
+from oneseed.page.share_row import share_row
 
 # what an empty prompt asks for
 NO_PROMPT = "nothing in particular"
@@ -236,6 +237,7 @@ def pair_plate(gr: ModuleType) -> PairPlate:
     with gr.Row(elem_classes="marks"):
         seed = small_number(gr, "seed", "shown")
         match = small_number(gr, "match", "match")
+    share_row(gr, seed)
     remark = quiet_text(gr, "Remark", max_lines=8, elem_id="remark", visible=False)
     return PairPlate(picture, caption, note, seed, match, remark)
 
