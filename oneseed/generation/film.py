@@ -29,8 +29,8 @@ FILM_MARGIN = 12
 STEP_SECONDS = 0.16
 END_SECONDS = 0.8
 # of a frame: levels of grey, and colours where there is one
-GREYS = 32
-COLOURS = 128
+FILM_GREYS = 32
+FILM_COLOURS = 128
 # of ffmpeg
 MOST_SECONDS = 300
 NO_FFMPEG = "no film.mp4: ffmpeg is not here; pip install imageio-ffmpeg brings it"
@@ -113,17 +113,17 @@ def has_no_colour(image: Image.Image) -> bool:
 
 def in_greys(frame: Image.Image) -> Image.Image:
     """A frame -> its few levels of grey, the same for all frames of a film."""
-    step = 255 / (GREYS - 1)
+    step = 255 / (FILM_GREYS - 1)
     levels = frame.convert("L").point([round(value / step) for value in range(256)])
     reduced = Image.frombytes("P", frame.size, levels.tobytes())
-    greys = [round(level * step) for level in range(GREYS)]
+    greys = [round(level * step) for level in range(FILM_GREYS)]
     reduced.putpalette([value for grey in greys for value in (grey, grey, grey)])
     return reduced
 
 
 def in_colours(frame: Image.Image) -> Image.Image:
     """A frame -> a palette of its own."""
-    return frame.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    return frame.quantize(FILM_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
 def find_ffmpeg() -> str | None:
@@ -162,7 +162,7 @@ def film_mp4(gif: Path, mp4: Path) -> None:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise UserError(f"ffmpeg made no MP4 ({type(error).__name__}): {program}") from error
+            raise UserError(f"ffmpeg made no MP4 ({type(error).__name__})") from error
         if done.returncode:
             reason = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise UserError(f"ffmpeg made no MP4: {reason[-1] if reason else done.returncode}")

@@ -22,10 +22,10 @@ POSTCARD = "postcard"
 ARRANGEMENT = 1
 POSTCARD_SIZE = (1200, 1500)
 PREVIEW_SIZE = (1200, 630)
-PAPER = "#fdfcf9"
-INK = "#191612"
-FADED = "#665f55"
-RULE = "#cfc8bb"
+PAPER_COLOUR = "#fdfcf9"
+TEXT_COLOUR = "#191612"
+SMALL_COLOUR = "#665f55"
+FRAME_COLOUR = "#cfc8bb"
 # pixels of a picture's side: 128 px pictures are 8 and 4 times as large
 POSTCARD_PICTURE = 1024
 PREVIEW_PICTURE = 512
@@ -51,7 +51,7 @@ def enlarged(image: Image.Image, side: int) -> Image.Image:
 
 def postcard(image: Image.Image, facts: dict[str, Any]) -> Image.Image:
     """A pair -> RGB, 1200 x 1500. image: square. facts: of its card."""
-    paper = Image.new("RGB", POSTCARD_SIZE, PAPER)
+    paper = Image.new("RGB", POSTCARD_SIZE, PAPER_COLOUR)
     draw = ImageDraw.Draw(paper)
     paste_framed(paper, image, POSTCARD_PLACE, POSTCARD_PICTURE)
     left = POSTCARD_PLACE[0]
@@ -60,20 +60,20 @@ def postcard(image: Image.Image, facts: dict[str, Any]) -> Image.Image:
     height = 250
     caption = set_text(facts["caption"], width=width, height=height, sizes=CAPTION_SIZES)
     middle = top + (height - caption.height) // 2
-    draw_text(draw, (left, middle), caption, width=width, centred=True, ink=INK)
+    draw_text(draw, (left, middle), caption, width=width, centred=True, ink=TEXT_COLOUR)
     foot = POSTCARD_SIZE[1] - 74
     model = on_one_line(model_words(facts), width=width // 2, size=SMALL_SIZE)
     model_width = round(model.width_of(model.lines[0]))
-    draw_text(draw, (left + width - model_width, foot), model, width=model_width, ink=FADED)
+    draw_text(draw, (left + width - model_width, foot), model, width=model_width, ink=SMALL_COLOUR)
     room = width - model_width - 2 * SMALL_SIZE
     origin = on_one_line(origin_words(facts), width=room, size=SMALL_SIZE)
-    draw_text(draw, (left, foot), origin, width=room, ink=FADED)
+    draw_text(draw, (left, foot), origin, width=room, ink=SMALL_COLOUR)
     return paper
 
 
 def preview(image: Image.Image, facts: dict[str, Any]) -> Image.Image:
     """A pair -> RGB, 1200 x 630, the caption on the right. image: square."""
-    paper = Image.new("RGB", PREVIEW_SIZE, PAPER)
+    paper = Image.new("RGB", PREVIEW_SIZE, PAPER_COLOUR)
     draw = ImageDraw.Draw(paper)
     paste_framed(paper, image, PREVIEW_PLACE, PREVIEW_PICTURE)
     left = PREVIEW_PLACE[0] + PREVIEW_PICTURE + 56
@@ -82,11 +82,11 @@ def preview(image: Image.Image, facts: dict[str, Any]) -> Image.Image:
     height = PREVIEW_PICTURE - 100
     caption = set_text(facts["caption"], width=width, height=height, sizes=PREVIEW_SIZES)
     middle = top + (height - caption.height) // 2
-    draw_text(draw, (left, middle), caption, width=width, ink=INK)
+    draw_text(draw, (left, middle), caption, width=width, ink=TEXT_COLOUR)
     for number, words in enumerate((origin_words(facts), model_words(facts))):
         line = on_one_line(words, width=width, size=SMALL_SIZE)
         place = (left, top + PREVIEW_PICTURE - (2 - number) * line.step)
-        draw_text(draw, place, line, width=width, ink=FADED)
+        draw_text(draw, place, line, width=width, ink=SMALL_COLOUR)
     return paper
 
 
@@ -98,7 +98,7 @@ def paste_framed(paper: Image.Image, image: Image.Image, place: tuple[int, int],
     left, top = place
     gap = FRAME_GAP
     frame = (left - gap, top - gap, left + side + gap - 1, top + side + gap - 1)
-    ImageDraw.Draw(paper).rectangle(frame, fill="white", outline=RULE)
+    ImageDraw.Draw(paper).rectangle(frame, fill="white", outline=FRAME_COLOUR)
     paper.paste(enlarged(image, side), place)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from oneseed.console.command import UserError
 from oneseed.generation.film import film_gif, film_mp4, find_ffmpeg
 from oneseed.generation.generator import get_random_seed
 from oneseed.generation.requests import Pair
@@ -23,6 +24,7 @@ from oneseed.page.events import (
     messages,
     with_stop_button,
 )
+from oneseed.page.gate import to_stderr
 from oneseed.page.inputs import parse_seed, whole_number
 from oneseed.page.links import controls_from_query
 from oneseed.page.pair_rows import PAGE_AT_ONCE, FindGenerator, GalleryRow, as_cards, pair_text
@@ -100,14 +102,18 @@ class MorphHandlers:
             )
             yield rows, film, film
 
-    def as_video(self, film: str | None) -> str | None:
-        """The path of a film of the last walk -> that of the same film as MP4."""
+    def as_video(self, film: str | None) -> Component:
+        """Path of the last walk's film -> an update of the button that saves it as MP4."""
         if film is None or find_ffmpeg() is None:
-            return None
-        with messages(self.gr):
-            video = Path(film).with_suffix(".mp4")
+            return self.gr.DownloadButton(interactive=False)
+        video = Path(film).with_suffix(".mp4")
+        try:
             film_mp4(Path(film), video)
-            return str(video)
+        except UserError as error:
+            # what ffmpeg says names files of this machine
+            to_stderr(str(error))
+            raise UserError("This walk could not be made an MP4; its animation is there.") from None
+        return self.gr.DownloadButton(str(video), interactive=True)
 
 
 def morph_tab(gr: ModuleType, find_generator: FindGenerator, loaded: Event) -> None:
@@ -167,7 +173,12 @@ def morph_stage(gr: ModuleType) -> MorphStage:
             "Animation", elem_id="film", min_width=80, scale=1, interactive=False
         )
         video = gr.DownloadButton(
-            "MP4", elem_id="video", min_width=60, scale=1, visible=find_ffmpeg() is not None
+            "MP4",
+            elem_id="video",
+            min_width=60,
+            scale=1,
+            interactive=False,
+            visible=find_ffmpeg() is not None,
         )
     return MorphStage(frame, words, play_button, step, film, video)
 

@@ -25,7 +25,7 @@ USUAL_DESCRIPTION = "A seed draws a picture, and the same seed writes what it sh
 # a link with one of these names a pair
 OF_PAIR = ("seed", "prompt", "style", "guidance", "temperature")
 # seconds that the page waits for the caption of its link; websites wait about ten for the page
-PATIENCE = 3
+CAPTION_SECONDS = 3
 OTHER_TAGS = re.compile(rb"""\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>""")
 
 
@@ -81,7 +81,7 @@ class ShareHead:
         task = asyncio.create_task(self.caption(link))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-        done, _ = await asyncio.wait([task], timeout=PATIENCE)
+        done, _ = await asyncio.wait([task], timeout=CAPTION_SECONDS)
         return task.result() if done else ""
 
     async def caption(self, link: PairLink) -> str | None:

@@ -12,7 +12,7 @@ from oneseed.console.command import UserError
 from oneseed.generation import film
 from oneseed.synthetic.engravings import attributes, drawing
 
-GREY_LEVEL = 255 / (film.GREYS - 1)
+GREY_LEVEL = 255 / (film.FILM_GREYS - 1)
 
 
 def walk(steps, mode="RGB"):

@@ -36,7 +36,7 @@ CAPTIONS = {
 def printed_box(sheet, box):
     """The box around everything that is not paper within a box of a picture; None: only paper."""
     part = np.asarray(sheet.crop(box).convert("RGB"), dtype=int)
-    paper = np.asarray(Image.new("RGB", (1, 1), postcard.PAPER), dtype=int)
+    paper = np.asarray(Image.new("RGB", (1, 1), postcard.PAPER_COLOUR), dtype=int)
     marks = np.argwhere(np.abs(part - paper).max(-1) > 8)
     if not len(marks):
         return None
