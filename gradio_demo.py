@@ -16,7 +16,8 @@ Writes  data/metadata, data/captions    where somebody saves a caption, or leave
     python gradio_demo.py --host 0.0.0.0 --auth anna:secret
 
 http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 makes of "a ship";
-a word is a seed too, as in ?seed=Anna.
+a word is a seed too, as in ?seed=Anna. Its postcard is
+http://127.0.0.1:7860/share/card/7.png?prompt=a+ship.
 From Python, with the page running:
 
     from gradio_client import Client
@@ -64,6 +65,8 @@ from oneseed.page.opening import best_seeds
 from oneseed.page.picture_tab import picture_tab
 from oneseed.page.sentences import teller
 from oneseed.page.server import PageServer, bare_host, listen, open_share_link, said_address
+from oneseed.page.share import Sharing, share_routes
+from oneseed.page.share_head import ShareHead
 from oneseed.page.site import REFUSALS, gradio_site
 from oneseed.page.storage import Storage
 from oneseed.page.surroundings import TITLE, Surroundings, masthead
@@ -144,6 +147,7 @@ def build_page(
             parts = [*around, *of_tabs, *notes, generate.prompt]
             event.then(surroundings.state, None, parts, **QUIET_EVENT)
         bring_up_found(gr, tabs, generate, found=found, seeds=seeds)
+        page.sharing = Sharing(find_generator)
         pages = (generate_page, picture_page, morph_page, find_page, collection_page, training_page)
         for name, tab in zip(TABS, pages):
             tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET_EVENT)
@@ -218,6 +222,7 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     app = mounted(page, auth=auth, blocked=blocked, head=f"<script>{script}</script>")
     storage = Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page))
     site = gradio_site(page, (script,))
+    app = ShareHead(app, page.sharing, private=bool(auth))
     page.gate = Gate(app, hosts, site, storage=storage, logs_requests=logs_requests)
     page.server = PageServer(page.gate, sockets)
     page.server.start()
@@ -237,8 +242,10 @@ def mounted(page: Any, *, auth: str, blocked: Sequence[str | Path], head: str) -
     import fastapi
 
     gr = import_gradio()
+    outer = fastapi.FastAPI(openapi_url=None)
+    outer.router.routes.extend(share_routes(page.sharing, private=bool(auth)))
     app = gr.mount_gradio_app(
-        fastapi.FastAPI(openapi_url=None),
+        outer,
         page,
         path="/",
         auth=tuple(auth.split(":", 1)) if auth else None,

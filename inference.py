@@ -2,7 +2,7 @@
 
 Reads   checkpoints/best_model.pt       --checkpoint base: the model that comes with the program
 Writes  outputs/        000042.png (a card, which says how it was made), 000042.json, sheet.png,
-                        pairs.json
+                        pairs.json; 000042_postcard.png, film.gif, film.mp4 where asked for
         checkpoints/    best_model.seeds.npz, best_model.training.npz, with --index
 
     python inference.py                                                 # seeds 0 to 9
@@ -12,6 +12,8 @@ Writes  outputs/        000042.png (a card, which says how it was made), 000042.
     python inference.py --prompt "two small ships under a stormy sky" --seeds 7
     python inference.py --style stipple --seeds 0-4         # a wrong name lists the model's styles
     python inference.py --interpolate 8 --seeds 3,9         # from pair 3 to pair 9 in eight steps
+    python inference.py --interpolate 24 --seeds 3,9 --film captions    # also film.gif, film.mp4
+    python inference.py --seeds 7 --postcard                # also 000007_postcard.png, to pass on
     python inference.py --image plate.png                   # its caption, and the model's drawing
     python inference.py --image plate.png --strength .3 --seeds 0-4     # variations
     python inference.py --image plate.png --style stipple               # in another style
@@ -57,7 +59,7 @@ from typing import Any
 from PIL import Image
 
 from oneseed.config.base_model import checkpoint_name
-from oneseed.config.inference import InferenceConfig
+from oneseed.config.inference import FILM_CAPTIONS, InferenceConfig
 from oneseed.config.options import parse_seeds, parse_shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import printable, progress
@@ -65,11 +67,18 @@ from oneseed.dataset.commands import draw_command, page_command
 from oneseed.dataset.next_run import require_checkpoint
 from oneseed.files import sweep_partials, write_text
 from oneseed.generation import bulk, cards, index
+from oneseed.generation.film import save_film
 from oneseed.generation.finding import find
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
 from oneseed.generation.pictures import open_picture
 from oneseed.generation.prompts import PromptWarning
-from oneseed.generation.rendering import contact_sheet, save_pair, save_sheet, save_visualization
+from oneseed.generation.rendering import (
+    contact_sheet,
+    save_pair,
+    save_postcard,
+    save_sheet,
+    save_visualization,
+)
 from oneseed.generation.requests import Pair, pairs_of_seeds, requested_pairs, with_facts
 from oneseed.locks import InUseError
 from oneseed.model import latent_check
@@ -114,13 +123,14 @@ def verify(generator: MultimodalGenerator, config: InferenceConfig) -> int:
     original = open_picture(config.image) if config.image else None
     found = cards.differences(generator, config.verify, original)
     checkpoint = checkpoint_name(generator.checkpoint)
+    tolerance = cards.pixel_tolerance(cards.text_inside(config.verify))
     if found:
         sentence = f"not true: {config.verify} is not what {checkpoint} makes:"
         print(sentence, *found, sep="\n  ")
         return 1
     print(
         f"true: {config.verify} is what {checkpoint} makes, "
-        "picture within 1/255 and caption letter by letter"
+        f"picture within {tolerance}/255 and caption letter by letter"
     )
     return 0
 
@@ -233,7 +243,10 @@ def interactive(generator: MultimodalGenerator, config: InferenceConfig) -> None
             continue
         prompt_words = re.findall("[a-z0-9]+", (prompt or "").lower())
         suffix = "".join(f"_{word}" for word in prompt_words)[:MAX_NAME_SUFFIX]
-        row = save_pair(out, pair.name + suffix, pair.image, pair.facts, grey=generator.grey)
+        name = pair.name + suffix
+        row = save_pair(out, name, pair.image, pair.facts, grey=generator.grey)
+        if config.postcard:
+            save_postcard(out, name, pair.image, pair.facts)
         print(pair_line(pair, row))
         print(f"{' ' * 10}  {(out / row['picture']).as_posix()}")
 
@@ -243,12 +256,17 @@ def draw_pairs(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     out = Path(config.out)
     rows = []
     shown: list[Pair] = []
+    filmed: list[tuple[Image.Image, str]] = []
     start = time.perf_counter()
     count, batches = requested_pairs(generator, config)
     described = itertools.chain.from_iterable(with_facts(generator, batch) for batch in batches)
     with progress(label="pairs", total=count, unit="pair") as bar:
         for pair in described:
             rows.append(save_pair(out, pair.name, pair.image, pair.facts, grey=generator.grey))
+            if config.postcard:
+                save_postcard(out, pair.name, pair.image, pair.facts)
+            if config.film:
+                filmed.append((pair.image, pair.caption))
             if len(shown) < MAX_ON_SHEET:
                 shown.append(pair)
             bar.update()
@@ -268,6 +286,8 @@ def draw_pairs(generator: MultimodalGenerator, config: InferenceConfig) -> None:
         grey=generator.grey,
         note=SOURCE_WORDS[generator.caption_source].sheet,
     )
+    if filmed:
+        print(save_film(out, filmed, captions=config.film == FILM_CAPTIONS))
     print(
         f"{len(rows):,} pairs in {time.perf_counter() - start:.1f} s: {out.as_posix()}/, "
         f"contact sheet {out.as_posix()}/sheet.png; "

@@ -42,6 +42,7 @@ HOME = {
     "sklearn": "model",
     "pyarrow": "dataset sources",
     "filelock": "locks",
+    "imageio_ffmpeg": "generation",
 }
 LAYER_OF = {part: layer for layer, line in enumerate(LAYERS) for part in line.split()}
 SCRIPTS = [

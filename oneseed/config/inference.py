@@ -23,6 +23,12 @@ MAX_PROMPT_LENGTH = 500
 MAX_WALK_STEPS = 1000
 # of --best-of
 MAX_CANDIDATES = 1000
+# pairs of a film
+MAX_FILM = 500
+FILM_CAPTIONS = "captions"
+FILM_KINDS = (FILM_CAPTIONS, "pictures")
+# tasks that write no file for each pair
+WITHOUT_POSTCARDS = ("--verify", "--find", "--index", "--count")
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,15 @@ class InferenceConfig(BaseConfig):
         at_most=1,
     )
     interpolate: int = option(0, "so many pairs from each of --seeds to the next", kind=int)
+    film: str | None = option(
+        None,
+        "of --interpolate: also film.gif, the walk there and back, and film.mp4 where ffmpeg is "
+        "there; captions: below the pictures; pictures: alone",
+        choices=FILM_KINDS,
+    )
+    postcard: bool = option(
+        False, "also write each pair as a postcard, 1200 x 1500, its caption below the picture"
+    )
     find: str | None = option(
         None,
         "with --prompt: a folder whose best-fitting pictures to list; with --image: a file or "
@@ -117,6 +132,7 @@ class InferenceConfig(BaseConfig):
         self._check_single_request(seeds)
         self._check_find()
         self._check_single_task()
+        self._check_keepsakes(seeds)
         self._check_count(seeds)
 
     def _check_prompt(self) -> None:
@@ -183,6 +199,19 @@ class InferenceConfig(BaseConfig):
             raise ValueError(f"{tasks[0]} goes without --prompt and --style")
         if self.best_of > 1 and tasks and tasks[0] not in ("--count", "--interactive"):
             raise ValueError(f"--best-of chooses among pairs of seeds; leave it or {tasks[0]} out")
+
+    def _check_keepsakes(self, seeds: list[int]) -> None:
+        """--film and --postcard."""
+        if self.film and not self.interpolate:
+            raise ValueError(
+                "--film shows the walk of --interpolate, such as "
+                f"--interpolate 24 --seeds 3,9 --film {self.film}"
+            )
+        if self.film and (len(seeds) - 1) * self.interpolate > MAX_FILM:
+            raise ValueError(f"a film has at most {MAX_FILM} pairs; take fewer --interpolate steps")
+        tasks = [task for task in self._tasks() if task in WITHOUT_POSTCARDS]
+        if self.postcard and tasks:
+            raise ValueError(f"--postcard goes with pairs that are drawn, not with {tasks[0]}")
 
     def _check_count(self, seeds: list[int]) -> None:
         """The seeds of --index and --count, and the shares of --count."""

@@ -6,8 +6,8 @@ Exit code 0: it is true; 1: it differs, and how; 2: it is no card, or one of ano
 
 The PNG carries as text: card (the format's number), the model's fingerprint, the caption and who
 wrote it (caption_source; older cards do not say it), what the pair was made of (seed, prompt,
-guidance, ...), sha256_pixels and sha256_text. Whoever changes a card can also rewrite its digests;
-the pair that the model makes again shows it all the same.
+guidance, ...), sha256_pixels and sha256_text. A postcard says all that, too. Whoever changes a card
+can also rewrite its digests; the pair that the model makes again shows it all the same.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from oneseed.console.command import UserError
 from oneseed.console.output import printable
 from oneseed.dataset.commands import script_command
 from oneseed.generation.pictures import open_picture
+from oneseed.generation.postcard import POSTCARD, POSTCARD_PICTURE, enlarged, picture_on
 from oneseed.seeds import is_word, seed_of_word
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ CardFacts = dict[str, Any]
 CARD_FORMAT = 1
 INTEGER_FACTS = (
     *("card", "seed", "from", "to", "step", "steps"),
-    *("best_of", "first_seed", "match", "passes"),
+    *("best_of", "first_seed", "match", "passes", POSTCARD),
 )
 FLOAT_FACTS = ("guidance", "temperature", "strength", "cosine")
 # All other facts are text.
@@ -51,8 +52,9 @@ DIGESTS = ("sha256_pixels", "sha256_text")
 MAX_TOLD_LETTERS = 300
 # A picture that is 1/255 off has another cosine.
 COSINE_TOLERANCE = 0.01
-# In 1/255, between a card's picture and the one that the model draws again.
+# In 1/255, between a card's picture and the one that the model draws again; enlarged, the second.
 PIXEL_TOLERANCE = 1
+POSTCARD_TOLERANCE = 2
 
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -233,16 +235,29 @@ def differences(
             f'the model writes "{printable(caption)}"'
         )
     found += changed_source(generator, facts) + changed_word(facts)
+    found += changed_picture(image, facts, drawn)
+    return found + changed_score(generator, facts, drawn, caption)
+
+
+def pixel_tolerance(facts: CardFacts) -> int:
+    """How far the picture of a true card may be from what the model draws again, in 1/255."""
+    return POSTCARD_TOLERANCE if POSTCARD in facts else PIXEL_TOLERANCE
+
+
+def changed_picture(image: Image.Image, facts: CardFacts, drawn: Image.Image) -> list[str]:
+    """A sentence where the picture of a card is not the one that was made again, else none."""
+    if POSTCARD in facts:
+        image = picture_on(image)
+        drawn = enlarged(drawn, POSTCARD_PICTURE)
     if image.size != drawn.size:
-        found.append(
+        return [
             f"the picture is {image.width} x {image.height}, "
             f"the model draws {drawn.width} x {drawn.height}"
-        )
-        return found
+        ]
     distance = np.abs(np.asarray(image, dtype=int) - np.asarray(drawn, dtype=int)).max()
-    if distance > PIXEL_TOLERANCE:
-        found.append(f"the picture is up to {distance}/255 away from what the model draws")
-    return found + changed_score(generator, facts, drawn, caption)
+    if distance <= pixel_tolerance(facts):
+        return []
+    return [f"the picture is up to {distance}/255 away from what the model draws"]
 
 
 def changed_digests(image: Image.Image, facts: CardFacts) -> list[str]:

@@ -42,8 +42,13 @@ def clusters(text: str) -> list[str]:
     return [found.group() for found in CLUSTER_OF_TEXT.finditer(text)]
 
 
-def runs_of(text: str, size: int) -> list[Run]:
-    """A text -> its runs; a word is in one font where one has all its letters."""
+def runs_of(text: str, size: int, whole: str = "") -> list[Run]:
+    """A text -> its runs; a word is in one font where one has all its letters.
+
+    whole: the text that this is a part of, which is in one font where one has all its letters.
+    """
+    if whole and (font := fonts_of(size).font_of(unicodedata.normalize("NFC", whole))):
+        return [Run(unicodedata.normalize("NFC", text), font)]
     runs: list[Run] = []
     for word in re.findall(r"\s+|\S+", unicodedata.normalize("NFC", text)):
         for part in word_runs(word, runs[-1].font if runs else None, size):
@@ -85,20 +90,22 @@ def run_width(run: Run, size: int) -> float:
     return run.font.getlength(run.text)
 
 
-def text_width(text: str, size: int) -> float:
-    """The width of a line in pixels. size: the height of its letters."""
-    return sum(run_width(run, size) for run in runs_of(text, size))
+def text_width(text: str, size: int, whole: str = "") -> float:
+    """The width of a line in pixels. size: the height of its letters. whole: see runs_of."""
+    return sum(run_width(run, size) for run in runs_of(text, size, whole))
 
 
-def wrap(text: str, *, width: int, size: int, most: int | None = None) -> list[str]:
+def wrap(
+    text: str, *, width: int, size: int, most: int | None = None, whole: str = ""
+) -> list[str]:
     """A text -> lines of at most `width` pixels, the first `most` of them.
 
-    size: the height of the letters. Lines break at blanks, and between letters where a script has
-    none or a word is longer than a line.
+    size: the height of the letters. whole: see runs_of. Lines break at blanks, and between letters
+    where a script has none or a word is longer than a line.
     """
     lines = [""]
-    for part in breakable_parts(text, width=width, size=size):
-        if lines[-1] and text_width((lines[-1] + part).rstrip(), size) > width:
+    for part in breakable_parts(text, width=width, size=size, whole=whole):
+        if lines[-1] and text_width((lines[-1] + part).rstrip(), size, whole) > width:
             lines[-1] = lines[-1].rstrip()
             if len(lines) == most:
                 return lines
@@ -108,10 +115,10 @@ def wrap(text: str, *, width: int, size: int, most: int | None = None) -> list[s
     return [line for line in lines if line]
 
 
-def breakable_parts(text: str, *, width: int, size: int) -> Iterator[str]:
+def breakable_parts(text: str, *, width: int, size: int, whole: str = "") -> Iterator[str]:
     """The parts of a text that stay together, each with the blank behind it."""
     for word in text.split():
-        if UNSPACED.search(word) or text_width(word, size) > width:
+        if UNSPACED.search(word) or text_width(word, size, whole) > width:
             *before, last = clusters(word)
             yield from before
             yield f"{last} "
@@ -126,14 +133,22 @@ def is_right_to_left(text: str) -> bool:
 
 
 def draw_line(
-    draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, *, width: int, size: int
+    draw: ImageDraw.ImageDraw,
+    place: tuple[int, int],
+    text: str,
+    *,
+    width: int,
+    size: int,
+    ink: str = "black",
+    whole: str = "",
 ) -> None:
-    """Draws a line of text in black.
+    """Draws a line of text.
 
     place: left and top. width: of the line, which text from right to left begins at the end of.
+    ink: the colour, as Pillow names it. whole: see runs_of.
     """
     left, top = place
-    runs = runs_of(text, size)
+    runs = runs_of(text, size, whole)
     x = float(left)
     if is_right_to_left(text):
         runs = [turned(run) for run in reversed(runs)]
@@ -143,7 +158,7 @@ def draw_line(
             draw_boxes(draw, (round(x), top), run.text, size)
         else:
             baseline = top + fonts_of(size).default.getmetrics()[0]
-            draw.text((x, baseline), in_drawing_order(run.text), "black", run.font, anchor="ls")
+            draw.text((x, baseline), in_drawing_order(run.text), ink, run.font, anchor="ls")
         x += run_width(run, size)
 
 

@@ -1,4 +1,4 @@
-"""Pairs as people see them: files, pictures with their captions, contact sheets, animations."""
+"""Pairs as people see them: files, pictures with their captions, contact sheets, postcards."""
 
 import io
 import json
@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw
 from oneseed.files import whole_file, write_text
 from oneseed.generation import cards
 from oneseed.generation.lettering import draw_line, wrap
+from oneseed.generation.postcard import ARRANGEMENT, POSTCARD, postcard, preview
+from oneseed.generation.requests import POSTCARD_SUFFIX
 from oneseed.model.pixels import to_pil
 
 MAX_CAPTION_LINES = 5
@@ -21,8 +23,6 @@ LINE_SPACING = 4
 SHEET_GAP = 16
 # Height of the letters of a note below a sheet, in pixels.
 NOTE_SIZE = 14
-# Colours of a frame of an animation.
-GIF_COLOURS = 128
 
 
 def save_pair(
@@ -40,6 +40,25 @@ def save_pair(
     row = {**signed, "picture": f"{name}.png"}
     write_text(folder / f"{name}.json", json.dumps(row, ensure_ascii=False, indent=1) + "\n")
     return row
+
+
+def encode_postcard(image: Image.Image, facts: dict[str, Any]) -> bytes:
+    """A pair and the facts of its card -> its postcard, a PNG file with these facts inside."""
+    paper = postcard(image, facts)
+    return cards.encode_card(paper, cards.sign(paper, {**facts, POSTCARD: ARRANGEMENT}))
+
+
+def encode_preview(image: Image.Image, facts: dict[str, Any]) -> bytes:
+    """A pair and the facts of its card -> its preview, a PNG file."""
+    file = io.BytesIO()
+    preview(image, facts).save(file, "PNG")
+    return file.getvalue()
+
+
+def save_postcard(folder: Path, name: str, image: Image.Image, facts: dict[str, Any]) -> None:
+    """Writes FOLDER/NAME_postcard.png; arguments as of save_pair."""
+    with whole_file(folder / f"{name}{POSTCARD_SUFFIX}") as partial:
+        partial.write_bytes(encode_postcard(image, facts))
 
 
 def with_caption(image: Image.Image, caption: str, width: int, title: str = "") -> Image.Image:
@@ -108,32 +127,6 @@ def with_note(sheet: Image.Image, note: str) -> Image.Image:
         top = sheet.height + number * (NOTE_SIZE + LINE_SPACING)
         draw_line(draw, (SHEET_GAP, top), line, width=room, size=NOTE_SIZE)
     return paper
-
-
-def animation(
-    pairs: Sequence[tuple[Image.Image, str]], width: int = 320, seconds: float = 0.16
-) -> bytes:
-    """Pairs of a walk -> a GIF file that goes there and back for ever, captions below the pictures.
-
-    width: in pixels. seconds: that a picture stays.
-    """
-    frames = [
-        with_caption(image, caption, width).quantize(
-            GIF_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
-        )
-        for image, caption in pairs
-    ]
-    way_back = frames[-2:0:-1]
-    file = io.BytesIO()
-    frames[0].save(
-        file,
-        "GIF",
-        save_all=True,
-        append_images=[*frames[1:], *way_back],
-        duration=round(1000 * seconds),
-        loop=0,
-    )
-    return file.getvalue()
 
 
 def save_visualization(

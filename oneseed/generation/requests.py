@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
 
 
-# of the files of a pair
-LONGEST_SUFFIX = ".json"
+# of the files of a pair, the longest
+POSTCARD_SUFFIX = "_postcard.png"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def name_after(picture: Path, end: str) -> str:
     One that is too long, or that not every system can write, is shortened to a similar one; a hash
     keeps it apart from others that begin so.
     """
-    room = MAX_FILE_NAME_BYTES - len(f"{end}{LONGEST_SUFFIX}".encode())
+    room = MAX_FILE_NAME_BYTES - len(f"{end}{POSTCARD_SUFFIX}".encode())
     return safe_name(picture.stem, room) + end
 
 

@@ -15,6 +15,7 @@ from oneseed.page.components import (
 from oneseed.page.events import Component
 from oneseed.page.generate_handlers import ANY_STYLE, PAGE_MAX_CANDIDATES
 from oneseed.page.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE
+from oneseed.page.share_buttons import share_buttons
 
 # what an empty prompt asks for
 NO_PROMPT = "nothing in particular"
@@ -214,6 +215,7 @@ def pair_plate(gr: ModuleType) -> PairPlate:
     match = gr.Number(visible=False)
     word = gr.Textbox(visible=False)
     with gr.Row(elem_classes="line small", elem_id="share") as share:
+        share_buttons(gr, seed)
         card = gr.UploadButton("Open a card", file_types=[".png"], elem_id="card", min_width=60)
     return PairPlate(
         picture=picture,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
 from oneseed.console.command import UserError
@@ -62,3 +63,38 @@ def linked_value(query: Mapping[str, str], name: str) -> Any:
         return control.check(query[name], name)
     except UserError:
         return control.usual
+
+
+@dataclass(frozen=True)
+class PairLink:
+    """A lasting link to one pair."""
+
+    seed: int
+    prompt: str = ""
+    style: str = ""
+    guidance: float = GUIDANCE
+    temperature: float = 0.0
+
+    @classmethod
+    def of_query(cls, query: Mapping[str, str]) -> "PairLink":
+        """The pair that the page shows at an address with this query."""
+        values = controls_from_query(query)
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__})
+
+    @classmethod
+    def of_seed(cls, seed: str, query: Mapping[str, str]) -> "PairLink":
+        """As of_query, the seed as a path says it; UserError where that is none."""
+        return cls.of_query({**query, "seed": str(parse_seed(seed))})
+
+    @property
+    def conditions(self) -> str:
+        """What the query says beside the seed: "prompt=a+ship"; usual values stay out of it."""
+        names = ("prompt", "style", "guidance", "temperature")
+        values = {name: getattr(self, name) for name in names}
+        unusual = [one for one in values.items() if one[1] != LINKED_CONTROLS[one[0]].usual]
+        return urlencode(unusual)
+
+    @property
+    def query(self) -> str:
+        """The query of the page's address: "seed=7&prompt=a+ship"."""
+        return "&".join(filter(None, [f"seed={self.seed}", self.conditions]))

@@ -163,6 +163,56 @@ window.page = {
         }
     },
 
+    // Query of the lasting link to the pair that is shown.
+    pairQuery(seed) {
+        const query = new URLSearchParams(page.links.generate ?? '');
+        query.delete('__theme');
+        query.set('seed', seed);
+        return query;
+    },
+
+    // The link goes to the clipboard: what its button says then.
+    async copyLink(seed) {
+        if (seed === null)
+            return 'No pair yet';
+        const link = new URL(`/?${page.pairQuery(seed)}`, location).href;
+        try {
+            await navigator.clipboard.writeText(link);
+        } catch {
+            // browsers hand out their clipboard on https and on this machine alone
+            const field = document.createElement('textarea');
+            field.value = link;
+            document.body.append(field);
+            field.select();
+            const isCopied = document.execCommand('copy');
+            field.remove();
+            return isCopied ? 'Link copied' : 'Not copied';
+        }
+        return 'Link copied';
+    },
+
+    // The postcard goes to the downloads: what its button says then.
+    async savePostcard(seed) {
+        if (seed === null)
+            return 'No pair yet';
+        const query = page.pairQuery(seed);
+        query.delete('seed');
+        const answer = await fetch(`/share/card/${seed}.png?${query}`).catch(() => null);
+        if (!answer?.ok)
+            return 'Not now: try again';
+        const anchor = document.createElement('a');
+        anchor.href = URL.createObjectURL(await answer.blob());
+        anchor.download = `seed_${seed}_postcard.png`;
+        anchor.click();
+        setTimeout(() => URL.revokeObjectURL(anchor.href), 60000);
+        return 'Saved';
+    },
+
+    // The same text, two seconds later.
+    later(text) {
+        return new Promise(done => setTimeout(done, 2000, text));
+    },
+
     // A strip is the value of its gallery; its captions begin with a line "step N".
     at(step, strip) {
         const row = strip?.[step - 1];

@@ -25,6 +25,7 @@ MARK = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 OPEN_TO_READ = re.compile(
     rf"""/ | /config/? | /theme\.css | /favicon\.ico | /robots\.txt | /manifest\.json | /logout
     | /(?:assets|static|svelte)/[\w./-]+
+    | /share/(?:card|preview)/[^/]{{1,80}}\.png
     | {API}/(?:info/?|openapi\.json|user/?|login_check/?|app_id/?|theme\.css)
     | {API}/(?:queue/(?:data|status)|upload_progress)
     | {API}/heartbeat/[\w-]{{1,64}}
