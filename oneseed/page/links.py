@@ -7,7 +7,13 @@ from urllib.parse import urlencode
 
 from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
 from oneseed.console.command import UserError
-from oneseed.page.inputs import one_line, parse_guidance, parse_temperature, seed_text
+from oneseed.page.inputs import (
+    one_line,
+    parse_guidance,
+    parse_seed,
+    parse_temperature,
+    seed_text,
+)
 
 # characters of a style's name
 MAX_STYLE_LENGTH = 80
@@ -77,8 +83,9 @@ class PairLink:
 
     @classmethod
     def of_query(cls, query: Mapping[str, str]) -> "PairLink":
-        """The pair that the page shows at an address with this query."""
+        """The pair that the page shows at an address with this query; without a seed, of seed 0."""
         values = controls_from_query(query)
+        values["seed"] = parse_seed(values["seed"] or 0)
         return cls(**{name: values[name] for name in cls.__dataclass_fields__})
 
     @classmethod

@@ -22,8 +22,6 @@ from oneseed.page.surroundings import TITLE
 from oneseed.page.visit import incident
 
 USUAL_DESCRIPTION = "A seed draws a picture, and the same seed writes what it shows."
-# a link with one of these names a pair
-OF_PAIR = ("seed", "prompt", "style", "guidance", "temperature")
 # seconds that the page waits for the caption of its link; websites wait about ten for the page
 CAPTION_SECONDS = 3
 OTHER_TAGS = re.compile(rb"""\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>""")
@@ -60,7 +58,8 @@ class ShareHead:
         picture = f"{base}/share/preview/{link.seed}.png"
         if link.conditions:
             picture = f"{picture}?{link.conditions}"
-        if query.get("tab", "generate") != "generate" or not any(map(query.get, OF_PAIR)):
+        # without a seed the page chooses one
+        if query.get("tab", "generate") != "generate" or not query.get("seed"):
             return head_elements(f"{base}/", TITLE, USUAL_DESCRIPTION, picture)
         caption = await self.caption_in_time(link)
         if caption is None:
