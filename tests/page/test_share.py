@@ -14,6 +14,7 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.generation import cards, film
 from oneseed.page import morph_tab, share, share_head
+from oneseed.page.inputs import parse_seed
 from oneseed.page.links import PairLink
 from oneseed.page.share import MOST_KEPT, MOST_WAITING, CrowdError, Sharing
 from oneseed.page.share_head import ShareHead, with_tags
@@ -294,9 +295,10 @@ def test_a_link_of_the_page_is_written_as_its_script_writes_it():
     assert PairLink(7).query == "seed=7"
     assert PairLink(7, prompt="a ship", guidance=2.5).query == "seed=7&prompt=a+ship&guidance=2.5"
     assert PairLink.of_query({"seed": "7", "style": "stipple"}) == PairLink(7, style="stipple")
-    assert PairLink.of_query({"seed": "abc", "from": "4"}) == PairLink(0)
+    assert PairLink.of_query({"seed": "7 8", "from": "4"}) == PairLink(0)
+    assert PairLink.of_query({"seed": "Anna"}) == PairLink(parse_seed("Anna"))
     with pytest.raises(UserError, match="A seed is"):
-        PairLink.of_seed("abc", {})
+        PairLink.of_seed("7 8", {})
 
 
 def test_only_tags_of_the_head_are_taken_out():
