@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from oneseed.config.inference import GUIDANCE, InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.generation import cards
+from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import pairs_of_seeds
 from oneseed.page.events import Component, messages
@@ -27,6 +28,7 @@ from oneseed.page.pair_rows import (
     FindGenerator,
     GalleryRow,
     as_cards,
+    saved_card,
     seed_rows,
     seeds_from,
 )
@@ -141,6 +143,8 @@ class GenerateHandlers:
     find_generator: FindGenerator
     # folder of the files that Gradio serves and receives
     cache: str
+    # what others ask for at the same time is decoded together
+    batcher: Batcher = field(default_factory=Batcher)
 
     def generate(
         self,
@@ -172,8 +176,8 @@ class GenerateHandlers:
         with messages(self.gr):
             first = parse_seed(seed)
             generator, config = request_config(self.find_generator(), wanted)
-            pairs = pairs_of_seeds(generator, config, [first])
-            ((path, facts),) = as_cards(generator, pairs, self.cache)
+            (asked,) = self.batcher.pairs(generator, config, [first])
+            path, facts = saved_card(generator, asked.result(), self.cache)
             note = pair_note(generator, facts)
             return ShownPair(path, facts["caption"], facts["seed"], facts.get("match"), note)
 
