@@ -36,6 +36,7 @@ if __name__ == "__main__":
 
     CONFIGS = parse_configs(DemoConfig, description=__doc__)
 
+import contextlib
 import functools
 import os
 import tempfile
@@ -53,7 +54,7 @@ from oneseed.config.api import read_token
 from oneseed.config.base_model import checkpoint_file, is_base
 from oneseed.config.demo import DemoConfig
 from oneseed.config.inference import GUIDANCE
-from oneseed.console.command import UserError, run
+from oneseed.console.command import Terminated, UserError, run
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT
 from oneseed.dataset.next_run import missing_checkpoint, ways_to_model
 from oneseed.generation.batcher import Batcher
@@ -322,8 +323,9 @@ def main(config: DemoConfig) -> None:
         )
         print(f"page: {said_address(config.host, config.port, page.share_url)}", flush=True)
         try:
-            # until Ctrl+C
-            threading.Event().wait()
+            # until Ctrl+C, or SIGTERM, which asks for an end in order
+            with contextlib.suppress(Terminated):
+                threading.Event().wait()
         finally:
             api.drain()
             page.close(verbose=False)

@@ -25,6 +25,7 @@ if __name__ == "__main__":
 
     CONFIGS = parse_configs(ApiConfig, description=__doc__)
 
+import contextlib
 import threading
 import warnings
 
@@ -34,7 +35,7 @@ from oneseed.api.site import api_site
 from oneseed.config.api import ApiConfig, read_token
 from oneseed.config.base_model import checkpoint_file
 from oneseed.config.demo import only_this_machine_reaches
-from oneseed.console.command import Terminated, UserError, run
+from oneseed.console.command import Terminated, run
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT
 from oneseed.dataset.next_run import missing_checkpoint
 from oneseed.generation.batcher import Batcher
@@ -77,19 +78,23 @@ def main(config: ApiConfig) -> int:
     server = PageServer(gate, listen(config.host, config.port, "-m oneseed.api"))
     server.start()
     try:
-        print(f"API: {said_address(config.host, config.port, None)}/docs", flush=True)
-        if not service.token and not only_this_machine_reaches(config.host):
-            print("no token is set: everybody who reaches this address is answered", flush=True)
-        load_early(find_generator, config)
-        # until a signal
-        threading.Event().wait()
-    except Terminated:
         # what asks for an end in order gets one
-        return 0
+        with contextlib.suppress(Terminated):
+            serve_until_stopped(service, find_generator, config)
     finally:
         service.drain()
         server.close()
-    raise UserError("the API ended by itself; run the same command again", code=1)
+    return 0
+
+
+def serve_until_stopped(service: Service, find_generator: ModelFinder, config: ApiConfig) -> None:
+    """Says where the API is, loads its model, and waits for a signal."""
+    print(f"API: {said_address(config.host, config.port, None)}/docs", flush=True)
+    if not service.token and not only_this_machine_reaches(config.host):
+        print("no token is set: everybody who reaches this address is answered", flush=True)
+    load_early(find_generator, config)
+    # until a signal
+    threading.Event().wait()
 
 
 if __name__ == "__main__":

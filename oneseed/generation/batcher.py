@@ -31,6 +31,8 @@ MOST_TOGETHER = 32
 PATIENCE_SECONDS = 0.004
 # items that may wait
 MOST_WAITING = 128
+# or so much of what the latest batch took: those who were answered together ask again together
+PATIENCE_SHARE = 0.1
 # share of the latest batch in what an item is said to take
 LATEST_SHARE = 0.2
 
@@ -74,8 +76,9 @@ class Batcher:
         patience: float = PATIENCE_SECONDS,
         most_waiting: int = MOST_WAITING,
     ) -> None:
-        """most_together: items of a batch. patience: seconds that the first waits for others.
+        """most_together: items of a batch.
 
+        patience: seconds that the first waits for others, more behind a batch that took long.
         most_waiting: items in the queue, those that are being done not counted.
         """
         self.most_together = most_together
@@ -86,8 +89,9 @@ class Batcher:
         self.thread: threading.Thread | None = None
         # how many batches had so many items
         self.sizes: Counter[int] = Counter()
-        # that an item takes, about
+        # that an item takes, about, and that the latest batch took
         self.seconds = 0.05
+        self.latest = 0.0
 
     def submit(
         self, work: Callable[[list[Any]], list[Any]], items: Sequence[Any], key: Hashable = None
@@ -147,15 +151,16 @@ class Batcher:
             begin = time.monotonic()
             self.sizes[len(batch)] += 1
             do_together(batch)
-            seconds = (time.monotonic() - begin) / len(batch)
-            self.seconds += LATEST_SHARE * (seconds - self.seconds)
+            self.latest = time.monotonic() - begin
+            self.seconds += LATEST_SHARE * (self.latest / len(batch) - self.seconds)
 
     def next_batch(self) -> list[WaitingItem]:
         """Waits for items, and takes the first with those of its key."""
         with self.changed:
             while not self.waiting:
                 self.changed.wait()
-            end = self.waiting[0].arrived + self.patience
+            patience = max(self.patience, PATIENCE_SHARE * self.latest)
+            end = self.waiting[0].arrived + patience
             while len(self.waiting) < self.most_together:
                 left = end - time.monotonic()
                 if left <= 0:
