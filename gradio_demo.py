@@ -14,10 +14,13 @@ Writes  data/metadata, data/captions    where somebody saves a caption, or leave
     python gradio_demo.py --host 0.0.0.0
     # whoever has the password
     python gradio_demo.py --host 0.0.0.0 --auth anna:secret
+    # JSON lines for each request; programs must send the token of the file
+    python gradio_demo.py --host 0.0.0.0 --token-file token.txt --log --log-json
 
 http://127.0.0.1:7860/?seed=7&prompt=a+ship is the lasting link to what seed 7 makes of "a ship";
 a word is a seed too, as in ?seed=Anna. Its postcard is
 http://127.0.0.1:7860/share/card/7.png?prompt=a+ship.
+http://127.0.0.1:7860/docs describes the HTTP API, which is served beside the page.
 From Python, with the page running:
 
     from gradio_client import Client
@@ -34,6 +37,7 @@ if __name__ == "__main__":
 
     CONFIGS = parse_configs(DemoConfig, description=__doc__)
 
+import contextlib
 import functools
 import os
 import tempfile
@@ -44,13 +48,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from oneseed.config.base_model import BASE, checkpoint_file, has_base, is_base
+from oneseed.api.application import api_application
+from oneseed.api.service import Service
+from oneseed.api.site import site_with_api
+from oneseed.config.api import read_token
+from oneseed.config.base_model import checkpoint_file, is_base
 from oneseed.config.demo import DemoConfig
 from oneseed.config.inference import GUIDANCE
-from oneseed.console.command import UserError, run
+from oneseed.console.command import Terminated, UserError, run
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT
 from oneseed.dataset.next_run import missing_checkpoint, ways_to_model
+from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
+from oneseed.generation.model_finder import ModelFinder
 from oneseed.generation.prompts import PromptWarning
 from oneseed.page.blocks import blocks_of_page
 from oneseed.page.collection_tab import collection_tab
@@ -100,13 +110,14 @@ def build_page(
     report: str | Path = "outputs/report/report.json",
     *,
     editable: bool = True,
+    batcher: Batcher | None = None,
 ) -> Any:
     """The page as a gr.Blocks; `serve` puts it on a port.
 
     source: a MultimodalGenerator, or a function without arguments that returns one and raises
     UserError while there is none.
     data: folder of the collections. run_folder: of the training. report: what evaluation.py wrote.
-    editable: may visitors change the collection?
+    editable: may visitors change the collection? batcher: of the API, where there is one.
     """
     gr = import_gradio()
     find_generator = loader_of(source)
@@ -120,7 +131,7 @@ def build_page(
         loaded = when_opened(gr, page, tabs)
         with tabs:
             with gr.Tab(TABS["generate"], id="generate") as generate_page:
-                generate = generate_tab(gr, find_generator, loaded)
+                generate = generate_tab(gr, find_generator, loaded, batcher or Batcher())
             with gr.Tab(TABS["picture"], id="picture") as picture_page:
                 picture = picture_tab(gr, find_generator, data)
             with gr.Tab(TABS["morph"], id="morph") as morph_page:
@@ -205,11 +216,14 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     visitors: int = VISITORS,
     allowed_hosts: Sequence[str] = (),
     logs_requests: bool = False,
+    logs_json: bool = False,
+    api: Service | None = None,
 ) -> Any:
     """Puts the page on its port and returns it; page.close() ends it.
 
     auth: "user:password". blocked: paths that are never served. visitors: whose state is kept.
     allowed_hosts: further names under which the page answers, such as a proxy's.
+    logs_requests, logs_json: see Gate. api: is served beside the page.
     What is uploaded and drawn lies in the folder that GRADIO_TEMP_DIR named when the page was
     built; it is kept small, so nothing else may lie there.
     UserError where there is no listening on this host and port.
@@ -219,11 +233,16 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     hosts = Hosts.of(bare_host(host), allowed_hosts)
     script = (ASSETS / "page.js").read_text("utf-8")
     page.state_session_capacity = visitors
-    app = mounted(page, auth=auth, blocked=blocked, head=f"<script>{script}</script>")
+    own = api_application(api) if api else None
+    app = mounted(page, own, auth=auth, blocked=blocked, head=f"<script>{script}</script>")
     storage = Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page))
     site = gradio_site(page, (script,))
     app = ShareHead(app, page.sharing, private=bool(auth))
-    page.gate = Gate(app, hosts, site, storage=storage, logs_requests=logs_requests)
+    if api:
+        site = site_with_api(site, own, has_token=bool(api.token))
+    page.gate = Gate(
+        app, hosts, site, storage=storage, logs_requests=logs_requests, logs_json=logs_json
+    )
     page.server = PageServer(page.gate, sockets)
     page.server.start()
     page.share_url = None
@@ -237,12 +256,15 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     return page
 
 
-def mounted(page: Any, *, auth: str, blocked: Sequence[str | Path], head: str) -> Any:
-    """The page as an application for a server; page.app is Gradio's own part of it."""
+def mounted(page: Any, api: Any, *, auth: str, blocked: Sequence[str | Path], head: str) -> Any:
+    """The page as an application for a server; page.app is Gradio's own part of it.
+
+    api: the application whose routes come first, or None.
+    """
     import fastapi
 
     gr = import_gradio()
-    outer = fastapi.FastAPI(openapi_url=None)
+    outer = api or fastapi.FastAPI(openapi_url=None)
     outer.router.routes.extend(share_routes(page.sharing, private=bool(auth)))
     app = gr.mount_gradio_app(
         outer,
@@ -275,39 +297,11 @@ def forget_files(page: Any, paths: set[str]) -> None:
         remembered -= paths
 
 
-def model_finder(config: DemoConfig) -> Callable[[], MultimodalGenerator]:
-    """The function that gives the model of the page, and looks for it while there is none.
-
-    Where no checkpoint is named, it gives the base model until training has written one.
-    """
-
-    # a failed call is not kept: the next one looks again
-    @functools.cache
-    def own() -> MultimodalGenerator:
-        return MultimodalGenerator(config.checkpoint or DEFAULT_CHECKPOINT, config.device)
-
-    @functools.cache
-    def base() -> MultimodalGenerator:
-        return MultimodalGenerator(BASE, config.device)
-
-    def find_generator() -> MultimodalGenerator:
-        is_found = bool(own.cache_info().currsize)
-        return own() if is_found or not needs_base(config) else base()
-
-    return find_generator
-
-
-def needs_base(config: DemoConfig) -> bool:
-    """Whether no checkpoint is named, there is none of training, and the base model is there."""
-    is_there = bool(config.checkpoint) or Path(DEFAULT_CHECKPOINT).exists()
-    return not is_there and has_base()
-
-
 def main(config: DemoConfig) -> None:
     """Serves the page until Ctrl+C."""
-    find_generator = model_finder(config)
+    find_generator = ModelFinder(config.checkpoint, config.device)
     checkpoint = config.checkpoint or DEFAULT_CHECKPOINT
-    if needs_base(config):
+    if find_generator.needs_base:
         best_seeds(find_generator())
         print(
             f"{DEFAULT_CHECKPOINT} is missing: the page opens on the base model; the way to one "
@@ -322,7 +316,11 @@ def main(config: DemoConfig) -> None:
         os.environ["GRADIO_TEMP_DIR"] = cache
         # nobody trained the base model here
         run_folder = Path(DEFAULT_CHECKPOINT if is_base(checkpoint) else checkpoint).parent
-        page = build_page(find_generator, config.data, run_folder, editable=config.private)
+        batcher = Batcher()
+        api = Service(find_generator, batcher, token=read_token(config.token_file))
+        page = build_page(
+            find_generator, config.data, run_folder, editable=config.private, batcher=batcher
+        )
         serve(
             page,
             config.host,
@@ -331,13 +329,17 @@ def main(config: DemoConfig) -> None:
             auth=config.auth,
             blocked=[run_folder],
             allowed_hosts=config.allowed_hosts,
-            logs_requests=config.log,
+            logs_requests=config.log or config.log_json,
+            logs_json=config.log_json,
+            api=api,
         )
         print(f"page: {said_address(config.host, config.port, page.share_url)}", flush=True)
         try:
-            # until Ctrl+C
-            threading.Event().wait()
+            # until Ctrl+C, or SIGTERM, which asks for an end in order
+            with contextlib.suppress(Terminated):
+                threading.Event().wait()
         finally:
+            api.drain()
             page.close(verbose=False)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option, device_option
+from oneseed.config.options import data_option, device_option, finish_option
 from oneseed.console.flags import BaseConfig, option
 
 COHERENCE_PLANS = ("demo", "levels", "half-hour", "two-hours")
@@ -124,6 +124,15 @@ class PageConfig:
         "rows of a made-up collection that are looked through, searched and mended, "
         "and nothing else",
     )
+
+
+@dataclass(frozen=True)
+class ServerConfig(BaseConfig):
+    checkpoint: str = checkpoint_option("the model")
+    finish: str | None = finish_option()
+    seconds: float = option(20.0, "that each number of clients is measured", above=0)
+    crowd: int = option(300, "requests that are sent at once", at_least=1)
+    requests: int = option(3000, "further requests, over which memory is watched", at_least=1)
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,16 @@ LAYERS = [  # a part imports itself and the lines before its own
     "sources captioning model",
     "preparation training generation",
     "evaluation finetuning",
-    "page export api",
+    "page export",
+    # the page's gate, server and checks are made for any application; the API uses them
+    "api",
 ]
 # heavy or optional libraries -> the parts that may import them
 HOME = {
     "gradio": "page",
-    "fastapi": "page",
-    "starlette": "page",
+    "fastapi": "page api",
+    "starlette": "page api",
+    "pydantic": "api",
     "uvicorn": "page",
     "tensorboard": "page",
     "isal": "media",

@@ -2,7 +2,9 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from oneseed.config.options import data_option, device_option
 from oneseed.console.flags import BaseConfig, option
@@ -19,6 +21,30 @@ def only_this_machine_reaches(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def allow_host_option(what: str) -> Any:
+    """The field `allow_host`. what: is reached under these names."""
+    return option(
+        "",
+        f"further names under which {what} answers, such as that of a proxy in front of it: NAME "
+        "or NAME:PORT; may be repeated",
+        several=True,
+    )
+
+
+def split_names(text: str) -> list[str]:
+    """ "a.example, b.example:80" -> the names, one by one."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def check_host_names(names: Iterable[str]) -> None:
+    """ValueError for the first that is no name of a host."""
+    for name in names:
+        if not HOST_NAME.fullmatch(name):
+            raise ValueError(
+                f"--allow-host {name!r} is no name of a host, such as page.example.org"
+            )
 
 
 @dataclass(frozen=True)
@@ -38,13 +64,14 @@ class DemoConfig(BaseConfig):
         "user:password that visitors must give; without it a page that others can reach changes "
         "no files",
     )
-    allow_host: str = option(
+    allow_host: str = allow_host_option("the page")
+    token_file: str = option(
         "",
-        "further names under which the page answers, such as that of a proxy in front of it: NAME "
-        "or NAME:PORT; may be repeated",
-        several=True,
+        "file whose one line programs must send to the HTTP API as bearer token; the environment "
+        "variable ONESEED_API_TOKEN can hold it instead",
     )
     log: bool = option(False, "write a line for each request, without what was asked")
+    log_json: bool = option(False, "write such lines as JSON objects")
     device: str = device_option("where to run")
     data: str = data_option()
 
@@ -58,14 +85,10 @@ class DemoConfig(BaseConfig):
     @property
     def allowed_hosts(self) -> list[str]:
         """The further names, one by one."""
-        return [name.strip() for name in self.allow_host.split(",") if name.strip()]
+        return split_names(self.allow_host)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in self.allowed_hosts:
-            if not HOST_NAME.fullmatch(name):
-                raise ValueError(
-                    f"--allow-host {name!r} is no name of a host, such as page.example.org"
-                )
+        check_host_names(self.allowed_hosts)
         if self.auth and not all(self.auth.partition(":")):
             raise ValueError("--auth is user:password, such as --auth anna:secret")

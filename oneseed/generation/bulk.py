@@ -32,7 +32,7 @@ from oneseed.console.output import progress
 from oneseed.dataset.containers import parquet_writer, pyarrow_parquet, tar_writer
 from oneseed.dataset.jsonl import read_json
 from oneseed.files import sweep_partials, whole_file, write_text
-from oneseed.generation.cards import CardFacts, encode_card, sign
+from oneseed.generation.cards import CardFacts, signed_card
 from oneseed.locks import lock_names, locked, require_free
 
 # Batches that may wait to be encoded while a GPU makes the next: memory stays flat.
@@ -182,12 +182,6 @@ def claim_order(order_file: Path, order: Order) -> None:
             write_text(order_file, json.dumps(order, ensure_ascii=False, indent=1) + "\n")
 
 
-def encode_pair(facts: CardFacts, image: Image.Image, grey: bool) -> EncodedPair:
-    """A pair -> its signed facts and the bytes of its card."""
-    signed = sign(image, facts)
-    return signed, encode_card(image, signed, grey=grey)
-
-
 def encoded_batches(
     shards: Sequence[Shard],
     make: MakePairs,
@@ -202,7 +196,7 @@ def encoded_batches(
     for shard in shards:
         for start in range(0, len(shard.seeds), batch_size):
             pairs = make(shard.seeds[start : start + batch_size])
-            futures = [pool.submit(encode_pair, facts, image, grey) for facts, image in pairs]
+            futures = [pool.submit(signed_card, image, facts, grey=grey) for facts, image in pairs]
             waiting.append((shard.path, futures))
             if len(waiting) > batches_ahead:
                 path, oldest = waiting.popleft()

@@ -98,6 +98,17 @@ def encode_card(image: Image.Image, facts: CardFacts, *, grey: bool = False) -> 
     return file.getvalue()
 
 
+def signed_card(
+    image: Image.Image, facts: CardFacts, *, grey: bool = False
+) -> tuple[CardFacts, bytes]:
+    """A picture and its plain facts -> the signed facts, and the bytes of its PNG file.
+
+    grey: the PNG has one channel.
+    """
+    signed = sign(image, facts)
+    return signed, encode_card(image, signed, grey=grey)
+
+
 # ---- reading -------------------------------------------------------------------------------------
 
 

@@ -34,9 +34,9 @@ def save_pair(
     grey: the PNG has one channel.
     Returns what the JSON file says.
     """
-    signed = cards.sign(image, facts)
+    signed, png = cards.signed_card(image, facts, grey=grey)
     with whole_file(folder / f"{name}.png") as partial:
-        partial.write_bytes(cards.encode_card(image, signed, grey=grey))
+        partial.write_bytes(png)
     row = {**signed, "picture": f"{name}.png"}
     write_text(folder / f"{name}.json", json.dumps(row, ensure_ascii=False, indent=1) + "\n")
     return row

@@ -38,25 +38,27 @@ class Pair:
 
 
 def pairs_of_seeds(
-    generator: "MultimodalGenerator", config: InferenceConfig, seeds: Sequence[int]
+    generator: "MultimodalGenerator",
+    config: InferenceConfig,
+    seeds: Sequence[int],
+    prompts: Sequence[str] = (),
 ) -> list[Pair]:
     """One pair per seed, under the prompt, style, guidance and --best-of of the settings.
 
     Where the settings name a seed by a word, its pair does too.
+    prompts: one per seed, in place of that of the settings.
     """
+    if len(set(prompts)) > 1:
+        return pairs_of_prompts(generator, config, seeds, prompts)
+    if prompts:
+        config = replace(config, prompt=prompts[0])
     words = words_of_seeds(config.seeds)
     conditions: dict[str, Any] = {
         "prompt": config.prompt,
         "style": config.style,
         "guidance": config.guidance,
     }
-    facts: dict[str, Any] = {
-        "prompt": config.prompt,
-        "asked_style": config.style,
-        "guidance": config.guidance if config.prompt else None,
-    }
-    if config.style:
-        facts["style"] = config.style
+    facts = condition_facts(config)
 
     if config.best_of == 1:
         drawn = generator.generate_batch(seeds, **conditions)
@@ -78,6 +80,49 @@ def pairs_of_seeds(
         choice["word"] = words.get(first_seed)
         pairs.append(Pair(f"{seed:06d}", seed, image, caption, {**choice, **facts}))
     return pairs
+
+
+def pairs_of_prompts(
+    generator: "MultimodalGenerator",
+    config: InferenceConfig,
+    seeds: Sequence[int],
+    prompts: Sequence[str],
+) -> list[Pair]:
+    """`pairs_of_seeds` for several prompts, which are decoded together."""
+    requests = [replace(config, prompt=prompt) for prompt in prompts]
+    if config.best_of > 1:
+        found = [pairs_of_seeds(generator, one, [seed]) for one, seed in zip(requests, seeds)]
+        return list(itertools.chain.from_iterable(found))
+    drawn = generator.generate_batch(
+        seeds, list(prompts), style=config.style, guidance=config.guidance
+    )
+    return [
+        Pair(
+            f"{seed:06d}",
+            seed,
+            image,
+            caption,
+            {"seed": seed, "word": None, **condition_facts(one)},
+        )
+        for seed, one, (image, caption) in zip(seeds, requests, drawn)
+    ]
+
+
+def named_by_word(pair: Pair, word: str) -> Pair:
+    """The same pair, its seed named by this word; "" leaves it as it is."""
+    return replace(pair, title=word, facts={**pair.facts, "word": word}) if word else pair
+
+
+def condition_facts(config: InferenceConfig) -> dict[str, Any]:
+    """What cards say of the prompt, style and guidance under which a seed was drawn."""
+    facts: dict[str, Any] = {
+        "prompt": config.prompt,
+        "asked_style": config.style,
+        "guidance": config.guidance if config.prompt else None,
+    }
+    if config.style:
+        facts["style"] = config.style
+    return facts
 
 
 def source_facts(picture: Image.Image, name: str) -> dict[str, Any]:

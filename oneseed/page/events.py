@@ -23,7 +23,10 @@ MODEL_TASK: dict[str, Any] = {
     "show_progress": "minimal",
     "preprocess": False,
 }
+# of those that ask for one pair: the batcher decodes together what comes together
+PAIR_TASK: dict[str, Any] = {**MODEL_TASK, "concurrency_id": "pair", "concurrency_limit": 16}
 # of those that no program may call
+PRIVATE_PAIR_TASK = {**PAIR_TASK, "api_visibility": "private"}
 PRIVATE_MODEL_TASK = {**MODEL_TASK, "api_visibility": "private"}
 # of events that read or write files
 FILES_TASK: dict[str, Any] = {

@@ -56,6 +56,8 @@ class Site:
     # path and headers -> may this visitor come here?
     admits: Callable[[str, Headers], bool] = lambda path, headers: True
     uploads: frozenset[str] = frozenset()
+    # where a body may be as large as an upload, though it is kept nowhere
+    large: frozenset[str] = frozenset()
     logins: frozenset[str] = frozenset()
     # below these lie files of visitors; files of the application, which never change
     visitor_files: tuple[str, ...] = ()
@@ -74,7 +76,7 @@ def to_stderr(text: str) -> None:
 class Gate:
     """The middleware; see the top of the file."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each keyword is one property of the gate
         self,
         app: ASGIApp,
         hosts: Hosts,
@@ -84,8 +86,12 @@ class Gate:
         limits: RequestLimits | None = None,
         log: Log = to_stderr,
         logs_requests: bool = False,
+        logs_json: bool = False,
     ) -> None:
-        """storage: of uploads. logs_requests: a line for each request; errors are always logged."""
+        """storage: of uploads. logs_requests: a line for each request; errors are always logged.
+
+        logs_json: such a line is a JSON object.
+        """
         self.app = app
         self.hosts = hosts
         self.site = site
@@ -93,6 +99,7 @@ class Gate:
         self.limits = limits or RequestLimits()
         self.log = log
         self.logs_requests = logs_requests
+        self.logs_json = logs_json
         self.open: Counter[str] = Counter()
         self.uploading = 0
         # address -> when a wrong password came from it
@@ -116,7 +123,8 @@ class Gate:
             if not self.open[visit.client]:
                 del self.open[visit.client]
             if self.logs_requests and not visit.path.startswith(self.site.assets):
-                self.log(f"{time.strftime('%H:%M:%S')} {visit.line()}")
+                line = f"{time.strftime('%H:%M:%S')} {visit.line()}"
+                self.log(visit.json_line() if self.logs_json else line)
 
     async def answer(self, visit: Visit, receive: Receive, send: Send) -> None:
         """The application's answer, or the gate's own."""
@@ -242,15 +250,16 @@ class Gate:
     async def body_of(self, visit: Visit, arriving: "Arriving") -> AsyncGenerator[None]:
         """Within the block the application reads a body that is within the limits."""
         is_upload = visit.path in self.site.uploads
+        is_large = is_upload or visit.path in self.site.large
         limits = self.limits
-        most = limits.upload if is_upload else limits.body
+        most = limits.upload if is_large else limits.body
         length = visit.one_header("content-length")
         if length and not (length.isascii() and length.isdecimal() and len(length) < 20):
             raise RefusedError(400, "The header content-length is no number.")
         if length and int(length) > most:
             raise RefusedError(413, too_large(most))
-        arriving.begin(most, limits.upload_seconds if is_upload else limits.body_seconds)
-        if not is_upload:
+        arriving.begin(most, limits.upload_seconds if is_large else limits.body_seconds)
+        if not is_large:
             await self.check_body(visit, arriving)
             yield
             return
@@ -258,7 +267,9 @@ class Gate:
             raise RefusedError(503, "Too many files are on their way; try again in a minute.")
         self.uploading += 1
         try:
-            if self.storage is None:
+            if not is_upload:
+                await self.check_body(visit, arriving)
+            if not is_upload or self.storage is None:
                 yield
                 return
             with self.storage.room_for(int(length or most)):

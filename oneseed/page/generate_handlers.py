@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from oneseed.config.inference import GUIDANCE, InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.generation import cards
+from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
-from oneseed.generation.requests import pairs_of_seeds
+from oneseed.generation.requests import named_by_word, pairs_of_seeds
 from oneseed.page.events import Component, messages
 from oneseed.page.inputs import (
     one_of,
@@ -29,6 +30,7 @@ from oneseed.page.pair_rows import (
     FindGenerator,
     GalleryRow,
     as_cards,
+    saved_card,
     seed_rows,
     seeds_from,
 )
@@ -147,6 +149,8 @@ class GenerateHandlers:
     find_generator: FindGenerator
     # folder of the files that Gradio serves and receives
     cache: str
+    # what others ask for at the same time is decoded together
+    batcher: Batcher = field(default_factory=Batcher)
 
     def generate(
         self,
@@ -179,9 +183,9 @@ class GenerateHandlers:
         with messages(self.gr):
             first = parse_seed(seed)
             generator, config = request_config(self.find_generator(), wanted)
-            config = replace(config, seeds=word_in(seed) or str(first))
-            pairs = pairs_of_seeds(generator, config, [first])
-            ((path, facts),) = as_cards(generator, pairs, self.cache)
+            (asked,) = self.batcher.pairs(generator, config, [first])
+            pair = named_by_word(asked.result(), word_in(seed))
+            path, facts = saved_card(generator, pair, self.cache)
             note = pair_note(generator, facts)
             return ShownPair(path, facts["caption"], facts["seed"], facts.get("match"), note)
 

@@ -6,11 +6,14 @@ from types import ModuleType
 from typing import Any
 
 from oneseed.console.command import UserError
+from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import get_random_seed
 from oneseed.page.components import sheet_of_pairs
 from oneseed.page.events import (
     MODEL_TASK,
+    PAIR_TASK,
     PRIVATE_MODEL_TASK,
+    PRIVATE_PAIR_TASK,
     QUIET_EVENT,
     Component,
     Event,
@@ -43,8 +46,10 @@ class GenerateTab:
     show: Callable[[Callable[..., Event]], Event]
 
 
-def generate_tab(gr: ModuleType, find_generator: FindGenerator, loaded: Event) -> GenerateTab:
-    """Fills the tab. loaded: the event of a page being opened."""
+def generate_tab(
+    gr: ModuleType, find_generator: FindGenerator, loaded: Event, batcher: Batcher
+) -> GenerateTab:
+    """Fills the tab. loaded: the event of a page being opened. batcher: of single pairs."""
     with gr.Row(elem_classes="spread"):
         with gr.Column(elem_classes="plate", elem_id="plate", min_width=260, scale=3):
             plate = pair_plate(gr)
@@ -57,7 +62,7 @@ def generate_tab(gr: ModuleType, find_generator: FindGenerator, loaded: Event) -
         elem_classes="heading",
     )
     sheet = sheet_of_pairs(gr, "Sheet", "sheet")
-    handlers = GenerateHandlers(gr, find_generator, cache=sheet.GRADIO_CACHE)
+    handlers = GenerateHandlers(gr, find_generator, sheet.GRADIO_CACHE, batcher)
     return connect_generate(gr, DrawEvents(handlers, desk, plate), sheet, loaded)
 
 
@@ -80,7 +85,7 @@ class DrawEvents:
 
     def draw(self, then: Callable[..., Event]) -> Event:
         """Draws the pair after another event, given as its method `then` or `success`."""
-        return then(**self.settings(), **PRIVATE_MODEL_TASK)
+        return then(**self.settings(), **PRIVATE_PAIR_TASK)
 
     def follow(self, drawn: Event) -> Event:
         """What follows a pair: its marks are told, then the address bar names it."""
@@ -116,7 +121,7 @@ def connect_generate(
     desk = events.desk
     drawn_sheet = gr.State(None)
     begins = [desk.generate_button.click, desk.seed.submit, desk.prompt.submit, desk.count.submit]
-    asked = gr.on(begins, api_name="generate", **events.settings(), **MODEL_TASK)
+    asked = gr.on(begins, api_name="generate", **events.settings(), **PAIR_TASK)
     rolled = desk.random_button.click(random_seed, None, desk.seed, **QUIET_EVENT)
     lucky = events.draw(rolled.then)
     connect_steps(events)
@@ -219,5 +224,5 @@ def connect_opening(gr: ModuleType, events: DrawEvents, loaded: Event) -> Event:
         None,
         [*events.desk.controls, *events.plate.outputs],
         show_progress_on=events.plate.picture,
-        **PRIVATE_MODEL_TASK,
+        **PRIVATE_PAIR_TASK,
     )

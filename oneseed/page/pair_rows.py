@@ -28,14 +28,15 @@ class Card(NamedTuple):
 
 def as_cards(generator: MultimodalGenerator, pairs: Sequence[Pair], cache: str) -> list[Card]:
     """Writes the card of each pair into the folder `cache`, from where Gradio serves it."""
+    return [saved_card(generator, pair, cache) for pair in with_facts(generator, pairs)]
+
+
+def saved_card(generator: MultimodalGenerator, pair: Pair, cache: str) -> Card:
+    """`as_cards` of one pair that has all its facts."""
     from gradio.processing_utils import save_bytes_to_cache
 
-    made = []
-    for pair in with_facts(generator, pairs):
-        facts = cards.sign(pair.image, pair.facts)
-        png = cards.encode_card(pair.image, facts, grey=generator.grey)
-        made.append(Card(save_bytes_to_cache(png, f"{pair.name}.png", cache), facts))
-    return made
+    facts, png = cards.signed_card(pair.image, pair.facts, grey=generator.grey)
+    return Card(save_bytes_to_cache(png, f"{pair.name}.png", cache), facts)
 
 
 def pair_text(head: str, facts: CardFacts) -> str:

@@ -76,8 +76,11 @@ def bare_host(host: str) -> str:
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen on all addresses of the host. UserError where there is none."""
+def listen(host: str, port: int, program: str = "gradio_demo.py") -> list[socket.socket]:
+    """Sockets that listen on all addresses of the host. UserError where there is none.
+
+    program: that is named with other flags then.
+    """
     name = bare_host(host)
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -96,20 +99,20 @@ def listen(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for one in sockets:
             one.close()
-        raise cannot_listen(host, port, error) from error
+        raise cannot_listen(host, port, error, program) from error
     return sockets
 
 
-def cannot_listen(host: str, port: int, error: OSError) -> UserError:
+def cannot_listen(host: str, port: int, error: OSError, program: str) -> UserError:
     """Why there is no listening on an address, and what to give instead."""
     begin = f"cannot listen on {host}, port {port}: "
     if error.errno == errno.EADDRINUSE:
-        other = script_command("gradio_demo.py", "--port N")
+        other = script_command(program, "--port N")
         return UserError(f"{begin}the port is taken; choose another: {other}")
     if error.errno == errno.EACCES:
-        other = script_command("gradio_demo.py", "--port 7860")
+        other = script_command(program, "--port 7860")
         return UserError(f"{begin}ports below 1024 are the system's; choose another: {other}")
-    other = script_command("gradio_demo.py", "--host 127.0.0.1")
+    other = script_command(program, "--host 127.0.0.1")
     return UserError(f"{begin}{error.strerror}; give an address of this machine: {other}")
 
 
@@ -167,7 +170,7 @@ class PageServer:
                 break
             pause.wait(0.005)
         self.close()
-        raise UserError("the page's server did not start; run the same command again", code=1)
+        raise UserError("the server did not start; run the same command again", code=1)
 
     def close(self) -> None:
         """Ends the server and lets its port go."""

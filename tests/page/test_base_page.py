@@ -9,6 +9,7 @@ from gradio_demo import build_page
 from oneseed.config import base_model
 from oneseed.config.demo import DemoConfig
 from oneseed.console.command import UserError
+from oneseed.generation import model_finder
 from tests.page.test_gradio_demo import Noise, states
 
 TOLD = "This is the base model, which comes with the program."
@@ -35,7 +36,7 @@ def opened(tmp_path, monkeypatch, capsys):
         raise StoppedError
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(gradio_demo, "MultimodalGenerator", Found)
+    monkeypatch.setattr(model_finder, "MultimodalGenerator", Found)
     monkeypatch.setattr(gradio_demo, "serve", stopped)
 
     def build(**settings):

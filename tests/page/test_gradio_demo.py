@@ -33,7 +33,7 @@ from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import read_jsonl
-from oneseed.generation import cards
+from oneseed.generation import cards, model_finder
 from oneseed.page import archive_check
 from oneseed.page.archive_check import check_archive
 from oneseed.page.generate_handlers import Conditions, pair_note, request_config
@@ -729,7 +729,7 @@ def test_main_finds_a_checkpoint_that_appears_later(tmp_path, monkeypatch):
         pages.append(page)
         raise StoppedError
 
-    monkeypatch.setattr(gradio_demo, "MultimodalGenerator", Late)
+    monkeypatch.setattr(model_finder, "MultimodalGenerator", Late)
     monkeypatch.setattr(gradio_demo, "serve", stopped)
     with pytest.raises(StoppedError):
         gradio_demo.main(DemoConfig(checkpoint=str(tmp_path / "none.pt")))
