@@ -262,10 +262,12 @@ def mounted(page: Any, api: Any, *, auth: str, blocked: Sequence[str | Path], he
     api: the application whose routes come first, or None.
     """
     import fastapi
+    from starlette.routing import Router
 
     gr = import_gradio()
     outer = api or fastapi.FastAPI(openapi_url=None)
-    outer.router.routes.extend(share_routes(page.sharing, private=bool(auth)))
+    # as a mount, so that the API's token opens none of it
+    outer.mount("/share", Router(share_routes(page.sharing, private=bool(auth))))
     app = gr.mount_gradio_app(
         outer,
         page,

@@ -108,7 +108,10 @@ class Sharing:
 
 
 def share_routes(sharing: Sharing, *, private: bool) -> list[Route]:
-    """The addresses of postcards and previews. private: no cache on the way may keep them."""
+    """The addresses of postcards and previews below /share.
+
+    private: no cache on the way may keep them.
+    """
     keeping = f"{'private' if private else 'public'}, max-age={FRESH_SECONDS}"
 
     async def answer(request: Request, kind: str) -> Response:
@@ -127,7 +130,7 @@ def share_routes(sharing: Sharing, *, private: bool) -> list[Route]:
         return Response(png, 200, headers, "image/png")
 
     return [
-        Route(f"/share/{kind}/{{seed}}.png", functools.partial(answer, kind=kind))
+        Route(f"/{kind}/{{seed}}.png", functools.partial(answer, kind=kind))
         for kind in SHARED_KINDS
     ]
 
