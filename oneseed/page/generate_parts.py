@@ -210,7 +210,7 @@ def pair_plate(gr: ModuleType) -> PairPlate:
         seed = gr.Number(
             label="seed", interactive=False, elem_id="shown", elem_classes="mark", min_width=60
         )
-        fit = quiet_text(gr, "Fit", max_lines=1, elem_id="fit", visible=False)
+        fit = quiet_text(gr, "Fit", max_lines=2, elem_id="fit", visible=False)
     remark = quiet_text(gr, "Remark", max_lines=8, elem_id="remark", visible=False)
     match = gr.Number(visible=False)
     word = gr.Textbox(visible=False)

@@ -207,6 +207,8 @@ def connect_walk(
         inputs=[desk.first, desk.last, desk.steps],
         outputs=[strip, stage.film, drawn_film],
         api_name="morph",
+        # one that is asked for while the first one is drawn follows it
+        trigger_mode="multiple",
         **MODEL_TASK,
     )
     player = [clock, stage.play_button, stage.step, stage.frame, stage.words, stage.film]

@@ -57,7 +57,7 @@ window.page = {
         history.replaceState(history.state, '', link);
     },
 
-    // A card dropped anywhere but on a field that takes files goes to "Open a pair card".
+    // A card dropped anywhere but on a field that takes files goes to "Open a card".
     catchCards() {
         const field = () =>
             document.querySelector('#card')?.parentElement.querySelector('input[type=file]');

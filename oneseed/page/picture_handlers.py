@@ -41,8 +41,8 @@ from oneseed.page.pair_rows import (
 from oneseed.page.strangeness import (
     MEASURED_PICTURES,
     STRANGE,
-    carried_pictures,
     is_strange,
+    pictures_in_book,
 )
 from oneseed.workers import chunks
 
@@ -176,7 +176,7 @@ class PictureHandlers:
             try:
                 held_out = collection.read_captions()[1]
             except UserError:
-                if carried := carried_pictures(generator, MEASURED_PICTURES):
+                if carried := pictures_in_book(generator, MEASURED_PICTURES):
                     return secrets.choice(carried)
                 raise
             return open_picture(collection.picture(secrets.choice(held_out)))

@@ -40,7 +40,7 @@ def redrawing_distances(
     return np.linalg.norm(wanted - drawn, axis=1)
 
 
-def carried_pictures(generator: MultimodalGenerator, most: int) -> list[Image.Image]:
+def pictures_in_book(generator: MultimodalGenerator, most: int) -> list[Image.Image]:
     """At most so many of the training pictures that the model carries, RGB; [] of most models."""
     if not generator.can_choose_finish:
         return []
@@ -68,7 +68,7 @@ def strange_from(generator: MultimodalGenerator, data: str | Path) -> float | No
 
     data: folder of the collections.
     """
-    pictures = carried_pictures(generator, MEASURED_PICTURES)
+    pictures = pictures_in_book(generator, MEASURED_PICTURES)
     pictures = pictures or held_out_pictures(generator, data, MEASURED_PICTURES)
     if not pictures:
         return None

@@ -140,7 +140,7 @@ class FlipBook:
 def flip_book(gr: ModuleType) -> FlipBook:
     """One leaf, and what turns it."""
     leaf = shown_picture(gr, "Eight seeds", "flip", alt_text="What eight seeds gave")
-    words = quiet_text(gr, "Epoch", max_lines=1, elem_id="flip-words")
+    words = quiet_text(gr, "Epoch", max_lines=2, elem_id="flip-words")
     with gr.Row(elem_classes="line player"):
         play = gr.Button("Play", elem_id="flip-play", min_width=80, scale=1)
         step = gr.Slider(1, EPOCHS_SHOWN, 1, step=1, label="Leaf", elem_id="flip-step", scale=4)

@@ -277,5 +277,5 @@ def test_the_base_model_knows_prints_from_noise():
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     assert is_strange(generator, Image.fromarray(noise), "nowhere")
     assert is_strange(generator, Image.new("RGB", (128, 128), "white"), "nowhere")
-    carried = strangeness.carried_pictures(generator, 7)
+    carried = strangeness.pictures_in_book(generator, 7)
     assert not any(is_strange(generator, picture, "nowhere") for picture in carried)
