@@ -26,7 +26,15 @@ NOT_OF_THE_PAGE = {
     "pillow_heif": "an extra: HEIC",
 }
 # import name -> the package that brings it
-PACKAGE_OF = {"PIL": "pillow", "yaml": "pyyaml", "starlette": "fastapi", "h11": "uvicorn"}
+PACKAGE_OF = {
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "starlette": "fastapi",
+    "pydantic": "fastapi",
+    "h11": "uvicorn",
+}
+# where the walk begins: what the container can run
+PROGRAMS = ("gradio_demo", "inference", "oneseed.api.__main__")
 
 
 # ---- make ----------------------------------------------------------------------------------------
@@ -141,7 +149,7 @@ def required(file):
 
 
 def test_page_and_inference_find_every_library_in_requirements_page():
-    used = libraries_of("gradio_demo", "inference", "oneseed.api")
+    used = libraries_of(*PROGRAMS)
     assert {"torch", "gradio", "PIL", "uvicorn", "safetensors"} <= used
     packages = {PACKAGE_OF.get(name, name) for name in used - NOT_OF_THE_PAGE.keys()}
     assert packages == required("requirements-page.txt").keys()
@@ -149,7 +157,7 @@ def test_page_and_inference_find_every_library_in_requirements_page():
 
 def test_what_the_page_does_without_is_still_something_that_it_names():
     """An exception that nothing needs hides the next one."""
-    assert libraries_of("gradio_demo", "inference", "oneseed.api") >= NOT_OF_THE_PAGE.keys()
+    assert libraries_of(*PROGRAMS) >= NOT_OF_THE_PAGE.keys()
 
 
 def test_requirements_page_has_the_versions_of_requirements():
