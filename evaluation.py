@@ -158,6 +158,7 @@ def evaluate(
         example.update(seed=seed, image=image)
     report = {
         "checkpoint": str(config.checkpoint),
+        "fingerprint": generator.fingerprint,
         "style": generator.style,
         "caption_source": generator.caption_source,
         "first_seed": config.first_seed,

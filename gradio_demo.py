@@ -194,12 +194,14 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     blocked: Sequence[str | Path] = (),
     visitors: int = VISITORS,
     allowed_hosts: Sequence[str] = (),
+    framed_by: Sequence[str] = (),
     logs_requests: bool = False,
 ) -> Any:
     """Puts the page on its port and returns it; page.close() ends it.
 
     auth: "user:password". blocked: paths that are never served. visitors: whose state is kept.
     allowed_hosts: further names under which the page answers, such as a proxy's.
+    framed_by: websites whose pages may show it within a frame, "https://wiki.example.org".
     What is uploaded and drawn lies in the folder that GRADIO_TEMP_DIR named when the page was
     built; it is kept small, so nothing else may lie there.
     UserError where there is no listening on this host and port.
@@ -211,7 +213,7 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     page.state_session_capacity = visitors
     app = mounted(page, auth=auth, blocked=blocked, head=f"<script>{script}</script>")
     storage = Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page))
-    site = gradio_site(page, (script,))
+    site = gradio_site(page, (script,), tuple(framed_by))
     page.gate = Gate(app, hosts, site, storage=storage, logs_requests=logs_requests)
     page.server = PageServer(page.gate, sockets)
     page.server.start()
@@ -308,7 +310,9 @@ def main(config: DemoConfig) -> None:
         # /tmp/gradio belongs to whoever made it first
         os.environ["GRADIO_TEMP_DIR"] = cache
         # nobody trained the base model here
-        run_folder = Path(DEFAULT_CHECKPOINT if is_base(checkpoint) else checkpoint).parent
+        run_folder = checkpoint_file(
+            DEFAULT_CHECKPOINT if is_base(checkpoint) else checkpoint
+        ).parent
         page = build_page(find_generator, config.data, run_folder, editable=config.private)
         serve(
             page,
@@ -318,6 +322,7 @@ def main(config: DemoConfig) -> None:
             auth=config.auth,
             blocked=[run_folder],
             allowed_hosts=config.allowed_hosts,
+            framed_by=config.framed_by,
             logs_requests=config.log,
         )
         print(f"page: {said_address(config.host, config.port, page.share_url)}", flush=True)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # a part imports itself and the lines before its own
     "console",
     "files text_files tensor_files seeds device workers",
-    "file_names locks",
+    "file_names locks hub_models",
     "media synthetic",
     "config",
     "dataset",
@@ -34,7 +34,7 @@ HOME = {
     "yaml": "console",
     "transformers": "captioning model finetuning",
     "torchmetrics": "evaluation",
-    "huggingface_hub": "captioning model export finetuning",
+    "huggingface_hub": "captioning hub_models export finetuning",
     "kaggle": "sources",
     "kagglehub": "sources",
     "datasets": "sources",

@@ -44,6 +44,12 @@ class DemoConfig(BaseConfig):
         "or NAME:PORT; may be repeated",
         several=True,
     )
+    allow_frame: str = option(
+        "",
+        "further websites whose pages may show this one within a frame, such as "
+        "https://wiki.example.org; may be repeated",
+        several=True,
+    )
     log: bool = option(False, "write a line for each request, without what was asked")
     device: str = device_option("where to run")
     data: str = data_option()
@@ -60,12 +66,23 @@ class DemoConfig(BaseConfig):
         """The further names, one by one."""
         return [name.strip() for name in self.allow_host.split(",") if name.strip()]
 
+    @property
+    def framed_by(self) -> tuple[str, ...]:
+        """The websites of --allow-frame, one by one."""
+        return tuple(origin.strip() for origin in self.allow_frame.split(",") if origin.strip())
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in self.allowed_hosts:
             if not HOST_NAME.fullmatch(name):
                 raise ValueError(
                     f"--allow-host {name!r} is no name of a host, such as page.example.org"
+                )
+        for origin in self.framed_by:
+            scheme, _, name = origin.partition("://")
+            if scheme not in ("http", "https") or not HOST_NAME.fullmatch(name):
+                raise ValueError(
+                    f"--allow-frame {origin!r} is no website, such as https://wiki.example.org"
                 )
         if self.auth and not all(self.auth.partition(":")):
             raise ValueError("--auth is user:password, such as --auth anna:secret")
