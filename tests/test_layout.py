@@ -121,6 +121,8 @@ def test_generating_loads_neither_examiners_nor_drawn_collections():
     loaded = done.stdout.split()
     assert "oneseed.generation.generator" in loaded
     assert not [name for name in loaded if name.startswith("oneseed.evaluation")]
+    # of the Hub: only where a model is fetched from there
+    assert "huggingface_hub" not in loaded
     drawn = {name for name in loaded if name.startswith("oneseed.synthetic")}
     # their names alone
     assert drawn <= {"oneseed.synthetic", "oneseed.synthetic.collections"}

@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
         given = f"not {kind!r}" if kind else "and none is given"
         sys.stderr.write(f"error: what to export is one of {', '.join(EXPORTS)}, {given}\n")
         return 2
-    sys.argv[0] = f"python -m oneseed.export {kind}"
+    sys.argv[0] = f"-m oneseed.export {kind}"
     importlib.import_module(EXPORTS[kind]).main(others)
     return 0
 

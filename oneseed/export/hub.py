@@ -99,6 +99,7 @@ def write_model(generator: "MultimodalGenerator", folder: Path, config: HubConfi
     from oneseed.generation.rendering import save_pair
     from oneseed.generation.requests import pairs_of_seeds, with_facts
 
+    report = own_report(generator, config)
     generator.save_pretrained(folder)
     drawn = pairs_of_seeds(generator, InferenceConfig(), parse_seeds(config.seeds))
     # on a card for other people no path of this machine is of use
@@ -109,7 +110,6 @@ def write_model(generator: "MultimodalGenerator", folder: Path, config: HubConfi
     for pair in pairs:
         row = save_pair(folder / SAMPLES, pair.name, pair.image, pair.facts, grey=generator.grey)
         samples += [f"{SAMPLES}/{row['picture']}", f"{SAMPLES}/{pair.name}.json"]
-    report = own_report(generator, config)
     write_text(folder / CARD_FILE, model_card(generator, pairs, config, report))
     return [*MODEL_FILES, CARD_FILE, *samples]
 

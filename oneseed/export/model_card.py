@@ -1,7 +1,7 @@
 """The card of a model: README.md of its folder, which the Hugging Face Hub shows."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oneseed.config.base_model import is_base
@@ -42,7 +42,7 @@ def model_card(
     """The text of README.md. pairs: shown on it. report: of evaluation.py, None for no figures."""
     head = front_matter(
         {
-            "license": config.license or (BASE_LICENSE if is_base(config.checkpoint) else None),
+            "license": license_of(config),
             "library_name": LIBRARY,
             "pipeline_tag": PIPELINE,
             "tags": TAGS,
@@ -85,6 +85,11 @@ def model_card(
         "",
     ]
     return head + "\n".join(lines)
+
+
+def license_of(config: HubConfig) -> str | None:
+    """The licence that the card states; None where nobody has said which."""
+    return config.license or (BASE_LICENSE if is_base(config.checkpoint) else None)
 
 
 def about(generator: "MultimodalGenerator") -> str:
@@ -142,7 +147,7 @@ def figures_of_report(report: dict[str, Any] | None) -> list[str]:
         ]
         for heading, rows in sections(report["numbers"]).items():
             lines += [table_line([heading, *COLUMNS]), table_line(["---", *["---:"] * 4])]
-            lines += [table_line([in_cell(cell) for cell in row]) for row in rows]
+            lines += [table_line(map(in_cell, row)) for row in rows]
             lines.append("")
         for remark in (*report["warnings"], *report["notes"]):
             lines += [html.escape(remark, quote=False), ""]
@@ -154,7 +159,7 @@ def figures_of_report(report: dict[str, Any] | None) -> list[str]:
     return lines
 
 
-def table_line(cells: Sequence[str]) -> str:
+def table_line(cells: Iterable[str]) -> str:
     """One line of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
 

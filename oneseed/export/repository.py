@@ -64,21 +64,20 @@ def send(folder: Path, files: Sequence[str], place: Repository, token: str | Non
         )
     except Exception as error:
         # of the library, its HTTP client and the system, without a common class
-        raise sending_error(error, folder, place) from error
+        raise sending_error(error, place) from error
     return sent.pr_url or f"https://huggingface.co/{'spaces/' if place.sdk else ''}{place.name}"
 
 
-def sending_error(error: Exception, folder: Path, place: Repository) -> UserError:
-    """Whatever sending raised -> the sentence for the user. All is in the folder by then."""
+def sending_error(error: Exception, place: Repository) -> UserError:
+    """Whatever sending raised -> the sentence for the user."""
     status = getattr(getattr(error, "response", None), "status_code", None)
-    kept = f"{folder.as_posix()} holds all that was to be sent"
     if status in (401, 403) or type(error).__name__ == "LocalTokenNotFoundError":
         return UserError(
             f"the Hub does not let you write to {place.name}: log in with hf auth login and a "
-            f"token that may write, or propose the change with --create-pr; {kept}"
+            "token that may write, or propose the change with --create-pr"
         )
     text = " ".join(str(error).split())[:200]
     return UserError(
-        f"nothing was sent to {place.name} ({type(error).__name__}: {text}); {kept}, and the same "
-        "command tries again"
+        f"nothing was sent to {place.name} ({type(error).__name__}: {text}); "
+        "the same command tries again"
     )

@@ -74,8 +74,8 @@ def write_page(folder: Path, config: SpaceConfig) -> list[str]:
         APP,
         APP_FILE,
         MODEL_FOLDER,
+        PROGRAM,
         REQUIREMENTS_FILE,
-        ROOT,
         head_of_gradio,
         needed_files,
         requirements,
@@ -84,7 +84,7 @@ def write_page(folder: Path, config: SpaceConfig) -> list[str]:
     from oneseed.hub_models import MODEL_FILES
 
     needed = needed_files()
-    copy_files(ROOT, folder, needed.files)
+    copy_files(PROGRAM, folder, needed.files)
     MultimodalGenerator(config.checkpoint, "cpu").save_pretrained(folder / MODEL_FOLDER)
     write_text(folder / APP_FILE, APP)
     write_text(folder / REQUIREMENTS_FILE, requirements(needed.libraries))

@@ -1,6 +1,7 @@
 """What a Gradio Space needs: the page's own modules, the libraries, and the file that starts it."""
 
 import importlib.metadata
+import itertools
 import platform
 import sys
 from modulefinder import ModuleFinder
@@ -10,7 +11,7 @@ from typing import NamedTuple
 from oneseed.config.base_model import checkpoint_name
 from oneseed.hub_models import HUB_NAME, HUB_PREFIX, is_on_hub
 
-ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(__file__).resolve().parents[2]
 SCRIPT = "gradio_demo.py"
 # suffixes of what the page shows, beside its modules
 ASSET_SUFFIXES = (".css", ".js")
@@ -54,7 +55,7 @@ if __name__ == "__main__":
 class Needed(NamedTuple):
     """What a script imports, and what its imports import."""
 
-    # names of own files within ROOT, sorted
+    # names of own files within PROGRAM, sorted
     files: list[str]
     # names of modules of other people
     libraries: set[str]
@@ -62,17 +63,16 @@ class Needed(NamedTuple):
 
 def needed_files() -> Needed:
     """What the page needs, imports within functions included."""
-    finder = ModuleFinder(path=[str(ROOT)])
-    finder.run_script(str(ROOT / SCRIPT))
+    finder = ModuleFinder(path=[str(PROGRAM)])
+    finder.run_script(str(PROGRAM / SCRIPT))
     found = [getattr(module, "__file__", None) for module in finder.modules.values()]
     modules = [Path(file) for file in found if file]
-    assets = [
-        file
-        for folder in sorted({module.parent for module in modules} - {ROOT})
-        for file in folder.iterdir()
-        if file.suffix in ASSET_SUFFIXES
+    folders = {module.parent for module in modules} - {PROGRAM}
+    beside = itertools.chain.from_iterable(map(Path.iterdir, folders))
+    assets = [file for file in beside if file.suffix in ASSET_SUFFIXES]
+    files = [
+        file.relative_to(PROGRAM).as_posix() for file in (*modules, *assets, PROGRAM / "LICENSE")
     ]
-    files = [file.relative_to(ROOT).as_posix() for file in (*modules, *assets, ROOT / "LICENSE")]
     missing = {name.partition(".")[0] for name in finder.badmodules}
     return Needed(sorted(files), missing - sys.stdlib_module_names - {"oneseed"})
 

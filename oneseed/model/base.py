@@ -41,7 +41,7 @@ PACKED_SUFFIX = ".safetensors"
 # the only entry of its metadata: two would be written in either order
 DIGEST = "sha256"
 # the same of a folder for other people: the hash that cards carry
-FINGERPRINT = "fingerprint"
+PROMISE = "fingerprint"
 # numbers of a tensor from which on it is kept in float16
 MIN_HALVED = 4_096
 # parts of a model that have a compact form of their own
@@ -91,7 +91,7 @@ def save_pretrained(model: "MultimodalModel", folder: str | Path) -> None:
 
     packed = pack_weights(model.state_dict(), is_exact=True)
     write_facts_files(packed.pop(EXTRA_STATE), Path(folder))
-    content = save(packed, {FINGERPRINT: model.fingerprint()})
+    content = save(packed, {PROMISE: model.fingerprint()})
     with whole_file(Path(folder) / WEIGHTS_FILE) as partial:
         # the library's own writer gives a mode that other users cannot read
         partial.write_bytes(content)
@@ -200,7 +200,7 @@ def damaged_folder(file: Path, error: UserError) -> UserError:
 def saved_fingerprint(path: str | Path) -> str | None:
     """The fingerprint that a folder for other people promises; None for any other checkpoint."""
     file = checkpoint_file(path)
-    return read_metadata(file).get(FINGERPRINT) if file.suffix == PACKED_SUFFIX else None
+    return read_metadata(file).get(PROMISE) if file.suffix == PACKED_SUFFIX else None
 
 
 def read_metadata(file: Path) -> dict[str, str]:
@@ -234,9 +234,9 @@ def read_packed(file: Path, only: str | None = None) -> dict[str, Tensor]:
     except Exception as error:
         # a flipped bit can raise anything
         raise UnusableFileError(type(error).__name__) from error
-    if DIGEST not in metadata and (FINGERPRINT in metadata or has_facts_files(file.parent)):
+    if DIGEST not in metadata and (PROMISE in metadata or has_facts_files(file.parent)):
         packed[EXTRA_STATE] = read_facts_files(file.parent)
-        if FINGERPRINT not in metadata:
+        if PROMISE not in metadata:
             raise UnusableFileError("its weights carry no fingerprint")
     elif not only and not checkpoint.is_same_digest(metadata.get(DIGEST), packed):
         raise UnusableFileError("its content does not match its digest")

@@ -53,7 +53,7 @@ def read_facts_files(folder: Path) -> torch.Tensor:
             raise UnusableFileError(
                 f"{CONFIG_FILE} has a field {name[:40]!r}, of which this version knows nothing"
             )
-    state["tokenizer"] = text_of(folder / TOKENIZER_FILE)
+    state["tokenizer"] = small_text(folder / TOKENIZER_FILE)
     return torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
 
 
@@ -66,7 +66,7 @@ def read_small_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def text_of(path: Path) -> str:
+def small_text(path: Path) -> str:
     """The text of a file of facts. UnusableFileError where it is no UTF-8."""
     try:
         return read_small_file(path).decode()
