@@ -22,7 +22,7 @@ from torch import Tensor
 
 from oneseed.config.base_model import BASE, checkpoint_file, checkpoint_name
 from oneseed.console.command import UserError
-from oneseed.dataset.commands import flag, python_name
+from oneseed.dataset.commands import flag, python_name, script_command
 from oneseed.dataset.next_run import RESTORE_COMMAND, missing_checkpoint
 from oneseed.files import whole_file
 from oneseed.hub_models import WEIGHTS_FILE, hub_name
@@ -195,6 +195,23 @@ def damaged_folder(file: Path, error: UserError) -> UserError:
         f"{begin}write it again: {python_name()} -m oneseed.export hub --checkpoint CHECKPOINT "
         f"{flag('out', file.parent)}"
     )
+
+
+def refused_model(path: str | Path, error: UserError) -> UserError:
+    """The error of a file of which no model can be built, with what mends it."""
+    if saved_fingerprint(path):
+        return damaged_folder(checkpoint_file(path), error)
+    return UserError(
+        f"{path} is not a checkpoint of this version ({error}); "
+        f"train anew: {script_command('training_loop.py', '--fresh')}"
+    )
+
+
+def require_promised_model(path: str | Path, model: "MultimodalModel") -> None:
+    """UserError where a folder for other people gives another model than the one it promises."""
+    promised = saved_fingerprint(path)
+    if promised and model.fingerprint() != promised:
+        raise UserError("its fingerprint is that of another model")
 
 
 def saved_fingerprint(path: str | Path) -> str | None:

@@ -19,15 +19,13 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from oneseed.config.base_model import checkpoint_file
 from oneseed.config.inference import PASSES
 from oneseed.config.model import ModelConfig
 from oneseed.config.options import PLAIN
 from oneseed.console.command import UserError
-from oneseed.dataset.commands import script_command
 from oneseed.model import caption_source, checkpoint
 from oneseed.model.autoencoder import Autoencoder
-from oneseed.model.base import damaged_folder, read_weights, saved_fingerprint
+from oneseed.model.base import read_weights, refused_model, require_promised_model
 from oneseed.model.caption_book import CaptionBook
 from oneseed.model.checkpoint_facts import CHECKPOINT_FORMAT, CheckpointFacts, read_facts
 from oneseed.model.fingerprint import fingerprint_of
@@ -289,22 +287,15 @@ class MultimodalModel(Autoencoder):
         UserError where it is missing, not ours, or not the model that it promises.
         """
         weights = read_weights(path)
-        promised = saved_fingerprint(path)
         try:
             facts = read_facts(weights.get("_extra_state"))
             # before memory is asked for
             require_own_weights(facts, weights)
             model = cls(facts.config)
             model.take_weights(facts, weights)
-            if promised and model.fingerprint() != promised:
-                raise UserError("its fingerprint is that of another model")
+            require_promised_model(path, model)
         except UserError as error:
-            if promised:
-                raise damaged_folder(checkpoint_file(path), error) from error
-            raise UserError(
-                f"{path} is not a checkpoint of this version ({error}); "
-                f"train anew: {script_command('training_loop.py', '--fresh')}"
-            ) from error
+            raise refused_model(path, error) from error
         return model.eval().to(device)
 
 

@@ -12,12 +12,14 @@ import pytest
 
 import inference
 from inference import MultimodalGenerator
-from oneseed.config.hub import HubConfig
+from oneseed.config.hub import HubConfig, SpaceConfig
 from oneseed.config.inference import InferenceConfig
 from oneseed.console.command import UserError
+from oneseed.console.flags import parse_configs
 from oneseed.export.hub import export_model, own_report, push_to_hub
 from oneseed.export.model_card import figures_of_report, in_cell, license_of
 from oneseed.export.repository import Repository, front_matter, send
+from tests.test_documents import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -212,3 +214,12 @@ def test_help_shows_examples_before_any_heavy_import(kind):
     assert f"python -m oneseed.export {kind} --checkpoint base" in shown.stdout
     loaded = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
     assert not loaded & {"torch", "gradio", "huggingface_hub"}
+
+
+def test_every_command_of_the_documents_is_one_that_the_export_accepts():
+    configs = {"hub": HubConfig, "space": SpaceConfig}
+    shown = [one for one in commands() if one.program == "oneseed.export" and one.flags]
+    known = [one for one in shown if one.flags[0] in configs]
+    assert len(known) >= 8, known
+    for kind, *flags in (one.flags for one in known):
+        parse_configs(configs[kind], description="", argv=flags)
