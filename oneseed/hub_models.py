@@ -8,6 +8,7 @@ never else.
 """
 
 import functools
+import os
 import re
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def is_on_hub(checkpoint: str | Path) -> bool:
 
 def is_model_folder(folder: Path) -> bool:
     """Whether a folder has the files that save_pretrained writes, or some of them."""
-    return any((folder / name).is_file() for name in (CONFIG_FILE, WEIGHTS_FILE))
+    # False, too, of a folder that may not be looked into
+    return any(os.path.isfile(folder / name) for name in (CONFIG_FILE, WEIGHTS_FILE))
 
 
 @functools.cache

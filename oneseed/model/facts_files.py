@@ -8,6 +8,7 @@ byte.
 """
 
 import json
+import os
 from pathlib import Path
 
 import torch
@@ -37,7 +38,7 @@ def write_facts_files(extra_state: torch.Tensor, folder: Path) -> None:
 
 def has_facts_files(folder: Path) -> bool:
     """Whether a folder has at least one of the two files."""
-    return any((folder / name).is_file() for name in (CONFIG_FILE, TOKENIZER_FILE))
+    return any(os.path.isfile(folder / name) for name in (CONFIG_FILE, TOKENIZER_FILE))
 
 
 def read_facts_files(folder: Path) -> torch.Tensor:
