@@ -346,6 +346,8 @@ def write_report(out: Path, config: EvaluateConfig) -> None:
     old = read_report(config.compare) if config.compare else None
     generator = MultimodalGenerator(config.checkpoint, config.device, finish=config.finish)
     report, examples, gallery = evaluate(generator, config)
+    # whose card may show these numbers
+    report["fingerprint"] = generator.fingerprint
     changes = moved(report, old) if old else []
     samplers = ablation(out.parent / "samplers.json")
     write_text(out / "report.json", json.dumps(report, ensure_ascii=False, indent=1) + "\n")

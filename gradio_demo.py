@@ -215,6 +215,7 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     blocked: Sequence[str | Path] = (),
     visitors: int = VISITORS,
     allowed_hosts: Sequence[str] = (),
+    framed_by: Sequence[str] = (),
     logs_requests: bool = False,
     logs_json: bool = False,
     api: Service | None = None,
@@ -224,6 +225,7 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     auth: "user:password". blocked: paths that are never served. visitors: whose state is kept.
     allowed_hosts: further names under which the page answers, such as a proxy's.
     logs_requests, logs_json: see Gate. api: is served beside the page.
+    framed_by: websites whose pages may show it within a frame, "https://wiki.example.org".
     What is uploaded and drawn lies in the folder that GRADIO_TEMP_DIR named when the page was
     built; it is kept small, so nothing else may lie there.
     UserError where there is no listening on this host and port.
@@ -236,7 +238,7 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     own = api_application(api) if api else None
     app = mounted(page, own, auth=auth, blocked=blocked, head=f"<script>{script}</script>")
     storage = Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page))
-    site = gradio_site(page, (script,))
+    site = gradio_site(page, (script,), tuple(framed_by))
     app = ShareHead(app, page.sharing, private=bool(auth))
     if api:
         site = site_with_api(site, own, has_token=bool(api.token))
@@ -317,7 +319,9 @@ def main(config: DemoConfig) -> None:
         # /tmp/gradio belongs to whoever made it first
         os.environ["GRADIO_TEMP_DIR"] = cache
         # nobody trained the base model here
-        run_folder = Path(DEFAULT_CHECKPOINT if is_base(checkpoint) else checkpoint).parent
+        run_folder = checkpoint_file(
+            DEFAULT_CHECKPOINT if is_base(checkpoint) else checkpoint
+        ).parent
         batcher = Batcher()
         api = Service(find_generator, batcher, token=read_token(config.token_file))
         page = build_page(
@@ -331,6 +335,7 @@ def main(config: DemoConfig) -> None:
             auth=config.auth,
             blocked=[run_folder],
             allowed_hosts=config.allowed_hosts,
+            framed_by=config.framed_by,
             logs_requests=config.log or config.log_json,
             logs_json=config.log_json,
             api=api,

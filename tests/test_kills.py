@@ -7,6 +7,7 @@ two runs are started in processes of their own.
 """
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -407,6 +408,10 @@ def test_a_second_evaluation_into_the_same_report_ends_at_once(
     evaluate()
     assert is_told(said)
     assert sorted(os.listdir(tmp_path / "report")) == ["index.html", "report.json"]
+    # by it the card of a model finds out whose report this is
+    report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
+    fingerprint = MultimodalGenerator(tiny_run / "best_model.pt", "cpu").fingerprint
+    assert report["fingerprint"] == fingerprint
 
 
 # ---- two runs in processes of their own ----------------------------------------------------------

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # a part imports itself and the lines before its own
     "console",
     "files text_files tensor_files seeds device workers",
-    "file_names locks",
+    "file_names locks hub_models",
     "media synthetic",
     "config",
     "dataset",
@@ -37,7 +37,7 @@ HOME = {
     "yaml": "console",
     "transformers": "captioning model finetuning",
     "torchmetrics": "evaluation",
-    "huggingface_hub": "captioning model export finetuning",
+    "huggingface_hub": "captioning hub_models export finetuning",
     "kaggle": "sources",
     "kagglehub": "sources",
     "datasets": "sources",
@@ -125,6 +125,8 @@ def test_generating_loads_neither_examiners_nor_drawn_collections():
     loaded = done.stdout.split()
     assert "oneseed.generation.generator" in loaded
     assert not [name for name in loaded if name.startswith("oneseed.evaluation")]
+    # of the Hub: only where a model is fetched from there
+    assert "huggingface_hub" not in loaded
     drawn = {name for name in loaded if name.startswith("oneseed.synthetic")}
     # their names alone
     assert drawn <= {"oneseed.synthetic", "oneseed.synthetic.collections"}

@@ -1,10 +1,13 @@
 """The base model: a small one that travels with the repository, where "base" names a checkpoint.
 
 The word alone names it, whatever lies in the current folder. A file of that name is ./base, in
-Python also Path("base").
+Python also Path("base"). A checkpoint is also named by a folder that save_pretrained wrote, or as
+hub:owner/name.
 """
 
 from pathlib import Path
+
+from oneseed.hub_models import WEIGHTS_FILE, hub_name, is_model_folder, is_on_hub, named_folder
 
 BASE = "base"
 # of --init: begin with no other weights
@@ -25,8 +28,14 @@ def has_base() -> bool:
 
 
 def checkpoint_file(checkpoint: str | Path) -> Path:
-    """Where a checkpoint lies; "base" is the base model's file."""
-    return BASE_FILE if is_base(checkpoint) else Path(checkpoint)
+    """Where a checkpoint lies; "base" is the base model's file, a folder that of its weights.
+
+    One on the Hub is fetched; UserError where it cannot be had.
+    """
+    if is_base(checkpoint):
+        return BASE_FILE
+    path = named_folder(str(checkpoint)) if is_on_hub(checkpoint) else Path(checkpoint)
+    return path / WEIGHTS_FILE if is_model_folder(path) else path
 
 
 def checkpoint_name(checkpoint: str | Path) -> str:
@@ -34,8 +43,10 @@ def checkpoint_name(checkpoint: str | Path) -> str:
 
     checkpoint: as somebody names it, or what checkpoint_file makes of that.
     """
+    if is_on_hub(checkpoint):
+        return str(checkpoint)
     file = checkpoint_file(checkpoint)
     if file == BASE_FILE:
         return BASE
-    name = file.as_posix()
+    name = hub_name(file) or file.as_posix()
     return f"./{name}" if name in (BASE, NO_INIT) else name

@@ -70,6 +70,12 @@ class DemoConfig(BaseConfig):
         "file whose one line programs must send to the HTTP API as bearer token; the environment "
         "variable ONESEED_API_TOKEN can hold it instead",
     )
+    allow_frame: str = option(
+        "",
+        "further websites whose pages may show this one within a frame, such as "
+        "https://wiki.example.org; may be repeated",
+        several=True,
+    )
     log: bool = option(False, "write a line for each request, without what was asked")
     log_json: bool = option(False, "write such lines as JSON objects")
     device: str = device_option("where to run")
@@ -87,8 +93,19 @@ class DemoConfig(BaseConfig):
         """The further names, one by one."""
         return split_names(self.allow_host)
 
+    @property
+    def framed_by(self) -> tuple[str, ...]:
+        """The websites of --allow-frame, one by one."""
+        return tuple(origin.strip() for origin in self.allow_frame.split(",") if origin.strip())
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_host_names(self.allowed_hosts)
+        for origin in self.framed_by:
+            scheme, _, name = origin.partition("://")
+            if scheme not in ("http", "https") or not HOST_NAME.fullmatch(name):
+                raise ValueError(
+                    f"--allow-frame {origin!r} is no website, such as https://wiki.example.org"
+                )
         if self.auth and not all(self.auth.partition(":")):
             raise ValueError("--auth is user:password, such as --auth anna:secret")

@@ -153,11 +153,14 @@ def moved(report: dict[str, Any], old: dict[str, Any]) -> list[str]:
     ]
 
 
-def read_report(path: str | Path) -> dict[str, Any] | None:
-    """A report.json; None where its numbers have another form. UserError if it is no report."""
+def read_report(path: str | Path, flag: str = "--compare") -> dict[str, Any] | None:
+    """A report.json; None where its numbers have another form. UserError if it is no report.
+
+    flag: that names it.
+    """
     if fault := why_no_file(path):
         raise UserError(
-            f"--compare {path} cannot be read ({fault}); name the report.json of another run"
+            f"{flag} {path} cannot be read ({fault}); name the report.json of another run"
         )
     try:
         report = json.loads(Path(path).read_text("utf-8"))
@@ -166,7 +169,7 @@ def read_report(path: str | Path) -> dict[str, Any] | None:
         return report if is_known else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
-            f"--compare {path} is no report of this program ({type(error).__name__}); "
+            f"{flag} {path} is no report of this program ({type(error).__name__}); "
             "name the report.json of another run"
         ) from error
 

@@ -15,6 +15,7 @@ from oneseed.config.inference import GUIDANCE, PASSES
 from oneseed.config.options import PLAIN
 from oneseed.device import pick_device
 from oneseed.generation import index
+from oneseed.generation.pretrained import Pretrained
 from oneseed.generation.prompts import PromptWarning, ReadPrompt
 from oneseed.generation.reading import PICTURES_AT_ONCE, ImageCaption, PictureReader
 from oneseed.model import latent_operations
@@ -71,7 +72,7 @@ def conditioned_codes(
     )
 
 
-class MultimodalGenerator(PictureReader):
+class MultimodalGenerator(Pretrained, PictureReader):
     """A checkpoint, ready to answer seeds.
 
     generator = MultimodalGenerator("checkpoints/best_model.pt", device="auto")
@@ -92,7 +93,7 @@ class MultimodalGenerator(PictureReader):
         passes: int = PASSES,
         finish: str | None = None,
     ) -> None:
-        """checkpoint_path: a file, or "base" for the base model.
+        """checkpoint_path: a file, a folder of save_pretrained, "hub:owner/name", or "base".
 
         temperature: of the captions, 0 for the likeliest. passes: in which a picture is drawn.
         finish: of seeds, "plain" or "book", see Autoencoder.draw_finished; None: the model's own.

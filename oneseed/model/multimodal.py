@@ -23,10 +23,9 @@ from oneseed.config.inference import PASSES
 from oneseed.config.model import ModelConfig
 from oneseed.config.options import PLAIN
 from oneseed.console.command import UserError
-from oneseed.dataset.commands import script_command
 from oneseed.model import caption_source, checkpoint
 from oneseed.model.autoencoder import Autoencoder
-from oneseed.model.base import read_weights
+from oneseed.model.base import read_weights, refused_model, require_promised_model
 from oneseed.model.caption_book import CaptionBook
 from oneseed.model.checkpoint_facts import CHECKPOINT_FORMAT, CheckpointFacts, read_facts
 from oneseed.model.fingerprint import fingerprint_of
@@ -282,9 +281,10 @@ class MultimodalModel(Autoencoder):
     def from_checkpoint(
         cls, path: str | Path = "checkpoints/best_model.pt", device: str | torch.device = "cpu"
     ) -> Self:
-        """Checkpoint file of any preset, or "base" -> model in eval mode on `device`.
+        """Checkpoint of any preset, however it is named -> model in eval mode on `device`.
 
-        UserError where the file is missing or not ours.
+        path: a file, a folder of save_pretrained, "hub:owner/name", or "base".
+        UserError where it is missing, not ours, or not the model that it promises.
         """
         weights = read_weights(path)
         try:
@@ -293,11 +293,9 @@ class MultimodalModel(Autoencoder):
             require_own_weights(facts, weights)
             model = cls(facts.config)
             model.take_weights(facts, weights)
+            require_promised_model(path, model)
         except UserError as error:
-            raise UserError(
-                f"{path} is not a checkpoint of this version ({error}); "
-                f"train anew: {script_command('training_loop.py', '--fresh')}"
-            ) from error
+            raise refused_model(path, error) from error
         return model.eval().to(device)
 
 

@@ -38,6 +38,7 @@ class Answer:
     is_upload: bool = False
     # as a Site has them
     scripts: tuple[str, ...] = ()
+    framed_by: tuple[str, ...] = ()
     sentences: Mapping[int, str] = field(default_factory=dict)
     # the text of an error that is about to be raised
     is_dropped: bool = False
@@ -78,7 +79,7 @@ class Answer:
         body = b"".join(part.get("body", b"") for part in parts)
         headers = MutableHeaders(raw=start["headers"])
         if not self.is_file:
-            headers["content-security-policy"] = page_policy(body, self.scripts)
+            headers["content-security-policy"] = page_policy(body, self.scripts, self.framed_by)
         elif start["status"] < 400:
             settle_file(headers, body)
         for message in held:
@@ -100,6 +101,9 @@ class Answer:
         for name in ("server", "x-powered-by"):
             del headers[name]
         headers.update(SECURITY_HEADERS)
+        if self.framed_by:
+            # it cannot name a website; frame-ancestors can
+            del headers["x-frame-options"]
         headers["content-security-policy"] = BARE_POLICY
         if not self.is_asset:
             headers.setdefault("cache-control", "no-store")

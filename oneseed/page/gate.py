@@ -64,6 +64,8 @@ class Site:
     assets: tuple[str, ...] = ()
     # scripts that the application puts into its page once that is shown
     scripts: tuple[str, ...] = ()
+    # origins whose pages may show this one within a frame: "https://wiki.example.org"
+    framed_by: tuple[str, ...] = ()
     # status -> what is answered in place of a plain text with this status
     sentences: Mapping[int, str] = field(default_factory=dict)
 
@@ -139,6 +141,7 @@ class Gate:
             is_asset=is_asset,
             is_upload=visit.path in self.site.uploads,
             scripts=self.site.scripts,
+            framed_by=self.site.framed_by,
             sentences=self.site.sentences,
         )
         if is_file:
@@ -195,7 +198,9 @@ class Gate:
         if site in ("", "same-origin", "none"):
             return
         is_visit = visit.headers.get("sec-fetch-mode") == "navigate"
-        is_whole = visit.headers.get("sec-fetch-dest") in (None, "document")
+        # of a frame the browser asks which websites may show it: frame-ancestors
+        shown = (None, "document", "iframe") if self.site.framed_by else (None, "document")
+        is_whole = visit.headers.get("sec-fetch-dest") in shown
         if not (visit.method in READING and is_visit and is_whole):
             raise RefusedError(403, FOREIGN)
 

@@ -13,6 +13,7 @@ INLINE_SCRIPT = re.compile(rb"<script(?P<marks>[^>]*)>(?P<text>.*?)</script>", r
 # for answers that show nothing by themselves
 BARE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 # for files of visitors; sandbox: even shown alone they could do nothing
+QUOTED_NONE = "'none'"
 FILE_POLICY = f"{BARE_POLICY}; sandbox"
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -40,11 +41,12 @@ def script_source(text: bytes) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
 
 
-def page_policy(page: bytes, scripts: Iterable[str] = ()) -> str:
+def page_policy(page: bytes, scripts: Iterable[str] = (), framed_by: Iterable[str] = ()) -> str:
     """The content security policy of an HTML page.
 
     Scripts run where they are files of the server or stand in the page as it was sent; what is put
     into it later, such as an attribute onerror, does not run. scripts: texts of further ones.
+    framed_by: origins whose pages may show this one within a frame.
     Gradio makes functions of text and writes styles into elements, so both are allowed.
     """
     texts = [text.encode() for text in scripts]
@@ -69,7 +71,7 @@ def page_policy(page: bytes, scripts: Iterable[str] = ()) -> str:
             "frame-src 'self'",
             "base-uri 'self'",
             "form-action 'self'",
-            "frame-ancestors 'none'",
+            f"frame-ancestors {' '.join(framed_by) or QUOTED_NONE}",
         ]
     )
 

@@ -137,8 +137,13 @@ def wrong_named_values(page: Component, name: str, body: Mapping[str, Any]) -> s
     return ""
 
 
-def gradio_site(page: Component, scripts: tuple[str, ...] = ()) -> Site:
-    """The site of a page; `page.app` has to be there. scripts: of the page's head."""
+def gradio_site(
+    page: Component, scripts: tuple[str, ...] = (), framed_by: tuple[str, ...] = ()
+) -> Site:
+    """The site of a page; `page.app` has to be there.
+
+    scripts: of the page's head. framed_by: origins whose pages may frame it.
+    """
     app = page.app
 
     def admits(path: str, headers: Headers) -> bool:
@@ -157,6 +162,7 @@ def gradio_site(page: Component, scripts: tuple[str, ...] = ()) -> Site:
         visitor_files=(f"{API}/file=",),
         assets=UNCHANGING,
         scripts=scripts,
+        framed_by=framed_by,
         sentences=SENTENCES,
     )
 

@@ -261,6 +261,30 @@ def test_every_answer_is_dressed(gate):
         assert not [name for name in headers if name.startswith("access-control")]
 
 
+def test_a_page_is_framed_by_nobody_but_those_who_are_named(gate):
+    """The Hub shows a Space within a page of its own, which stayed grey once."""
+    page = {"/": (200, {"content-type": "text/html"}, PAGE)}
+    framing = [
+        (b"sec-fetch-site", b"cross-site"),
+        (b"sec-fetch-mode", b"navigate"),
+        (b"sec-fetch-dest", b"iframe"),
+    ]
+    usual = gate()
+    usual.application.answers = page
+    assert ask(usual, headers=framing).status == 403
+    named = gate(framed_by=("https://huggingface.co",))
+    named.application.answers = page
+    answered = ask(named, headers=framing)
+    assert answered.status == 200
+    assert "x-frame-options" not in answered.headers
+    policy = answered.headers["content-security-policy"]
+    assert "frame-ancestors https://huggingface.co" in policy.split("; ")
+    # it may be looked at, not written to
+    post = [(b"sec-fetch-site", b"cross-site"), (b"sec-fetch-dest", b"empty")]
+    assert ask(named, "POST", headers=post).status == 403
+    assert ask(named, headers=post).status == 403
+
+
 def test_a_page_runs_its_own_scripts_alone(gate):
     """A script that is put into the page later, as onerror of an image, has no hash there."""
     made = gate(scripts=("three()",))
