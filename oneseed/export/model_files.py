@@ -1,0 +1,142 @@
+"""The files of an export: traced, written, shortened and compared."""
+
+import gzip
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from oneseed.config.export import OnnxConfig
+from oneseed.config.options import PLAIN
+from oneseed.export.compact import drop_unused, shortened
+from oneseed.export.comparison import (
+    Comparison,
+    ExportedFile,
+    Pairs,
+    Request,
+    Speed,
+    all_pairs,
+    compare,
+    pair_request,
+    prompt_request,
+    speed_of,
+    torch_pairs,
+)
+from oneseed.export.consumer import CONFIG_FILE, MODEL_FILES, TOKENIZER_FILE, consumer_config
+from oneseed.export.graphs import PairGraph, PromptGraph, SeedGraph, example_inputs
+from oneseed.files import whole_file, write_text
+from oneseed.model.caption_source import NONE, source_of
+from oneseed.model.multimodal import MultimodalModel
+
+if TYPE_CHECKING:
+    import onnx
+
+OUTPUTS = ["picture", "tokens"]
+GRAPHS: dict[str, type[SeedGraph]] = {"pair": PairGraph, "prompt": PromptGraph}
+
+
+def write_model_files(config: OnnxConfig) -> int:
+    """What `python -m oneseed.export onnx` does -> exit status."""
+    model = MultimodalModel.from_checkpoint(config.checkpoint)
+    folder = Path(config.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    # without it nobody takes the folder for a whole export
+    (folder / CONFIG_FILE).unlink(missing_ok=True)
+    if model.finish != PLAIN:
+        print("pictures are exported as the decoder draws them, without the picture book")
+    kinds = ["pair"] if source_of(model.meta) == NONE else ["pair", "prompt"]
+    for kind in kinds:
+        write_graphs(model, kind, folder)
+    write_text(folder / TOKENIZER_FILE, model.tokenizer.json)
+    is_same = compare_files(model, kinds, config)
+    facts = consumer_config(model, config.passes)
+    write_text(folder / CONFIG_FILE, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+    if not is_same:
+        print("the exact files do not give the same pairs as PyTorch")
+        return 1
+    print(f"written to {config.out}; as a page: python -m oneseed.export web")
+    return 0
+
+
+def write_graphs(model: MultimodalModel, kind: str, folder: Path) -> None:
+    """Writes the exact and the small file of a graph."""
+    print(f"{MODEL_FILES[kind][0]}: tracing the model, up to a minute", flush=True)
+    before = time.perf_counter()
+    exact = traced(GRAPHS[kind](model).eval())
+    seconds = time.perf_counter() - before
+    coarse = model.image_decoder.from_code.weight.detach().numpy()
+    for name, content in zip(MODEL_FILES[kind], (exact, shortened(exact, coarse))):
+        with whole_file(folder / name) as partial:
+            partial.write_bytes(content.SerializeToString(deterministic=True))
+    print(f"{MODEL_FILES[kind][0]}: {len(exact.graph.node)} nodes in {seconds:.0f} s")
+
+
+@torch.no_grad()
+def traced(graph: SeedGraph) -> "onnx.ModelProto":
+    """A graph of any batch size as ONNX."""
+    inputs = example_inputs(graph)
+    batch = torch.export.Dim("batch")
+    sizes = {"z": {0: batch}}
+    if isinstance(graph, PromptGraph):
+        longest = len(graph.text_encoder.positions)
+        sizes["prompt"] = {0: batch, 1: torch.export.Dim("length", max=longest)}
+    with warnings.catch_warnings():
+        # of torch, about itself
+        warnings.simplefilter("ignore")
+        # of its own: torch.onnx.export would go on with a fixed size where this one fails
+        exported = torch.export.export(
+            graph, tuple(inputs.values()), dynamic_shapes=tuple(map(sizes.get, inputs))
+        )
+        program = torch.onnx.export(
+            exported, input_names=list(inputs), output_names=OUTPUTS, dynamo=True, verbose=False
+        )
+    assert program is not None, "with dynamo=True there is a program"
+    found = program.model_proto
+    drop_unused(found)
+    return found
+
+
+def compare_files(model: MultimodalModel, kinds: list[str], config: OnnxConfig) -> bool:
+    """Prints a table of all files beside PyTorch -> whether the exact ones give the same pairs."""
+    request = pair_request(model, config.check, config.passes)
+    is_same = True
+    lines = []
+    expected: Pairs = (np.empty(0), [])
+    for kind in kinds:
+        if kind == "prompt":
+            request = prompt_request(model, request, expected[1])
+
+        def by_torch(part: Request) -> Pairs:
+            """As PyTorch answers."""
+            return torch_pairs(model, part)
+
+        expected = all_pairs(by_torch, request, f"{kind} by PyTorch")
+        lines.append(table_row(f"{kind}, PyTorch", "", None, speed_of(by_torch, request)))
+        for name in MODEL_FILES[kind]:
+            path = Path(config.out) / name
+            file = ExportedFile(path, model)
+            found = compare(file, request, expected, name)
+            lines.append(table_row(name, size_of(path), found, found.speed))
+            is_same = is_same and (found.is_same or name != MODEL_FILES[kind][0])
+    print(f"{config.check} seeds in {config.passes} passes")
+    print(f"{'':<20}{'MB (gz)':>14}{'captions equal':>17}{'pixels differ by':>19}{'ms a pair':>16}")
+    print("\n".join(lines))
+    return is_same
+
+
+def size_of(path: Path) -> str:
+    """A file's size in MB, and that as web servers compress it."""
+    content = path.read_bytes()
+    return f"{len(content) / 1e6:.1f} ({len(gzip.compress(content, 6)) / 1e6:.1f})"
+
+
+def table_row(name: str, size: str, found: Comparison | None, speed: Speed) -> str:
+    """A line of the table; found: None for PyTorch itself."""
+    captions = f"{found.equal_captions} of {found.seeds}" if found else ""
+    pixels = f"{found.worst} ({found.mean:.4f})" if found else ""
+    times = f"{speed.alone:.1f} / {speed.together:.1f}"
+    return f"{name:<20}{size:>14}{captions:>17}{pixels:>19}{times:>16}"
