@@ -1,9 +1,9 @@
 """Gives a checkpoint to other programs.
 
-    python -m oneseed.export onnx --help     # ONNX files, for any language
-    python -m oneseed.export web --help      # a page that any static host serves
-    python -m oneseed.export hub --help      # the Hugging Face hub
-    python -m oneseed.export space --help    # a Space there
+python -m oneseed.export onnx --help     # ONNX files, for any language
+python -m oneseed.export web --help      # a page that any static host serves
+python -m oneseed.export hub --help      # the Hugging Face hub
+python -m oneseed.export space --help    # a Space there
 """
 
 import importlib

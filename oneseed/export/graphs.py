@@ -32,21 +32,22 @@ from oneseed.model.tokenizer import END, PAD
 class BookCaptions(nn.Module):
     """Captions of the nearest training pictures, for models that have not learnt to write."""
 
-    coordinates: torch.Tensor  # (N, k) float64
+    coordinates: torch.Tensor  # (N, k) float16
     tokens: torch.Tensor  # (N, T)
 
     def __init__(self, model: MultimodalModel) -> None:
         super().__init__()
         book = model.caption_book
         assert book is not None, "a model that looks captions up has a book"
-        self.register_buffer("coordinates", book.coordinates.double())
+        self.register_buffer("coordinates", book.coordinates)
         ids = [model.tokenizer.encode(caption, 10**9)[1:] for caption in book.captions]
         rows = [torch.tensor(row) for row in ids]
         self.register_buffer("tokens", nn.utils.rnn.pad_sequence(rows, batch_first=True))
 
     def forward(self, code: torch.Tensor, leading: torch.Tensor) -> torch.Tensor:
         """Leading coordinates (B, k) -> tokens (B, T). code: not used."""
-        squares = (leading.double()[:, None] - self.coordinates).square().sum(-1)  # (B, N)
+        own = self.coordinates.double()
+        squares = (leading.double()[:, None] - own).square().sum(-1)  # (B, N)
         return self.tokens[squares.argmin(1)]
 
 
@@ -146,9 +147,7 @@ class SeedGraph(nn.Module):
 class PairGraph(SeedGraph):
     """A seed's pair."""
 
-    def forward(
-        self, z: torch.Tensor, passes: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, z: torch.Tensor, passes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See the head of the file."""
         dims = self.prior.dims
         leading, residual, others = self.prior.parts(z)
@@ -174,7 +173,6 @@ class PromptGraph(SeedGraph):
         passes: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See the head of the file."""
-        dims = self.prior.dims
         flow = self.prior.flow
         features = F.rms_norm(self.text_encoder(prompt), (z.shape[1],))
         nothing = torch.full((z.shape[0],), NO_CLUSTER)

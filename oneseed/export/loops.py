@@ -5,7 +5,7 @@ from turn to turn lies contiguously in memory, as torch's while_loop demands.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from torch._higher_order_ops import while_loop
 
 from oneseed.model.flow import GUIDED_UNTIL, SOLVER_STEPS, FrozenField, VelocityField
 from oneseed.model.image_networks import DRAWN_NOISE, ImageDecoder
-from oneseed.model.text_networks import TIE, TextDecoder
+from oneseed.model.text_networks import TIE, Block, TextDecoder
 from oneseed.model.tokenizer import END, PAD, START
 
 # where the steps of the solver begin and end, and their middles
@@ -27,7 +27,7 @@ def contiguous(x: torch.Tensor) -> torch.Tensor:
     return x.clone(memory_format=torch.contiguous_format)
 
 
-def row_of(table: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
+def picked_row(table: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
     """A table (N, ...) and an int64 scalar -> that row, (1, ...)."""
     return table.index_select(0, number.reshape(1))
 
@@ -67,7 +67,7 @@ class FlowSolver(nn.Module):
         field = self.field
 
         def velocity(x: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
-            return field.velocity(x, row_of(times, i) + condition)
+            return field.velocity(x, picked_row(times, i) + condition)
 
         return runge_kutta(velocity, y, h, first, count)
 
@@ -84,9 +84,9 @@ class FlowSolver(nn.Module):
         strengths = 1 + (guidance - 1) * self.is_guided  # (T,)
 
         def velocity(x: torch.Tensor, i: torch.Tensor) -> torch.Tensor:
-            found = field.velocity(torch.cat([x, x]), row_of(times, i) + both)
+            found = field.velocity(torch.cat([x, x]), picked_row(times, i) + both)
             told, untold = found.view(2, *x.shape).unbind()
-            return untold + row_of(strengths, i) * (told - untold)
+            return untold + picked_row(strengths, i) * (told - untold)
 
         x = runge_kutta(velocity, y, 1 / SOLVER_STEPS, 0, GUIDED_STEPS)
         return self.solve(x, given, first=GUIDED_STEPS)
@@ -144,6 +144,7 @@ class CaptionWriter(nn.Module):
     def __init__(self, decoder: TextDecoder) -> None:
         super().__init__()
         self.decoder = decoder
+        self.blocks = [cast(Block, block) for block in decoder.blocks]
         # behind START
         self.length = len(decoder.positions) - 1
         bias = decoder.bias.detach().masked_fill(decoder.unused, -torch.inf)
@@ -155,7 +156,7 @@ class CaptionWriter(nn.Module):
         rows = code.shape[0]
         heads = self.decoder.heads
         width = self.decoder.positions.shape[1] // heads
-        layers = len(self.decoder.blocks)
+        layers = len(self.blocks)
         conditions = self.decoder.condition(code)  # (B, L W), of all layers
         tokens = torch.full((rows, self.length), PAD)
         last = torch.full((rows,), START)
@@ -188,10 +189,10 @@ class CaptionWriter(nn.Module):
         decoder = self.decoder
         is_here = (self.places == step)[:, None]  # (T, 1)
         is_read = self.places <= step  # (T,)
-        x = decoder.tokens(last) + row_of(decoder.positions, step)  # (B, W)
+        x = decoder.tokens(last) + picked_row(decoder.positions, step)  # (B, W)
         kept = []
-        per_layer = conditions.chunk(len(decoder.blocks), -1)  # L of (B, W)
-        for number, (block, condition) in enumerate(zip(decoder.blocks, per_layer)):
+        per_layer = conditions.chunk(len(self.blocks), -1)  # L of (B, W)
+        for number, (block, condition) in enumerate(zip(self.blocks, per_layer)):
             x = x + condition
             qkv = block.attention.qkv(block.norm1(x)).unflatten(-1, (3, decoder.heads, -1))
             q, key, value = qkv[:, :, :, None].unbind(1)  # each (B, H, 1, W / H)

@@ -31,20 +31,21 @@ class Polynomial(nn.Module):
         """function: of float64, finite within the interval."""
         super().__init__()
         self.middle = (low + high) / 2
-        self.half = (high - low) / 2
+        self.radius = (high - low) / 2
 
         def scaled(u: np.ndarray) -> np.ndarray:
             """The function with its interval moved to [-1, 1]."""
-            return function(torch.from_numpy(self.middle + self.half * u)).numpy()
+            return function(torch.from_numpy(self.middle + self.radius * u)).numpy()
 
-        series = np.polynomial.chebyshev.chebinterpolate(scaled, DEGREE)
-        coefficients = torch.from_numpy(np.polynomial.chebyshev.cheb2poly(series))
+        series = np.polynomial.Chebyshev.interpolate(scaled, DEGREE)
+        powers = series.convert(kind=np.polynomial.Polynomial).coef
+        coefficients = torch.from_numpy(powers)
         self.register_buffer("coefficients", coefficients)
         self.register_buffer("powers", torch.arange(DEGREE + 1, dtype=torch.float64))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B,) -> (B,)."""
-        u = (x - self.middle) / self.half
+        u = (x - self.middle) / self.radius
         return (u[:, None] ** self.powers * self.coefficients).sum(-1)
 
 

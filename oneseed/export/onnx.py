@@ -1,7 +1,7 @@
 """Writes a checkpoint as ONNX files, which other languages and browsers run without torch.
 
 Reads   checkpoints/best_model.pt
-Writes  outputs/export/   pair.onnx, prompt.onnx       a seed's numbers, and a prompt -> both outputs
+Writes  outputs/export/   pair.onnx, prompt.onnx       a seed, and a prompt, to picture and caption
                           pair_small.onnx, …           the same in about half of the room
                           config.json, tokenizer.json  what a program needs beside them
 

@@ -46,9 +46,7 @@ def spread(numbers: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     return spread_with(numbers, flips.to(numbers), shape)
 
 
-def spread_with(
-    numbers: torch.Tensor, flips: torch.Tensor, shape: Sequence[int]
-) -> torch.Tensor:
+def spread_with(numbers: torch.Tensor, flips: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """As spread. flips: those of random_flips, on the device of the numbers."""
     rows, count = numbers.shape
     flipped = numbers[:, None] * flips  # (B, copies, n)
