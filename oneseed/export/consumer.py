@@ -23,6 +23,7 @@ from oneseed.dataset.wording import (
 )
 from oneseed.generation.prompts import PromptReader
 from oneseed.generation.synonyms import LONGEST, synonyms
+from oneseed.generation.typos import COMMON_WORDS, MIN_REPLACED, MIN_TWO_TYPOS, MIN_TYPO
 from oneseed.model.caption_source import NONE, SOURCE_WORDS, source_of
 from oneseed.model.multimodal import MultimodalModel
 
@@ -63,7 +64,8 @@ def prompt_rules(model: MultimodalModel) -> dict[str, Any]:
 
     lead, nothing_shown: regular expressions without flags, of what stands before the subject.
     words: those that captions have; []: not known. replacements: a phrase that no caption has ->
-    what is read instead. leading: words that never end a clause. hyphenated: see there.
+    what is read instead. leading: words that never end a clause. hyphenated: see there. typos:
+    see typos.py.
     """
     reader = PromptReader.of_model(model)
     style = reader.style
@@ -84,6 +86,12 @@ def prompt_rules(model: MultimodalModel) -> dict[str, Any]:
         "longest": LONGEST,
         "leading": sorted(reader.phrases.get("followers", {})),
         "hyphenated": hyphenated(reader.phrases),
+        "typos": {
+            "shortest": MIN_TYPO,
+            "replaced": MIN_REPLACED,
+            "two": MIN_TWO_TYPOS,
+            "common": sorted(COMMON_WORDS),
+        },
     }
 
 

@@ -103,7 +103,7 @@ def compare_files(model: MultimodalModel, kinds: list[str], config: OnnxConfig) 
     """Prints a table of all files beside PyTorch -> whether the exact ones give the same pairs."""
     request = pair_request(model, config.check, config.passes)
     is_same = True
-    lines = []
+    lines = [in_columns("", "MB (gz)", "captions equal", "pixels differ by", "processor ms a pair")]
     expected: Pairs = (np.empty(0), [])
     for kind in kinds:
         if kind == "prompt":
@@ -122,7 +122,6 @@ def compare_files(model: MultimodalModel, kinds: list[str], config: OnnxConfig) 
             lines.append(comparison_line(name, size_of(path), found, found.speed))
             is_same = is_same and (found.is_same or name != MODEL_FILES[kind][0])
     print(f"{config.check} seeds in {config.passes} passes; times: alone / in batches of 20")
-    print(f"{'':<20}{'MB (gz)':>14}{'captions equal':>17}{'pixels differ by':>19}{'processor ms a pair':>22}")
     print("\n".join(lines))
     return is_same
 
@@ -137,5 +136,12 @@ def comparison_line(name: str, size: str, found: Comparison | None, speed: Speed
     """A line of the table; found: None for PyTorch itself."""
     captions = f"{found.equal_captions} of {found.seeds}" if found else ""
     pixels = f"{found.worst} ({found.mean:.4f})" if found else ""
-    times = f"{speed.alone:.1f} / {speed.together:.1f}"
-    return f"{name:<20}{size:>14}{captions:>17}{pixels:>19}{times:>22}"
+    return in_columns(name, size, captions, pixels, f"{speed.alone:.1f} / {speed.together:.1f}")
+
+
+def in_columns(*cells: str) -> str:
+    """Five cells as a line, the first on the left."""
+    widths = (-20, 14, 17, 19, 22)
+    return "".join(
+        cell.ljust(-width) if width < 0 else cell.rjust(width) for cell, width in zip(cells, widths)
+    )

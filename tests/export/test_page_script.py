@@ -126,6 +126,14 @@ PROMPTS = [
     "an elephant in the forest",
     "an engraving",
     "a purple elephant",
+    "under a stromy sky",
+    "a wnidmill at nihgt, a hourse",
+    "a crosshatched church",
+    "a light house",
+    "a ship in a thunder storm",
+    "an unbelievably large windmils",
+    "a castle in the zzzz",
+    "a zzzz, a castle by the qqqq qqqq",
     "山上的城堡",
 ]
 

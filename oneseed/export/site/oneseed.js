@@ -249,7 +249,7 @@ export class PromptReader {
                 const [first, ...others] = split(text)[0];
                 kept.push({ gap, word: first.word }, ...others);
                 remarks.push(`no training caption has “${typed}”: read as “${text}”`);
-            } else if (this.words.has(word.toLowerCase()) || ARTICLES.includes(word.toLowerCase())) {
+            } else if (this.isKnown(word.toLowerCase())) {
                 kept.push(pieces[at]);
             } else {
                 remarks.push(`no training caption has “${word}”`);
@@ -274,7 +274,41 @@ export class PromptReader {
                 return [length, this.rules.replacements[key]];
             }
         }
-        return [1, null];
+        const [one, other] = pieces.map(({ word }) => word.toLowerCase());
+        const isOneWord = other && !partsClauses(pieces[1].gap) && this.words.has(one + other);
+        if (isOneWord && !(this.isKnown(one) && this.isKnown(other))) return [2, one + other];
+        if (this.isKnown(one)) return [1, null];
+        for (const [first, followers] of Object.entries(this.rules.hyphenated)) {
+            const after = followers.find((phrase) => one === first + phrase.slice(1));
+            if (after) return [1, first + after];
+        }
+        const meant = this.spellings(one);
+        return [1, meant.length === 1 ? meant[0] : null];
+    }
+
+    isKnown(word) {
+        return this.words.has(word) || ARTICLES.includes(word);
+    }
+
+    // The known words that an unknown one is a typo of, as typos.py finds them.
+    spellings(word) {
+        const { shortest, replaced, two, common } = this.rules.typos;
+        if (word.length < shortest || !/^\p{L}+$/u.test(word) || common.includes(word)) return [];
+        const sorted = (text) => [...text].sort().join("");
+        let fewest = word.length >= two ? 2 : 1;
+        let nearest = [];
+        for (const known of this.rules.words) {
+            const apart = Math.abs(known.length - word.length);
+            const isOther = !apart && sorted(known) !== sorted(word);
+            if (known.length < shortest || apart > 2 || !word.slice(0, 2).includes(known[0])
+                || (isOther && word.length < replaced)) continue;
+            const count = typoCount(word, known);
+            if (count < fewest) nearest = [];
+            if (count <= fewest) nearest.push(known);
+            fewest = Math.min(fewest, count);
+        }
+        const sameEnd = nearest.filter((known) => known.at(-1) === word.at(-1));
+        return sameEnd.length ? sameEnd : nearest;
     }
 
     // Each word in the case that takes the fewest tokens, with a hyphen where captions have one.
@@ -294,6 +328,24 @@ export class PromptReader {
         }
         return spelt;
     }
+}
+
+// Letters too many, too few, wrong or exchanged with their neighbour: optimal string alignment.
+function typoCount(word, known) {
+    let before = [], row = Array.from({ length: known.length + 1 }, (_, j) => j);
+    for (let i = 1; i <= word.length; i++) {
+        const next = [i];
+        for (let j = 1; j <= known.length; j++) {
+            const isWrong = word[i - 1] === known[j - 1] ? 0 : 1;
+            let cost = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + isWrong);
+            if (i > 1 && j > 1 && word[i - 1] === known[j - 2] && word[i - 2] === known[j - 1]) {
+                cost = Math.min(cost, before[j - 2] + 1);
+            }
+            next.push(cost);
+        }
+        [before, row] = [row, next];
+    }
+    return row.at(-1);
 }
 
 // The pieces, where words have changed with "a" before a consonant and "an" before a vowel.
