@@ -7,6 +7,9 @@ from oneseed.console.flags import BaseConfig, option
 
 EXPORT_FOLDER = "outputs/export"
 WEB_FOLDER = "outputs/web"
+# beside the ONNX files
+CONFIG_FILE = "config.json"
+TOKENIZER_FILE = "tokenizer.json"
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,6 @@ from oneseed.model.caption_source import NONE, SOURCE_WORDS, source_of
 from oneseed.model.multimodal import MultimodalModel
 
 EXPORT_FORMAT = 1
-CONFIG_FILE = "config.json"
-TOKENIZER_FILE = "tokenizer.json"
 # kind of graph -> its files, exact and small
 MODEL_FILES = {
     "pair": ("pair.onnx", "pair_small.onnx"),

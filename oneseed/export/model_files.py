@@ -1,6 +1,7 @@
 """The files of an export: traced, written, shortened and compared."""
 
 import gzip
+import itertools
 import json
 import time
 import warnings
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from oneseed.config.export import OnnxConfig
+from oneseed.config.export import CONFIG_FILE, EXPORT_FOLDER, TOKENIZER_FILE, OnnxConfig
 from oneseed.config.options import PLAIN
+from oneseed.dataset.commands import flag, python_name
 from oneseed.export.compact import clean, in_half
 from oneseed.export.comparison import (
     Comparison,
@@ -26,7 +28,7 @@ from oneseed.export.comparison import (
     speed_of,
     torch_pairs,
 )
-from oneseed.export.consumer import CONFIG_FILE, MODEL_FILES, TOKENIZER_FILE, consumer_config
+from oneseed.export.consumer import MODEL_FILES, consumer_config
 from oneseed.export.graphs import PairGraph, PromptGraph, SeedGraph, example_inputs
 from oneseed.files import whole_file, write_text
 from oneseed.model.caption_source import NONE, source_of
@@ -44,8 +46,9 @@ def write_model_files(config: OnnxConfig) -> int:
     model = MultimodalModel.from_checkpoint(config.checkpoint)
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
-    # without it nobody takes the folder for a whole export
-    (folder / CONFIG_FILE).unlink(missing_ok=True)
+    # of an earlier export, perhaps of another model
+    for name in (CONFIG_FILE, *itertools.chain(*MODEL_FILES.values())):
+        (folder / name).unlink(missing_ok=True)
     if model.finish != PLAIN:
         print("pictures are exported as the decoder draws them, without the picture book")
     kinds = ["pair"] if source_of(model.meta) == NONE else ["pair", "prompt"]
@@ -58,7 +61,8 @@ def write_model_files(config: OnnxConfig) -> int:
     if not is_same:
         print("the exact files do not give the same pairs as PyTorch")
         return 1
-    print(f"written to {config.out}; as a page: python -m oneseed.export web")
+    command = f"{python_name()} -m oneseed.export web {flag('model', config.out, EXPORT_FOLDER)}"
+    print(f"written to {config.out}; as a page: {command.rstrip()}")
     return 0
 
 

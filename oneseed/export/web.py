@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from oneseed.config.export import EXPORT_FOLDER, WebConfig
+from oneseed.config.export import CONFIG_FILE, EXPORT_FOLDER, TOKENIZER_FILE, WebConfig
 from oneseed.console.command import UserError, run
 from oneseed.console.flags import parse_configs
 from oneseed.dataset.commands import python_name
@@ -26,8 +26,6 @@ from oneseed.files import whole_folder
 # what the page consists of, beside model and runtime
 SITE = Path(__file__).parent / "site"
 SITE_FILES = ("index.html", "page.css", "page.js", "oneseed.js", "icon.svg")
-PAGE_CONFIG = "config.json"
-PAGE_TOKENIZER = "tokenizer.json"
 # numbers of a seed that the page can compute
 MIN_LATENT = 16
 
@@ -67,8 +65,8 @@ def model_file_names(model: Path) -> list[str]:
     if model != Path(EXPORT_FOLDER):
         export += f" --out {model.as_posix()}"
     try:
-        facts = json.loads((model / PAGE_CONFIG).read_text("utf-8"))
-        names = [PAGE_CONFIG, PAGE_TOKENIZER, *(one["small"] for one in facts["files"].values())]
+        facts = json.loads((model / CONFIG_FILE).read_text("utf-8"))
+        names = [CONFIG_FILE, TOKENIZER_FILE, *(one["small"] for one in facts["files"].values())]
         latent_dim = facts["latent_dim"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{model} holds no exported model; make it with: {export}") from error

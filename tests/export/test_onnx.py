@@ -78,13 +78,13 @@ def test_the_config_is_that_of_the_model(exported):
     assert (files / "tokenizer.json").read_text("utf-8") == model.tokenizer.json
 
 
-def test_an_export_that_differs_ends_with_1(exported, monkeypatch, tmp_path):
-    """A graph whose pictures are not those of the model is no export, whatever was written."""
-    from oneseed.export import loops
-    from oneseed.export.onnx import export_onnx
+def test_files_of_another_model_are_found_out(exported):
+    """The check that every export ends with must be able to fail."""
+    from oneseed.export.model_files import compare_files
 
-    _, files, _ = exported
-    monkeypatch.setattr(loops, "DRAWN_NOISE", 3 * loops.DRAWN_NOISE)
-    path = files.parent / "best_model.pt"
-    config = OnnxConfig(checkpoint=str(path), out=str(tmp_path), check=8)
-    assert export_onnx(config) == 1
+    _, files, model = exported
+    config = OnnxConfig(out=str(files), check=8)
+    assert compare_files(model, ["pair"], config)
+    with torch.no_grad():
+        model.image_decoder.outward.bias += 0.05
+    assert not compare_files(model, ["pair"], config)
