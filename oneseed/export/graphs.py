@@ -6,10 +6,11 @@
 z (B, D) float32; prompt int64 (B, P), the ids of a caption, PAD behind its end; guidance and
 passes scalars. picture uint8 (B, S, S, C); tokens int64 (B, T) behind START, PAD behind END.
 
-They compute what Prior, latent_operations and Autoencoder.draw compute, with the coordinates y
-kept where those go from the code back to them.
+They compute what Prior, latent_operations and Autoencoder.draw compute, in the coordinates y of the
+prior's frame alone: the layers that read a code get the frame folded into them.
 """
 
+import copy
 import math
 
 import torch
@@ -20,12 +21,12 @@ from oneseed.console.command import UserError
 from oneseed.export.loops import CaptionWriter, FlowSolver, draw_in_passes
 from oneseed.export.normal_distribution import NormalDistribution
 from oneseed.model import caption_source
-from oneseed.model.flow import NO_CLUSTER, SOLVER_STEPS, predict_frozen
+from oneseed.model.flow import SOLVER_STEPS, predict_frozen
 from oneseed.model.image_networks import ImageDecoder
 from oneseed.model.latent_operations import PROMPT_LEEWAY
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixel_noise import random_flips, spread_with
-from oneseed.model.prior import CLUSTER_TINY, TINY
+from oneseed.model.prior import CLUSTER_TINY, TINY, Prior
 from oneseed.model.tokenizer import END, PAD
 
 
@@ -44,8 +45,8 @@ class BookCaptions(nn.Module):
         rows = [torch.tensor(row) for row in ids]
         self.register_buffer("tokens", nn.utils.rnn.pad_sequence(rows, batch_first=True))
 
-    def forward(self, code: torch.Tensor, leading: torch.Tensor) -> torch.Tensor:
-        """Leading coordinates (B, k) -> tokens (B, T). code: not used."""
+    def forward(self, y: torch.Tensor, leading: torch.Tensor) -> torch.Tensor:
+        """Leading coordinates (B, k) -> tokens (B, T). y: not used."""
         own = self.coordinates.double()
         squares = (leading.double()[:, None] - own).square().sum(-1)  # (B, N)
         return self.tokens[squares.argmin(1)]
@@ -54,9 +55,21 @@ class BookCaptions(nn.Module):
 class NoCaptions(nn.Module):
     """For models that were trained on pictures alone."""
 
-    def forward(self, code: torch.Tensor, leading: torch.Tensor) -> torch.Tensor:
-        """Codes (B, D) -> END alone, (B, 1)."""
-        return torch.full((code.shape[0], 1), END)
+    def forward(self, y: torch.Tensor, leading: torch.Tensor) -> torch.Tensor:
+        """Coordinates (B, D) -> END alone, (B, 1)."""
+        return torch.full((y.shape[0], 1), END)
+
+
+def of_coordinates(layer: nn.Linear, prior: Prior) -> nn.Linear:
+    """A layer that reads codes -> one that reads their coordinates y, and gives the same.
+
+    A code is mean + frame y.
+    """
+    weight = layer.weight.double()
+    folded = nn.Linear(layer.in_features, layer.out_features)
+    folded.weight.copy_((weight @ prior.frame.double()).float())
+    folded.bias.copy_((layer.bias.double() + weight @ prior.mean.double()).float())
+    return folded
 
 
 class Decoders(nn.Module):
@@ -73,13 +86,16 @@ class Decoders(nn.Module):
                 "train anew: python training_loop.py --fresh"
             )
         self.prior = model.sampler
-        self.image_decoder = model.image_decoder
+        self.image_decoder = copy.deepcopy(model.image_decoder)
+        self.image_decoder.from_code = of_coordinates(model.image_decoder.from_code, self.prior)
         source = caption_source.source_of(model.meta)
         self.captions: nn.Module = NoCaptions()
         if source == caption_source.NEAREST:
             self.captions = BookCaptions(model)
         elif source == caption_source.DECODER:
-            self.captions = CaptionWriter(model.text_decoder)
+            text_decoder = copy.deepcopy(model.text_decoder)
+            text_decoder.condition = of_coordinates(text_decoder.condition, self.prior)
+            self.captions = CaptionWriter(text_decoder)
         latent_dim = model.config.latent_dim
         free = latent_dim - self.prior.dims - self.prior.following
         self.has_free_noise = 2 * free >= latent_dim
@@ -100,19 +116,20 @@ class Decoders(nn.Module):
         """
         following = predict_frozen(self.prior.regression, leading) + self.spread * residual
         y = torch.cat([leading, following, others], -1)  # (B, D)
-        code = self.prior.from_frame(y)
         numbers = others if self.has_free_noise else y
         noise = spread_with(numbers, self.flips, self.image_decoder.shape)
-        images = draw_in_passes(self.image_decoder, code, noise, passes)  # (B, C, S, S)
+        images = draw_in_passes(self.image_decoder, y, noise, passes)  # (B, C, S, S)
         pixels = ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return pixels.permute(0, 2, 3, 1), self.captions(code, leading)
+        return pixels.permute(0, 2, 3, 1), self.captions(y, leading)
 
 
 class SeedGraph(nn.Module):
     """What both graphs begin with."""
 
     centres: torch.Tensor  # (used, k) float64
+    conditions: torch.Tensor  # (used, W), what the flow is given of each cluster
 
+    @torch.no_grad()
     def __init__(self, model: MultimodalModel) -> None:
         super().__init__()
         self.prior = model.sampler
@@ -121,12 +138,13 @@ class SeedGraph(nn.Module):
         self.normal = NormalDistribution()
         used = int((self.prior.edges.diff() > 0).sum())
         self.register_buffer("centres", self.prior.centres[:used].double())
+        self.register_buffer("conditions", self.prior.flow.cluster.weight[:used].clone())
 
     def split(self, last: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Prior.split: (B,) -> clusters int64 (B,), positions (B,) float32."""
         edges = self.prior.edges
         u = self.normal.ndtr(last.double()).clamp(max=1 - TINY)
-        clusters = (edges <= u[:, None]).sum(-1).sub(1).clamp(0, len(edges) - 2)
+        clusters = (edges <= u[:, None]).sum(-1).sub(1).clamp(0, len(self.conditions) - 1)
         inside = (u - edges[clusters]) / (edges[clusters + 1] - edges[clusters])
         rest = self.normal.ndtri(inside.clamp(CLUSTER_TINY, 1 - CLUSTER_TINY))
         return clusters, rest.float()
@@ -152,7 +170,7 @@ class PairGraph(SeedGraph):
         dims = self.prior.dims
         leading, residual, others = self.prior.parts(z)
         clusters, rest = self.split(z[:, -1])
-        leading = self.solver.solve(z[:, :dims], self.prior.flow.condition(clusters))
+        leading = self.solver.solve(z[:, :dims], self.conditions[clusters])
         others = torch.cat([others[:, :-1], rest[:, None]], -1)
         return self.decoders(leading, residual, others, passes)
 
@@ -173,11 +191,9 @@ class PromptGraph(SeedGraph):
         passes: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See the head of the file."""
-        flow = self.prior.flow
         features = F.rms_norm(self.text_encoder(prompt), (z.shape[1],))
-        nothing = torch.full((z.shape[0],), NO_CLUSTER)
-        given = flow.condition(nothing, features)
-        free = flow.condition(nothing)
+        given = self.prior.flow.caption(features)  # (B, W)
+        free = torch.zeros_like(given)
         leading, residual, others = self.prior.parts(z)
         leading = self.solver.solve_guided(leading, given, free, guidance)
         leading, last = self.pull_back(leading, others[:, -1])
@@ -192,15 +208,14 @@ class PromptGraph(SeedGraph):
         Rows whose seed is no longer than a prompt's may be stay as they are.
         """
         clusters = self.nearest(leading)
-        condition = self.prior.flow.condition(clusters)
-        seeds = self.solver.solve(leading, condition, backward=True)  # (B, k)
+        seeds = self.solver.solve(leading, self.conditions[clusters], backward=True)  # (B, k)
         norms = seeds.square().sum(1, keepdim=True).sqrt()  # (B, 1)
         is_long = norms > self.max_norm
         shortened = seeds * torch.where(is_long, self.max_norm / norms, 1.0)
         # of no row: no step
         count = torch.where(is_long.any(), SOLVER_STEPS, 0)
         clusters, rest = self.split(self.join(clusters, last))
-        pulled = self.solver.solve(shortened, self.prior.flow.condition(clusters), count=count)
+        pulled = self.solver.solve(shortened, self.conditions[clusters], count=count)
         return torch.where(is_long, pulled, leading), torch.where(is_long[:, 0], rest, last)
 
 

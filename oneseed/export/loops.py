@@ -118,9 +118,9 @@ def runge_kutta(
 def draw_in_passes(
     decoder: ImageDecoder, code: torch.Tensor, noise: torch.Tensor, passes: torch.Tensor
 ) -> torch.Tensor:
-    """ImageDecoder.draw: codes (B, D), noise (B, C, S, S) -> pictures (B, C, S, S) in [-1, 1].
+    """ImageDecoder.draw: noise (B, C, S, S) -> pictures (B, C, S, S) in [-1, 1].
 
-    passes: int64 scalar, 1 or more.
+    code: (B, D), what the decoder reads. passes: int64 scalar, 1 or more.
     """
 
     def goes_on(step: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -152,7 +152,10 @@ class CaptionWriter(nn.Module):
         self.register_buffer("places", torch.arange(self.length))
 
     def forward(self, code: torch.Tensor, leading: torch.Tensor) -> torch.Tensor:
-        """Codes (B, D) -> tokens behind START, int64 (B, T), PAD behind END. leading: not used."""
+        """What the decoder reads, (B, D) -> tokens behind START, int64 (B, T), PAD behind END.
+
+        leading: not used.
+        """
         rows = code.shape[0]
         heads = self.decoder.heads
         width = self.decoder.positions.shape[1] // heads
