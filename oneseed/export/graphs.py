@@ -34,7 +34,7 @@ class BookCaptions(nn.Module):
     """Captions of the nearest training pictures, for models that have not learnt to write."""
 
     coordinates: torch.Tensor  # (N, k) float16
-    tokens: torch.Tensor  # (N, T)
+    tokens: torch.Tensor  # (N, T) int16 or int32
 
     def __init__(self, model: MultimodalModel) -> None:
         super().__init__()
@@ -42,14 +42,16 @@ class BookCaptions(nn.Module):
         assert book is not None, "a model that looks captions up has a book"
         self.register_buffer("coordinates", book.coordinates)
         ids = [model.tokenizer.encode(caption, 10**9)[1:] for caption in book.captions]
-        rows = [torch.tensor(row) for row in ids]
+        # int64 would take as much room as half of the weights
+        kind = torch.int16 if len(model.tokenizer) < 2**15 else torch.int32
+        rows = [torch.tensor(row, dtype=kind) for row in ids]
         self.register_buffer("tokens", nn.utils.rnn.pad_sequence(rows, batch_first=True))
 
     def forward(self, y: torch.Tensor, leading: torch.Tensor) -> torch.Tensor:
         """Leading coordinates (B, k) -> tokens (B, T). y: not used."""
         own = self.coordinates.double()
         squares = (leading.double()[:, None] - own).square().sum(-1)  # (B, N)
-        return self.tokens[squares.argmin(1)]
+        return self.tokens[squares.argmin(1)].long()
 
 
 class NoCaptions(nn.Module):
