@@ -28,15 +28,28 @@ def hadamard(x: torch.Tensor) -> torch.Tensor:
     return x
 
 
+def random_flips(count: int, pixels: int) -> torch.Tensor:
+    """The signs, float (copies, n), that n numbers get before each copy of them is mixed."""
+    copies = -(-pixels // padded_length(count))
+    generator = torch_generator(f"{count} {pixels}", "pixel noise")
+    return torch.randint(2, (copies, count), generator=generator).mul_(2).sub_(1).float()
+
+
+def padded_length(count: int) -> int:
+    """The least power of two that is no smaller."""
+    return 1 << (count - 1).bit_length()
+
+
 def spread(numbers: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Standard normal numbers (B, n) -> standard normal pixels (B, *shape), linear in them."""
+    flips = random_flips(numbers.shape[1], math.prod(shape))
+    return spread_with(numbers, flips.to(numbers), shape)
+
+
+def spread_with(numbers: torch.Tensor, flips: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """As spread. flips: those of random_flips, on the device of the numbers."""
     rows, count = numbers.shape
-    pixels = math.prod(shape)
-    length = 1 << (count - 1).bit_length()
-    copies = -(-pixels // length)
-    generator = torch_generator(f"{count} {pixels}", "pixel noise")
-    flips = torch.randint(2, (copies, count), generator=generator).mul_(2).sub_(1).to(numbers)
     flipped = numbers[:, None] * flips  # (B, copies, n)
-    padded = torch.nn.functional.pad(flipped, (0, length - count))
+    padded = torch.nn.functional.pad(flipped, (0, padded_length(count) - count))
     mixed = hadamard(padded) / math.sqrt(count)  # (B, copies, length)
-    return mixed.view(rows, -1)[:, :pixels].view(rows, *shape)
+    return mixed.view(rows, -1)[:, : math.prod(shape)].view(rows, *shape)
