@@ -6,6 +6,8 @@ Reads   checkpoints/best_model.pt       looked for again on each click while the
                                         for the tabs Training and Collection
 Writes  data/metadata, data/captions    where somebody saves a caption, or leaves a picture out, in
                                         the tab Collection
+        outputs/report/answers.jsonl    what somebody answers in the tab Play, and, beside the
+                                        checkpoint, the map of seeds that is drawn there
         nothing else                    pictures on show lie in a temporary folder of this run
 
     python gradio_demo.py                                     # http://127.0.0.1:7860, here alone
@@ -48,6 +50,7 @@ from oneseed.config.inference import GUIDANCE
 from oneseed.console.command import UserError, run
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT
 from oneseed.dataset.next_run import missing_checkpoint, ways_to_model
+from oneseed.evaluation.people import ANSWERS_NAME
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.prompts import PromptWarning
 from oneseed.page.blocks import blocks_of_page
@@ -60,6 +63,7 @@ from oneseed.page.generate_tab import GenerateTab, generate_tab
 from oneseed.page.hosts import Hosts
 from oneseed.page.morph_tab import morph_tab
 from oneseed.page.picture_tab import picture_tab
+from oneseed.page.play_tab import play_tab
 from oneseed.page.server import PageServer, bare_host, listen, open_share_link, said_address
 from oneseed.page.site import REFUSALS, gradio_site
 from oneseed.page.storage import Storage
@@ -69,12 +73,15 @@ from oneseed.page.training_tab import training_tab
 __all__ = ["build_page", "main", "serve"]
 
 ASSETS = Path(__file__).parent / "oneseed" / "page"
+SCRIPTS = ("page.js", "seed_map.js", "play.js")
+STYLES = ("page.css", "play.css")
 # name in links -> what the tab says
 TABS = {
     "generate": "Generate",
     "picture": "Your picture",
     "morph": "Morph",
     "find": "Find",
+    "play": "Play",
     "collection": "Collection",
     "training": "Training",
 }
@@ -121,6 +128,9 @@ def build_page(
                 morph_tab(gr, find_generator, loaded)
             with gr.Tab(TABS["find"], id="find") as find_page:
                 found, seeds = find_tab(gr, find_page, find_generator, editable=editable)
+            with gr.Tab(TABS["play"], id="play") as play_page:
+                answers = Path(report).with_name(ANSWERS_NAME) if editable else None
+                play_tab(gr, play_page, find_generator, data, answers=answers)
             with gr.Tab(TABS["collection"], id="collection") as collection_page:
                 usual_style = surroundings.style_of_model
                 collection_tab(
@@ -138,8 +148,8 @@ def build_page(
             parts = [*around, *of_tabs, *notes, generate.prompt]
             event.then(surroundings.state, None, parts, **QUIET_EVENT)
         bring_up_found(gr, tabs, generate, found=found, seeds=seeds)
-        pages = (generate_page, picture_page, morph_page, find_page, collection_page, training_page)
-        for name, tab in zip(TABS, pages):
+        pages = (generate_page, picture_page, morph_page, find_page, play_page, collection_page)
+        for name, tab in zip(TABS, (*pages, training_page)):
             tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET_EVENT)
     return page.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=1, api_open=False)
 
@@ -207,11 +217,12 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     sockets = listen(host, port)
     assert os.environ.get("GRADIO_TEMP_DIR"), "files of others lie in Gradio's usual folder"
     hosts = Hosts.of(bare_host(host), allowed_hosts)
-    script = (ASSETS / "page.js").read_text("utf-8")
+    scripts = tuple((ASSETS / name).read_text("utf-8") for name in SCRIPTS)
     page.state_session_capacity = visitors
-    app = mounted(page, auth=auth, blocked=blocked, head=f"<script>{script}</script>")
+    head = "".join(f"<script>{script}</script>" for script in scripts)
+    app = mounted(page, auth=auth, blocked=blocked, head=head)
     storage = Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page))
-    site = gradio_site(page, (script,))
+    site = gradio_site(page, scripts)
     page.gate = Gate(app, hosts, site, storage=storage, logs_requests=logs_requests)
     page.server = PageServer(page.gate, sockets)
     page.server.start()
@@ -247,7 +258,7 @@ def mounted(page: Any, *, auth: str, blocked: Sequence[str | Path], head: str) -
         footer_links=["api"],
         app_kwargs={"exception_handlers": REFUSALS},
         theme=gr.themes.Base(font=FONTS, font_mono=MONO_FONTS, radius_size="none"),
-        css_paths=ASSETS / "page.css",
+        css_paths=[ASSETS / name for name in STYLES],
         head=head,
     )
     page.app = app.routes[-1].app
