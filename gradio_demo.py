@@ -74,7 +74,7 @@ __all__ = ["build_page", "main", "serve"]
 
 ASSETS = Path(__file__).parent / "oneseed" / "page"
 SCRIPTS = ("page.js", "seed_map.js", "play.js")
-STYLES = ("page.css", "play.css")
+STYLE_SHEETS = ("page.css", "play.css")
 # name in links -> what the tab says
 TABS = {
     "generate": "Generate",
@@ -258,7 +258,7 @@ def mounted(page: Any, *, auth: str, blocked: Sequence[str | Path], head: str) -
         footer_links=["api"],
         app_kwargs={"exception_handlers": REFUSALS},
         theme=gr.themes.Base(font=FONTS, font_mono=MONO_FONTS, radius_size="none"),
-        css_paths=[ASSETS / name for name in STYLES],
+        css_paths=[ASSETS / name for name in STYLE_SHEETS],
         head=head,
     )
     page.app = app.routes[-1].app

@@ -50,7 +50,7 @@ class Pretend:
         small = [np.asarray(image.convert("L").resize((32, 32)), np.float32) for image in images]
         return F.normalize(torch.from_numpy(np.stack(small)).flatten(1), dim=1)
 
-    def mix(self, seeds, weights, *, temperature=None):
+    def mix(self, seeds, weights):
         nearest = [seeds[row.index(max(row))] for row in weights]
         return self.generate_batch(nearest)
 

@@ -1,6 +1,6 @@
 """What people answered on the page: whether they tell a picture's caption, and a drawn picture.
 
-    keep_answer(path, Answer("caption", fingerprint, seed=7, is_right=True))
+    keep_answer(path, GameAnswer("caption", fingerprint, seed=7, is_right=True))
     section = measure_people(path, fingerprint)
 
 The file holds an answer a line, of any model, the latest MOST_ANSWERS. Nothing of a person is in
@@ -41,7 +41,7 @@ NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
-class Answer:
+class GameAnswer:
     """What one person answered once."""
 
     # a key of CHANCE
@@ -64,12 +64,12 @@ def is_answer(value: Any) -> bool:
     return is_seed and is_known and is_of_model and isinstance(value["is_right"], bool)
 
 
-def read_answers(path: Path) -> list[Answer]:
+def read_answers(path: Path) -> list[GameAnswer]:
     """The answers of a file, damaged lines passed over; [] where there is none."""
-    return [Answer(**row) for row in each_noted(path, is_answer)]
+    return [GameAnswer(**row) for row in each_noted(path, is_answer)]
 
 
-def keep_answer(path: Path, answer: Answer) -> None:
+def keep_answer(path: Path, answer: GameAnswer) -> None:
     """Adds an answer; the oldest goes where there are MOST_ANSWERS. The file is written whole.
 
     InUseError where another process has been writing it for seconds.

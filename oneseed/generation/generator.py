@@ -216,21 +216,14 @@ class MultimodalGenerator(PictureReader):
         for part in chunks(range(steps), at_once):
             yield from self.decode_code(codes[part.start : part.stop], part, temperature)
 
-    def mix(
-        self,
-        seeds: Sequence[int],
-        weights: Sequence[Sequence[float]],
-        *,
-        temperature: float | None = None,
-    ) -> list[ImageCaption]:
-        """Seeds mixed -> a pair for each row of weights, which hold one number for each seed.
+    def mix(self, seeds: Sequence[int], weights: Sequence[Sequence[float]]) -> list[ImageCaption]:
+        """Seeds mixed -> a pair for each row of weights, one number from 0 up for each seed.
 
-        weights: 0 or more, some of each row above 0. A row with one weight alone gives the pair of
-        that seed. Words of a temperature are those of the first seed.
+        A row with one weight alone gives that seed's pair. Words are drawn as for the first seed.
         """
         codes = self.model.code(latents(seeds, self.dimensions))  # (K, D)
         mixed = latent_operations.mix(self.model.sampler, codes, torch.tensor(weights))  # (B, D)
-        return self.decode_code(mixed, [seeds[0]] * len(mixed), temperature, self.finish)
+        return self.decode_code(mixed, [seeds[0]] * len(mixed), finish=self.finish)
 
     # ---- pairs around pictures
 

@@ -43,6 +43,8 @@ TILE_SIDE = 48
 SEEDS_AT_ONCE = 24
 # of a map's columns to its rows
 ASPECT = 1.5
+# … which may be so many times more or fewer
+LEEWAY = 1.25
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,18 @@ def mosaic(known: SeedMap) -> tuple[Image.Image, list[list[int]]]:
 def arranged(features: np.ndarray) -> list[list[int]]:
     """Features (N, D) -> the seeds of each column, from left to right and from top to bottom."""
     across, down = leading_coordinates(features)
-    count = min(len(features), max(1, round(math.sqrt(len(features) * ASPECT))))
-    parts = np.array_split(np.argsort(across, kind="stable"), count)
+    parts = np.array_split(np.argsort(across, kind="stable"), column_count(len(features)))
     return [seeds[np.argsort(down[seeds], kind="stable")].tolist() for seeds in parts]
+
+
+def column_count(seeds: int) -> int:
+    """How many columns a map of so many seeds has: about ASPECT times its rows.
+
+    Of the numbers near to that, the one that leaves the fewest places of the last row empty.
+    """
+    usual = math.sqrt(seeds * ASPECT)
+    near = range(max(1, math.floor(usual / LEEWAY)), min(seeds, math.ceil(usual * LEEWAY)) + 1)
+    return min(near, key=lambda columns: (-seeds % columns, abs(columns - usual)))
 
 
 def leading_coordinates(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from oneseed.console.command import UserError
 from oneseed.console.html import data_url
-from oneseed.evaluation.people import Answer, keep_answer
+from oneseed.evaluation.people import GameAnswer, keep_answer
 from oneseed.generation import index, seed_map
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.seed_map import SeedMap
@@ -27,7 +27,7 @@ from oneseed.page.rounds import GameRound, caption_round, dream_round, inline_pi
 # seeds of a mixture
 SEEDS_MIXED = 3
 # of the map's sheet
-JPEG_QUALITY = 80
+SHEET_QUALITY = 80
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,17 @@ class PlayHandlers:
                     picture = self.gr.skip()
                     if is_twice:
                         shown = len(known)
-                        picture = {**shown_map(known), "more": 0}
+                        picture = {**shown_map(known), "more": most - len(known)}
                     yield f"{len(known):,} of {wanted:,} seeds drawn", picture
             finally:
                 if known and len(known) > begun and self.answers is not None:
                     keep_map(generator, known)
             if known is None:
-                yield "No seed is drawn yet.", {"more": most}
+                yield "No seed is drawn yet.", {"more": most, "is_done": True}
                 return
             said = f"{len(known):,} seeds, those beside each other that look alike"
-            yield said, {**shown_map(known), "more": max(0, most - len(known))}
+            more = max(0, most - len(known))
+            yield said, {**shown_map(known), "more": more, "is_done": True}
         except UserError as error:
             yield str(error), {"said": str(error)}
 
@@ -130,7 +131,7 @@ class PlayHandlers:
             }
             if self.answers is not None:
                 fingerprint = self.find_generator().fingerprint
-                keep_answer(self.answers, Answer(asked.game, fingerprint, asked.seed, is_right))
+                keep_answer(self.answers, GameAnswer(asked.game, fingerprint, asked.seed, is_right))
         except UserError as error:
             return None, {"said": str(error)}
         return None, told
@@ -170,17 +171,17 @@ def is_list_of(value: Any, count: int) -> bool:
 
 
 def shown_map(known: SeedMap) -> dict[str, Any]:
-    """A map as play.js draws it: its sheet, and seeds and captions of each column."""
+    """A map as play.js draws it: its sheet, the seeds of each column, the captions by seed."""
     sheet, columns = seed_map.mosaic(known)
     return {
         "sheet": data_url(jpeg(sheet), "jpeg"),
         "seeds": columns,
-        "captions": [[known.captions[seed] for seed in seeds] for seeds in columns],
+        "captions": known.captions,
     }
 
 
 def jpeg(image: Image.Image) -> bytes:
     """A picture as a JPEG file."""
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=JPEG_QUALITY)
+    image.save(file, "JPEG", quality=SHEET_QUALITY)
     return file.getvalue()

@@ -22,29 +22,29 @@ ASKED_TASK: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
 }
-MAP_HEAD = """<div class="play-head"><h2>A map of the seeds</h2>
+MAP_HEAD_HTML = """<div class="play-head"><h2>A map of the seeds</h2>
 <p>Point at one to see its caption; click to open it. Arrow keys, + and − move about.</p></div>"""
-MAP = f"""<div id="seed-map" class="play-map" data-first="{FIRST_SEEDS}" data-most="{MOST_SEEDS}"
- data-tile="{TILE_SIDE}">
+MAP_HTML = f"""<div id="seed-map" class="play-map" data-tile="{TILE_SIDE}"
+ data-first="{FIRST_SEEDS}" data-most="{MOST_SEEDS}">
 <div class="map-frame"><canvas tabindex="0" role="application" aria-describedby="map-told"
  aria-label="Map of seeds; arrow keys choose one, Enter opens it"></canvas>
 <div class="map-tools"><button type="button" data-zoom="2" aria-label="Nearer">+</button>
 <button type="button" data-zoom="0.5" aria-label="Further away">−</button></div></div>
 <div class="map-pair"><canvas class="map-tile" width="{TILE_SIDE}" height="{TILE_SIDE}"></canvas>
 <p id="map-told" role="status"></p></div></div>"""
-CAPTION_GAME = """<div class="play-head"><h2>Which caption belongs?</h2>
-<p>One of the four was written by the seed that drew the picture. Keys 1 to 4 choose.</p></div>
+CAPTION_GAME_HTML = """<div class="play-head"><h2>Which caption belongs?</h2>
+<p>One of the four is of the seed that drew the picture. Keys 1 to 4 choose.</p></div>
 <div id="caption-game" class="game"><div class="question"></div>
 <p class="verdict" role="status"></p>
 <div class="foot"><button type="button" class="next">Another</button>
 <p class="score"></p></div></div>"""
-DREAM_GAME = """<div class="play-head"><h2>Drawn or dreamt?</h2>
+DREAM_GAME_HTML = """<div class="play-head"><h2>Drawn or dreamt?</h2>
 <p>One of the two was made by the model. Which? Keys 1 and 2 choose.</p></div>
 <div id="dream-game" class="game"><div class="question"></div>
 <p class="verdict" role="status"></p>
 <div class="foot"><button type="button" class="next">Another</button>
 <p class="score"></p></div></div>"""
-MIXER = """<div class="play-head"><h2>Three seeds mixed</h2>
+MIXER_HTML = """<div class="play-head"><h2>Three seeds mixed</h2>
 <p>Drag the point. Arrow keys move it, 1 to 3 lead to a corner, 0 to the middle.</p></div>
 <div id="mixer"><div class="mix-desk">
 <svg viewBox="0 0 200 186" tabindex="0" role="slider" aria-label="Mixture of three seeds"
@@ -73,24 +73,24 @@ def play_tab(
     open to others, so that it writes none.
     """
     handlers = PlayHandlers(gr, find_generator, data, answers)
-    gr.HTML(MAP_HEAD)
+    gr.HTML(MAP_HEAD_HTML)
     connect_map(gr, handlers)
     with gr.Row(elem_classes="spread ruled"):
         with gr.Column(min_width=260):
-            gr.HTML(CAPTION_GAME)
+            gr.HTML(CAPTION_GAME_HTML)
             connect_game(gr, handlers, "caption", handlers.ask_caption)
         with gr.Column(min_width=260):
-            gr.HTML(DREAM_GAME)
+            gr.HTML(DREAM_GAME_HTML)
             connect_game(gr, handlers, "dream", handlers.ask_dream)
     with gr.Column(elem_classes="ruled"):
-        gr.HTML(MIXER)
+        gr.HTML(MIXER_HTML)
         connect_mixer(gr, handlers)
     tab.select(None, None, None, js="() => play.open()", **QUIET_EVENT)
 
 
 def connect_map(gr: ModuleType, handlers: PlayHandlers) -> None:
     """The map and the buttons that draw more of it, or stop."""
-    gr.HTML(MAP)
+    gr.HTML(MAP_HTML)
     with gr.Row(elem_classes="line"):
         said = quiet_text(gr, "The map", max_lines=3, elem_id="map-said")
         more = gr.Button("Draw more", elem_id="map-more", visible=False, scale=0, min_width=150)
@@ -111,7 +111,7 @@ def connect_map(gr: ModuleType, handlers: PlayHandlers) -> None:
     for arrives in (said.change, drawn.then):
         arrives(None, found, more, js="found => seedMap.got(found)", **QUIET_EVENT)
     more.click(None, None, more, js="() => seedMap.more()", **QUIET_EVENT)
-    stop.click(None, None, None, js="() => seedMap.stopped()", **QUIET_EVENT)
+    stop.click(None, None, more, js="() => seedMap.stopped()", **QUIET_EVENT)
 
 
 def connect_game(

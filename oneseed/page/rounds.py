@@ -28,17 +28,17 @@ from oneseed.synthetic.drawn import DrawnCollection, Facts
 if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
 
-CAPTIONS_SHOWN = 4
+CHOICES_SHOWN = 4
 # seeds that are drawn for a round where no other captions are known
 SEEDS_OF_ROUND = 16
-# of a drawn collection: in how many facts a wrong caption differs from the right one, at least, …
+# of a drawn collection: in how many facts a wrong caption differs from the right one, at least
 LEAST_DIFFERENCES = 2
-# … and among how many of the nearest it is chosen
-NEAREST_RIVALS = 12
-# of any other: the share of words that two captions may have in common
+# of any other: the share of words that both may have in common
 MOST_SHARED_WORDS = 0.6
+# among how many of the nearest that are left a wrong caption is chosen
+NEAREST_RIVALS = 12
 # chooses seeds, rivals and places, which nobody is to foresee
-CHANCE = secrets.SystemRandom()
+UNFORESEEN = secrets.SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def caption_round(generator: "MultimodalGenerator", known: Sequence[str]) -> Gam
     pairs = generator.generate_batch(seeds)
     image, caption = pairs[0]
     others = known or [text for _, text in pairs[1:]]
-    captions = rival_captions(caption, others, drawn_collection(generator.style), CHANCE)
-    right = CHANCE.randrange(CAPTIONS_SHOWN)
+    captions = rival_captions(caption, others, drawn_collection(generator.style), UNFORESEEN)
+    right = UNFORESEEN.randrange(CHOICES_SHOWN)
     captions.insert(right, caption)
     question = {"picture": inline_picture(image), "captions": captions}
     return GameRound(CAPTION_GAME, seeds[0], right, question, caption)
@@ -87,17 +87,18 @@ def rival_captions(
     different = [text for text in dict.fromkeys(others) if text.strip() and text != caption]
     if drawn:
         facts = drawn.parse(caption)
-        distances = {text: differences(facts, drawn.parse(text)) for text in different}
+        distances = {text: count_differences(facts, drawn.parse(text)) for text in different}
         wrong = [text for text in different if distances[text] >= LEAST_DIFFERENCES]
-        different = sorted(wrong, key=distances.__getitem__)[:NEAREST_RIVALS]
     else:
-        different = [text for text in different if shared_words(caption, text) <= MOST_SHARED_WORDS]
-    if len(different) < CAPTIONS_SHOWN - 1:
+        distances = {text: -shared_words(caption, text) for text in different}
+        wrong = [text for text in different if -distances[text] <= MOST_SHARED_WORDS]
+    different = sorted(wrong, key=distances.__getitem__)[:NEAREST_RIVALS]
+    if len(different) < CHOICES_SHOWN - 1:
         raise UserError("The captions of this model are too much alike to choose among them.")
-    return chance.sample(different, CAPTIONS_SHOWN - 1)
+    return chance.sample(different, CHOICES_SHOWN - 1)
 
 
-def differences(facts: Facts, others: Facts) -> int:
+def count_differences(facts: Facts, others: Facts) -> int:
     """In how many attributes two facts differ."""
     return sum(facts[name] != others[name] for name in facts)
 
@@ -120,7 +121,7 @@ def dream_round(generator: "MultimodalGenerator", data: str | Path) -> GameRound
     drawn = drawn_collection(generator.style)
     other = drawn_by_rule(drawn, caption, image.width) if drawn else real_picture(generator, data)
     pictures = [inline_picture(other)]
-    right = CHANCE.randrange(2)
+    right = UNFORESEEN.randrange(2)
     pictures.insert(right, inline_picture(image))
     other_kind = "drawn by rule" if drawn else "a real one"
     question = {"pictures": pictures, "other": other_kind}
@@ -134,7 +135,7 @@ def drawn_by_rule(drawn: DrawnCollection, caption: str, size: int) -> Image.Imag
     """
     facts = {}
     for name, value in drawn.parse(caption).items():
-        usual = drawn.constant.get(name, CHANCE.choice(drawn.attributes[name]))
+        usual = drawn.constant.get(name, UNFORESEEN.choice(drawn.attributes[name]))
         facts[name] = usual if value is None else value
     return drawn.draw(facts, get_random_seed(), size).convert("RGB")
 
@@ -148,9 +149,9 @@ def real_picture(generator: "MultimodalGenerator", data: str | Path) -> Image.Im
     rows = list(collection.each_pair(collection.val)) if collection.val.exists() else []
     book = generator.model.picture_book
     if rows:
-        picture = open_picture(collection.picture(CHANCE.choice(rows)))
+        picture = open_picture(collection.picture(UNFORESEEN.choice(rows)))
     elif book is not None:
-        pixels = book.pictures[CHANCE.randrange(len(book.ids))].cpu().numpy()
+        pixels = book.pictures[UNFORESEEN.randrange(len(book.ids))].cpu().numpy()
         picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     else:
         raise UserError(

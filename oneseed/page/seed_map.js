@@ -1,8 +1,11 @@
 // The map of seeds in the tab Play: a sheet of small pictures on a canvas, to look around in.
 window.seedMap = {
-    // what the server has drawn: sheet (an address), seeds and captions of each column
+    // what the server has drawn: sheet (an address), seeds of each column, captions by seed
     found: null,
     sheet: null,
+    // seeds that could be drawn yet
+    undrawn: 0,
+    isStopped: false,
     // [column, row] that is pointed at or chosen
     place: null,
     // of the sheet: how many times larger than the frame, and the corner that is seen, 0 to 1
@@ -46,20 +49,26 @@ window.seedMap = {
     },
 
     more() {
+        seedMap.isStopped = false;
         play.ask('map', Number(seedMap.root().dataset.most));
     },
 
-    // What was drawn until Stop was pressed is kept, and shown.
+    // The server goes on for a moment; its answers change nothing any more but the map.
     stopped() {
-        setTimeout(() => play.ask('map', 0), 600);
+        seedMap.isStopped = true;
+        return seedMap.moreButton();
     },
 
-    // The server's answer; returns the update of the button that draws more.
+    // The update of the button that draws more; it is not there while more is drawn.
+    moreButton() {
+        const more = seedMap.undrawn;
+        const value = `Draw ${more.toLocaleString('en')} more`;
+        return [{__type__: 'update', visible: more > 0, value}];
+    },
+
+    // The server's answer, of which the last one says that it is; returns the button's update.
     got(found) {
-        const more = found?.more ?? 0;
-        const button = {__type__: 'update', visible: more > 0};
-        if (more > 0)
-            button.value = `Draw ${more.toLocaleString('en')} more`;
+        seedMap.undrawn = found?.more ?? 0;
         if (found?.sheet && found.sheet !== seedMap.found?.sheet) {
             const sheet = new Image();
             sheet.onload = () => {
@@ -73,7 +82,8 @@ window.seedMap = {
             };
             sheet.src = found.sheet;
         }
-        return [button];
+        const isOver = found?.is_done || seedMap.isStopped;
+        return isOver ? seedMap.moreButton() : [{__type__: 'update', visible: false}];
     },
 
     // A narrow screen begins near enough to recognise something.
@@ -195,7 +205,7 @@ window.seedMap = {
         const link = document.createElement('a');
         link.href = seedMap.link(seed);
         link.textContent = `seed ${seed}`;
-        told.replaceChildren(link, ` ${seedMap.found.captions[column][row]}`);
+        told.replaceChildren(link, ` ${seedMap.found.captions[seed]}`);
         seedMap.later();
     },
 

@@ -7,6 +7,7 @@ Screenshots: /tmp/page_play_{desktop,phone,dark}.png.
 import os
 import re
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -46,32 +47,57 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("play")
 
 
+class Slow(Engraver):
+    """Takes its time for the map."""
+
+    fingerprint = "510" * 21
+
+    def generate_batch(self, seeds, *conditions, **more):
+        if len(seeds) == seed_map.SEEDS_AT_ONCE:
+            time.sleep(0.5)
+        return super().generate_batch(seeds, *conditions, **more)
+
+
 @pytest.fixture(scope="module")
-def address(folder):
-    """Of a page on which 2,000 seeds are drawn already."""
+def served(folder):
+    """served(generator) -> address of a page that shows it."""
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "cache")
+    pages = []
+
+    def start(generator):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        report = folder / "report" / "report.json"
+        pages.append(build_page(generator, str(folder / "data"), str(folder), str(report)))
+        serve(pages[-1], port=port)
+        return f"http://127.0.0.1:{port}/"
+
+    yield start
+    for page in pages:
+        page.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def address(served, folder):
+    """Of a page on which 2,000 seeds are drawn already."""
     generator = Engraver()
     generator.size = 128
     generator.checkpoint = folder / "best_model.pt"
     seed_map.save_map(generator, large_map(generator))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    page = build_page(
-        generator, str(folder / "data"), str(folder), str(folder / "report" / "report.json")
-    )
-    serve(page, port=port)
-    yield f"http://127.0.0.1:{port}/"
-    page.close(verbose=False)
+    return served(generator)
 
 
 @pytest.fixture
 def opened(browser, address):
-    """opened(query="", width=…, …) -> the tab Play, filled. At the end: no complaint anywhere."""
+    """opened(query="", width=…, at=address, …) -> the tab Play, filled.
+
+    At the end: no complaint in the console, no request to another host.
+    """
     complaints = []
     contexts = []
 
-    def open_page(query="", width=1280, height=900, **more):
+    def open_page(query="", width=1280, height=900, at=address, **more):
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, **more))
         page = contexts[-1].new_page()
         # a busy machine
@@ -93,7 +119,7 @@ def opened(browser, address):
                 else None
             ),
         )
-        page.goto(f"{address}?tab=play{query}")
+        page.goto(f"{at}?tab=play{query}")
         page.wait_for_function(READY)
         return page
 
@@ -186,6 +212,24 @@ def test_a_click_opens_a_seed_and_a_tap_shows_it_first(opened):
     seed = phone.evaluate("seedMap.seed()")
     phone.touchscreen.tap(box["x"] + 60, box["y"] + 120)
     phone.wait_for_url(f"**/?seed={seed}")
+
+
+def test_a_first_map_grows_before_the_eyes_is_stopped_and_goes_on(opened, served, folder):
+    slow = Slow()
+    slow.checkpoint = folder / "slow.pt"
+    page = opened(at=served(slow))
+    page.wait_for_function("seedMap.found.seeds.flat().length >= 48")
+    page.click("#stop-map")
+    page.wait_for_selector("#map-more")
+    drawn = page.evaluate("seedMap.found.seeds.flat().length")
+    assert 48 <= drawn < 240
+    assert text_of(page, "#map-more") == f"Draw {240 - drawn} more"
+    # the server hears of it a little later, and would stop what follows, too
+    page.wait_for_timeout(2500)
+    page.click("#map-more")
+    page.wait_for_function("seedMap.found.seeds.flat().length === 240")
+    page.wait_for_selector("#map-more", state="hidden")
+    page.wait_for_selector("#stop-map", state="hidden")
 
 
 def test_a_dragged_map_moves_and_opens_nothing(opened):
@@ -311,6 +355,7 @@ def test_while_a_point_is_dragged_one_mixture_is_asked_for_at_a_time(opened):
         "request",
         lambda request: asked.append(request) if "queue/join" in request.url else None,
     )
+    page.locator("#mixer svg").scroll_into_view_if_needed()
     box = page.locator("#mixer svg").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6)
     page.mouse.down()

@@ -7,7 +7,7 @@ import pytest
 
 from evaluation import evaluate
 from oneseed.evaluation import people
-from oneseed.evaluation.people import Answer, keep_answer, measure_people, share_interval
+from oneseed.evaluation.people import GameAnswer, keep_answer, measure_people, share_interval
 from oneseed.evaluation.report import sections, text_report
 from tests.evaluation.fakes import BarcodeJudge, Perfect, config
 
@@ -21,7 +21,7 @@ def answers(tmp_path):
 
     def keep(game, right, wrong, fingerprint=FINGERPRINT):
         for is_right in [*repeat(True, right), *repeat(False, wrong)]:
-            keep_answer(path, Answer(game, fingerprint, 7, is_right))
+            keep_answer(path, GameAnswer(game, fingerprint, 7, is_right))
         return path
 
     return keep

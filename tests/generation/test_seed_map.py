@@ -89,6 +89,21 @@ def test_the_mosaic_shows_every_seed_once_in_its_place():
     assert max(heights) - min(heights) <= 1
 
 
+def test_a_map_leaves_hardly_a_place_empty():
+    """A white bar below 2,000 seeds looked like something that had not arrived."""
+    assert {seeds: -seeds % seed_map.column_count(seeds) for seeds in (2000, 240, 24, 3, 1)} == {
+        2000: 0,
+        240: 0,
+        24: 0,
+        3: 0,
+        1: 0,
+    }
+    for seeds in range(20, 2001):
+        columns = seed_map.column_count(seeds)
+        assert 1 <= columns <= seeds
+        assert -seeds % columns < columns / 2
+
+
 def test_the_mosaic_lays_like_beside_like():
     """Two kinds of picture lie in two halves, not as a chessboard."""
     _, columns = seed_map.mosaic(two_kinds(60))
