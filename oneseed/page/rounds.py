@@ -123,7 +123,7 @@ def dream_round(generator: "MultimodalGenerator", data: str | Path) -> GameRound
     pictures = [inline_picture(other)]
     right = UNFORESEEN.randrange(2)
     pictures.insert(right, inline_picture(image))
-    other_kind = "drawn by rule" if drawn else "a real one"
+    other_kind = "drawn by rule" if drawn else "one of the collection"
     question = {"pictures": pictures, "other": other_kind}
     return GameRound(DREAM_GAME, seed, right, question, caption)
 

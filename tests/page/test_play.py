@@ -197,7 +197,7 @@ def test_a_real_collection_is_compared_with_a_real_picture(builtin_data):
 
     carrying.model.picture_book.pictures = torch.full((1, 1, 32, 32), 77, dtype=torch.uint8)
     assert rounds.real_picture(carrying, "nowhere").getpixel((3, 3)) == (77, 77, 77)
-    assert dream_round(carrying, "nowhere").question["other"] == "a real one"
+    assert dream_round(carrying, "nowhere").question["other"] == "one of the collection"
 
 
 def test_an_answer_counts_once_and_is_kept(handlers):
