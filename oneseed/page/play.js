@@ -78,7 +78,8 @@ window.play = {
                 button.textContent = choice;
                 button.dataset.key = place + 1;
             } else {
-                button.append(play.picture(choice, place ? 'The second picture' : 'The first picture'));
+                const text = place ? 'The second picture' : 'The first picture';
+                button.append(play.picture(choice, text));
             }
             button.addEventListener('click', () => play.answer(name, place));
             return button;
@@ -126,7 +127,8 @@ window.play = {
             parts.push('the picture is of ', link, '.');
         } else {
             const model = found.right ? 'second' : 'first';
-            parts.push(`the ${model} is the model's, `, link, `; the other is ${play.games.dream.other}.`);
+            const other = play.games.dream.other;
+            parts.push(`the ${model} is the model's, `, link, `; the other is ${other}.`);
         }
         root.querySelector('.verdict').replaceChildren(...parts);
         play.count(name, isRight);
