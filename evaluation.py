@@ -5,6 +5,7 @@ Reads   checkpoints/best_model.pt
         checkpoints/realism.pt          any other collection: its judges
         data/                           training captions and pixels, where they are: for the spread
                                         and for memorisation
+        outputs/report/answers.jsonl    what people answered on the page, where they played there
 Writes  outputs/report/report.json      every number with its floor and its ceiling
         outputs/report/index.html       the same as one page with pictures
 
@@ -71,6 +72,7 @@ from oneseed.evaluation.learned import (
     measure_real,
 )
 from oneseed.evaluation.pair_judge_training import TooFewPicturesError, load_pair_judge
+from oneseed.evaluation.people import ANSWERS_NAME, measure_people
 from oneseed.evaluation.report import (
     CAPTION_MEANINGS,
     ablation,
@@ -149,6 +151,7 @@ def evaluate(
         parts += judge_others(generator, own, pairs, rows, collection, config)
     training_captions = [row["caption"] for row in rows]
     parts.append(measure_captions(pairs, training_captions, is_drawn=drawn is not None))
+    parts.append(measure_people(Path(config.out) / ANSWERS_NAME, generator.fingerprint))
     parts.append(measure_cost(seconds_per_pair))
     parts.append(report_health(generator))
     seconds = Number("seconds that this report took, judges ready", time.perf_counter() - start)

@@ -6,6 +6,8 @@ Reads   checkpoints/best_model.pt       looked for again on each click while the
                                         for the tabs Training and Collection
 Writes  data/metadata, data/captions    where somebody saves a caption, or leaves a picture out, in
                                         the tab Collection
+        outputs/report/answers.jsonl    what somebody answers in the tab Play, and, beside the
+                                        checkpoint, the map of seeds that is drawn there
         nothing else                    pictures on show lie in a temporary folder of this run
 
     python gradio_demo.py                                     # http://127.0.0.1:7860, here alone
@@ -58,6 +60,7 @@ from oneseed.config.inference import GUIDANCE
 from oneseed.console.command import Terminated, UserError, run
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT
 from oneseed.dataset.next_run import missing_checkpoint, ways_to_model
+from oneseed.evaluation.people import ANSWERS_NAME
 from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.model_finder import ModelFinder
@@ -73,6 +76,7 @@ from oneseed.page.hosts import Hosts
 from oneseed.page.morph_tab import morph_tab
 from oneseed.page.opening import best_seeds
 from oneseed.page.picture_tab import picture_tab
+from oneseed.page.play_tab import play_tab
 from oneseed.page.sentences import teller
 from oneseed.page.server import PageServer, bare_host, listen, open_share_link, said_address
 from oneseed.page.share import Sharing, share_routes
@@ -85,12 +89,15 @@ from oneseed.page.training_tab import training_tab
 __all__ = ["build_page", "main", "serve"]
 
 ASSETS = Path(__file__).parent / "oneseed" / "page"
+SCRIPTS = ("page.js", "seed_map.js", "play.js")
+STYLE_SHEETS = ("page.css", "play.css")
 # name in links -> what the tab says
 TABS = {
     "generate": "Generate",
     "picture": "Your picture",
     "morph": "Morph",
     "find": "Find",
+    "play": "Play",
     "collection": "Collection",
     "training": "Training",
 }
@@ -138,6 +145,9 @@ def build_page(
                 morph_tab(gr, morph_page, find_generator, loaded)
             with gr.Tab(TABS["find"], id="find") as find_page:
                 found, seeds = find_tab(gr, find_page, find_generator, tell=tell, editable=editable)
+            with gr.Tab(TABS["play"], id="play") as play_page:
+                answers = Path(report).with_name(ANSWERS_NAME) if editable else None
+                play_tab(gr, play_page, find_generator, data, answers=answers)
             with gr.Tab(TABS["collection"], id="collection") as collection_page:
                 usual_style = surroundings.style_of_model
                 collection_tab(
@@ -159,8 +169,8 @@ def build_page(
             event.then(surroundings.state, None, parts, **QUIET_EVENT)
         bring_up_found(gr, tabs, generate, found=found, seeds=seeds)
         page.sharing = Sharing(find_generator)
-        pages = (generate_page, picture_page, morph_page, find_page, collection_page, training_page)
-        for name, tab in zip(TABS, pages):
+        pages = (generate_page, picture_page, morph_page, find_page, play_page, collection_page)
+        for name, tab in zip(TABS, (*pages, training_page)):
             tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET_EVENT)
     return page.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=1, api_open=False)
 
@@ -233,12 +243,13 @@ def serve(  # noqa: PLR0913 - each keyword is one property of the page
     sockets = listen(host, port)
     assert os.environ.get("GRADIO_TEMP_DIR"), "files of others lie in Gradio's usual folder"
     hosts = Hosts.of(bare_host(host), allowed_hosts)
-    script = (ASSETS / "page.js").read_text("utf-8")
+    scripts = tuple((ASSETS / name).read_text("utf-8") for name in SCRIPTS)
     page.state_session_capacity = visitors
     own = api_application(api) if api else None
-    app = mounted(page, own, auth=auth, blocked=blocked, head=f"<script>{script}</script>")
+    head = "".join(f"<script>{script}</script>" for script in scripts)
+    app = mounted(page, own, auth=auth, blocked=blocked, head=head)
     storage = Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page))
-    site = gradio_site(page, (script,), tuple(framed_by))
+    site = gradio_site(page, scripts, tuple(framed_by))
     app = ShareHead(app, page.sharing, private=bool(auth))
     if api:
         site = site_with_api(site, own, has_token=bool(api.token))
@@ -286,7 +297,7 @@ def mounted(page: Any, api: Any, *, auth: str, blocked: Sequence[str | Path], he
         footer_links=["api"],
         app_kwargs={"exception_handlers": REFUSALS},
         theme=gr.themes.Base(font=FONTS, font_mono=MONO_FONTS, radius_size="none"),
-        css_paths=ASSETS / "page.css",
+        css_paths=[ASSETS / name for name in STYLE_SHEETS],
         head=head,
     )
     page.app = app.routes[-1].app

@@ -4,6 +4,8 @@ import copy
 from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from oneseed.config.inference import GUIDANCE
@@ -44,6 +46,14 @@ class Pretend:
 
     def interpolate(self, first, last, steps=8, *, temperature=None):
         return list(self.walk(first, last, steps))
+
+    def picture_features(self, images):
+        small = [np.asarray(image.convert("L").resize((32, 32)), np.float32) for image in images]
+        return F.normalize(torch.from_numpy(np.stack(small)).flatten(1), dim=1)
+
+    def mix(self, seeds, weights):
+        nearest = [seeds[row.index(max(row))] for row in weights]
+        return self.generate_batch(nearest)
 
     def read_prompt(self, prompt, style=None):
         check_prompt(prompt)

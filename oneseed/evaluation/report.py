@@ -16,7 +16,7 @@ from oneseed.model.caption_source import DECODER, NEAREST, NONE
 
 # heading -> how the names of its numbers begin; the last takes the rest
 SECTIONS = {
-    "Pairs of seeds": ("joint_", "pair_retrieval", "style_in_captions"),
+    "Pairs of seeds": ("joint_", "pair_retrieval", "style_in_captions", "people_"),
     "Prompts as people type them": ("typed",),
     "Prompts, captions and retrieval": (
         "caption_to",

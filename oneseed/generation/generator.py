@@ -217,6 +217,15 @@ class MultimodalGenerator(Pretrained, PictureReader):
         for part in chunks(range(steps), at_once):
             yield from self.decode_code(codes[part.start : part.stop], part, temperature)
 
+    def mix(self, seeds: Sequence[int], weights: Sequence[Sequence[float]]) -> list[ImageCaption]:
+        """Seeds mixed -> a pair for each row of weights, one number from 0 up for each seed.
+
+        A row with one weight alone gives that seed's pair. Words are drawn as for the first seed.
+        """
+        codes = self.model.code(latents(seeds, self.dimensions))  # (K, D)
+        mixed = latent_operations.mix(self.model.sampler, codes, torch.tensor(weights))  # (B, D)
+        return self.decode_code(mixed, [seeds[0]] * len(mixed), finish=self.finish)
+
     # ---- pairs around pictures
 
     def decode(

@@ -44,6 +44,12 @@ TRAINING_KINDS = {
     "threshold": ArrayKind("d", 0),
     "rows": TEXT,
 }
+MAP_KINDS = {
+    "fingerprint": FINGERPRINT,
+    "tiles": ArrayKind("B", 4),
+    "features": ArrayKind("e", 2),
+    "captions": TEXT,
+}
 ROW_TEXTS = ("id", "filename", "caption")
 
 
@@ -104,11 +110,24 @@ def require_seeds(arrays: Mapping[str, Any], dimensions: int) -> None:
 
     dimensions: of the model's features.
     """
-    features = arrays["features"]
+    require_captioned(arrays, dimensions, beside="cosine")
+
+
+def require_map(arrays: Mapping[str, Any], dimensions: int) -> None:
+    """UnusableFileError where the arrays of a map of seeds do not go together.
+
+    dimensions: of the model's features.
+    """
+    require_captioned(arrays, dimensions, beside="tiles")
+
+
+def require_captioned(arrays: Mapping[str, Any], dimensions: int, *, beside: str) -> None:
+    """UnusableFileError where captions, features and the array `beside` do not go together."""
     captions = arrays["captions"]
     if not are_plain_texts(captions) or not captions:
         raise UnusableFileError("its captions are no texts")
-    if features.shape != (len(captions), dimensions) or arrays["cosine"].shape != (len(captions),):
+    count = len(captions)
+    if arrays["features"].shape != (count, dimensions) or len(arrays[beside]) != count:
         raise UnusableFileError("its arrays are of different lengths")
 
 
@@ -133,4 +152,5 @@ def is_training_row(row: Any) -> bool:
 INDEXES: dict[str, tuple[dict[str, ArrayKind], Callable[[Mapping[str, Any], int], None]]] = {
     "seeds": (SEEDS_KINDS, require_seeds),
     "training": (TRAINING_KINDS, require_training),
+    "map": (MAP_KINDS, require_map),
 }

@@ -4,6 +4,7 @@
     code = restyle(prior, code, model.style_numbers(["line"]))
     code = vary(prior, code, noise, 0.3)
     code = walk(prior, prior.to_code(z), 8)
+    code = mix(prior, prior.to_code(z), torch.tensor([[0.5, 0.3, 0.2]]))
     images, captions = model.decode_code(code)
 
 All codes and z are (B, D). A solve of the flow costs more than all else here, so each function says
@@ -89,6 +90,25 @@ def walk(prior: Prior, ends: torch.Tensor, steps: int) -> torch.Tensor:
     w = (((1 - t) * angle).sin() * first + (t * angle).sin() * last) / angle.sin()
     between = pull_back(prior, prior.from_smooth(w.float()), 0.0)
     return torch.cat([ends[:1], between, ends[1:]])
+
+
+@torch.no_grad()
+def mix(prior: Prior, codes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Codes (K, D) mixed by the weights (B, K) of each row -> codes (B, D).
+
+    weights: 0 or more, some of each row above 0; their sum does not matter. A row with one weight
+    alone gives that code itself. The others lie in the smooth coordinates where the weights say,
+    as far out as the mixed codes do on average. One solve of the codes, one of what lies between
+    and those of pull_back.
+    """
+    assert weights.shape[1] == len(codes), f"{tuple(weights.shape)} weights of {len(codes)} codes"
+    w = prior.to_smooth(codes).double()  # (K, D)
+    shares = F.normalize(weights.to(w), p=1, dim=1)  # (B, K)
+    mixed = F.normalize(shares @ w, dim=1) * (shares @ w.norm(dim=1, keepdim=True))  # (B, D)
+    found = pull_back(prior, prior.from_smooth(mixed.float()), 0.0)
+    is_corner = (shares > 0).sum(1) == 1
+    found[is_corner] = codes[shares[is_corner].argmax(1)]
+    return found
 
 
 @torch.no_grad()

@@ -62,6 +62,7 @@ class Perfect:
 
     drawn = ENGRAVINGS
     style = "builtin"
+    fingerprint = "5eed" * 16
     health = None
     caption_source = "decoder"
     finish = "plain"

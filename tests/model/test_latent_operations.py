@@ -102,6 +102,16 @@ def test_a_walk_solves_its_ends_once_and_its_steps_once(tiny_model, evaluations,
     assert evaluations == [2] * 2 * SOLVE + [6] * 2 * SOLVE
 
 
+def test_a_mixture_solves_its_seeds_once_and_all_mixtures_together(
+    tiny_model, evaluations, monkeypatch
+):
+    monkeypatch.setattr(Prior, "clip_norm", lambda self, z, max_norm=0.0: z)
+    codes = tiny_model.code(torch.randn(3, 32))
+    latent_operations.mix(tiny_model.sampler, codes, torch.rand(5, 3))
+    # the codes and their smooth coordinates; the mixtures, and a look at their seeds
+    assert evaluations == [3] * 2 * SOLVE + [5] * 2 * SOLVE
+
+
 # ---- what they give
 
 
@@ -162,3 +172,42 @@ def test_a_variation_does_not_depend_on_the_others(tiny_model):
     for i in range(5):
         alone = latent_operations.vary(prior, code, noise[i : i + 1], 0.4)
         assert torch.allclose(alone[0], together[i], atol=1e-4)
+
+
+def test_a_mixture_of_one_seed_alone_is_its_code_to_the_last_bit(tiny_model):
+    prior = bent(tiny_model).sampler
+    codes = prior.to_code(torch.randn(4, 32))
+    # the size of a weight does not matter
+    mixed = latent_operations.mix(prior, codes, torch.diag(torch.tensor([1.0, 0.2, 3.0, 1.0])))
+    assert torch.equal(mixed, codes)
+
+
+def test_a_mixture_does_not_depend_on_the_others(tiny_model):
+    prior = bent(tiny_model).sampler
+    codes = prior.to_code(torch.randn(3, 32))
+    weights = torch.rand(5, 3)
+    together = latent_operations.mix(prior, codes, weights)
+    for i in range(5):
+        alone = latent_operations.mix(prior, codes, weights[i : i + 1])
+        assert torch.allclose(alone[0], together[i], atol=1e-4)
+    assert (together[0] - together[1]).abs().amax() > 1e-2
+
+
+def test_a_seed_mixed_with_itself_is_itself(tiny_model):
+    """Weights of length 1, which are right for seeds that differ, would push it outwards."""
+    prior = bent(tiny_model).sampler
+    # short enough that nothing is pulled back
+    code = prior.to_code(0.1 * torch.randn(1, 32))
+    mixed = latent_operations.mix(prior, code.repeat(3, 1), torch.tensor([[0.5, 0.3, 0.2]]))
+    assert (mixed - code).abs().amax() < 1e-2
+
+
+def test_a_mixture_is_as_far_out_as_its_seeds_on_average(tiny_model, monkeypatch):
+    """The mean of two normal draws is a third shorter than they are: a grey, average picture."""
+    monkeypatch.setattr(Prior, "clip_norm", lambda self, z, max_norm=0.0: z)
+    prior = bent(tiny_model).sampler
+    codes = prior.to_code(torch.randn(3, 32))
+    mixed = latent_operations.mix(prior, codes, torch.tensor([[0.5, 0.25, 0.25]]))
+    lengths = prior.to_smooth(codes).norm(dim=1)
+    wanted = 0.5 * lengths[0] + 0.25 * lengths[1] + 0.25 * lengths[2]
+    assert abs(float(prior.to_smooth(mixed).norm() - wanted)) < 0.05 * float(wanted)
