@@ -150,7 +150,9 @@ def main() -> int:
     else:
         running = contextlib.nullcontext(run_by_daemon(engine))
     began = time.monotonic()
-    with running as run, tempfile.TemporaryDirectory() as folder:
+    # What uid 1000 has written is not everybody's to delete.
+    temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    with running as run, temporary as folder:
         scratch = Path(folder)
         # for uid 1000
         scratch.chmod(0o777)
