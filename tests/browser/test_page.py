@@ -863,7 +863,7 @@ def test_the_keyboard_alone_reaches_the_pair_and_the_tabs(opened, address):
     page.focus("#generate")
     page.keyboard.press("ArrowRight")
     shows(page, 10)
-    page.focus("#picture button")
+    page.focus("#picture button:has(img)")
     page.keyboard.press("Enter")
     page.wait_for_selector("#large[open]")
     page.keyboard.press("Escape")
