@@ -150,7 +150,9 @@ def film_mp4(gif: Path, mp4: Path) -> None:
     if program is None:
         raise UserError(NO_FFMPEG)
     # every player needs this kind of pixels
-    encoding = ["-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    kind = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    # one thread: the page goes on while a walk is encoded
+    encoding = [*kind, "-crf", "20", "-threads", "1"]
     with whole_file(mp4) as partial:
         command = [program, "-v", "error", "-y", "-f", "gif", "-i", str(gif), *encoding]
         try:
