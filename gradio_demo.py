@@ -154,18 +154,15 @@ def build_page(
                     gr, collection_page, data, usual_style=usual_style, editable=editable
                 )
             with gr.Tab(TABS["training"], id="training") as training_page:
-                training_tab(
-                    gr, training_page, find_generator, run=run_folder, report=report, tell=tell
-                )
+                paths = {"run": run_folder, "report": report}
+                training_tab(gr, training_page, find_generator, **paths, tell=tell)
         remarks = gr.Markdown(visible=False, elem_id="remarks")
         colophon = gr.Markdown(visible=False, elem_id="colophon")
 
         loaded.then(None, None, None, js="() => page.opened()", **QUIET_EVENT)
-        around = [notice, warning, remarks, colophon]
-        of_tabs = [generate.styles, picture.styles]
-        notes = [generate.note, picture.note]
+        of_tabs = [generate.styles, picture.styles, generate.note, picture.note, generate.prompt]
+        parts = [notice, warning, remarks, colophon, *of_tabs]
         for event in (loaded, generate.asked):
-            parts = [*around, *of_tabs, *notes, generate.prompt]
             event.then(surroundings.state, None, parts, **QUIET_EVENT)
         bring_up_found(gr, tabs, generate, found=found, seeds=seeds)
         page.sharing = Sharing(find_generator)

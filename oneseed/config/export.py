@@ -7,9 +7,6 @@ from oneseed.console.flags import BaseConfig, option
 
 EXPORT_FOLDER = "outputs/export"
 WEB_FOLDER = "outputs/web"
-# beside the ONNX files
-CONFIG_FILE = "config.json"
-TOKENIZER_FILE = "tokenizer.json"
 
 
 @dataclass(frozen=True)

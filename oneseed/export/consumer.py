@@ -29,7 +29,7 @@ from oneseed.model.multimodal import MultimodalModel
 
 EXPORT_FORMAT = 1
 # kind of graph -> its files, exact and small
-MODEL_FILES = {
+GRAPH_FILES = {
     "pair": ("pair.onnx", "pair_small.onnx"),
     "prompt": ("prompt.onnx", "prompt_small.onnx"),
 }
@@ -52,7 +52,7 @@ def consumer_config(model: MultimodalModel, passes: int) -> dict[str, Any]:
         "caption_source": source,
         "caption_note": SOURCE_WORDS[source].pair,
         "max_prompt_tokens": model.config.max_caption_length,
-        "files": {kind: dict(zip(("exact", "small"), MODEL_FILES[kind])) for kind in kinds},
+        "files": {kind: dict(zip(("exact", "small"), GRAPH_FILES[kind])) for kind in kinds},
         "prompts": None if source == NONE else prompt_rules(model),
     }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from oneseed.config.export import CONFIG_FILE, EXPORT_FOLDER, TOKENIZER_FILE, OnnxConfig
+from oneseed.config.export import EXPORT_FOLDER, OnnxConfig
 from oneseed.config.options import PLAIN
 from oneseed.dataset.commands import flag, python_name
 from oneseed.export.compact import clean, in_half
@@ -28,9 +28,10 @@ from oneseed.export.comparison import (
     speed_of,
     torch_pairs,
 )
-from oneseed.export.consumer import MODEL_FILES, consumer_config
+from oneseed.export.consumer import GRAPH_FILES, consumer_config
 from oneseed.export.graphs import PairGraph, PromptGraph, SeedGraph, example_inputs
 from oneseed.files import whole_file, write_text
+from oneseed.hub_models import CONFIG_FILE, TOKENIZER_FILE
 from oneseed.model.caption_source import NONE, source_of
 from oneseed.model.multimodal import MultimodalModel
 
@@ -47,7 +48,7 @@ def write_model_files(config: OnnxConfig) -> int:
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
     # of an earlier export, perhaps of another model
-    for name in (CONFIG_FILE, *itertools.chain(*MODEL_FILES.values())):
+    for name in (CONFIG_FILE, *itertools.chain(*GRAPH_FILES.values())):
         (folder / name).unlink(missing_ok=True)
     if model.finish != PLAIN:
         print("pictures are exported as the decoder draws them, without the picture book")
@@ -68,14 +69,14 @@ def write_model_files(config: OnnxConfig) -> int:
 
 def write_graphs(model: MultimodalModel, kind: str, folder: Path) -> None:
     """Writes the exact and the small file of a graph."""
-    print(f"{MODEL_FILES[kind][0]}: tracing the model, up to a minute", flush=True)
+    print(f"{GRAPH_FILES[kind][0]}: tracing the model, up to a minute", flush=True)
     before = time.perf_counter()
     exact = traced(GRAPHS[kind](model).eval())
     seconds = time.perf_counter() - before
-    for name, content in zip(MODEL_FILES[kind], (exact, in_half(exact))):
+    for name, content in zip(GRAPH_FILES[kind], (exact, in_half(exact))):
         with whole_file(folder / name) as partial:
             partial.write_bytes(content.SerializeToString(deterministic=True))
-    print(f"{MODEL_FILES[kind][0]}: {len(exact.graph.node)} nodes in {seconds:.0f} s")
+    print(f"{GRAPH_FILES[kind][0]}: {len(exact.graph.node)} nodes in {seconds:.0f} s")
 
 
 @torch.no_grad()
@@ -119,12 +120,12 @@ def compare_files(model: MultimodalModel, kinds: list[str], config: OnnxConfig) 
 
         expected = all_pairs(by_torch, request, f"{kind} by PyTorch")
         lines.append(comparison_line(f"{kind}, PyTorch", "", None, speed_of(by_torch, request)))
-        for name in MODEL_FILES[kind]:
+        for name in GRAPH_FILES[kind]:
             path = Path(config.out) / name
             file = ExportedFile(path, model)
             found = compare(file, request, expected, name)
             lines.append(comparison_line(name, size_of(path), found, found.speed))
-            is_same = is_same and (found.is_same or name != MODEL_FILES[kind][0])
+            is_same = is_same and (found.is_same or name != GRAPH_FILES[kind][0])
     print(f"{config.check} seeds in {config.passes} passes; times: alone / in batches of 20")
     print("\n".join(lines))
     return is_same

@@ -16,12 +16,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from oneseed.config.export import CONFIG_FILE, EXPORT_FOLDER, TOKENIZER_FILE, WebConfig
+from oneseed.config.export import EXPORT_FOLDER, WebConfig
 from oneseed.console.command import UserError, run
 from oneseed.console.flags import parse_configs
 from oneseed.dataset.commands import python_name
 from oneseed.export.web_runtime import runtime_files
 from oneseed.files import whole_folder
+from oneseed.hub_models import CONFIG_FILE, TOKENIZER_FILE
 
 # what the page consists of, beside model and runtime
 SITE = Path(__file__).parent / "site"

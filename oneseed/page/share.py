@@ -31,7 +31,7 @@ from oneseed.page.pair_rows import FindGenerator
 # what an address names -> what makes the PNG file
 SHARED_KINDS = {"card": encode_postcard, "preview": encode_preview}
 # requests that may wait for the model, and pairs that are kept
-MOST_WAITING = 16
+MOST_LINKS_WAITING = 16
 MOST_KEPT = 64
 # seconds for which nobody need ask again
 FRESH_SECONDS = 3600
@@ -86,7 +86,7 @@ class Sharing:
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
         """Within the block nobody else draws. CrowdError where too many wait for that."""
-        if self.waiting >= MOST_WAITING:
+        if self.waiting >= MOST_LINKS_WAITING:
             raise CrowdError
         self.waiting += 1
         try:
@@ -117,7 +117,7 @@ def share_routes(sharing: Sharing, *, private: bool) -> list[Route]:
     async def answer(request: Request, kind: str) -> Response:
         try:
             link = PairLink.of_seed(request.path_params["seed"], request.query_params)
-            tag = entity_tag(kind, link, await sharing.fingerprint())
+            tag = share_tag(kind, link, await sharing.fingerprint())
             headers = {"etag": tag, "cache-control": keeping}
             if tag in request.headers.get("if-none-match", ""):
                 return Response(status_code=304, headers=headers)
@@ -135,7 +135,7 @@ def share_routes(sharing: Sharing, *, private: bool) -> list[Route]:
     ]
 
 
-def entity_tag(kind: str, link: PairLink, fingerprint: str) -> str:
+def share_tag(kind: str, link: PairLink, fingerprint: str) -> str:
     """What tells a shared picture from every other one, in quotes, for the header ETag."""
     made_of = f"{kind} {link} {fingerprint} {__version__}"
     return f'"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}"'

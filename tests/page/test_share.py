@@ -16,7 +16,7 @@ from oneseed.generation import cards, film
 from oneseed.page import morph_tab, share, share_head
 from oneseed.page.inputs import parse_seed
 from oneseed.page.links import PairLink
-from oneseed.page.share import MOST_KEPT, MOST_WAITING, CrowdError, Sharing
+from oneseed.page.share import MOST_KEPT, MOST_LINKS_WAITING, CrowdError, Sharing
 from oneseed.page.share_head import ShareHead, with_tags
 from oneseed.page.surroundings import TITLE
 from tests.page.test_gradio_demo import Noise, Served
@@ -258,7 +258,9 @@ def test_one_pair_is_drawn_at_a_time_and_few_wait():
 
     async def crowd():
         sharing = Sharing(Shared)
-        asked = [asyncio.create_task(sharing.pair(PairLink(13))) for _ in range(MOST_WAITING + 5)]
+        asked = [
+            asyncio.create_task(sharing.pair(PairLink(13))) for _ in range(MOST_LINKS_WAITING + 5)
+        ]
         await asyncio.sleep(0.05)
         Shared.gate.set()
         return await asyncio.gather(*asked, return_exceptions=True)
@@ -311,7 +313,7 @@ def test_only_tags_of_the_head_are_taken_out():
 
 def test_entity_tags_tell_models_apart():
     link = PairLink(7)
-    assert share.entity_tag("card", link, "a") != share.entity_tag("card", link, "b")
+    assert share.share_tag("card", link, "a") != share.share_tag("card", link, "b")
 
 
 # ---------------------------------------------------------------- films
