@@ -104,8 +104,8 @@ TABS = {
 # Visitors whose state is kept, the latest. Gradio itself keeps 10,000, and each takes a copy of
 # the page's configuration.
 VISITORS = 200
-# clicks that wait at once; further ones are refused
-QUEUE_LENGTH = 32
+# clicks that wait at once, beside up to eight pairs that are drawn; further ones are refused
+QUEUE_LENGTH = 24
 FONTS = ["Georgia", "Times New Roman", "Times", "serif"]
 MONO_FONTS = ["Menlo", "Consolas", "monospace"]
 

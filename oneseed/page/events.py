@@ -24,7 +24,7 @@ MODEL_TASK: dict[str, Any] = {
     "preprocess": False,
 }
 # of those that ask for one pair: the batcher decodes together what comes together
-PAIR_TASK: dict[str, Any] = {**MODEL_TASK, "concurrency_id": "pair", "concurrency_limit": 16}
+PAIR_TASK: dict[str, Any] = {**MODEL_TASK, "concurrency_id": "pair", "concurrency_limit": 8}
 # of those that no program may call
 PRIVATE_PAIR_TASK = {**PAIR_TASK, "api_visibility": "private"}
 PRIVATE_MODEL_TASK = {**MODEL_TASK, "api_visibility": "private"}

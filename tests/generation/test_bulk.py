@@ -186,7 +186,7 @@ def test_pictures_are_encoded_while_the_next_are_made_and_few_wait(tmp_path, mon
         most_waiting = max(most_waiting, made - done)
         return [({"seed": seed, "caption": ""}, Image.new("L", (8, 8))) for seed in seeds]
 
-    monkeypatch.setattr(bulk, "encode_card", slow)
+    monkeypatch.setattr(cards, "encode_card", slow)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     bulk.write_shards(
         tmp_path,
