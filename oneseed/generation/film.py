@@ -151,7 +151,7 @@ def film_mp4(gif: Path, mp4: Path) -> None:
         raise UserError(NO_FFMPEG)
     # every player needs this kind of pixels
     kind = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
-    # one thread: the page goes on while a walk is encoded
+    # one thread: others may be drawing
     encoding = [*kind, "-crf", "20", "-threads", "1"]
     with whole_file(mp4) as partial:
         command = [program, "-v", "error", "-y", "-f", "gif", "-i", str(gif), *encoding]

@@ -5,17 +5,14 @@ The player (play, pause, the slider) runs in the browser: page.js.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from oneseed.console.command import UserError
-from oneseed.generation.film import film_gif, film_mp4, find_ffmpeg
+from oneseed.generation.film import film_gif
 from oneseed.generation.generator import get_random_seed
 from oneseed.generation.requests import Pair
 from oneseed.page.components import seed_field, sheet_of_pairs
 from oneseed.page.events import (
-    FILES_TASK,
     MODEL_TASK,
     QUIET_EVENT,
     Component,
@@ -24,7 +21,6 @@ from oneseed.page.events import (
     messages,
     with_stop_button,
 )
-from oneseed.page.gate import to_stderr
 from oneseed.page.inputs import parse_seed, whole_number
 from oneseed.page.links import controls_from_query
 from oneseed.page.pair_rows import PAGE_AT_ONCE, FindGenerator, GalleryRow, as_cards, pair_text
@@ -56,8 +52,6 @@ class MorphStage:
     play_button: Component
     step: Component
     film: Component
-    # the same as MP4
-    video: Component
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ class MorphHandlers:
 
     def morph(
         self, first: Any, last: Any, steps: Any
-    ) -> Iterator[tuple[list[GalleryRow], str | None, str | None]]:
+    ) -> Iterator[tuple[list[GalleryRow], str | None]]:
         """Walk from one seed to another, picture and caption changing together.
 
         Parameters:
@@ -96,24 +90,11 @@ class MorphHandlers:
                 pairs.append((image, caption))
                 rows.append((path, pair_text(f"step {step + 1}", card_facts)))
                 if len(rows) % PAGE_AT_ONCE == 0:
-                    yield rows, None, None
+                    yield rows, None
             film = self.gr.processing_utils.save_bytes_to_cache(
                 film_gif(pairs), f"morph_{start}_{end}.gif", self.cache
             )
-            yield rows, film, film
-
-    def as_video(self, film: str | None) -> Component:
-        """Path of the last walk's film -> an update of the button that saves it as MP4."""
-        if film is None or find_ffmpeg() is None:
-            return self.gr.DownloadButton(interactive=False)
-        video = Path(film).with_suffix(".mp4")
-        try:
-            film_mp4(Path(film), video)
-        except UserError as error:
-            # what ffmpeg says names files of this machine
-            to_stderr(str(error))
-            raise UserError("This walk could not be made an MP4; its animation is there.") from None
-        return self.gr.DownloadButton(str(video), interactive=True)
+            yield rows, film
 
 
 def morph_tab(gr: ModuleType, tab: Component, find_generator: FindGenerator, loaded: Event) -> None:
@@ -177,15 +158,7 @@ def morph_stage(gr: ModuleType) -> MorphStage:
         film = gr.DownloadButton(
             "Animation", elem_id="film", min_width=80, scale=1, interactive=False
         )
-        video = gr.DownloadButton(
-            "MP4",
-            elem_id="video",
-            min_width=60,
-            scale=1,
-            interactive=False,
-            visible=find_ffmpeg() is not None,
-        )
-    return MorphStage(frame, words, play_button, step, film, video)
+    return MorphStage(frame, words, play_button, step, film)
 
 
 def two_seeds() -> tuple[str, str]:
@@ -199,13 +172,12 @@ def connect_walk(
     """A walk fills the strip; when it ends, the player begins and the address bar names it."""
     ends = [desk.first, desk.last]
     lucky = desk.random_button.click(two_seeds, None, ends, **QUIET_EVENT)
-    drawn_film = handlers.gr.State(None)
     runs = with_stop_button(
         desk.stop_button,
         [desk.morph_button.click, desk.first.submit, desk.last.submit, lucky.then],
         fn=handlers.morph,
         inputs=[desk.first, desk.last, desk.steps],
-        outputs=[strip, stage.film, drawn_film],
+        outputs=[strip, stage.film],
         api_name="morph",
         # one that is asked for while the first one is drawn follows it
         trigger_mode="multiple",
@@ -221,7 +193,6 @@ def connect_walk(
             js="(first, last) => page.link('morph', first, last)",
             **QUIET_EVENT,
         )
-        run.success(handlers.as_video, drawn_film, stage.video, **FILES_TASK)
 
 
 def connect_player(

@@ -92,8 +92,8 @@ def test_the_tag_changes_with_the_conditions_and_with_nothing_else(api, api_gene
     ]
     tags = [api.get(f"/v1/pairs/{query}").headers["etag"] for query in queries]
     assert len(set(tags)) == len(queries)
-    # two are the default, and guidance is of prompts alone
-    for same in ("7.png?passes=2", "7.png?guidance=1", "7.png?unknown=1", "007.png"):
+    # four are the default, and guidance is of prompts alone
+    for same in ("7.png?passes=4", "7.png?guidance=1", "7.png?unknown=1", "007.png"):
         assert api.get(f"/v1/pairs/{same}").headers["etag"] == tags[0]
 
 
@@ -188,7 +188,7 @@ def test_without_an_index_a_search_says_what_makes_one(serve_api, tiny_model, tm
 
 
 WRONG = [
-    ("GET", "/v1/pairs/x.png", {}, "A seed is a whole number from 0 to 4,294,967,295."),
+    ("GET", "/v1/pairs/7x.png", {}, "A seed is a whole number from 0 to 4,294,967,295, or a word."),
     ("GET", f"/v1/pairs/{LAST_SEED + 1}.png", {}, "A seed is a whole number"),
     ("GET", "/v1/pairs/7.png?passes=0", {}, "passes: "),
     ("GET", "/v1/pairs/7.png?passes=many", {}, "passes: "),
@@ -329,7 +329,7 @@ def test_the_model_is_listed_with_what_can_be_chosen(api, api_generator):
 def test_requests_are_counted_by_route_and_status(api):
     api.get("/v1/pairs/7.png")
     api.get("/v1/pairs/8.png")
-    api.get("/v1/pairs/x.png")
+    api.get("/v1/pairs/7x.png")
     answer = api.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     lines = answer.text.splitlines()

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from oneseed.console.command import UserError
-from oneseed.generation import cards, film
-from oneseed.page import morph_tab, share, share_head
+from oneseed.generation import cards
+from oneseed.page import share, share_head
 from oneseed.page.inputs import parse_seed
 from oneseed.page.links import PairLink
 from oneseed.page.share import MOST_KEPT, MOST_LINKS_WAITING, CrowdError, Sharing
@@ -314,35 +314,3 @@ def test_only_tags_of_the_head_are_taken_out():
 def test_entity_tags_tell_models_apart():
     link = PairLink(7)
     assert share.share_tag("card", link, "a") != share.share_tag("card", link, "b")
-
-
-# ---------------------------------------------------------------- films
-
-
-def ffmpeg_that(monkeypatch, folder, does):
-    """A program in place of ffmpeg, whose last argument is the file that it writes."""
-    program = folder / "ffmpeg"
-    program.write_text(f"#!/bin/sh\nfor last; do :; done\n{does}\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(film, "find_ffmpeg", lambda: str(program))
-    monkeypatch.setattr(morph_tab, "find_ffmpeg", lambda: str(program))
-
-
-def test_a_walk_can_be_saved_as_mp4_where_ffmpeg_is(tmp_path, monkeypatch, capsys):
-    import gradio
-
-    handlers = morph_tab.MorphHandlers(gradio, None, str(tmp_path))
-    gif = tmp_path / "morph_3_9.gif"
-    gif.write_bytes(b"GIF89a")
-    ffmpeg_that(monkeypatch, tmp_path, 'echo video > "$last"')
-    button = handlers.as_video(str(gif))
-    assert (tmp_path / "morph_3_9.mp4").read_text() == "video\n"
-    assert button.interactive
-    assert not handlers.as_video(None).interactive
-    ffmpeg_that(monkeypatch, tmp_path, 'echo "$last: no room" >&2; exit 1')
-    with pytest.raises(UserError) as refused:
-        handlers.as_video(str(gif))
-    assert str(tmp_path) not in str(refused.value)
-    assert "no room" in capsys.readouterr().err
-    monkeypatch.setattr(morph_tab, "find_ffmpeg", lambda: None)
-    assert not handlers.as_video(str(gif)).interactive
