@@ -60,7 +60,8 @@ def consumer_config(model: MultimodalModel, passes: int) -> dict[str, Any]:
 def prompt_rules(model: MultimodalModel) -> dict[str, Any]:
     """How PromptReader reads prompts for a model, as far as plain JSON can say it.
 
-    lead, nothing_shown: regular expressions without flags, of what stands before the subject.
+    medium: how captions begin; named_media: of all styles together, those that a prompt may begin
+    with. lead, nothing_shown: regular expressions without flags, of what stands before the subject.
     words: those that captions have; []: not known. replacements: a phrase that no caption has ->
     what is read instead. leading: words that never end a clause. hyphenated: see there. typos:
     see typos.py.
@@ -76,6 +77,7 @@ def prompt_rules(model: MultimodalModel) -> dict[str, Any]:
             replacements[phrase] = known[0]
     return {
         "medium": "" if is_mixed else MEDIUM.get(style, OTHER_MEDIUM),
+        "named_media": [*dict.fromkeys(MEDIUM.values())] if is_mixed else [],
         "lead": portable(openings.lead.pattern),
         "nothing_shown": portable(openings.nothing_shown.pattern),
         "quotation_marks": list(QUOTATION_MARKS),

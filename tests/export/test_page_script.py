@@ -125,6 +125,9 @@ PROMPTS = [
     "a large castle at night",
     "an elephant in the forest",
     "an engraving",
+    "A drawing of two ships",
+    "a Painting showing a castle",
+    "A DRAWING",
     "a purple elephant",
     "under a stromy sky",
     "a wnidmill at nihgt, a hourse",
@@ -138,9 +141,12 @@ PROMPTS = [
 ]
 
 
-def test_the_script_words_prompts_as_the_program(tokenizer, tiny_model):
+@pytest.mark.parametrize("style", ["builtin", "all", "holiday"])
+def test_the_script_words_prompts_as_the_program(tokenizer, tiny_model, style):
+    """In a collection of all styles a caption begins with the medium that its prompt names: without
+    it 6 of 10 prompts of the base model had another caption in the browser."""
     tiny_model.meta |= {
-        "style": "builtin",
+        "style": style,
         "words": sorted(set().union(*map(words, CAPTIONS))),
         "phrases": known_phrases(CAPTIONS),
     }

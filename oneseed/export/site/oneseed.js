@@ -218,12 +218,17 @@ export class PromptReader {
                 text = text.slice(1, -1).trim();
             }
         }
+        const medium = this.rules.medium || this.namedMedium(text);
         let verb = "of";
+        const own = medium && text.match(new RegExp(`^${medium} (of|depicting|showing)\\s+(?=\\S)`));
+        if (own && !this.lead.test(text.slice(own[0].length))) {
+            verb = own[1];
+            text = text.slice(own[0].length);
+        }
         for (let found; (found = text.match(this.lead)); text = text.slice(found[0].length)) {
             verb = /^(?:depict|portray|illustrat)/i.test(found.groups?.verb ?? "") ? "depicting"
                 : /^(?:show|featur|present)/i.test(found.groups?.verb ?? "") ? "showing" : "of";
         }
-        const { medium } = this.rules;
         if (!text.match(WORD) || this.nothing.test(text)) return { text: medium, remarks: [] };
         // captions in other letters have no beginning
         const letters = text.match(/\p{L}/gu) ?? [];
@@ -234,6 +239,12 @@ export class PromptReader {
         const { kept, remarks } = this.known(pieces);
         const subject = join(this.respelt(kept.length ? kept : pieces)) + tail;
         return { text: `${opening} ${subject}`.trimEnd(), remarks };
+    }
+
+    // In a collection of all styles: the medium that a text begins with, or "".
+    namedMedium(text) {
+        const begins = (one) => new RegExp(`^${one} (of|depicting|showing)\\s+\\S`, "i").test(text);
+        return this.rules.named_media.find(begins) ?? "";
     }
 
     // The pieces with the words of captions: phrases replaced, unknown words left out.
