@@ -23,6 +23,9 @@ NOT_OF_THE_PAGE = {
     "sklearn": "fits and checks a model, in training alone",
     "pyarrow": "an extra: Parquet",
     "pillow_heif": "an extra: HEIC",
+    "imageio_ffmpeg": "an extra: films as MP4",
+    "huggingface_hub": "for models of the Hub; gradio brings it",
+    "torchmetrics": "for figures of reports; the page shows reports and measures none",
 }
 # import name -> the package that brings it
 PACKAGE_OF = {

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from oneseed.console.amounts import describe_duration
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import BEST_MODEL, script_command
 from oneseed.dataset.jsonl import Row, read_json
@@ -27,7 +28,6 @@ from oneseed.media.decoding import UnusablePictureError, whole_picture
 from oneseed.model.checkpoint_facts import is_count, is_number, is_plain_text
 from oneseed.model.latent_check import GATE, POWER_ROWS, describe_meaning, is_failed
 from oneseed.page.sentences import Tell
-from oneseed.training.prospects import describe_duration
 
 EPOCHS_SHOWN = 12
 # of a grid of eight pictures, far above those of the largest model

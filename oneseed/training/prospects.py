@@ -10,6 +10,7 @@ import torch
 
 from oneseed.config.model import PRESETS
 from oneseed.config.training import TrainConfig
+from oneseed.console.amounts import describe_duration, describe_size
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.commands import train_command
 from oneseed.model.caption_source import NONE, source_of
@@ -196,17 +197,3 @@ def time_prior_step(objective: Objective) -> float:
         loss.backward()
         seconds = time.perf_counter() - begin
     return seconds
-
-
-def describe_duration(seconds: float) -> str:
-    """ "40 seconds", "7 minutes", "3.5 hours"."""
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:,.1f} hours"
-
-
-def describe_size(count: float) -> str:
-    """Bytes -> "90 MB" or "1.2 GB"."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

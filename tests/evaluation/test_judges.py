@@ -106,6 +106,7 @@ class Lamps:
     """Pairs of a user's own folder: pictures that are dark or light, and captions that say so."""
 
     style = "lamps"
+    fingerprint = "lamps"
     health = None
     caption_source = "decoder"
     finish = "plain"

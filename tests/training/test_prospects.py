@@ -3,13 +3,8 @@
 import pytest
 import torch
 
-from oneseed.training.prospects import (
-    describe_duration,
-    describe_pictures,
-    describe_prospects,
-    describe_size,
-    estimate_cost,
-)
+from oneseed.console.amounts import describe_duration, describe_size
+from oneseed.training.prospects import describe_pictures, describe_prospects, estimate_cost
 from tests.training.test_training_loop import trainer
 
 
