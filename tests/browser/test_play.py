@@ -18,6 +18,9 @@ from oneseed.evaluation.people import ANSWERS_NAME, read_answers
 from oneseed.generation import seed_map
 from oneseed.generation.seed_map import SeedMap
 from tests.browser.test_page import HARMLESS, PALE, UNNAMED, overflow, violations
+
+# what Gradio says when the page is left while it is being told something
+LEFT = "Unexpected error Connection errored out. "
 from tests.page.test_play import Engraver
 
 SEEDS = 2000
@@ -102,12 +105,16 @@ def opened(browser, address):
         page = contexts[-1].new_page()
         # a busy machine
         page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        # a seed that is opened leaves the page, and what it was being told
+        page.on(
+            "pageerror",
+            lambda error: complaints.append(str(error)) if error.name != "AbortError" else None,
+        )
         page.on(
             "console",
             lambda message: (
                 complaints.append(message.text)
-                if message.type in ("error", "warning") and message.text not in HARMLESS
+                if message.type in ("error", "warning") and message.text not in (*HARMLESS, LEFT)
                 else None
             ),
         )
@@ -342,7 +349,7 @@ def test_the_triangle_is_moved_by_keys_and_by_the_pointer(opened):
     page.fill("#mixer input >> nth=1", "12")
     page.keyboard.press("Tab")
     shows(12)
-    page.fill("#mixer input >> nth=1", "twelve")
+    page.fill("#mixer input >> nth=1", "12 or so")
     page.keyboard.press("Tab")
     page.wait_for_selector("text=A seed is a whole number")
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from oneseed.config.export import OnnxConfig, WebConfig
+from oneseed.config.inference import PASSES
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.model import checkpoint
 
@@ -127,7 +128,7 @@ def drawn(page):
 
 def shows(page, seed, prompt=""):
     """Waits until the page shows a seed."""
-    page.wait_for_selector(f'html[data-shown="{seed} 2 {prompt}"]')
+    page.wait_for_selector(f'html[data-shown="{seed} {PASSES} {prompt}"]')
 
 
 def test_seeds_have_the_pairs_of_the_program(opened, exported):
