@@ -18,11 +18,10 @@ from oneseed.evaluation.people import ANSWERS_NAME, read_answers
 from oneseed.generation import seed_map
 from oneseed.generation.seed_map import SeedMap
 from tests.browser.test_page import HARMLESS, PALE, UNNAMED, overflow, violations
+from tests.page.test_play import Engraver
 
 # what Gradio says when the page is left while it is being told something
 LEFT = "Unexpected error Connection errored out. "
-from tests.page.test_play import Engraver
-
 SEEDS = 2000
 # milliseconds from one frame to the next while the pointer moves over the map
 SMOOTH = 25
