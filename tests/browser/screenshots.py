@@ -58,6 +58,11 @@ def find(page):
     loaded(page, "found", 8)
 
 
+def play(page):
+    page.wait_for_function("window.seedMap?.sheet && seedMap.place", timeout=120_000)
+    page.wait_for_timeout(3000)
+
+
 def collection(page):
     loaded(page, "shelf", 24)
     page.locator("#shelf button.thumbnail-lg").nth(3).click()
@@ -66,7 +71,7 @@ def collection(page):
 
 def training(page):
     page.wait_for_selector("#losses svg")
-    loaded(page, "grids", 1)
+    page.wait_for_timeout(1000)
 
 
 def main(url, folder):
@@ -77,7 +82,7 @@ def main(url, folder):
     )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for act in (generate, picture, morph, find, collection, training):
+        for act in (generate, picture, morph, find, play, collection, training):
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             page.goto(f"{url}/?tab={act.__name__}" if act is not generate else url)
             page.wait_for_selector("#tabs [role=tab]")
@@ -86,7 +91,8 @@ def main(url, folder):
             act(page)
             page.mouse.move(0, 0)
             page.wait_for_timeout(1000)
-            image = Image.open(io.BytesIO(page.screenshot(full_page=act is generate))).convert("L")
+            shot = page.screenshot(full_page=act in (generate, play))
+            image = Image.open(io.BytesIO(shot)).convert("L")
             image = image.resize(
                 (SHOWN, round(image.height * SHOWN / WIDTH)), Image.Resampling.LANCZOS
             )
