@@ -107,7 +107,7 @@ class ExportedFile:
         options = onnxruntime.SessionOptions()
         # as many as PyTorch has, for a fair race
         options.intra_op_num_threads = torch.get_num_threads()
-        self.session = onnxruntime.InferenceSession(path, options)
+        self.session: Any = onnxruntime.InferenceSession(path, options)
         self.model = model
 
     def __call__(self, request: Request) -> Pairs:
