@@ -3,27 +3,21 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from oneseed.config.demo import allow_host_option, check_host_names, split_names
+from oneseed.config.demo import (
+    TOKEN_VARIABLE,
+    allow_host_option,
+    check_host_names,
+    split_names,
+    token_file_option,
+)
 from oneseed.config.inference import MAX_PASSES, PASSES
 from oneseed.config.options import data_option, device_option, finish_option
 from oneseed.console.command import UserError
 from oneseed.console.flags import BaseConfig, option
 
-# of the environment: the token that callers must send
-TOKEN_VARIABLE = "ONESEED_API_TOKEN"
 # images of one request
 MOST_IMAGES = 10
-
-
-def token_file_option() -> Any:
-    """The field `token_file`."""
-    return option(
-        "",
-        "file whose one line callers of the API must send as bearer token; the environment "
-        f"variable {TOKEN_VARIABLE} can hold it instead; without either nobody needs one",
-    )
 
 
 def read_token(token_file: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from oneseed.config.options import data_option, device_option
 from oneseed.console.flags import BaseConfig, option
 
+# of the environment: the token that callers of the API must send
+TOKEN_VARIABLE = "ONESEED_API_TOKEN"
 # NAME or NAME:PORT, also an address; one of IPv6 in brackets
 HOST_NAME = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)(:[0-9]{1,5})?", re.ASCII
@@ -21,6 +23,15 @@ def only_this_machine_reaches(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def token_file_option() -> Any:
+    """The field `token_file`."""
+    return option(
+        "",
+        "file whose one line callers of the API must send as bearer token; the environment "
+        f"variable {TOKEN_VARIABLE} can hold it instead; without either nobody needs one",
+    )
 
 
 def allow_host_option(what: str) -> Any:
@@ -65,11 +76,7 @@ class DemoConfig(BaseConfig):
         "no files",
     )
     allow_host: str = allow_host_option("the page")
-    token_file: str = option(
-        "",
-        "file whose one line programs must send to the HTTP API as bearer token; the environment "
-        "variable ONESEED_API_TOKEN can hold it instead",
-    )
+    token_file: str = token_file_option()
     allow_frame: str = option(
         "",
         "further websites whose pages may show this one within a frame, such as "
