@@ -43,7 +43,6 @@ import contextlib
 import functools
 import os
 import tempfile
-import threading
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,7 +56,7 @@ from oneseed.config.api import read_token
 from oneseed.config.base_model import checkpoint_file, is_base
 from oneseed.config.demo import DemoConfig
 from oneseed.config.inference import GUIDANCE
-from oneseed.console.command import Terminated, UserError, run
+from oneseed.console.command import Terminated, UserError, run, wait_for_signal
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT
 from oneseed.dataset.next_run import missing_checkpoint, ways_to_model
 from oneseed.evaluation.people import ANSWERS_NAME
@@ -352,7 +351,7 @@ def main(config: DemoConfig) -> None:
         try:
             # until Ctrl+C, or SIGTERM, which asks for an end in order
             with contextlib.suppress(Terminated):
-                threading.Event().wait()
+                wait_for_signal()
         finally:
             api.drain()
             page.close(verbose=False)

@@ -26,7 +26,6 @@ if __name__ == "__main__":
     CONFIGS = parse_configs(ApiConfig, description=__doc__)
 
 import contextlib
-import threading
 import warnings
 
 from oneseed.api.application import api_application
@@ -35,7 +34,7 @@ from oneseed.api.site import api_site
 from oneseed.config.api import ApiConfig, read_token
 from oneseed.config.base_model import checkpoint_file
 from oneseed.config.demo import only_this_machine_reaches
-from oneseed.console.command import Terminated, run
+from oneseed.console.command import Terminated, run, wait_for_signal
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT
 from oneseed.dataset.next_run import missing_checkpoint
 from oneseed.generation.batcher import Batcher
@@ -93,8 +92,7 @@ def serve_until_stopped(service: Service, find_generator: ModelFinder, config: A
     if not service.token and not only_this_machine_reaches(config.host):
         print("no token is set: everybody who reaches this address is answered", flush=True)
     load_early(find_generator, config)
-    # until a signal
-    threading.Event().wait()
+    wait_for_signal()
 
 
 if __name__ == "__main__":

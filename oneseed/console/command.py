@@ -33,6 +33,8 @@ STOP_SIGNALS = tuple(
 # Seconds in which a second SIGTERM or SIGHUP is the same wish: timeout(1) and closed terminals send
 # two, and the second would break off the saving.
 ONE_WISH = 1.0
+# seconds within which a signal is heard that the system handed to another thread
+LISTENING_SECONDS = 0.5
 GO_ON = "finished work is kept, run the same command again to go on"
 
 
@@ -170,6 +172,17 @@ def stop_work(number: int, frame: FrameType | None) -> None:
     WISH.last = time.monotonic()
     if not is_same_wish:
         raise Terminated if number == signal.SIGTERM else HungUp
+
+
+def wait_for_signal() -> NoReturn:
+    """Waits until a signal raises what ends the work.
+
+    Python runs handlers in the main thread alone, and a wait without an end only wakes where the
+    system chose this thread for the signal. It may choose another; then nothing would happen.
+    """
+    never = threading.Event()
+    while True:
+        never.wait(LISTENING_SECONDS)
 
 
 def stop_for_reader() -> None:

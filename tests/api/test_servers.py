@@ -33,6 +33,16 @@ def in_hand(client):
     return int(re.search(r"^oneseed_requests_in_hand (\d+)", text, re.M)[1]) - 1
 
 
+def exit_code(process, log):
+    """Of a process that is to end. Where it does not, fails with what each of its threads does."""
+    try:
+        return process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        process.wait(10)
+        pytest.fail(log.read_text("utf-8"))
+
+
 @pytest.fixture
 def command(api_checkpoint, tmp_path):
     """command(flags): the API in a process of its own, ready -> (process, httpx.Client)."""
@@ -47,7 +57,7 @@ def command(api_checkpoint, tmp_path):
             stdout=subprocess.PIPE,
             stderr=(tmp_path / "log").open("wb"),
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"},
         )
         running.append(process)
         assert process.stdout.readline() == f"API: http://127.0.0.1:{port}/docs\n"
@@ -78,7 +88,7 @@ def test_sigterm_answers_everything_in_hand_and_ends_with_0(command, tmp_path):
         process.send_signal(signal.SIGTERM)
         answers = [one.result(60) for one in asked]
     assert [answer.status_code for answer in answers] == [200] * IN_HAND
-    assert process.wait(60) == 0
+    assert exit_code(process, tmp_path / "log") == 0
     assert process.stdout.read() == ""
     log = (tmp_path / "log").read_text("utf-8")
     assert '"path": "/v1/pairs/7.png", "status": 200, "milliseconds": ' in log
