@@ -1,6 +1,7 @@
 # make demo   environment, built-in collection, training, ten pairs, the page on http://127.0.0.1:7860
 # make test   environment, tests            Both can be interrupted and run again; finished work is not done twice.
 # CPU=1       with any target: the build of torch without GPU libraries; counts where .venv is made anew (make clean)
+# PARALLEL=   with test and test-long: one test after another, in one process
 # docs/install.md says more: uv, mirrors, the container.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,6 +10,8 @@ UV := $(shell command -v uv 2>/dev/null)
 INSTALL := $(if $(UV),uv pip install --python $(RUN),$(RUN) -m pip install --no-compile --disable-pip-version-check)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 ENGINE ?= docker
+# the tests of a file share a process, for they share what they were prepared with
+PARALLEL ?= -n 2 --dist loadfile
 
 .PHONY: demo install test test-long test-browser fuzz lint format specs samples image image-test clean
 .DELETE_ON_ERROR:
@@ -34,10 +37,10 @@ demo: .venv/installed
 install: .venv/installed
 
 test: .venv/installed-tests
-	$(RUN) -m pytest -q --durations=10 --ignore=tests/browser tests
+	$(RUN) -m pytest -q $(PARALLEL) --durations=10 --ignore=tests/browser tests
 
 test-long: .venv/installed-tests
-	LONG=1 $(RUN) -m pytest -q --durations=10 --ignore=tests/browser tests
+	LONG=1 $(RUN) -m pytest -q $(PARALLEL) --durations=10 --ignore=tests/browser tests
 
 fuzz: .venv/installed-tests
 	$(RUN) tests/fuzz.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1000)
