@@ -1,20 +1,23 @@
 """The picture judge is taught on drawings, and examined on others.
 
 It learns from renders of all combinations, as they are, mildly degraded, and spoilt until nobody
-reads them (`spoiling`). It is examined on fresh renders of combinations that the model never sees.
-It must read all attributes at once of MIN_CLEAN of them, and of MIN_DEGRADED of the same slightly
-blurred, noisy and of changed contrast; and of the same strongly blurred it may name the subject of
-MAX_BLURRED at most.
+reads them (`spoiling`). Where it does not learn to read so, another learns to read first, and then
+where reading ends: small shapes in any turn need that. It is examined on fresh renders of
+combinations that the model never sees. It must read all attributes at once of MIN_CLEAN of them,
+and of MIN_DEGRADED of the same slightly blurred, noisy and of changed contrast; and of the same
+strongly blurred it may name the subject of MAX_BLURRED at most.
 """
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from oneseed import seeds
+from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.evaluation.attribute_judge import (
     JUDGE_FORMAT,
@@ -24,7 +27,7 @@ from oneseed.evaluation.attribute_judge import (
     save_judge,
 )
 from oneseed.evaluation.renders import draw_all
-from oneseed.evaluation.spoiling import IGNORED, Drawings, Spoiler, main_attribute
+from oneseed.evaluation.spoiling import DIRECTIONS_FROM, IGNORED, Drawings, Spoiler, main_attribute
 from oneseed.evaluation.teaching import (
     Teacher,
     TeachingPlan,
@@ -46,7 +49,27 @@ DEGRADED_SIGMA = 0.7
 BLURRED_SIGMA = 3.0
 # … and where the share of subjects that are read is told
 CURVE_SIGMAS = (1.0, 1.5, 2.0, 3.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """A part of a course: many renders, several times."""
+
+    renders: int
+    plan: TeachingPlan
+    # some beyond reading, or all as people read them
+    spoils: bool = True
+
+
 JUDGE_PLAN = TeachingPlan(epochs=5, batch_size=64, learning_rate=4e-3, weight_decay=0.05)
+# the next is taken where a judge fails after the one before
+COURSES = (
+    (Lessons(8000, JUDGE_PLAN),),
+    (
+        Lessons(24_000, replace(JUDGE_PLAN, epochs=4, learning_rate=1.5e-3), spoils=False),
+        Lessons(16_000, replace(JUDGE_PLAN, epochs=6, learning_rate=1e-3)),
+    ),
+)
 
 
 def taught_facts(drawn: DrawnCollection, count: int, seed: int = 0) -> list[Facts]:
@@ -86,15 +109,18 @@ def teach_attribute_judge(
     pixels: torch.Tensor,
     truth: torch.Tensor,
     plan: TeachingPlan = JUDGE_PLAN,
+    spoils: bool = True,
 ) -> AttributeJudge:
     """Fits the judge to renders, most of each batch degraded or spoilt. Repeatable.
 
     pixels: uint8 renders of taught_facts(), in their order; truth: as labels() gives it.
+    spoils: False where all are to stay readable.
     """
     generator = judge_generator("order")
     half = len(pixels) // 2
     steps = 2 * half // plan.batch_size
-    spoiler = Spoiler(judge.drawn, judge.views(pixels[:half]))
+    spoiler = Spoiler(judge.drawn, judge.views(pixels[:half][:DIRECTIONS_FROM]))
+    lesson = spoiler.lesson if spoils else spoiler.reading_lesson
     total = plan.epochs * steps
     teacher = Teacher(judge.parameters(), plan, total)
     judge.train()
@@ -106,7 +132,7 @@ def teach_attribute_judge(
                 batch = Drawings(
                     judge.views(pixels[rows]), judge.views(pixels[rivals]), truth[rows]
                 )
-                teacher.step(judge.loss(*spoiler.lesson(batch, generator)))
+                teacher.step(judge.loss(*lesson(batch, generator)))
                 bar.update()
     return judge.eval()
 
@@ -147,42 +173,58 @@ def share_right(answers: Sequence[Facts], facts: Sequence[Facts]) -> dict[str, f
     return right
 
 
+def taught_judge(drawn: DrawnCollection, course: Sequence[Lessons], width: int) -> AttributeJudge:
+    """A judge that has taken a course. Repeatable, and the global generator is as before."""
+    # initial values and dropout repeat
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        judge = AttributeJudge(drawn, width)
+        begin = FIRST_JUDGE_SEED
+        for number, lessons in enumerate(course):
+            facts = taught_facts(drawn, lessons.renders, seed=number)
+            # rivals share the seed of their first
+            first = range(begin, begin + len(facts) // 2)
+            begin = first.stop
+            pixels = draw_all(drawn, facts, [*first, *first], "drawing for the picture judge")
+            truth = labels(drawn, facts)
+            teach_attribute_judge(judge, pixels, truth, lessons.plan, lessons.spoils)
+    return judge
+
+
 def train_judge(
     path: str | Path,
     drawn: DrawnCollection,
     *,
-    renders: int = 8000,
     exam: int = 500,
-    plan: TeachingPlan = JUDGE_PLAN,
+    courses: Sequence[Sequence[Lessons]] = COURSES,
     width: int = 32,
 ) -> AttributeJudge:
     """Draws, teaches, examines; a judge that passes is written to `path` and returned.
 
-    renders, exam: drawings to learn from and to be examined on; width: channels of the judge.
-    UserError (code 1) for a judge that fails.
+    exam: drawings to be examined on. courses: taken one after the other, each by a new judge, until
+    one passes. width: channels of the judge. UserError (code 1) where none passes.
     """
     start = time.time()
-    # initial values and dropout repeat, and the global generator is as before
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(0)
-        facts = taught_facts(drawn, renders)
-        judge = AttributeJudge(drawn, width)
-        # rivals share the seed of their first
-        first = range(FIRST_JUDGE_SEED, FIRST_JUDGE_SEED + len(facts) // 2)
-        pixels = draw_all(drawn, facts, [*first, *first], "drawing for the picture judge")
-        teach_attribute_judge(judge, pixels, labels(drawn, facts), plan)
     held_out = drawn.held_out_facts(exam, seed=EXAM_SEED)
     exam_seeds = range(EXAM_SEED, EXAM_SEED + exam)
-    exam_pixels = draw_all(drawn, held_out, exam_seeds, "examining the picture judge")
-    judge.about = {
-        "format": JUDGE_FORMAT,
-        "collection": drawn.version,
-        "width": width,
-        "renders": renders,
-        **examine_attribute_judge(judge, exam_pixels, held_out),
-        "seconds": round(time.time() - start),
-    }
-    require_pass(judge)
+    exam_pixels = draw_all(drawn, held_out, exam_seeds, "drawing for its examination")
+    for course in courses:
+        judge = taught_judge(drawn, course, width)
+        judge.about = {
+            "format": JUDGE_FORMAT,
+            "collection": drawn.version,
+            "width": width,
+            "renders": sum(lessons.renders for lessons in course),
+            **examine_attribute_judge(judge, exam_pixels, held_out),
+            "seconds": round(time.time() - start),
+        }
+        try:
+            require_pass(judge)
+            break
+        except UserError as error:
+            if course is courses[-1]:
+                raise
+            print(f"{error}; another learns longer, and to read first", flush=True)
     save_judge(judge, path)
     print(examination_result(judge.about, main_attribute(drawn)), flush=True)
     return judge

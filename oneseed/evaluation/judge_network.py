@@ -17,6 +17,8 @@ from oneseed.tensor_files import UnusableFileError, parse_strict_json, read_tens
 MAX_WIDTH = 512
 # cells a side into which a judge cuts a picture first
 GRID_SIDE = 32
+# pictures of at most so many pixels a side are small
+SMALL_SIDE = 64
 
 
 class WrongJudgeError(UserError):
@@ -74,13 +76,17 @@ def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 def convolutions(width: int, channels: int = 1, size: int = VIEW_SIZE) -> list[nn.Module]:
     """Layers from pictures (B, channels, size, size) in [-1, 1] to rows of 64 W numbers, W = width.
 
-    size: a multiple of 32.
+    size: a multiple of 32. Small pictures are read pixel by pixel, for a few make a subject.
     """
     assert size % GRID_SIDE == 0, size
     patch = size // GRID_SIDE
+    if size <= SMALL_SIDE:
+        first = [convolution(channels, width // 2), convolution(width // 2, width, patch)]
+    else:
+        # (B, channels * patch^2, 32, 32)
+        first = [nn.PixelUnshuffle(patch), convolution(channels * patch**2, width)]
     return [
-        nn.PixelUnshuffle(patch),  # (B, channels * patch^2, 32, 32)
-        convolution(channels * patch**2, width),
+        *first,  # (B, W, 32, 32)
         convolution(width, 2 * width, 2),
         convolution(2 * width, 2 * width),  # (B, 2W, 16, 16)
         convolution(2 * width, 3 * width, 2),

@@ -217,6 +217,14 @@ class Spoiler:
                 targets.append(meant)
         return torch.cat(images), torch.cat(targets)
 
+    def reading_lesson(self, batch: Drawings, generator: torch.Generator) -> Spoilt:
+        """All drawings of a batch, half of them mildly degraded, none beyond reading."""
+        half = len(batch.images) // 2
+        parts = (batch.part(0, half), batch.part(half, len(batch.images)))
+        ways = (self.left_alone, self.degraded)
+        images, targets = zip(*(way(part, generator) for way, part in zip(ways, parts)))
+        return torch.cat(images), torch.cat(targets)
+
     def left_alone(self, batch: Drawings, generator: torch.Generator) -> Spoilt:
         """Drawings as they are."""
         return batch.images, batch.truth

@@ -20,6 +20,7 @@ from oneseed.evaluation.attribute_judge_training import (
     EXAM_SEED,
     FIRST_JUDGE_SEED,
     JUDGE_PLAN,
+    Lessons,
     examination_result,
     examine_attribute_judge,
     labels,
@@ -30,13 +31,14 @@ from oneseed.evaluation.attribute_judge_training import (
     train_judge,
 )
 from oneseed.evaluation.renders import draw_all
+from oneseed.evaluation.spoiling import Drawings, Spoiler
 from oneseed.evaluation.teaching import blurred, degrade, judge_generator
 from oneseed.model.pixels import resized_views
 from oneseed.synthetic.engravings.collection import ENGRAVINGS
 from oneseed.synthetic.sprites.collection import SPRITES
 from tests.evaluation.test_attribute_judge import about
 
-QUICK = replace(JUDGE_PLAN, epochs=1, batch_size=16)
+QUICK = ((Lessons(32, replace(JUDGE_PLAN, epochs=1, batch_size=16)),),)
 
 
 def renders_of(drawn, count=96):
@@ -58,14 +60,46 @@ def test_same_lesson_same_judge_and_the_global_generator_is_left_alone(
     monkeypatch.setattr(attribute_judge_training, "require_pass", lambda judge: None)
     before = torch.get_rng_state()
     one, other = (
-        train_judge(tmp_path / f"{i}.pt", drawn, renders=32, exam=8, plan=QUICK, width=8)
-        for i in range(2)
+        train_judge(tmp_path / f"{i}.pt", drawn, exam=8, courses=QUICK, width=8) for i in range(2)
     )
     assert torch.equal(before, torch.get_rng_state())
     weights = other.state_dict()
     assert one.state_dict().keys() == weights.keys()
     for name, weight in one.state_dict().items():
         assert torch.equal(weight, weights[name]), name
+
+
+def test_a_judge_that_failed_is_followed_by_one_that_learns_to_read_first(tmp_path, monkeypatch):
+    """Small shapes in any turn were read in .49 of drawings, and the report of sprites refused."""
+    lessons = QUICK[0][0]
+    courses = (*QUICK, (replace(lessons, spoils=False), lessons))
+    taken = []
+
+    def taught(drawn, course, width):
+        taken.append([part.spoils for part in course])
+        return AttributeJudge(drawn, width)
+
+    def passes(judge):
+        if len(taken) == 1:
+            raise UserError("it reads too little", code=1)
+
+    monkeypatch.setattr(attribute_judge_training, "taught_judge", taught)
+    monkeypatch.setattr(attribute_judge_training, "require_pass", passes)
+    train_judge(tmp_path / "judge.pt", SPRITES, exam=8, courses=courses, width=8)
+    assert taken == [[True], [False, True]]
+
+
+def test_the_first_lessons_hold_nothing_beyond_reading(renders):
+    facts, pixels = renders
+    judge = AttributeJudge(ENGRAVINGS, 8)
+    views, truth = judge.views(pixels), labels(ENGRAVINGS, facts)
+    spoiler = Spoiler(ENGRAVINGS, views)
+    batch = Drawings(views[:32], views[48:80], truth[:32])
+    images, targets = spoiler.reading_lesson(batch, judge_generator("test"))
+    assert torch.equal(targets, truth[:32])
+    assert torch.equal(images[:16], views[:16])
+    assert not torch.equal(images[16:], views[16:32])
+    assert not torch.equal(spoiler.lesson(batch, judge_generator("test"))[1], truth[:32])
 
 
 def test_judge_learns_the_easy_attributes_within_seconds(renders):
@@ -83,7 +117,7 @@ def test_judge_learns_the_easy_attributes_within_seconds(renders):
 
 def test_undertrained_judge_refuses_to_score_and_writes_nothing(tmp_path):
     with pytest.raises(UserError, match="refuses to score") as refusal:
-        train_judge(tmp_path / "judge.pt", ENGRAVINGS, renders=32, exam=20, plan=QUICK, width=8)
+        train_judge(tmp_path / "judge.pt", ENGRAVINGS, exam=20, courses=QUICK, width=8)
     assert refusal.value.code == 1
     assert not list(tmp_path.iterdir())
 
