@@ -47,13 +47,13 @@ class PlannedRun:
 
 
 PLANNED_RUNS = (
-    PlannedRun("demo", 5, 0),
-    PlannedRun("demo", 5, 1),
-    PlannedRun("demo", 5, 2),
-    PlannedRun("levels", 1, 0),
-    PlannedRun("levels", 2, 0),
-    PlannedRun("levels", 3, 0),
-    PlannedRun("levels", 4, 0),
+    PlannedRun("demo", 5, 0, 15_000),
+    PlannedRun("demo", 5, 1, 15_000),
+    PlannedRun("demo", 5, 2, 15_000),
+    PlannedRun("levels", 1, 0, 15_000),
+    PlannedRun("levels", 2, 0, 15_000),
+    PlannedRun("levels", 3, 0, 15_000),
+    PlannedRun("levels", 4, 0, 15_000),
     PlannedRun("half-hour", 5, 0, 24000, "--num-epochs 7 --sampler-steps 8000"),
     PlannedRun(
         "two-hours",
