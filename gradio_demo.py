@@ -68,22 +68,23 @@ from oneseed.page.blocks import blocks_of_page
 from oneseed.page.collection_tab import collection_tab
 from oneseed.page.events import QUIET_EVENT, Component, Event, clicked_place, import_gradio
 from oneseed.page.find_tab import find_tab
-from oneseed.page.gate import Gate
 from oneseed.page.generate_handlers import ControlValues
 from oneseed.page.generate_tab import GenerateTab, generate_tab
-from oneseed.page.hosts import Hosts
 from oneseed.page.morph_tab import morph_tab
 from oneseed.page.opening import best_seeds
 from oneseed.page.picture_tab import picture_tab
 from oneseed.page.play_tab import play_tab
+from oneseed.page.public_link import open_share_link
 from oneseed.page.sentences import teller
-from oneseed.page.server import PageServer, bare_host, listen, open_share_link, said_address
 from oneseed.page.share import Sharing, share_routes
 from oneseed.page.share_head import ShareHead
 from oneseed.page.site import REFUSALS, gradio_site
-from oneseed.page.storage import Storage
 from oneseed.page.surroundings import TITLE, Surroundings, masthead
 from oneseed.page.training_tab import training_tab
+from oneseed.web.gate import Gate
+from oneseed.web.hosts import Hosts
+from oneseed.web.server import PageServer, bare_host, listen, said_address
+from oneseed.web.storage import Storage
 
 __all__ = ["build_page", "main", "serve"]
 

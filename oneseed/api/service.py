@@ -16,7 +16,7 @@ from oneseed.console.command import UserError
 from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.media.decoding import UnusablePictureError, whole_picture
-from oneseed.page.inputs import PAGE_MAX_PIXELS
+from oneseed.web.inputs import PAGE_MAX_PIXELS
 
 # that requests in hand may still take once the server is to end
 DRAIN_SECONDS = 60.0

@@ -28,10 +28,11 @@ from oneseed.page.events import (
     messages,
     with_stop_button,
 )
-from oneseed.page.inputs import one_line, uploaded_image, whole_number
 from oneseed.page.opening import best_seeds
 from oneseed.page.pair_rows import PAGE_AT_ONCE, FindGenerator, GalleryRow, as_cards, seed_rows
 from oneseed.page.sentences import Tell
+from oneseed.page.uploads import uploaded_image
+from oneseed.web.inputs import one_line, whole_number
 from oneseed.workers import chunks
 
 # seeds that the page itself offers to draw

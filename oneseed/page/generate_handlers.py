@@ -14,15 +14,6 @@ from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import named_by_word, pairs_of_seeds
 from oneseed.page.events import Component, messages
-from oneseed.page.inputs import (
-    one_of,
-    parse_guidance,
-    parse_seed,
-    parse_temperature,
-    uploaded,
-    whole_number,
-    word_in,
-)
 from oneseed.page.links import controls_from_query, prompt_text
 from oneseed.page.opening import best_seeds, drawn_examples
 from oneseed.page.pair_rows import (
@@ -32,10 +23,18 @@ from oneseed.page.pair_rows import (
     as_cards,
     saved_card,
     seed_rows,
-    seeds_from,
 )
 from oneseed.page.sentences import fit_words
-from oneseed.seeds import LAST_SEED, seed_of_word
+from oneseed.page.uploads import uploaded
+from oneseed.seeds import LAST_SEED, seed_of_word, seeds_from
+from oneseed.web.inputs import (
+    one_of,
+    parse_guidance,
+    parse_seed,
+    parse_temperature,
+    whole_number,
+    word_in,
+)
 from oneseed.workers import chunks
 
 # pairs of a sheet

@@ -21,9 +21,9 @@ from oneseed.page.events import (
     messages,
     with_stop_button,
 )
-from oneseed.page.inputs import parse_seed, whole_number
 from oneseed.page.links import controls_from_query
 from oneseed.page.pair_rows import PAGE_AT_ONCE, FindGenerator, GalleryRow, as_cards, pair_text
+from oneseed.web.inputs import parse_seed, whole_number
 
 # pairs of a walk
 PAGE_MAX_WALK = 48

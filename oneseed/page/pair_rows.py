@@ -9,7 +9,6 @@ from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import Pair, with_facts
 from oneseed.model.caption_source import SOURCE_WORDS
 from oneseed.page.sentences import short_fit
-from oneseed.seeds import LAST_SEED
 
 # gives the model, or raises UserError while there is none
 FindGenerator = Callable[[], MultimodalGenerator]
@@ -61,8 +60,3 @@ def seed_rows(made: Sequence[Card]) -> list[GalleryRow]:
         name = facts.get("word", facts["seed"])
         rows.append((path, pair_text(f"seed {name}", facts)))
     return rows
-
-
-def seeds_from(first: int, count: int) -> range:
-    """`count` seeds from `first` on; fewer where seeds end."""
-    return range(first, min(first + count, LAST_SEED + 1))

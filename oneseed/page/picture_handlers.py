@@ -21,14 +21,6 @@ from oneseed.generation.pictures import open_picture
 from oneseed.generation.requests import Pair, pairs_of_seeds, source_facts
 from oneseed.page.events import Component, messages
 from oneseed.page.generate_handlers import PAGE_MAX_SHEET
-from oneseed.page.inputs import (
-    one_of,
-    parse_number,
-    parse_seed,
-    upload_name,
-    uploaded_image,
-    whole_number,
-)
 from oneseed.page.pair_rows import (
     PAGE_AT_ONCE,
     FindGenerator,
@@ -36,7 +28,6 @@ from oneseed.page.pair_rows import (
     as_cards,
     pair_text,
     seed_rows,
-    seeds_from,
 )
 from oneseed.page.strangeness import (
     MEASURED_PICTURES,
@@ -44,6 +35,9 @@ from oneseed.page.strangeness import (
     is_strange,
     pictures_in_book,
 )
+from oneseed.page.uploads import upload_name, uploaded_image
+from oneseed.seeds import seeds_from
+from oneseed.web.inputs import one_of, parse_number, parse_seed, whole_number
 from oneseed.workers import chunks
 
 

@@ -20,9 +20,9 @@ from oneseed.generation import index, seed_map
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.seed_map import SeedMap
 from oneseed.locks import NO_ACCESS, InUseError
-from oneseed.page.inputs import parse_number, parse_seed, whole_number
 from oneseed.page.pair_rows import FindGenerator
 from oneseed.page.rounds import GameRound, caption_round, dream_round, inline_picture
+from oneseed.web.inputs import parse_number, parse_seed, whole_number
 
 # seeds of a mixture
 SEEDS_MIXED = 3

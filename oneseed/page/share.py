@@ -23,10 +23,10 @@ from oneseed.console.command import UserError
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.rendering import encode_postcard, encode_preview
 from oneseed.generation.requests import Pair, pairs_of_seeds, with_facts
-from oneseed.page.answer import RETRY_SECONDS
 from oneseed.page.generate_handlers import Conditions, request_config
 from oneseed.page.links import PairLink
 from oneseed.page.pair_rows import FindGenerator
+from oneseed.web.answer import RETRY_SECONDS
 
 # what an address names -> what makes the PNG file
 SHARED_KINDS = {"card": encode_postcard, "preview": encode_preview}

@@ -15,11 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from oneseed.console.command import UserError
 from oneseed.generation.postcard import PREVIEW_SIZE
 from oneseed.model.caption_source import SOURCE_WORDS
-from oneseed.page.gate import to_stderr
 from oneseed.page.links import PairLink
 from oneseed.page.share import CrowdError, Sharing
 from oneseed.page.surroundings import TITLE
-from oneseed.page.visit import incident
+from oneseed.web.gate import to_stderr
+from oneseed.web.visit import incident
 
 USUAL_DESCRIPTION = "A seed draws a picture, and the same seed writes what it shows."
 # seconds that the page waits for the caption of its link; websites wait about ten for the page

@@ -14,11 +14,11 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.generation import cards
 from oneseed.page import share, share_head
-from oneseed.page.inputs import parse_seed
 from oneseed.page.links import PairLink
 from oneseed.page.share import MOST_KEPT, MOST_LINKS_WAITING, CrowdError, Sharing
 from oneseed.page.share_head import ShareHead, with_tags
 from oneseed.page.surroundings import TITLE
+from oneseed.web.inputs import parse_seed
 from tests.page.test_gradio_demo import Noise, Served
 
 HOSTILE_PROMPT = """a "><script>alert(1)</script> <!-- ' &amp; </head> ship"""

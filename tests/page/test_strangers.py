@@ -14,8 +14,8 @@ import pytest
 
 from gradio_demo import build_page, serve
 from oneseed.console.command import UserError
-from oneseed.page import server
-from oneseed.page.server import listen, said_address, url_of
+from oneseed.web import server
+from oneseed.web.server import listen, said_address, url_of
 from tests.page.test_gradio_demo import Noise, Served, free_port
 
 LIBRARY_WORDS = re.compile(
