@@ -212,53 +212,47 @@ def bring_up_found(
     generate.show(found.select(bring_up, seeds, outputs, **QUIET_EVENT).then)
 
 
-def serve(  # noqa: PLR0913 - each keyword is one property of the page
+def serve(
     page: Any,
-    host: str = "127.0.0.1",
-    port: int = 7860,
+    config: DemoConfig,
     *,
-    share: bool = False,
-    auth: str = "",
     blocked: Sequence[str | Path] = (),
     visitors: int = VISITORS,
-    allowed_hosts: Sequence[str] = (),
-    framed_by: Sequence[str] = (),
-    logs_requests: bool = False,
-    logs_json: bool = False,
     api: Service | None = None,
 ) -> Any:
     """Puts the page on its port and returns it; page.close() ends it.
 
-    auth: "user:password". blocked: paths that are never served. visitors: whose state is kept.
-    allowed_hosts: further names under which the page answers, such as a proxy's.
-    logs_requests, logs_json: see Gate. api: is served beside the page.
-    framed_by: websites whose pages may show it within a frame, "https://wiki.example.org".
+    config: where the page is, who may come, and what is logged.
+    blocked: paths that are never served. visitors: whose state is kept. api: is served beside it.
     What is uploaded and drawn lies in the folder that GRADIO_TEMP_DIR named when the page was
     built; it is kept small, so nothing else may lie there.
     UserError where there is no listening on this host and port.
     """
-    sockets = listen(host, port)
+    sockets = listen(config.host, config.port)
     assert os.environ.get("GRADIO_TEMP_DIR"), "files of others lie in Gradio's usual folder"
-    hosts = Hosts.of(bare_host(host), allowed_hosts)
+    hosts = Hosts.of(bare_host(config.host), config.allowed_hosts)
     scripts = tuple((ASSETS / name).read_text("utf-8") for name in SCRIPTS)
     page.state_session_capacity = visitors
     own = api_application(api) if api else None
     head = "".join(f"<script>{script}</script>" for script in scripts)
-    app = mounted(page, own, auth=auth, blocked=blocked, head=head)
-    storage = Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page))
-    site = gradio_site(page, scripts, tuple(framed_by))
-    app = ShareHead(app, page.sharing, private=bool(auth))
+    app = mounted(page, own, auth=config.auth, blocked=blocked, head=head)
+    site = gradio_site(page, scripts, config.framed_by)
     if api:
         site = site_with_api(site, own, has_token=bool(api.token))
     page.gate = Gate(
-        app, hosts, site, storage=storage, logs_requests=logs_requests, logs_json=logs_json
+        ShareHead(app, page.sharing, private=bool(config.auth)),
+        hosts,
+        site,
+        storage=Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page)),
+        logs_requests=config.log or config.log_json,
+        logs_json=config.log_json,
     )
     page.server = PageServer(page.gate, sockets)
     page.server.start()
     page.share_url = None
-    if share:
+    if config.share:
         try:
-            page.share_url = open_share_link(page, host, port)
+            page.share_url = open_share_link(page, config.host, config.port)
         except UserError:
             page.close(verbose=False)
             raise
@@ -335,19 +329,7 @@ def main(config: DemoConfig) -> None:
         page = build_page(
             find_generator, config.data, run_folder, editable=config.private, batcher=batcher
         )
-        serve(
-            page,
-            config.host,
-            config.port,
-            share=config.share,
-            auth=config.auth,
-            blocked=[run_folder],
-            allowed_hosts=config.allowed_hosts,
-            framed_by=config.framed_by,
-            logs_requests=config.log or config.log_json,
-            logs_json=config.log_json,
-            api=api,
-        )
+        serve(page, config, blocked=[run_folder], api=api)
         print(f"page: {said_address(config.host, config.port, page.share_url)}", flush=True)
         try:
             # until Ctrl+C, or SIGTERM, which asks for an end in order

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from gradio_demo import TABS, build_page, serve
+from oneseed.config.demo import DemoConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import read_jsonl
@@ -153,7 +154,7 @@ def served(folder):
                 build_page(
                     source, str(folder / "data"), str(folder / "run"), str(folder / "report.json")
                 ),
-                port=port,
+                DemoConfig(port=port),
             )
         )
         return f"http://127.0.0.1:{port}/"

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from gradio_demo import build_page, serve
+from oneseed.config.demo import DemoConfig
 from oneseed.evaluation.people import ANSWERS_NAME, read_answers
 from oneseed.generation import seed_map
 from oneseed.generation.seed_map import SeedMap
@@ -72,7 +73,7 @@ def served(folder):
             port = probe.getsockname()[1]
         report = folder / "report" / "report.json"
         pages.append(build_page(generator, str(folder / "data"), str(folder), str(report)))
-        serve(pages[-1], port=port)
+        serve(pages[-1], DemoConfig(port=port))
         return f"http://127.0.0.1:{port}/"
 
     yield start
