@@ -124,11 +124,13 @@ def build_page(
     source: a MultimodalGenerator, or a function without arguments that returns one and raises
     UserError while there is none.
     data: folder of the collections. run_folder: of the training. report: what evaluation.py wrote.
-    editable: may visitors change the collection? batcher: of the API, where there is one.
+    editable: may visitors change the collection? batcher: through which everything asks the model;
+    that of the API, where there is one.
     """
     gr = import_gradio()
     find_generator = loader_of(source)
     tell = teller(is_private=editable)
+    batcher = batcher or Batcher()
     surroundings = Surroundings(gr, find_generator, data, tell, editable)
     with blocks_of_page(gr, tell, title=TITLE, analytics_enabled=False) as page:
         masthead(gr)
@@ -138,16 +140,18 @@ def build_page(
         loaded = when_opened(gr, page, tabs)
         with tabs:
             with gr.Tab(TABS["generate"], id="generate") as generate_page:
-                generate = generate_tab(gr, find_generator, loaded, batcher or Batcher())
+                generate = generate_tab(gr, find_generator, loaded, batcher)
             with gr.Tab(TABS["picture"], id="picture") as picture_page:
-                picture = picture_tab(gr, find_generator, data)
+                picture = picture_tab(gr, find_generator, data, batcher)
             with gr.Tab(TABS["morph"], id="morph") as morph_page:
-                morph_tab(gr, morph_page, find_generator, loaded)
+                morph_tab(gr, morph_page, find_generator, loaded, batcher)
             with gr.Tab(TABS["find"], id="find") as find_page:
-                found, seeds = find_tab(gr, find_page, find_generator, tell=tell, editable=editable)
+                found, seeds = find_tab(
+                    gr, find_page, find_generator, batcher, tell=tell, editable=editable
+                )
             with gr.Tab(TABS["play"], id="play") as play_page:
                 answers = Path(report).with_name(ANSWERS_NAME) if editable else None
-                play_tab(gr, play_page, find_generator, data, answers=answers)
+                play_tab(gr, play_page, find_generator, data, batcher, answers=answers)
             with gr.Tab(TABS["collection"], id="collection") as collection_page:
                 usual_style = surroundings.style_of_model
                 collection_tab(
@@ -165,7 +169,7 @@ def build_page(
         for event in (loaded, generate.asked):
             event.then(surroundings.state, None, parts, **QUIET_EVENT)
         bring_up_found(gr, tabs, generate, found=found, seeds=seeds)
-        page.sharing = Sharing(find_generator)
+        page.sharing = Sharing(find_generator, batcher)
         pages = (generate_page, picture_page, morph_page, find_page, play_page, collection_page)
         for name, tab in zip(TABS, (*pages, training_page)):
             tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET_EVENT)

@@ -75,8 +75,7 @@ class Service:
 
     async def call(self, function: Callable[[], Any]) -> Any:
         """What a function gives that asks the model; it waits for its turn like a pair."""
-        (future,) = self.batcher.submit(lambda items: [function() for _ in items], [None])
-        return await asyncio.wrap_future(future)
+        return await asyncio.wrap_future(self.batcher.call_later(function))
 
     async def picture(self, content: bytes) -> Image.Image:
         """The bytes of a picture file -> RGB picture. UserError where they are none."""
