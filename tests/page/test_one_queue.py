@@ -182,9 +182,11 @@ def test_what_has_begun_is_drawn_to_its_end_though_the_queue_fills(page):
     rows = []
     rest = threading.Thread(target=lambda: rows.extend(len(part) for part, _ in walk))
     rest.start()
-    rest.join(0.1)
-    assert rest.is_alive()
-    release.set()
+    try:
+        rest.join(0.1)
+        assert rest.is_alive()
+    finally:
+        release.set()
     rest.join(20)
     assert rows == [8, 9, 9]
 
