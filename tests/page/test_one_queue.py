@@ -89,6 +89,7 @@ def page(picture, tmp_path):
     """A page, with the model behind it as page.model."""
     batcher = Batcher()
     model = Alone()
+    model.checkpoint = tmp_path / "best_model.pt"
     page = gradio_demo.build_page(model, data=str(tmp_path / "data"), batcher=batcher)
     page.model = model
     page.batcher = batcher
