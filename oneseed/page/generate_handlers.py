@@ -15,7 +15,7 @@ from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import named_by_word
 from oneseed.page.events import Component, messages
 from oneseed.page.links import controls_from_query, prompt_text
-from oneseed.page.opening import Example, best_seeds, drawn_examples
+from oneseed.page.opening import Example, drawn_examples, opening_seed
 from oneseed.page.pair_rows import (
     PAGE_AT_ONCE,
     FindGenerator,
@@ -270,7 +270,7 @@ class GenerateHandlers:
         try:
             generator = self.find_generator()
             styles = generator.styles
-            seed = seed or str(self.batcher.call(lambda: best_seeds(generator))[0])
+            seed = seed or str(self.batcher.call(lambda: opening_seed(generator)))
         except UserError:
             styles = [values["style"]] if values["style"] else []
             seed = seed or "0"
