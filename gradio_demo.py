@@ -124,8 +124,7 @@ def build_page(
     source: a MultimodalGenerator, or a function without arguments that returns one and raises
     UserError while there is none.
     data: folder of the collections. run_folder: of the training. report: what evaluation.py wrote.
-    editable: may visitors change the collection? batcher: through which everything asks the model;
-    that of the API, where there is one.
+    editable: may visitors change the collection? batcher: where all that asks the model waits.
     """
     gr = import_gradio()
     find_generator = loader_of(source)
@@ -139,9 +138,9 @@ def build_page(
         tabs = gr.Tabs(elem_id="tabs", overflow_behavior="wrap")
         loaded = when_opened(gr, page, tabs)
         with tabs:
-            with gr.Tab(TABS["generate"], id="generate") as generate_page:
+            with gr.Tab(TABS["generate"], id="generate"):
                 generate = generate_tab(gr, find_generator, loaded, batcher)
-            with gr.Tab(TABS["picture"], id="picture") as picture_page:
+            with gr.Tab(TABS["picture"], id="picture"):
                 picture = picture_tab(gr, find_generator, data, batcher)
             with gr.Tab(TABS["morph"], id="morph") as morph_page:
                 morph_tab(gr, morph_page, find_generator, loaded, batcher)
@@ -153,10 +152,8 @@ def build_page(
                 answers = Path(report).with_name(ANSWERS_NAME) if editable else None
                 play_tab(gr, play_page, find_generator, data, batcher, answers=answers)
             with gr.Tab(TABS["collection"], id="collection") as collection_page:
-                usual_style = surroundings.style_of_model
-                collection_tab(
-                    gr, collection_page, data, usual_style=usual_style, editable=editable
-                )
+                style = surroundings.style_of_model
+                collection_tab(gr, collection_page, data, usual_style=style, editable=editable)
             with gr.Tab(TABS["training"], id="training") as training_page:
                 paths = {"run": run_folder, "report": report}
                 training_tab(gr, training_page, find_generator, **paths, tell=tell)
@@ -170,8 +167,7 @@ def build_page(
             event.then(surroundings.state, None, parts, **QUIET_EVENT)
         bring_up_found(gr, tabs, generate, found=found, seeds=seeds)
         page.sharing = Sharing(find_generator, batcher)
-        pages = (generate_page, picture_page, morph_page, find_page, play_page, collection_page)
-        for name, tab in zip(TABS, (*pages, training_page)):
+        for name, tab in zip(TABS, tabs.children):
             tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET_EVENT)
     return page.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=1, api_open=False)
 

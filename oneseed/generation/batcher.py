@@ -29,7 +29,7 @@ from oneseed.generation.requests import Pair, pairs_of_seeds, with_facts
 if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
 
-Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 
 # items that are done together
 MOST_TOGETHER = 32
@@ -126,17 +126,17 @@ class Batcher:
         return [one.future for one in added]
 
     def call_later(
-        self, function: Callable[[], Result], *, is_begun: bool = False
-    ) -> Future[Result]:
+        self, function: Callable[[], Outcome], *, is_begun: bool = False
+    ) -> Future[Outcome]:
         """A future of what a function gives that asks the model; see submit."""
         (future,) = self.submit(lambda items: [function()], [None], is_begun=is_begun)
         return future
 
-    def call(self, function: Callable[[], Result]) -> Result:
+    def call(self, function: Callable[[], Outcome]) -> Outcome:
         """What a function gives that asks the model, once its turn has come; see submit."""
         return self.call_later(function).result()
 
-    def each(self, steps: Iterable[Result]) -> Iterator[Result]:
+    def each(self, steps: Iterable[Outcome]) -> Iterator[Outcome]:
         """The steps of what asks the model at each of them; others come between two steps.
 
         QueueFullError before the first step alone: what has begun is not broken off.

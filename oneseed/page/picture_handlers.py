@@ -107,7 +107,7 @@ class PictureHandlers:
             generator = self.find_generator()
             wanted = seeds_from(first, length)
             rows = []
-            for pairs in self.batcher.each(varied_pairs(generator, image, source, wanted, how_far)):
+            for pairs in self.batcher.each(pairs_around(generator, image, source, wanted, how_far)):
                 rows += seed_rows([saved_card(generator, pair, self.cache) for pair in pairs])
                 yield rows
 
@@ -189,7 +189,7 @@ def redrawn_pair(
     return pair
 
 
-def varied_pairs(
+def pairs_around(
     generator: MultimodalGenerator,
     image: Image.Image,
     source: dict[str, Any],

@@ -11,8 +11,6 @@ import asyncio
 import functools
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -28,7 +26,6 @@ from oneseed.page.generate_handlers import Conditions, request_config
 from oneseed.page.links import PairLink
 from oneseed.page.pair_rows import FindGenerator
 
-Result = TypeVar("Result")
 # what an address names -> what makes the PNG file
 SHARED_KINDS = {"card": encode_postcard, "preview": encode_preview}
 # pairs that are kept
@@ -61,7 +58,8 @@ class Sharing:
 
     async def pair(self, link: PairLink) -> Pair:
         """The pair of a link. UserError where there is none, QueueFullError where many wait."""
-        return await self.in_turn(lambda: self.find_pair(link))
+        drawn = self.batcher.call_later(lambda: self.find_pair(link))
+        return await asyncio.wrap_future(drawn)
 
     async def png(self, kind: str, link: PairLink) -> bytes:
         """The postcard or preview of a link, as a PNG file; errors as of `pair`.
@@ -73,11 +71,7 @@ class Sharing:
             pair = self.find_pair(link)
             return SHARED_KINDS[kind](pair.image, pair.facts)
 
-        return await self.in_turn(encode)
-
-    async def in_turn(self, function: Callable[[], Result]) -> Result:
-        """What a function gives once the model is free. QueueFullError where too many wait."""
-        return await asyncio.wrap_future(self.batcher.call_later(function))
+        return await asyncio.wrap_future(self.batcher.call_later(encode))
 
     def find_pair(self, link: PairLink) -> Pair:
         """The pair of a link, drawn where it is not kept."""

@@ -26,7 +26,6 @@ ASKING = [
     "vary",
     "restyle",
     "mix",
-    "reconstruct",
     "picture_features",
     "find_seeds",
     "nearest_training",
@@ -132,8 +131,7 @@ def test_nobody_asks_the_model_while_another_does(page, picture):
         thread.join(60)
     assert failures == []
     assert page.model.most_inside == 1
-    # reconstruct: only of pictures beside which there is something to compare
-    assert page.model.called == set(ASKING) - {"picture_features", "reconstruct"}
+    assert page.model.called == set(ASKING)
 
 
 def full(page):
