@@ -68,22 +68,23 @@ from oneseed.page.blocks import blocks_of_page
 from oneseed.page.collection_tab import collection_tab
 from oneseed.page.events import QUIET_EVENT, Component, Event, clicked_place, import_gradio
 from oneseed.page.find_tab import find_tab
-from oneseed.page.gate import Gate
 from oneseed.page.generate_handlers import ControlValues
 from oneseed.page.generate_tab import GenerateTab, generate_tab
-from oneseed.page.hosts import Hosts
 from oneseed.page.morph_tab import morph_tab
 from oneseed.page.opening import best_seeds
 from oneseed.page.picture_tab import picture_tab
 from oneseed.page.play_tab import play_tab
+from oneseed.page.public_link import open_share_link
 from oneseed.page.sentences import teller
-from oneseed.page.server import PageServer, bare_host, listen, open_share_link, said_address
 from oneseed.page.share import Sharing, share_routes
 from oneseed.page.share_head import ShareHead
 from oneseed.page.site import REFUSALS, gradio_site
-from oneseed.page.storage import Storage
 from oneseed.page.surroundings import TITLE, Surroundings, masthead
 from oneseed.page.training_tab import training_tab
+from oneseed.web.gate import Gate
+from oneseed.web.hosts import Hosts
+from oneseed.web.server import PageServer, bare_host, listen, said_address
+from oneseed.web.storage import Storage
 
 __all__ = ["build_page", "main", "serve"]
 
@@ -123,11 +124,12 @@ def build_page(
     source: a MultimodalGenerator, or a function without arguments that returns one and raises
     UserError while there is none.
     data: folder of the collections. run_folder: of the training. report: what evaluation.py wrote.
-    editable: may visitors change the collection? batcher: of the API, where there is one.
+    editable: may visitors change the collection? batcher: where all that asks the model waits.
     """
     gr = import_gradio()
     find_generator = loader_of(source)
     tell = teller(is_private=editable)
+    batcher = batcher or Batcher()
     surroundings = Surroundings(gr, find_generator, data, tell, editable)
     with blocks_of_page(gr, tell, title=TITLE, analytics_enabled=False) as page:
         masthead(gr)
@@ -136,22 +138,22 @@ def build_page(
         tabs = gr.Tabs(elem_id="tabs", overflow_behavior="wrap")
         loaded = when_opened(gr, page, tabs)
         with tabs:
-            with gr.Tab(TABS["generate"], id="generate") as generate_page:
-                generate = generate_tab(gr, find_generator, loaded, batcher or Batcher())
-            with gr.Tab(TABS["picture"], id="picture") as picture_page:
-                picture = picture_tab(gr, find_generator, data)
+            with gr.Tab(TABS["generate"], id="generate"):
+                generate = generate_tab(gr, find_generator, loaded, batcher)
+            with gr.Tab(TABS["picture"], id="picture"):
+                picture = picture_tab(gr, find_generator, data, batcher)
             with gr.Tab(TABS["morph"], id="morph") as morph_page:
-                morph_tab(gr, morph_page, find_generator, loaded)
+                morph_tab(gr, morph_page, find_generator, loaded, batcher)
             with gr.Tab(TABS["find"], id="find") as find_page:
-                found, seeds = find_tab(gr, find_page, find_generator, tell=tell, editable=editable)
+                found, seeds = find_tab(
+                    gr, find_page, find_generator, batcher, tell=tell, editable=editable
+                )
             with gr.Tab(TABS["play"], id="play") as play_page:
                 answers = Path(report).with_name(ANSWERS_NAME) if editable else None
-                play_tab(gr, play_page, find_generator, data, answers=answers)
+                play_tab(gr, play_page, find_generator, data, batcher, answers=answers)
             with gr.Tab(TABS["collection"], id="collection") as collection_page:
-                usual_style = surroundings.style_of_model
-                collection_tab(
-                    gr, collection_page, data, usual_style=usual_style, editable=editable
-                )
+                style = surroundings.style_of_model
+                collection_tab(gr, collection_page, data, usual_style=style, editable=editable)
             with gr.Tab(TABS["training"], id="training") as training_page:
                 paths = {"run": run_folder, "report": report}
                 training_tab(gr, training_page, find_generator, **paths, tell=tell)
@@ -164,9 +166,8 @@ def build_page(
         for event in (loaded, generate.asked):
             event.then(surroundings.state, None, parts, **QUIET_EVENT)
         bring_up_found(gr, tabs, generate, found=found, seeds=seeds)
-        page.sharing = Sharing(find_generator)
-        pages = (generate_page, picture_page, morph_page, find_page, play_page, collection_page)
-        for name, tab in zip(TABS, (*pages, training_page)):
+        page.sharing = Sharing(find_generator, batcher)
+        for name, tab in zip(TABS, tabs.children):
             tab.select(None, None, None, js=f"() => page.turn('{name}')", **QUIET_EVENT)
     return page.queue(max_size=QUEUE_LENGTH, default_concurrency_limit=1, api_open=False)
 
@@ -211,53 +212,47 @@ def bring_up_found(
     generate.show(found.select(bring_up, seeds, outputs, **QUIET_EVENT).then)
 
 
-def serve(  # noqa: PLR0913 - each keyword is one property of the page
+def serve(
     page: Any,
-    host: str = "127.0.0.1",
-    port: int = 7860,
+    config: DemoConfig,
     *,
-    share: bool = False,
-    auth: str = "",
     blocked: Sequence[str | Path] = (),
     visitors: int = VISITORS,
-    allowed_hosts: Sequence[str] = (),
-    framed_by: Sequence[str] = (),
-    logs_requests: bool = False,
-    logs_json: bool = False,
     api: Service | None = None,
 ) -> Any:
     """Puts the page on its port and returns it; page.close() ends it.
 
-    auth: "user:password". blocked: paths that are never served. visitors: whose state is kept.
-    allowed_hosts: further names under which the page answers, such as a proxy's.
-    logs_requests, logs_json: see Gate. api: is served beside the page.
-    framed_by: websites whose pages may show it within a frame, "https://wiki.example.org".
+    config: where the page is, who may come, and what is logged.
+    blocked: paths that are never served. visitors: whose state is kept. api: is served beside it.
     What is uploaded and drawn lies in the folder that GRADIO_TEMP_DIR named when the page was
     built; it is kept small, so nothing else may lie there.
     UserError where there is no listening on this host and port.
     """
-    sockets = listen(host, port)
+    sockets = listen(config.host, config.port)
     assert os.environ.get("GRADIO_TEMP_DIR"), "files of others lie in Gradio's usual folder"
-    hosts = Hosts.of(bare_host(host), allowed_hosts)
+    hosts = Hosts.of(bare_host(config.host), config.allowed_hosts)
     scripts = tuple((ASSETS / name).read_text("utf-8") for name in SCRIPTS)
     page.state_session_capacity = visitors
     own = api_application(api) if api else None
     head = "".join(f"<script>{script}</script>" for script in scripts)
-    app = mounted(page, own, auth=auth, blocked=blocked, head=head)
-    storage = Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page))
-    site = gradio_site(page, scripts, tuple(framed_by))
-    app = ShareHead(app, page.sharing, private=bool(auth))
+    app = mounted(page, own, auth=config.auth, blocked=blocked, head=head)
+    site = gradio_site(page, scripts, config.framed_by)
     if api:
         site = site_with_api(site, own, has_token=bool(api.token))
     page.gate = Gate(
-        app, hosts, site, storage=storage, logs_requests=logs_requests, logs_json=logs_json
+        ShareHead(app, page.sharing, private=bool(config.auth)),
+        hosts,
+        site,
+        storage=Storage(Path(page.GRADIO_CACHE), forget=functools.partial(forget_files, page)),
+        logs_requests=config.log or config.log_json,
+        logs_json=config.log_json,
     )
     page.server = PageServer(page.gate, sockets)
     page.server.start()
     page.share_url = None
-    if share:
+    if config.share:
         try:
-            page.share_url = open_share_link(page, host, port)
+            page.share_url = open_share_link(page, config.host, config.port)
         except UserError:
             page.close(verbose=False)
             raise
@@ -334,19 +329,7 @@ def main(config: DemoConfig) -> None:
         page = build_page(
             find_generator, config.data, run_folder, editable=config.private, batcher=batcher
         )
-        serve(
-            page,
-            config.host,
-            config.port,
-            share=config.share,
-            auth=config.auth,
-            blocked=[run_folder],
-            allowed_hosts=config.allowed_hosts,
-            framed_by=config.framed_by,
-            logs_requests=config.log or config.log_json,
-            logs_json=config.log_json,
-            api=api,
-        )
+        serve(page, config, blocked=[run_folder], api=api)
         print(f"page: {said_address(config.host, config.port, page.share_url)}", flush=True)
         try:
             # until Ctrl+C, or SIGTERM, which asks for an end in order

@@ -40,6 +40,11 @@ def seed_of_word(word: str) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
+def seeds_from(first: int, count: int) -> range:
+    """`count` seeds from `first` on; fewer where seeds end."""
+    return range(first, min(first + count, LAST_SEED + 1))
+
+
 def torch_generator(seed: int | str, purpose: str) -> "torch.Generator":
     """Random numbers for one purpose ("latent", "words", …) of one seed, whatever the batch.
 

@@ -19,18 +19,18 @@ LAYERS = [  # a part imports itself and the lines before its own
     "dataset",
     "sources captioning model",
     "preparation training generation",
-    "evaluation finetuning",
-    "page export",
-    # the page's gate, server and checks are made for any application; the API uses them
-    "api",
+    "evaluation finetuning web",
+    "api export",
+    "page",
 ]
 # heavy or optional libraries -> the parts that may import them
 HOME = {
     "gradio": "page",
-    "fastapi": "page api",
-    "starlette": "page api",
+    "fastapi": "api page",
+    "starlette": "web api page",
     "pydantic": "api",
-    "uvicorn": "page",
+    "h11": "web",
+    "uvicorn": "web",
     "tensorboard": "page",
     "isal": "media",
     "pillow_heif": "media",

@@ -40,10 +40,10 @@ from oneseed.dataset.next_run import missing_checkpoint
 from oneseed.generation.batcher import Batcher
 from oneseed.generation.model_finder import ModelFinder
 from oneseed.generation.prompts import PromptWarning
-from oneseed.page.gate import Gate
-from oneseed.page.hosts import Hosts
-from oneseed.page.server import PageServer, bare_host, listen, said_address
-from oneseed.page.visit import RequestLimits
+from oneseed.web.gate import Gate
+from oneseed.web.hosts import Hosts
+from oneseed.web.server import PageServer, bare_host, listen, said_address
+from oneseed.web.visit import RequestLimits
 
 # large bodies that may be on their way at once
 MOST_PICTURES = 32

@@ -11,8 +11,8 @@ from oneseed.config.api import MOST_IMAGES
 from oneseed.config.inference import GUIDANCE, MAX_PASSES, MAX_PROMPT_LENGTH, InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.generation.generator import MultimodalGenerator
-from oneseed.page.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE, one_line, one_of
 from oneseed.seeds import LAST_SEED
+from oneseed.web.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE, one_line, one_of
 
 # rows of a search
 MOST_FOUND = 100

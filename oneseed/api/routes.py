@@ -33,8 +33,8 @@ from oneseed.generation import index
 from oneseed.generation.cards import CardFacts, signed_card
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
 from oneseed.model.caption_source import NONE
-from oneseed.page.inputs import one_line, parse_seed
-from oneseed.page.pair_rows import seeds_from
+from oneseed.seeds import seeds_from
+from oneseed.web.inputs import one_line, parse_seed
 
 # for a day: a server may be given another model under the same addresses
 KEEP = "max-age=86400, immutable"

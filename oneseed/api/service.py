@@ -16,7 +16,7 @@ from oneseed.console.command import UserError
 from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.media.decoding import UnusablePictureError, whole_picture
-from oneseed.page.inputs import PAGE_MAX_PIXELS
+from oneseed.web.inputs import PAGE_MAX_PIXELS
 
 # that requests in hand may still take once the server is to end
 DRAIN_SECONDS = 60.0
@@ -75,8 +75,7 @@ class Service:
 
     async def call(self, function: Callable[[], Any]) -> Any:
         """What a function gives that asks the model; it waits for its turn like a pair."""
-        (future,) = self.batcher.submit(lambda items: [function() for _ in items], [None])
-        return await asyncio.wrap_future(future)
+        return await asyncio.wrap_future(self.batcher.call_later(function))
 
     async def picture(self, content: bytes) -> Image.Image:
         """The bytes of a picture file -> RGB picture. UserError where they are none."""

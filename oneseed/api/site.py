@@ -6,7 +6,7 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from oneseed.api.application import answers
-from oneseed.page.gate import Site
+from oneseed.web.gate import Site
 
 NO_ADDRESS = "There is nothing at this address; /docs lists what is there."
 # these take pictures

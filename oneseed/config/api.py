@@ -12,7 +12,12 @@ from oneseed.config.demo import (
     token_file_option,
 )
 from oneseed.config.inference import MAX_PASSES, PASSES
-from oneseed.config.options import data_option, device_option, finish_option
+from oneseed.config.options import (
+    data_option,
+    device_option,
+    finish_option,
+    served_checkpoint_option,
+)
 from oneseed.console.command import UserError
 from oneseed.console.flags import BaseConfig, option
 
@@ -42,11 +47,7 @@ def read_token(token_file: str) -> str:
 class ApiConfig(BaseConfig):
     """Which model the API asks, who can reach it, and how much may wait."""
 
-    checkpoint: str = option(
-        "",
-        "the model; base: the one that comes with the program; default: checkpoints/best_model.pt, "
-        "and base while that is missing",
-    )
+    checkpoint: str = served_checkpoint_option()
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 opens the API to the network")
     port: int = option(7861, "port of the API", at_least=1, at_most=65535)
     token_file: str = token_file_option()

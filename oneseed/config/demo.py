@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from oneseed.config.options import data_option, device_option
+from oneseed.config.options import data_option, device_option, served_checkpoint_option
 from oneseed.console.flags import BaseConfig, option
 
 # of the environment: the token that callers of the API must send
@@ -62,11 +62,7 @@ def check_host_names(names: Iterable[str]) -> None:
 class DemoConfig(BaseConfig):
     """Which model the page shows, and who can reach it."""
 
-    checkpoint: str = option(
-        "",
-        "the model; base: the one that comes with the program; default: checkpoints/best_model.pt, "
-        "and base while that is missing",
-    )
+    checkpoint: str = served_checkpoint_option()
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 opens the page to the network")
     port: int = option(7860, "port of the page", at_least=1, at_most=65535)
     share: bool = option(False, "also open a public link through Gradio's servers")

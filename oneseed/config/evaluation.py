@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option, device_option, finish_option
+from oneseed.config.options import checkpoint_option, data_option, device_option, finish_option
 from oneseed.console.flags import BaseConfig, option
 from oneseed.seeds import LAST_SEED
 
@@ -11,9 +11,7 @@ from oneseed.seeds import LAST_SEED
 class EvaluateConfig(BaseConfig):
     """Which pairs are judged, and by whom."""
 
-    checkpoint: str = option(
-        "checkpoints/best_model.pt", "the model; base: the one that comes with the program"
-    )
+    checkpoint: str = checkpoint_option()
     judge: str = option(
         "checkpoints/judge.pt",
         "the file of a drawn collection's picture judge, taught and written where it is missing; "

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from oneseed.config.inference import MAX_PASSES, PASSES
+from oneseed.config.options import checkpoint_option
 from oneseed.console.flags import BaseConfig, option
 
 EXPORT_FOLDER = "outputs/export"
@@ -13,9 +14,7 @@ WEB_FOLDER = "outputs/web"
 class OnnxConfig(BaseConfig):
     """What `python -m oneseed.export onnx` is asked for."""
 
-    checkpoint: str = option(
-        "checkpoints/best_model.pt", 'a checkpoint, or "base" for the base model'
-    )
+    checkpoint: str = checkpoint_option()
     out: str = option(EXPORT_FOLDER, "folder of the files")
     passes: int = option(
         PASSES,

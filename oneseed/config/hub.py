@@ -3,34 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from oneseed.config.options import parse_seeds
+from oneseed.config.options import checkpoint_option, parse_seeds
 from oneseed.console.flags import BaseConfig, option
 from oneseed.hub_models import HUB_NAME
 
 SPACE_KINDS = ("gradio", "static")
-
-
-def export_checkpoint_option() -> Any:
-    """The field `checkpoint`."""
-    return option(
-        "checkpoints/best_model.pt",
-        "the model; base: the one that comes with the program; a folder or hub:owner/name too",
-    )
-
-
-def push_option(what: str) -> Any:
-    """The field `push`. what: is sent there."""
-    return option("", f"owner/name on the Hugging Face Hub: also send {what} there")
-
-
-def private_option() -> Any:
-    """The field `private`."""
-    return option(False, "of --push: where it is new there, only its owner can see it")
-
-
-def create_pr_option() -> Any:
-    """The field `create_pr`."""
-    return option(False, "of --push: as a pull request, which its owner looks at")
 
 
 def license_option(note: str) -> Any:
@@ -40,27 +17,28 @@ def license_option(note: str) -> Any:
 
 @dataclass(frozen=True)
 class Destination(BaseConfig):
-    """What both commands ask about the way to the Hub."""
+    """What both commands ask: which model, and whether it is sent to the Hub."""
 
-    def check_push(self, push: str, *, private: bool, create_pr: bool) -> None:
-        """ValueError where the destination is none, or is missing."""
-        if (private or create_pr) and not push:
-            flag = "--private" if private else "--create-pr"
+    checkpoint: str = checkpoint_option()
+    push: str = option("", "owner/name on the Hugging Face Hub: also send the folder there")
+    private: bool = option(False, "of --push: where it is new there, only its owner can see it")
+    create_pr: bool = option(False, "of --push: as a pull request, which its owner looks at")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.private or self.create_pr) and not self.push:
+            flag = "--private" if self.private else "--create-pr"
             raise ValueError(f"{flag} needs a place on the Hub: --push owner/name")
-        found = HUB_NAME.fullmatch(push)
-        if push and not (found and found["revision"] is None):
-            raise ValueError(f"--push is owner/name, such as anna/engravings, got {push!r}")
+        found = HUB_NAME.fullmatch(self.push)
+        if self.push and not (found and found["revision"] is None):
+            raise ValueError(f"--push is owner/name, such as anna/engravings, got {self.push!r}")
 
 
 @dataclass(frozen=True)
 class HubConfig(Destination):
     """Which model to give to other people, and what its card says."""
 
-    checkpoint: str = export_checkpoint_option()
     out: str = option("outputs/hub", "folder of the model and its card")
-    push: str = push_option("the folder")
-    private: bool = private_option()
-    create_pr: bool = create_pr_option()
     license: str = license_option("mit for the base model; none is stated for any other")
     pictures: str = option("", "what the model was trained on, in words, for its card")
     report: str = option(
@@ -71,7 +49,6 @@ class HubConfig(Destination):
     def __post_init__(self) -> None:
         super().__post_init__()
         parse_seeds(self.seeds)
-        self.check_push(self.push, private=self.private, create_pr=self.create_pr)
 
 
 @dataclass(frozen=True)
@@ -84,15 +61,7 @@ class SpaceConfig(Destination):
         "python -m oneseed.export web wrote, which the browser runs and which never sleeps",
         choices=SPACE_KINDS,
     )
-    checkpoint: str = export_checkpoint_option()
     web: str = option("outputs/web", "of --kind static: the folder of that page")
     out: str = option("outputs/space", "folder of the Space")
-    push: str = push_option("the folder")
-    private: bool = private_option()
-    create_pr: bool = create_pr_option()
     license: str = license_option("none is stated")
     title: str = option("One seed, one picture, one caption", "of the Space")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_push(self.push, private=self.private, create_pr=self.create_pr)

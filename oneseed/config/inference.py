@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from oneseed.config.options import (
+    checkpoint_option,
     data_option,
     device_option,
     finish_option,
@@ -36,9 +37,7 @@ class InferenceConfig(BaseConfig):
     """Which pairs to make, of what, and where they go."""
 
     seeds: str = option("0-9", "which seeds: 7, 0-9, 1,5, or a word such as Anna")
-    checkpoint: str = option(
-        "checkpoints/best_model.pt", "the model; base: the one that comes with the program"
-    )
+    checkpoint: str = checkpoint_option()
     out: str = option("outputs", "folder of the pairs")
     prompt: str | None = option(
         None, "what the pairs should show, in words; each seed gives another answer"

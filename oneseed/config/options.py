@@ -72,6 +72,25 @@ def device_option(note: str) -> Any:
     return option("auto", note, choices=DEVICES)
 
 
+def checkpoint_option(default: str = "checkpoints/best_model.pt", note: str = "") -> Any:
+    """The field `checkpoint`: a model, however it is named; see config/base_model.
+
+    note: what it says of its default, where that is a text of its own.
+    """
+    return option(
+        default,
+        "the model: a file, a folder that was exported for the Hub, hub:owner/name there, or base, "
+        f"the one that comes with the program{note}",
+    )
+
+
+def served_checkpoint_option() -> Any:
+    """The same where a model may come later."""
+    return checkpoint_option(
+        "", "; default: checkpoints/best_model.pt, and base while that is missing"
+    )
+
+
 def finish_option() -> Any:
     """The field `finish`."""
     return option(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from oneseed.config.captioning import EXISTING, NONE
+from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.caption_ways import first_options
 from oneseed.dataset.commands import caption_command, flag, prepare_command, size_flags
@@ -29,7 +30,10 @@ from oneseed.dataset.jsonl import (
 )
 from oneseed.dataset.rows import METADATA, PAIR, REPORT, check_row, fault_of
 from oneseed.file_names import named_file, safe_name
+from oneseed.synthetic.collections import DRAWN_STYLES
 
+# how reports name a drawn collection: "builtin-2 level 5"
+DRAWN_SOURCE = re.compile(r"\S+ level ([0-9]+)")
 # keys whose values many rows have: one string in memory serves them all
 SHARED_KEYS = ("style", "source", "split", "captioner")
 # keys that often have the value of another key of the same row
@@ -132,8 +136,17 @@ class Collection:
             # several sources, or none that is known
             source = ""
         side = size or self.prepared_size()
-        flags = size_flags(side, preset or self.prepared_preset()) if side else ""
-        return prepare_command(self.style, self.data, flags, source=source)
+        flags = [
+            size_flags(side, preset or self.prepared_preset()) if side else "",
+            flag("level", self.drawn_level(), str(PrepareConfig.level)),
+        ]
+        return prepare_command(self.style, self.data, " ".join(filter(None, flags)), source=source)
+
+    def drawn_level(self) -> str:
+        """The level of a drawn collection, as --level takes it; the default one of any other."""
+        found = DRAWN_SOURCE.fullmatch(self.known_report().get("source", ""))
+        is_drawn = self.style in DRAWN_STYLES
+        return found[1] if found and is_drawn else str(PrepareConfig.level)
 
     def prepared_here(self) -> str:
         """The collections that are prepared in the same folder, as the end of a sentence."""

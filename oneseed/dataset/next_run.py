@@ -10,7 +10,6 @@ from oneseed.dataset.commands import (
     BEST_MODEL,
     DEFAULT_CHECKPOINTS,
     DEFAULT_DATA,
-    checkpoint_flag,
     flag,
     prepare_command,
     size_flags,
@@ -56,8 +55,13 @@ def next_training(
     return train_command(collection.style, " ".join(filter(None, options)), collection.data)
 
 
-def missing_checkpoint(path: str | Path, data: str | Path = DEFAULT_DATA) -> str:
-    """The sentence for a checkpoint that is not there: what makes it, or another that is there."""
+def missing_checkpoint(
+    path: str | Path, data: str | Path = DEFAULT_DATA, *, option: str = "checkpoint"
+) -> str:
+    """The sentence for a checkpoint that is not there: what makes it, or another that is there.
+
+    option: the flag that named it, without its hyphens.
+    """
     name = checkpoint_name(path)
     if name == BASE:
         return (
@@ -68,12 +72,10 @@ def missing_checkpoint(path: str | Path, data: str | Path = DEFAULT_DATA) -> str
     runs = [*Path().glob(f"{DEFAULT_CHECKPOINTS}*"), *Path(DEFAULT_CHECKPOINTS).glob("*")]
     found = [run / BEST_MODEL for run in runs if run.name != "previous"]
     others = sorted(other for other in found if other.exists())
-    named = ", ".join(
-        checkpoint_flag(other) or f"--checkpoint {other.as_posix()}" for other in others
-    )
+    named = ", ".join(flag(option, checkpoint_name(other)) for other in others)
     instead = f"; or name one that is there: {named}" if named else ""
     if has_base():
-        instead += f"; or take the base model: --checkpoint {BASE}"
+        instead += f"; or take the base model: --{option} {BASE}"
     return f"{name} is missing; make it with: {ways_to_model(path, data)}{instead}"
 
 

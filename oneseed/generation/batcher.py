@@ -3,20 +3,24 @@
     batcher = Batcher()
     (future,) = batcher.pairs(generator, InferenceConfig(), [7])
     pair = future.result()                  # with its facts; see requests.with_facts
+    mixed = batcher.call(lambda: generator.mix([3, 9], [[1, 1]]))
 
 Decoding many latents together costs little more than decoding one. A request therefore waits some
 milliseconds for others, and is decoded with those that ask under the same conditions; prompts may
 differ. What a seed gives does not depend on its neighbours, see MultimodalGenerator.
+
+Everything else that asks the model waits in the same queue for its turn, and is done alone. So
+those who share a batcher never ask the model twice at once.
 """
 
 import math
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from oneseed.config.inference import InferenceConfig
 from oneseed.console.command import UserError
@@ -24,6 +28,8 @@ from oneseed.generation.requests import Pair, pairs_of_seeds, with_facts
 
 if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
+
+Outcome = TypeVar("Outcome")
 
 # items that are done together
 MOST_TOGETHER = 32
@@ -56,7 +62,7 @@ class PairOrder(NamedTuple):
 class WaitingItem:
     """An item, how it is done, and who waits for it."""
 
-    # items of one key are done together
+    # items of one key are done together, one of key None alone
     key: Hashable
     # items -> their results, in order
     work: Callable[[list[Any]], list[Any]]
@@ -94,16 +100,23 @@ class Batcher:
         self.latest = 0.0
 
     def submit(
-        self, work: Callable[[list[Any]], list[Any]], items: Sequence[Any], key: Hashable = None
+        self,
+        work: Callable[[list[Any]], list[Any]],
+        items: Sequence[Any],
+        key: Hashable = None,
+        *,
+        is_begun: bool = False,
     ) -> list[Future[Any]]:
         """Puts items into the queue, all or none of them -> their futures.
 
         work: a list of items -> their results. Items of equal keys are done together, by the work
-        of the first of them; key None: by themselves. QueueFullError where there is no room.
+        of the first of them; key None: each alone. QueueFullError where there is no room.
+        is_begun: these go on with what was let in before, so there is room.
         """
-        added = [WaitingItem(object() if key is None else key, work, item) for item in items]
+        assert threading.current_thread() is not self.thread, "it would wait for itself"
+        added = [WaitingItem(key, work, item) for item in items]
         with self.changed:
-            if len(self.waiting) + len(added) > self.most_waiting:
+            if not is_begun and len(self.waiting) + len(added) > self.most_waiting:
                 raise QueueFullError(max(1, math.ceil(self.seconds * len(self.waiting))))
             self.waiting += added
             if self.thread is None:
@@ -112,12 +125,50 @@ class Batcher:
             self.changed.notify_all()
         return [one.future for one in added]
 
+    def call_later(
+        self, function: Callable[[], Outcome], *, is_begun: bool = False
+    ) -> Future[Outcome]:
+        """A future of what a function gives that asks the model; see submit."""
+        (future,) = self.submit(lambda items: [function()], [None], is_begun=is_begun)
+        return future
+
+    def call(self, function: Callable[[], Outcome]) -> Outcome:
+        """What a function gives that asks the model, once its turn has come; see submit."""
+        return self.call_later(function).result()
+
+    def each(self, steps: Iterable[Outcome]) -> Iterator[Outcome]:
+        """The steps of what asks the model at each of them; others come between two steps.
+
+        QueueFullError before the first step alone: what has begun is not broken off.
+        """
+        iterator = iter(steps)
+        end: Any = object()
+        is_begun = False
+        try:
+            while True:
+                step = self.call_later(lambda: next(iterator, end), is_begun=is_begun).result()
+                if step is end:
+                    return
+                is_begun = True
+                yield step
+        except GeneratorExit:
+            # whoever reads has left; what the steps hold is let go where they took it
+            if isinstance(iterator, Generator):
+                self.call_later(iterator.close, is_begun=True)
+            raise
+
     def pairs(
-        self, generator: "MultimodalGenerator", config: InferenceConfig, seeds: Sequence[int]
+        self,
+        generator: "MultimodalGenerator",
+        config: InferenceConfig,
+        seeds: Sequence[int],
+        *,
+        is_begun: bool = False,
     ) -> list[Future[Pair]]:
         """A future of the pair of each seed, under the settings' conditions, with all facts.
 
         generator: in the passes and finish, and at the temperature, that are wanted.
+        is_begun: as in submit.
         """
         shared = replace(config, prompt=None)
         key = (
@@ -138,7 +189,8 @@ class Batcher:
             )
             return with_facts(generator, drawn)
 
-        return self.submit(draw_orders, [PairOrder(seed, config.prompt) for seed in seeds], key)
+        orders = [PairOrder(seed, config.prompt) for seed in seeds]
+        return self.submit(draw_orders, orders, key, is_begun=is_begun)
 
     # ---- the thread
 
@@ -159,19 +211,25 @@ class Batcher:
         with self.changed:
             while not self.waiting:
                 self.changed.wait()
-            patience = max(self.patience, PATIENCE_SHARE * self.latest)
-            end = self.waiting[0].arrived + patience
-            while len(self.waiting) < self.most_together:
-                left = end - time.monotonic()
-                if left <= 0:
-                    break
-                self.changed.wait(left)
             key = self.waiting[0].key
-            same = [one for one in self.waiting if one.key == key][: self.most_together]
+            if key is None:
+                same = [self.waiting[0]]
+            else:
+                self.wait_for_others()
+                same = [one for one in self.waiting if one.key == key][: self.most_together]
             taken = {id(one) for one in same}
             self.waiting = deque(one for one in self.waiting if id(one) not in taken)
             # who has left by now is not served
             return [one for one in same if one.future.set_running_or_notify_cancel()]
+
+    def wait_for_others(self) -> None:
+        """Waits until a batch is full, or the first item has waited long enough."""
+        end = self.waiting[0].arrived + max(self.patience, PATIENCE_SHARE * self.latest)
+        while len(self.waiting) < self.most_together:
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            self.changed.wait(left)
 
 
 def do_together(batch: Sequence[WaitingItem]) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from oneseed.console.command import UserError
 from oneseed.page.events import Component
-from oneseed.page.gate import to_stderr
-from oneseed.page.inputs import lies_within
 from oneseed.page.sentences import Tell
-from oneseed.page.visit import incident
+from oneseed.page.uploads import lies_within
+from oneseed.web.gate import to_stderr
+from oneseed.web.visit import incident
 
 WRONG_VALUES = "This cannot be used here: a value is of another kind, or one is missing."
 NO_UPLOAD = "Bring the file first: only what was uploaded here is read."

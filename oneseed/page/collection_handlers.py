@@ -25,7 +25,8 @@ from oneseed.dataset.jsonl import Row
 from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
 from oneseed.page.archive_check import check_archive
 from oneseed.page.events import Component, messages
-from oneseed.page.inputs import one_line, one_of, uploaded
+from oneseed.page.uploads import uploaded
+from oneseed.web.inputs import one_line, one_of
 
 # pictures of a page of the shelf
 ROWS_ON_A_PAGE = 24

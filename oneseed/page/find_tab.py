@@ -17,8 +17,8 @@ from oneseed.console.command import UserError
 from oneseed.dataset.commands import draw_command
 from oneseed.dataset.jsonl import Row
 from oneseed.generation import index
+from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
-from oneseed.generation.requests import pairs_of_seeds
 from oneseed.page.components import number_field, picture_field, quiet_text, sheet_of_pairs
 from oneseed.page.events import (
     MODEL_TASK,
@@ -28,14 +28,17 @@ from oneseed.page.events import (
     messages,
     with_stop_button,
 )
-from oneseed.page.inputs import one_line, uploaded_image, whole_number
 from oneseed.page.opening import best_seeds
-from oneseed.page.pair_rows import PAGE_AT_ONCE, FindGenerator, GalleryRow, as_cards, seed_rows
+from oneseed.page.pair_rows import PAGE_AT_ONCE, FindGenerator, GalleryRow, seed_cards, seed_rows
 from oneseed.page.sentences import Tell
+from oneseed.page.uploads import uploaded_image
+from oneseed.web.inputs import one_line, whole_number
 from oneseed.workers import chunks
 
 # seeds that the page itself offers to draw
 FIRST_INDEX = 2000
+# that are drawn together, while pairs of others wait
+PAGE_INDEX_BATCH = 16
 # seeds that are shown before anything is looked for
 FIRST_SHOWN = 8
 # seeds of one answer
@@ -72,6 +75,7 @@ class FindHandlers:
     find_generator: FindGenerator
     # folder of the files that Gradio serves and receives
     cache: str
+    batcher: Batcher
     # may visitors have the index drawn?
     editable: bool
     tell: Tell = str
@@ -102,12 +106,14 @@ class FindHandlers:
                 image = uploaded_image(picture, self.cache)
             else:
                 raise UserError("Write what to look for, or drop a picture.")
-            found = self.found(generator, words or None, image, length)
+            found = self.batcher.call(lambda: self.found(generator, words or None, image, length))
             best = [row["seed"] for row in found]
             rows = []
             for seeds in chunks(best, PAGE_AT_ONCE):
-                pairs = pairs_of_seeds(generator, InferenceConfig(), seeds)
-                rows += seed_rows(as_cards(generator, pairs, self.cache))
+                made = seed_cards(
+                    self.batcher, generator, InferenceConfig(), seeds, self.cache, is_begun=True
+                )
+                rows += seed_rows(made)
                 yield rows, best
 
     def found(
@@ -156,12 +162,12 @@ class FindHandlers:
             return self.gr.skip(), self.gr.skip()
         try:
             generator = self.find_generator()
-            best = self.best_known(generator)
-            pairs = pairs_of_seeds(generator, InferenceConfig(), best)
+            best = self.batcher.call(lambda: self.best_known(generator))
+            made = seed_cards(self.batcher, generator, InferenceConfig(), best, self.cache)
         except UserError:
             # no model: the notice says so; a damaged index: `held` does
             return [], []
-        return seed_rows(as_cards(generator, pairs, self.cache)), best
+        return seed_rows(made), best
 
     def best_known(self, generator: MultimodalGenerator) -> list[int]:
         """The seeds whose picture and caption fit best, of the index or, without one, of a few."""
@@ -177,21 +183,29 @@ class FindHandlers:
                 raise UserError(
                     "This page is open to others without a password, so it writes no files."
                 )
-            for done in index.grow_seeds(self.find_generator(), FIRST_INDEX):
+            growth = index.grow_seeds(self.find_generator(), FIRST_INDEX, PAGE_INDEX_BATCH)
+            for done in self.batcher.each(growth):
                 yield f"{done:,} of {FIRST_INDEX:,} seeds drawn"
 
 
 def find_tab(
-    gr: ModuleType, tab: Component, find_generator: FindGenerator, *, tell: Tell, editable: bool
+    gr: ModuleType,
+    tab: Component,
+    find_generator: FindGenerator,
+    batcher: Batcher,
+    *,
+    tell: Tell,
+    editable: bool,
 ) -> tuple[Component, Component]:
     """Fills the tab; returns its sheet, and the State that holds the seeds of the sheet.
 
-    tell: how sentences are said. editable: may visitors have the index drawn?
+    batcher: of all that asks the model. tell: how sentences are said.
+    editable: may visitors have the index drawn?
     """
     desk = find_desk(gr)
     sheet = sheet_of_pairs(gr, "Found", "found")
     seeds = gr.State([])
-    handlers = FindHandlers(gr, find_generator, sheet.GRADIO_CACHE, editable, tell)
+    handlers = FindHandlers(gr, find_generator, sheet.GRADIO_CACHE, batcher, editable, tell)
     with_stop_button(
         desk.stop_button,
         [desk.find_button.click, desk.words.submit, desk.count.submit],

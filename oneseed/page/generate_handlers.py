@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -12,30 +12,29 @@ from oneseed.console.command import UserError
 from oneseed.generation import cards
 from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
-from oneseed.generation.requests import named_by_word, pairs_of_seeds
+from oneseed.generation.requests import named_by_word
 from oneseed.page.events import Component, messages
-from oneseed.page.inputs import (
-    one_of,
-    parse_guidance,
-    parse_seed,
-    parse_temperature,
-    uploaded,
-    whole_number,
-    word_in,
-)
 from oneseed.page.links import controls_from_query, prompt_text
-from oneseed.page.opening import best_seeds, drawn_examples
+from oneseed.page.opening import Example, drawn_examples, opening_seed
 from oneseed.page.pair_rows import (
     PAGE_AT_ONCE,
     FindGenerator,
     GalleryRow,
-    as_cards,
     saved_card,
+    seed_cards,
     seed_rows,
-    seeds_from,
 )
 from oneseed.page.sentences import fit_words
-from oneseed.seeds import LAST_SEED, seed_of_word
+from oneseed.page.uploads import uploaded
+from oneseed.seeds import LAST_SEED, seed_of_word, seeds_from
+from oneseed.web.inputs import (
+    one_of,
+    parse_guidance,
+    parse_seed,
+    parse_temperature,
+    whole_number,
+    word_in,
+)
 from oneseed.workers import chunks
 
 # pairs of a sheet
@@ -150,7 +149,7 @@ class GenerateHandlers:
     # folder of the files that Gradio serves and receives
     cache: str
     # what others ask for at the same time is decoded together
-    batcher: Batcher = field(default_factory=Batcher)
+    batcher: Batcher
 
     def generate(
         self,
@@ -221,8 +220,9 @@ class GenerateHandlers:
             generator, config = request_config(self.find_generator(), wanted)
             made = []
             for seeds in chunks(seeds_from(first, length), PAGE_AT_ONCE):
-                pairs = pairs_of_seeds(generator, config, seeds)
-                made += as_cards(generator, pairs, self.cache)
+                made += seed_cards(
+                    self.batcher, generator, config, seeds, self.cache, is_begun=bool(made)
+                )
                 drawn_seeds = [facts["seed"] for _, facts in made]
                 yield seed_rows(made), DrawnSheet(drawn_seeds, config)
 
@@ -270,7 +270,7 @@ class GenerateHandlers:
         try:
             generator = self.find_generator()
             styles = generator.styles
-            seed = seed or str(best_seeds(generator)[0])
+            seed = seed or str(self.batcher.call(lambda: opening_seed(generator)))
         except UserError:
             styles = [values["style"]] if values["style"] else []
             seed = seed or "0"
@@ -296,16 +296,21 @@ class GenerateHandlers:
         if shown:
             return self.gr.skip()
         try:
-            drawn = drawn_examples(self.find_generator())
+            drawn = self.drawn_examples()
         except UserError:
             return self.gr.skip()
         rows = [(example.image, example.prompt) for example in drawn]
         return self.gr.Gallery(rows, visible=bool(rows))
 
+    def drawn_examples(self) -> list[Example]:
+        """The examples; UserError where there is no model."""
+        generator = self.find_generator()
+        return self.batcher.call(lambda: drawn_examples(generator))
+
     def example(self, place: int) -> ControlValues:
         """The controls of one of them. place: among those that are shown."""
         with messages(self.gr):
-            drawn = drawn_examples(self.find_generator())
+            drawn = self.drawn_examples()
             if place >= len(drawn):
                 raise UserError("Click an example that is on show.")
             chosen = drawn[place]
@@ -331,7 +336,7 @@ class GenerateHandlers:
             )
             generator = self.find_generator()
             facts, conditions = read_seed_card(path, generator.fingerprint)
-            found = cards.differences(generator, path)
+            found = self.batcher.call(lambda: cards.differences(generator, path))
             verdict = (
                 "The card is true: the model makes the same picture and the same caption again."
             )

@@ -14,8 +14,8 @@ from oneseed.page.components import (
 )
 from oneseed.page.events import Component
 from oneseed.page.generate_handlers import ANY_STYLE, PAGE_MAX_CANDIDATES
-from oneseed.page.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE
 from oneseed.page.share_buttons import share_buttons
+from oneseed.web.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE
 
 # what an empty prompt asks for
 NO_PROMPT = "nothing in particular"

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
 from oneseed.console.command import UserError
-from oneseed.page.inputs import (
+from oneseed.web.inputs import (
     one_line,
     parse_guidance,
     parse_seed,

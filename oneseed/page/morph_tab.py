@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from oneseed.generation.batcher import Batcher
 from oneseed.generation.film import film_gif
-from oneseed.generation.generator import get_random_seed
-from oneseed.generation.requests import Pair
+from oneseed.generation.generator import MultimodalGenerator, get_random_seed
+from oneseed.generation.requests import Pair, with_facts
 from oneseed.page.components import seed_field, sheet_of_pairs
 from oneseed.page.events import (
     MODEL_TASK,
@@ -21,9 +22,9 @@ from oneseed.page.events import (
     messages,
     with_stop_button,
 )
-from oneseed.page.inputs import parse_seed, whole_number
 from oneseed.page.links import controls_from_query
-from oneseed.page.pair_rows import PAGE_AT_ONCE, FindGenerator, GalleryRow, as_cards, pair_text
+from oneseed.page.pair_rows import PAGE_AT_ONCE, FindGenerator, GalleryRow, pair_text, saved_card
+from oneseed.web.inputs import parse_seed, whole_number
 
 # pairs of a walk
 PAGE_MAX_WALK = 48
@@ -62,6 +63,7 @@ class MorphHandlers:
     find_generator: FindGenerator
     # folder of the files that Gradio serves
     cache: str
+    batcher: Batcher
 
     def morph(
         self, first: Any, last: Any, steps: Any
@@ -83,24 +85,41 @@ class MorphHandlers:
             generator = self.find_generator()
             pairs = []
             rows = []
-            for step, (image, caption) in enumerate(generator.walk(start, end, length)):
-                facts = {"from": start, "to": end, "step": step, "steps": length}
-                pair = Pair(f"{start}_{end}_{step:02d}", "", image, caption, facts)
-                ((path, card_facts),) = as_cards(generator, [pair], self.cache)
-                pairs.append((image, caption))
-                rows.append((path, pair_text(f"step {step + 1}", card_facts)))
-                if len(rows) % PAGE_AT_ONCE == 0:
-                    yield rows, None
+            for part in self.batcher.each(walked_pairs(generator, start, end, length)):
+                for pair in part:
+                    path, facts = saved_card(generator, pair, self.cache)
+                    rows.append((path, pair_text(f"step {facts['step'] + 1}", facts)))
+                pairs += [(pair.image, pair.caption) for pair in part]
+                yield rows, None
             film = self.gr.processing_utils.save_bytes_to_cache(
                 film_gif(pairs), f"morph_{start}_{end}.gif", self.cache
             )
             yield rows, film
 
 
-def morph_tab(gr: ModuleType, tab: Component, find_generator: FindGenerator, loaded: Event) -> None:
+def walked_pairs(
+    generator: MultimodalGenerator, start: int, end: int, length: int
+) -> Iterator[list[Pair]]:
+    """The pairs of a walk with their facts, as many at a time as are shown together."""
+    part = []
+    for step, (image, caption) in enumerate(generator.walk(start, end, length)):
+        facts = {"from": start, "to": end, "step": step, "steps": length}
+        part.append(Pair(f"{start}_{end}_{step:02d}", "", image, caption, facts))
+        if len(part) == PAGE_AT_ONCE or step == length - 1:
+            yield with_facts(generator, part)
+            part = []
+
+
+def morph_tab(
+    gr: ModuleType,
+    tab: Component,
+    find_generator: FindGenerator,
+    loaded: Event,
+    batcher: Batcher,
+) -> None:
     """Fills the tab; its first walk begins when it is turned to.
 
-    loaded: the event of a page being opened.
+    loaded: the event of a page being opened. batcher: of all that asks the model.
     """
     with gr.Row(elem_classes="spread"):
         with gr.Column(elem_classes="plate", elem_id="stage", min_width=260, scale=3):
@@ -109,7 +128,7 @@ def morph_tab(gr: ModuleType, tab: Component, find_generator: FindGenerator, loa
             desk = morph_desk(gr)
     strip = sheet_of_pairs(gr, "Every step", "strip")
     clock = gr.Timer(PLAYER_PAUSE, active=False)
-    handlers = MorphHandlers(gr, find_generator, stage.film.GRADIO_CACHE)
+    handlers = MorphHandlers(gr, find_generator, stage.film.GRADIO_CACHE, batcher)
     connect_walk(handlers, desk, stage, strip, clock)
     linked = connect_player(gr, desk, stage, strip, clock, loaded)
     tab.select(None, strip, None, js="strip => page.firstWalk(strip)", **QUIET_EVENT)

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from oneseed.config.inference import InferenceConfig
 from oneseed.generation import cards
+from oneseed.generation.batcher import Batcher
 from oneseed.generation.cards import CardFacts
 from oneseed.generation.generator import MultimodalGenerator
-from oneseed.generation.requests import Pair, with_facts
+from oneseed.generation.requests import Pair
 from oneseed.model.caption_source import SOURCE_WORDS
 from oneseed.page.sentences import short_fit
-from oneseed.seeds import LAST_SEED
 
 # gives the model, or raises UserError while there is none
 FindGenerator = Callable[[], MultimodalGenerator]
@@ -26,17 +27,29 @@ class Card(NamedTuple):
     facts: CardFacts
 
 
-def as_cards(generator: MultimodalGenerator, pairs: Sequence[Pair], cache: str) -> list[Card]:
-    """Writes the card of each pair into the folder `cache`, from where Gradio serves it."""
-    return [saved_card(generator, pair, cache) for pair in with_facts(generator, pairs)]
-
-
 def saved_card(generator: MultimodalGenerator, pair: Pair, cache: str) -> Card:
-    """`as_cards` of one pair that has all its facts."""
+    """Writes the card of a pair into the folder `cache`, from where Gradio serves it.
+
+    pair: with all its facts; see requests.with_facts.
+    """
     from gradio.processing_utils import save_bytes_to_cache
 
     facts, png = cards.signed_card(pair.image, pair.facts, grey=generator.grey)
     return Card(save_bytes_to_cache(png, f"{pair.name}.png", cache), facts)
+
+
+def seed_cards(
+    batcher: Batcher,
+    generator: MultimodalGenerator,
+    config: InferenceConfig,
+    seeds: Sequence[int],
+    cache: str,
+    *,
+    is_begun: bool = False,
+) -> list[Card]:
+    """The cards of seeds, drawn together with what others ask for; see Batcher.pairs."""
+    drawn = batcher.pairs(generator, config, seeds, is_begun=is_begun)
+    return [saved_card(generator, one.result(), cache) for one in drawn]
 
 
 def pair_text(head: str, facts: CardFacts) -> str:
@@ -61,8 +74,3 @@ def seed_rows(made: Sequence[Card]) -> list[GalleryRow]:
         name = facts.get("word", facts["seed"])
         rows.append((path, pair_text(f"seed {name}", facts)))
     return rows
-
-
-def seeds_from(first: int, count: int) -> range:
-    """`count` seeds from `first` on; fewer where seeds end."""
-    return range(first, min(first + count, LAST_SEED + 1))

@@ -4,7 +4,7 @@ The methods' docstrings describe the public endpoints.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -17,26 +17,20 @@ from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.file_names import named_file
 from oneseed.generation import index
+from oneseed.generation.batcher import Batcher
+from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.pictures import open_picture
-from oneseed.generation.requests import Pair, pairs_of_seeds, source_facts
+from oneseed.generation.requests import Pair, source_facts, with_facts
 from oneseed.page.events import Component, messages
 from oneseed.page.generate_handlers import PAGE_MAX_SHEET
-from oneseed.page.inputs import (
-    one_of,
-    parse_number,
-    parse_seed,
-    upload_name,
-    uploaded_image,
-    whole_number,
-)
 from oneseed.page.pair_rows import (
     PAGE_AT_ONCE,
     FindGenerator,
     GalleryRow,
-    as_cards,
     pair_text,
+    saved_card,
+    seed_cards,
     seed_rows,
-    seeds_from,
 )
 from oneseed.page.strangeness import (
     MEASURED_PICTURES,
@@ -44,6 +38,9 @@ from oneseed.page.strangeness import (
     is_strange,
     pictures_in_book,
 )
+from oneseed.page.uploads import upload_name, uploaded_image
+from oneseed.seeds import seeds_from
+from oneseed.web.inputs import one_of, parse_number, parse_seed, whole_number
 from oneseed.workers import chunks
 
 
@@ -62,6 +59,7 @@ class PictureHandlers:
     cache: str
     # folder of the collections
     data: str | Path
+    batcher: Batcher
 
     def redraw(self, picture: Any) -> tuple[str, str]:
         """Encode a picture and decode it again: what the model sees in it.
@@ -74,16 +72,17 @@ class PictureHandlers:
         with messages(self.gr):
             image = uploaded_image(picture, self.cache)
             generator = self.find_generator()
-            ((drawn, caption),) = generator.decode_code(generator.encode_codes([image]))
-            pair = Pair("drawn", "", drawn, caption, source_facts(image, upload_name(picture)))
-            ((path, facts),) = as_cards(generator, [pair], self.cache)
+            source = source_facts(image, upload_name(picture))
+            pair = self.batcher.call(lambda: redrawn_pair(generator, image, source))
+            path, facts = saved_card(generator, pair, self.cache)
             return path, facts["caption"]
 
     def stranger(self, picture: Any) -> Component:
         """Says it where a picture is unlike those that the model was taught."""
         with messages(self.gr):
             image = uploaded_image(picture, self.cache)
-            strange = is_strange(self.find_generator(), image, self.data)
+            generator = self.find_generator()
+            strange = self.batcher.call(lambda: is_strange(generator, image, self.data))
             return self.gr.Textbox(STRANGE if strange else "", visible=strange)
 
     def vary(
@@ -106,14 +105,10 @@ class PictureHandlers:
             image = uploaded_image(picture, self.cache)
             source = source_facts(image, upload_name(picture))
             generator = self.find_generator()
+            wanted = seeds_from(first, length)
             rows = []
-            for seeds in chunks(seeds_from(first, length), PAGE_AT_ONCE):
-                varied = generator.vary(image, seeds, how_far)
-                pairs = []
-                for one_seed, (drawn, caption) in zip(seeds, varied):
-                    facts = {"seed": one_seed, **source, "strength": how_far}
-                    pairs.append(Pair(f"varied_{one_seed}", "", drawn, caption, facts))
-                rows += seed_rows(as_cards(generator, pairs, self.cache))
+            for pairs in self.batcher.each(pairs_around(generator, image, source, wanted, how_far)):
+                rows += seed_rows([saved_card(generator, pair, self.cache) for pair in pairs])
                 yield rows
 
     def restyle(self, picture: Any, style: Any, strength: Any) -> Iterator[list[GalleryRow]]:
@@ -135,11 +130,10 @@ class PictureHandlers:
                 raise UserError("This model knows only one style.")
             source = source_facts(image, upload_name(picture))
             rows = []
-            for name in [wanted] if wanted else generator.styles:
-                ((drawn, caption),) = generator.restyle([image], name, how_far)
-                facts = {**source, "style": name, "asked_style": name, "strength": how_far}
-                made = as_cards(generator, [Pair(name, "", drawn, caption, facts)], self.cache)
-                rows += [(path, pair_text(name, card_facts)) for path, card_facts in made]
+            names = [wanted] if wanted else generator.styles
+            for pair in self.batcher.each(restyled_pairs(generator, image, source, names, how_far)):
+                path, facts = saved_card(generator, pair, self.cache)
+                rows.append((path, pair_text(facts["style"], facts)))
                 yield rows
 
     def near(self, picture: Any) -> Iterator[list[GalleryRow]]:
@@ -155,13 +149,17 @@ class PictureHandlers:
         with messages(self.gr):
             image = uploaded_image(picture, self.cache)
             generator = self.find_generator()
-            found = generator.find_seeds(image=image, count=PAGE_AT_ONCE)
+            found = self.batcher.call(lambda: generator.find_seeds(image=image, count=PAGE_AT_ONCE))
             seeds = [row["seed"] for row in found]
-            pairs = pairs_of_seeds(generator, InferenceConfig(), seeds)
-            rows = seed_rows(as_cards(generator, pairs, self.cache))
+            rows = seed_rows(
+                seed_cards(
+                    self.batcher, generator, InferenceConfig(), seeds, self.cache, is_begun=True
+                )
+            )
             yield rows
             folder = index.training_folder(generator, self.data)
-            for row in generator.nearest_training([image], PAGE_AT_ONCE)[0]:
+            near = self.batcher.call(lambda: generator.nearest_training([image], PAGE_AT_ONCE)[0])
+            for row in near:
                 path = named_file(folder, row["filename"], "the index")
                 if path.exists():
                     text = f"{row['id']} · {row['distance']:.2f} away\n{row['caption']}"
@@ -180,3 +178,43 @@ class PictureHandlers:
                     return secrets.choice(carried)
                 raise
             return open_picture(collection.picture(secrets.choice(held_out)))
+
+
+def redrawn_pair(
+    generator: MultimodalGenerator, image: Image.Image, source: dict[str, Any]
+) -> Pair:
+    """What the model sees in a picture. source: facts of that, see source_facts."""
+    ((drawn, caption),) = generator.decode_code(generator.encode_codes([image]))
+    (pair,) = with_facts(generator, [Pair("drawn", "", drawn, caption, source)])
+    return pair
+
+
+def pairs_around(
+    generator: MultimodalGenerator,
+    image: Image.Image,
+    source: dict[str, Any],
+    seeds: Sequence[int],
+    strength: float,
+) -> Iterator[list[Pair]]:
+    """Pairs around a picture, as many at a time as are shown together. source: facts of it."""
+    for part in chunks(seeds, PAGE_AT_ONCE):
+        pairs = []
+        for seed, (drawn, caption) in zip(part, generator.vary(image, part, strength)):
+            facts = {"seed": seed, **source, "strength": strength}
+            pairs.append(Pair(f"varied_{seed}", "", drawn, caption, facts))
+        yield with_facts(generator, pairs)
+
+
+def restyled_pairs(
+    generator: MultimodalGenerator,
+    image: Image.Image,
+    source: dict[str, Any],
+    styles: Sequence[str],
+    strength: float,
+) -> Iterator[Pair]:
+    """A picture's scene in one style after another. source: facts of the picture."""
+    for style in styles:
+        ((drawn, caption),) = generator.restyle([image], style, strength)
+        facts = {**source, "style": style, "asked_style": style, "strength": strength}
+        (pair,) = with_facts(generator, [Pair(style, "", drawn, caption, facts)])
+        yield pair

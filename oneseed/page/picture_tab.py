@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from oneseed.generation.batcher import Batcher
 from oneseed.page.components import (
     caption_note,
     number_field,
@@ -63,15 +64,17 @@ class PictureTab:
     note: Component
 
 
-def picture_tab(gr: ModuleType, find_generator: FindGenerator, data: str | Path) -> PictureTab:
-    """Fills the tab. data: folder of the collections."""
+def picture_tab(
+    gr: ModuleType, find_generator: FindGenerator, data: str | Path, batcher: Batcher
+) -> PictureTab:
+    """Fills the tab. data: folder of the collections. batcher: of all that asks the model."""
     with gr.Row(elem_classes="spread"):
         pictures = picture_pair(gr)
     with gr.Row(elem_classes="spread ruled"):
         tools = picture_tools(gr)
     stop_button = gr.Button("Stop", elem_id="stop-picture", visible=False)
     sheet = sheet_of_pairs(gr, "Variations", "variations")
-    handlers = PictureHandlers(gr, find_generator, pictures.upload.GRADIO_CACHE, data)
+    handlers = PictureHandlers(gr, find_generator, pictures.upload.GRADIO_CACHE, data, batcher)
     connect_pictures(handlers, pictures, sheet)
     connect_tools(handlers, pictures.upload, tools, stop_button, sheet)
     return PictureTab(tools.style, pictures.note)

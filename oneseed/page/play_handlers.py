@@ -17,12 +17,13 @@ from oneseed.console.command import UserError
 from oneseed.console.html import data_url
 from oneseed.evaluation.people import GameAnswer, keep_answer
 from oneseed.generation import index, seed_map
+from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.seed_map import SeedMap
 from oneseed.locks import NO_ACCESS, InUseError
-from oneseed.page.inputs import parse_number, parse_seed, whole_number
 from oneseed.page.pair_rows import FindGenerator
 from oneseed.page.rounds import GameRound, caption_round, dream_round, inline_picture
+from oneseed.web.inputs import parse_number, parse_seed, whole_number
 
 # seeds of a mixture
 SEEDS_MIXED = 3
@@ -40,6 +41,7 @@ class PlayHandlers:
     data: str | Path
     # where answers are kept, and maps may be; None where visitors may change no file
     answers: Path | None
+    batcher: Batcher
     # fingerprint of a model -> its map, as far as it is drawn
     maps: dict[str, SeedMap] = field(default_factory=dict)
 
@@ -61,7 +63,7 @@ class PlayHandlers:
             shown = begun
             wanted = min(asked, most)
             try:
-                for grown in seed_map.grow_map(generator, known, wanted):
+                for grown in self.batcher.each(seed_map.grow_map(generator, known, wanted)):
                     known = self.maps[generator.fingerprint] = grown
                     is_twice = 2 * shown <= len(known) < wanted
                     picture = self.gr.skip()
@@ -102,7 +104,8 @@ class PlayHandlers:
     ) -> tuple[GameRound | None, dict[str, Any]]:
         """A round, and what the visitor is shown of it."""
         try:
-            made = make(self.find_generator())
+            generator = self.find_generator()
+            made = self.batcher.call(lambda: make(generator))
         except UserError as error:
             return None, {"said": str(error)}
         return made, made.question
@@ -147,7 +150,8 @@ class PlayHandlers:
             shares = [parse_number(weight, "A weight", low=0, high=1) for weight in weights]
             if not sum(shares):
                 raise UserError("One weight at least is above 0.")
-            ((image, caption),) = self.find_generator().mix(mixed, [shares])
+            generator = self.find_generator()
+            ((image, caption),) = self.batcher.call(lambda: generator.mix(mixed, [shares]))
         except UserError as error:
             return {"said": str(error)}
         return {"picture": inline_picture(image), "caption": caption}

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from oneseed.generation.batcher import Batcher
 from oneseed.generation.seed_map import FIRST_SEEDS, MOST_SEEDS, TILE_SIDE
 from oneseed.page.components import quiet_text
 from oneseed.page.events import MODEL_TASK, QUIET_EVENT, Component, with_stop_button
@@ -64,15 +65,17 @@ def play_tab(
     tab: Component,
     find_generator: FindGenerator,
     data: str | Path,
+    batcher: Batcher,
     *,
     answers: Path | None,
 ) -> None:
     """Fills the tab.
 
-    data: folder of the collections. answers: file of what people answer; None where the page is
-    open to others, so that it writes none.
+    data: folder of the collections. batcher: of all that asks the model.
+    answers: file of what people answer; None where the page is open to others, so that it writes
+    none.
     """
-    handlers = PlayHandlers(gr, find_generator, data, answers)
+    handlers = PlayHandlers(gr, find_generator, data, answers, batcher)
     gr.HTML(MAP_HEAD_HTML)
     connect_map(gr, handlers)
     with gr.Row(elem_classes="spread ruled"):

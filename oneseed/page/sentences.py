@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from oneseed.console.output import printable
-from oneseed.page.gate import to_stderr
+from oneseed.web.gate import to_stderr
 
 # text -> the same as a reader of the page may see it
 Tell = Callable[[str], str]

@@ -3,16 +3,14 @@
 /share/card/7.png?prompt=a+ship       1200 x 1500, a card that --verify makes again
 /share/preview/7.png?prompt=a+ship    1200 x 630, as websites show a link
 
-They cost a call of the model, so they are drawn one after another, few may wait, and the pairs that
+They cost a call of the model, so they wait in its queue like everything else, and the pairs that
 were asked for last are kept.
 """
 
 import asyncio
-import contextlib
 import functools
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,26 +18,20 @@ from starlette.routing import Route
 
 from oneseed import __version__
 from oneseed.console.command import UserError
+from oneseed.generation.batcher import Batcher, QueueFullError
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.rendering import encode_postcard, encode_preview
 from oneseed.generation.requests import Pair, pairs_of_seeds, with_facts
-from oneseed.page.answer import RETRY_SECONDS
 from oneseed.page.generate_handlers import Conditions, request_config
 from oneseed.page.links import PairLink
 from oneseed.page.pair_rows import FindGenerator
 
 # what an address names -> what makes the PNG file
 SHARED_KINDS = {"card": encode_postcard, "preview": encode_preview}
-# requests that may wait for the model, and pairs that are kept
-MOST_LINKS_WAITING = 16
+# pairs that are kept
 MOST_KEPT = 64
 # seconds for which nobody need ask again
 FRESH_SECONDS = 3600
-CROWD = "Too many wait for a picture; try again in a minute."
-
-
-class CrowdError(Exception):
-    """Too many wait already."""
 
 
 def draw_link(generator: MultimodalGenerator, link: PairLink) -> Pair:
@@ -51,13 +43,12 @@ def draw_link(generator: MultimodalGenerator, link: PairLink) -> Pair:
 
 
 class Sharing:
-    """The pairs of links, drawn one after another."""
+    """The pairs of links, and their pictures."""
 
-    def __init__(self, find_generator: FindGenerator) -> None:
+    def __init__(self, find_generator: FindGenerator, batcher: Batcher) -> None:
         self.find_generator = find_generator
-        self.lock = asyncio.Lock()
-        self.waiting = 0
-        # the latest last
+        self.batcher = batcher
+        # the latest last; of the batcher's thread alone
         self.kept: OrderedDict[tuple[str, PairLink], Pair] = OrderedDict()
 
     async def fingerprint(self) -> str:
@@ -66,9 +57,9 @@ class Sharing:
         return generator.fingerprint
 
     async def pair(self, link: PairLink) -> Pair:
-        """The pair of a link. UserError where there is none, CrowdError where too many wait."""
-        async with self.turn():
-            return await asyncio.to_thread(self.find_pair, link)
+        """The pair of a link. UserError where there is none, QueueFullError where many wait."""
+        drawn = self.batcher.call_later(lambda: self.find_pair(link))
+        return await asyncio.wrap_future(drawn)
 
     async def png(self, kind: str, link: PairLink) -> bytes:
         """The postcard or preview of a link, as a PNG file; errors as of `pair`.
@@ -80,20 +71,7 @@ class Sharing:
             pair = self.find_pair(link)
             return SHARED_KINDS[kind](pair.image, pair.facts)
 
-        async with self.turn():
-            return await asyncio.to_thread(encode)
-
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        """Within the block nobody else draws. CrowdError where too many wait for that."""
-        if self.waiting >= MOST_LINKS_WAITING:
-            raise CrowdError
-        self.waiting += 1
-        try:
-            async with self.lock:
-                yield
-        finally:
-            self.waiting -= 1
+        return await asyncio.wrap_future(self.batcher.call_later(encode))
 
     def find_pair(self, link: PairLink) -> Pair:
         """The pair of a link, drawn where it is not kept."""
@@ -122,10 +100,10 @@ def share_routes(sharing: Sharing, *, private: bool) -> list[Route]:
             if tag in request.headers.get("if-none-match", ""):
                 return Response(status_code=304, headers=headers)
             png = await sharing.png(kind, link)
+        except QueueFullError as error:
+            return JSONResponse({"detail": str(error)}, 429, {"retry-after": str(error.seconds)})
         except UserError as error:
             return JSONResponse({"detail": str(error)}, 404)
-        except CrowdError:
-            return JSONResponse({"detail": CROWD}, 503, {"retry-after": str(RETRY_SECONDS)})
         headers["content-disposition"] = f'inline; filename="seed_{link.seed}_{kind}.png"'
         return Response(png, 200, headers, "image/png")
 

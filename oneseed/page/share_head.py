@@ -13,13 +13,14 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oneseed.console.command import UserError
+from oneseed.generation.batcher import QueueFullError
 from oneseed.generation.postcard import PREVIEW_SIZE
 from oneseed.model.caption_source import SOURCE_WORDS
-from oneseed.page.gate import to_stderr
 from oneseed.page.links import PairLink
-from oneseed.page.share import CrowdError, Sharing
+from oneseed.page.share import Sharing
 from oneseed.page.surroundings import TITLE
-from oneseed.page.visit import incident
+from oneseed.web.gate import to_stderr
+from oneseed.web.visit import incident
 
 USUAL_DESCRIPTION = "A seed draws a picture, and the same seed writes what it shows."
 # seconds that the page waits for the caption of its link; websites wait about ten for the page
@@ -87,10 +88,10 @@ class ShareHead:
         """The caption of a link's pair, None where the model has no such pair."""
         try:
             pair = await self.sharing.pair(link)
+        except QueueFullError:
+            return ""
         except UserError:
             return None
-        except CrowdError:
-            return ""
         except Exception:
             # the page itself opens all the same, and says what it can
             incident("the head of a link", to_stderr)

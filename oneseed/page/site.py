@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from oneseed.page.events import Component
-from oneseed.page.gate import Site
+from oneseed.web.gate import Site
 
 API = "/gradio_api"
 NOTHING_HERE = "There is nothing at this address."

@@ -30,6 +30,7 @@ from oneseed.config.model import PRESETS, ModelConfig
 from oneseed.config.preset_sizes import preset_size
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.next_run import missing_checkpoint
 from oneseed.model.base import colour_weights, read_base_facts
 from oneseed.model.multimodal import MultimodalModel, differing_settings
 from oneseed.model.specs import MODEL_PARTS, describe_widths, within_budget
@@ -70,6 +71,8 @@ def other_weights(model_config: ModelConfig, config: TrainConfig) -> OtherWeight
         return None
     if not config.init:
         return fitting_base(model_config, config)
+    if not checkpoint_file(config.init).exists():
+        raise UserError(missing_checkpoint(config.init, config.data, option="init"))
     other = MultimodalModel.from_checkpoint(config.init)
     settled = settled_as(other.config, model_config, config.parameters)
     if may_colour(settled, other.config, config.init):

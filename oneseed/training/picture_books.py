@@ -29,7 +29,7 @@ def carry_pictures(model: MultimodalModel, train: PairLoader, rows: torch.Tensor
     model.drop_pictures()
     has_cells = config.image_size % TONE_SIDE == 0
     if drawn_collection(model.meta["style"]) or len(kept) < MIN_BOOK_PICTURES or not has_cells:
-        return "seeds: the model draws them as it has learnt to"
+        return "seeds: drawn by the model alone; its file holds no training pictures"
     model.eval()
     pictures = []
     drafts = []

@@ -40,9 +40,9 @@ def serve_api():
     from oneseed.api.service import Service
     from oneseed.api.site import api_site
     from oneseed.generation.batcher import Batcher
-    from oneseed.page.gate import Gate
-    from oneseed.page.hosts import Hosts
-    from oneseed.page.server import PageServer, listen
+    from oneseed.web.gate import Gate
+    from oneseed.web.hosts import Hosts
+    from oneseed.web.server import PageServer, listen
 
     running = []
 

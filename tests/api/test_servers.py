@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from oneseed.config.demo import DemoConfig
 from oneseed.generation.batcher import Batcher
 from oneseed.generation.cards import read_card
 from tests.api.conftest import free_port
@@ -133,7 +134,7 @@ def both(api_generator, tmp_path_factory):
         service = Service(lambda: api_generator, batcher, token=token)
         page = build_page(lambda: api_generator, data=str(folder / "data"), batcher=batcher)
         port = free_port()
-        pages.append(serve(page, port=port, auth=auth, api=service))
+        pages.append(serve(page, DemoConfig(port=port, auth=auth), api=service))
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
         client.service = service
         return client

@@ -5,10 +5,8 @@ Screenshots of every tab: /tmp/page_<tab>_{desktop,phone,dark}.png, /tmp/page_{s
 """
 
 import json
-import os
 import re
 import shutil
-import socket
 import threading
 import zipfile
 from typing import ClassVar
@@ -16,27 +14,15 @@ from typing import ClassVar
 import pytest
 from PIL import Image, ImageOps
 
-from gradio_demo import TABS, build_page, serve
+from gradio_demo import TABS, build_page
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import read_jsonl
 from oneseed.generation import cards
 from oneseed.synthetic.engravings import attributes, drawing
+from tests.page.test_gradio_demo import SICK
 from tests.pretend import Pretend
 
-SICK = {
-    "passed": False,
-    "auc": 0.81,
-    "auc_all": 0.7,
-    "directions": 33,
-    "norm": 30.2,
-    "mean": 0.0,
-    "std": 1.0,
-    "low_power": False,
-    "rows": 420,
-    "caption_spread": 0.3,
-    "picture_spread": 0.3,
-}
 # Gradio's client, where a stream is closed before it is open
 HARMLESS = ("Method not implemented.",)
 # of the tab Morph: the picture and the caption of a step
@@ -139,28 +125,10 @@ def folder(builtin_data, tiny_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def served(folder):
+def served(folder, put_on_port):
     """served(generator or loader) -> address of a page that shows it."""
-    os.environ["GRADIO_TEMP_DIR"] = str(folder / "cache")
-    pages = []
-
-    def start(source):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        pages.append(
-            serve(
-                build_page(
-                    source, str(folder / "data"), str(folder / "run"), str(folder / "report.json")
-                ),
-                port=port,
-            )
-        )
-        return f"http://127.0.0.1:{port}/"
-
-    yield start
-    for page in pages:
-        page.close(verbose=False)
+    paths = [str(folder / name) for name in ("data", "run", "report.json")]
+    return lambda source: put_on_port(lambda: build_page(source, *paths))
 
 
 @pytest.fixture(scope="module")
@@ -169,53 +137,23 @@ def address(served):
 
 
 @pytest.fixture
-def opened(browser):
-    """opened(url, width=…, height=…, dark=…) -> page.
-
-    At the end: no console error, no request to another host.
-    """
-    complaints = []
-    contexts = []
+def opened(visits):
+    """opened(url, width=…, height=…, dark=…) -> page; see Visits."""
 
     def open_page(url, width=1280, height=900, *, dark=False, still=False, touch=False):
-        contexts.append(
-            browser.new_context(
-                viewport={"width": width, "height": height},
-                color_scheme="dark" if dark else "light",
-                accept_downloads=True,
-                has_touch=touch,
-                reduced_motion="reduce" if still else "no-preference",
-            )
-        )
-        page = contexts[-1].new_page()
-        # a busy machine
-        page.set_default_timeout(60_000)
-        page.on(
-            "console",
-            lambda message: (
-                complaints.append(message.text)
-                if message.type in ("error", "warning") and message.text not in HARMLESS
-                else None
-            ),
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda request: (
-                complaints.append(request.url)
-                if not re.match(r"(http://127\.0\.0\.1:\d+/|data:|blob:)", request.url)
-                else None
-            ),
+        page = visits.page(
+            harmless=HARMLESS,
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+            has_touch=touch,
+            reduced_motion="reduce" if still else "no-preference",
         )
         page.goto(url)
         page.wait_for_selector("#tabs [role=tab]")
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not complaints, complaints
+    return open_page
 
 
 def shows(page, seed, prompt=None, style=None):

@@ -4,16 +4,13 @@ smooth.
 Screenshots: /tmp/page_play_{desktop,phone,dark}.png.
 """
 
-import os
-import re
-import socket
 import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gradio_demo import build_page, serve
+from gradio_demo import build_page
 from oneseed.evaluation.people import ANSWERS_NAME, read_answers
 from oneseed.generation import seed_map
 from oneseed.generation.seed_map import SeedMap
@@ -61,23 +58,10 @@ class Slow(Engraver):
 
 
 @pytest.fixture(scope="module")
-def served(folder):
+def served(folder, put_on_port):
     """served(generator) -> address of a page that shows it."""
-    os.environ["GRADIO_TEMP_DIR"] = str(folder / "cache")
-    pages = []
-
-    def start(generator):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        report = folder / "report" / "report.json"
-        pages.append(build_page(generator, str(folder / "data"), str(folder), str(report)))
-        serve(pages[-1], port=port)
-        return f"http://127.0.0.1:{port}/"
-
-    yield start
-    for page in pages:
-        page.close(verbose=False)
+    paths = [str(folder / "data"), str(folder), str(folder / "report" / "report.json")]
+    return lambda generator: put_on_port(lambda: build_page(generator, *paths))
 
 
 @pytest.fixture(scope="module")
@@ -91,48 +75,22 @@ def address(served, folder):
 
 
 @pytest.fixture
-def opened(browser, address):
-    """opened(query="", width=…, at=address, …) -> the tab Play, filled.
-
-    At the end: no complaint in the console, no request to another host.
-    """
-    complaints = []
-    contexts = []
+def opened(visits, address):
+    """opened(query="", width=…, at=address, …) -> the tab Play, filled; see Visits."""
 
     def open_page(query="", width=1280, height=900, at=address, **more):
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **more))
-        page = contexts[-1].new_page()
-        # a busy machine
-        page.set_default_timeout(60_000)
-        # a seed that is opened leaves the page, and what it was being told
-        page.on(
-            "pageerror",
-            lambda error: complaints.append(str(error)) if error.name != "AbortError" else None,
-        )
-        page.on(
-            "console",
-            lambda message: (
-                complaints.append(message.text)
-                if message.type in ("error", "warning") and message.text not in (*HARMLESS, LEFT)
-                else None
-            ),
-        )
-        page.on(
-            "request",
-            lambda request: (
-                complaints.append(request.url)
-                if not re.match(r"(http://127\.0\.0\.1:\d+/|data:|blob:)", request.url)
-                else None
-            ),
+        page = visits.page(
+            harmless=(*HARMLESS, LEFT),
+            # a seed that is opened leaves the page, and what it was being told
+            aborts=True,
+            viewport={"width": width, "height": height},
+            **more,
         )
         page.goto(f"{at}?tab=play{query}")
         page.wait_for_function(READY)
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not complaints, complaints
+    return open_page
 
 
 def text_of(page, selector):

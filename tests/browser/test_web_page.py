@@ -77,40 +77,21 @@ def address(exported):
 
 
 @pytest.fixture
-def opened(browser, address):
-    """opened(end of the address, **context) -> page. At the end: no error, no foreign request."""
-    complaints = []
-    contexts = []
+def opened(visits, address):
+    """opened(end of the address, **context) -> page; see Visits."""
 
     def open_page(end="", **options):
-        contexts.append(browser.new_context(accept_downloads=True, **options))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(60_000)
-        page.on(
-            "console",
-            lambda message: (
-                complaints.append(message.text)
-                if message.type in ("error", "warning") and not message.text.startswith(HARMLESS)
-                else None
-            ),
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                complaints.append(request.url)
-                if not request.url.startswith((address, "blob:"))
-                else None
-            ),
+        page = visits.page(
+            harmless=(HARMLESS,),
+            own=f"{re.escape(address)}|blob:",
+            accept_downloads=True,
+            **options,
         )
         page.goto(address + end)
         page.wait_for_selector("html[data-shown]")
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not complaints, complaints
+    return open_page
 
 
 def drawn(page):

@@ -85,6 +85,15 @@ def test_where_the_base_model_is_missing_too_it_is_not_named(tmp_path, monkeypat
         require_checkpoint("base", "data")
 
 
+def test_the_flag_that_named_the_file_is_the_one_that_is_advised(tmp_path):
+    """A run with --init of a file that is not there was told to give --checkpoint base."""
+    (tmp_path / "checkpoints").mkdir(exist_ok=True)
+    (tmp_path / "checkpoints" / "best_model.pt").touch()
+    told = missing_checkpoint("nowhere.pt", option="init")
+    assert "--init checkpoints/best_model.pt; or take the base model: --init base" in told
+    assert "--checkpoint " not in told
+
+
 def test_a_file_named_base_is_missing_as_a_file(tmp_path):
     require_checkpoint("base", "data")
     with pytest.raises(UserError, match=r"^\./base is missing; make it with"):

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
 from oneseed.dataset.colour import colour_share
 from oneseed.dataset.curation import change_row
 from oneseed.dataset.jsonl import read_json, recover_jsonl
@@ -276,6 +277,20 @@ def test_a_report_of_an_earlier_version_is_read(collection):
     collection.report.write_text('{"preset": "small", "source": "/home/me/prints", "found": 5}')
     assert colour_share(collection, 64) == 0
     assert "--source /home/me/prints" in collection.prepare_again()
+
+
+@pytest.mark.parametrize("level", [1, 3, 5])
+def test_a_drawn_collection_is_prepared_again_at_its_level(tmp_path, level):
+    """The advised command made a collection of level 5 of one of level 3."""
+    collection = Collection("builtin", tmp_path)
+    collection.report.parent.mkdir(parents=True)
+    collection.report.write_text(f'{{"source": "builtin-2 level {level}"}}')
+    command = collection.prepare_again()
+    assert (f"--level {level}" in command) == (level != 5)
+    # a folder may be called so as well
+    other = Collection("prints", tmp_path)
+    other.report.write_text('{"source": "prints level 3"}')
+    assert "--level" not in other.prepare_again()
 
 
 def test_nothing_is_cut_off_a_file_that_a_log_is_a_link_to(tmp_path):

@@ -120,13 +120,14 @@ def free_port():
 class Served:
     """A page on a free port, and a client that talks to it."""
 
-    def __init__(self, source, folder, login=None, **more):
+    def __init__(self, source, folder, login=None, auth="", **more):
         from gradio_client import Client
 
         self.port = free_port()
         self.folder = folder
         os.environ["GRADIO_TEMP_DIR"] = str(folder / "cache")
-        self.page = serve(build_page(source, data=str(folder / "data")), port=self.port, **more)
+        config = DemoConfig(port=self.port, auth=auth)
+        self.page = serve(build_page(source, data=str(folder / "data")), config, **more)
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = Client(
             self.url, verbose=False, download_files=str(folder / "fetched"), auth=login
@@ -1109,7 +1110,7 @@ def test_taken_port_ends_in_one_sentence():
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         with pytest.raises(UserError, match="--port"):
-            serve(build_page(Noise()), port=holder.getsockname()[1])
+            serve(build_page(Noise()), DemoConfig(port=holder.getsockname()[1]))
 
 
 def test_help_answers_before_torch_and_gradio():

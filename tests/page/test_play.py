@@ -11,6 +11,7 @@ from gradio_demo import build_page
 from oneseed.console.command import UserError
 from oneseed.evaluation.people import ANSWERS_NAME, read_answers
 from oneseed.generation import seed_map
+from oneseed.generation.batcher import Batcher
 from oneseed.page import rounds
 from oneseed.page.play_handlers import PlayHandlers
 from oneseed.page.rounds import caption_round, count_differences, dream_round, rival_captions
@@ -73,7 +74,7 @@ def handlers(tmp_path):
     def make(generator, editable=True):
         generator.checkpoint = tmp_path / "best_model.pt"
         answers = tmp_path / "report" / ANSWERS_NAME if editable else None
-        return PlayHandlers(gradio, lambda: generator, tmp_path / "data", answers)
+        return PlayHandlers(gradio, lambda: generator, tmp_path / "data", answers, Batcher())
 
     return make
 
@@ -258,7 +259,7 @@ def test_where_no_round_can_be_made_the_tab_says_why(handlers, generator, reason
 
 
 def test_without_a_model_every_part_says_why(tmp_path):
-    page = PlayHandlers(gradio, missing, tmp_path, None)
+    page = PlayHandlers(gradio, missing, tmp_path, None, Batcher())
     for shown in (
         page.ask_caption()[1],
         page.ask_dream()[1],

@@ -13,12 +13,13 @@ from PIL import Image
 
 from oneseed.console.command import UserError
 from oneseed.generation import cards
+from oneseed.generation.batcher import Batcher, QueueFullError
 from oneseed.page import share, share_head
-from oneseed.page.inputs import parse_seed
 from oneseed.page.links import PairLink
-from oneseed.page.share import MOST_KEPT, MOST_LINKS_WAITING, CrowdError, Sharing
+from oneseed.page.share import MOST_KEPT, Sharing
 from oneseed.page.share_head import ShareHead, with_tags
 from oneseed.page.surroundings import TITLE
+from oneseed.web.inputs import parse_seed
 from tests.page.test_gradio_demo import Noise, Served
 
 HOSTILE_PROMPT = """a "><script>alert(1)</script> <!-- ' &amp; </head> ship"""
@@ -221,7 +222,7 @@ def test_a_page_without_a_model_has_a_head_without_a_picture():
     def missing():
         raise UserError("checkpoints/best_model.pt is missing")
 
-    head = ShareHead(None, Sharing(missing), private=False)
+    head = ShareHead(None, Sharing(missing, Batcher()), private=False)
     scope = {
         "type": "http",
         "scheme": "http",
@@ -239,7 +240,7 @@ def test_a_busy_model_lets_the_page_open_and_draws_the_picture_later(monkeypatch
     Shared.gate.clear()
 
     async def look():
-        sharing = Sharing(Shared)
+        sharing = Sharing(Shared, Batcher())
         head = ShareHead(None, sharing, private=False)
         caption = await head.caption_in_time(PairLink(13))
         Shared.gate.set()
@@ -251,16 +252,17 @@ def test_a_busy_model_lets_the_page_open_and_draws_the_picture_later(monkeypatch
         Shared.gate.set()
 
 
-def test_one_pair_is_drawn_at_a_time_and_few_wait():
+def test_many_who_ask_for_one_link_cost_one_pair_and_too_many_are_told_to_come_back():
     """Each postcard costs a call of the model: a thousand requests must not cost a thousand."""
     Shared.gate.clear()
     before = Shared.drawn
 
     async def crowd():
-        sharing = Sharing(Shared)
-        asked = [
-            asyncio.create_task(sharing.pair(PairLink(13))) for _ in range(MOST_LINKS_WAITING + 5)
-        ]
+        sharing = Sharing(Shared, Batcher(most_waiting=6))
+        asked = [asyncio.create_task(sharing.pair(PairLink(13)))]
+        while Shared.drawn == before:
+            await asyncio.sleep(0.01)
+        asked += [asyncio.create_task(sharing.pair(PairLink(13))) for _ in range(6 + 5)]
         await asyncio.sleep(0.05)
         Shared.gate.set()
         return await asyncio.gather(*asked, return_exceptions=True)
@@ -269,13 +271,13 @@ def test_one_pair_is_drawn_at_a_time_and_few_wait():
         answers = asyncio.run(crowd())
     finally:
         Shared.gate.set()
-    assert sum(isinstance(answer, CrowdError) for answer in answers) == 5
+    assert sum(isinstance(answer, QueueFullError) for answer in answers) == 5
     assert Shared.drawn == before + 1
 
 
 def test_the_pairs_that_are_kept_are_few():
     async def many():
-        sharing = Sharing(Shared)
+        sharing = Sharing(Shared, Batcher())
         for seed in range(100, 100 + MOST_KEPT + 3):
             await sharing.pair(PairLink(seed))
         return sharing
@@ -289,7 +291,7 @@ def test_a_borrowed_caption_says_so():
     class Borrowed(Shared):
         caption_source = "nearest"
 
-    head = ShareHead(None, Sharing(Borrowed), private=False)
+    head = ShareHead(None, Sharing(Borrowed, Batcher()), private=False)
     assert asyncio.run(head.caption(PairLink(7))) == "An engraving of 7 (borrowed caption)"
 
 

@@ -13,9 +13,10 @@ import uuid
 import pytest
 
 from gradio_demo import build_page, serve
+from oneseed.config.demo import DemoConfig
 from oneseed.console.command import UserError
-from oneseed.page import server
-from oneseed.page.server import listen, said_address, url_of
+from oneseed.web import server
+from oneseed.web.server import listen, said_address, url_of
 from tests.page.test_gradio_demo import Noise, Served, free_port
 
 LIBRARY_WORDS = re.compile(
@@ -309,7 +310,7 @@ def test_the_page_answers_on_ipv6(host, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     port = free_port()
     try:
-        page = serve(build_page(Noise(), data=str(tmp_path)), host, port)
+        page = serve(build_page(Noise(), data=str(tmp_path)), DemoConfig(host=host, port=port))
     except UserError as error:
         pytest.skip(str(error))
     try:
@@ -376,7 +377,7 @@ def test_the_public_link_is_a_name_of_the_page_and_asks_no_other_host(tmp_path, 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     monkeypatch.setattr(networking, "setup_tunnel", lambda *given: "http://abc.gradio.live")
     port = free_port()
-    page = serve(build_page(Noise(), data=str(tmp_path)), port=port, share=True)
+    page = serve(build_page(Noise(), data=str(tmp_path)), DemoConfig(port=port, share=True))
     try:
         assert page.share_url == "https://abc.gradio.live"
         status, _, told = ask(port, "GET", "/", Host="abc.gradio.live")
@@ -400,7 +401,7 @@ def test_without_a_public_link_the_page_ends_in_a_sentence(tmp_path, monkeypatch
     monkeypatch.setattr(networking, "setup_tunnel", none)
     port = free_port()
     with pytest.raises(UserError, match="no public link: .* leave --share out"):
-        serve(build_page(Noise(), data=str(tmp_path)), port=port, share=True)
+        serve(build_page(Noise(), data=str(tmp_path)), DemoConfig(port=port, share=True))
     with socket.socket() as again:
         again.bind(("127.0.0.1", port))
 

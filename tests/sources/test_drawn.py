@@ -61,6 +61,7 @@ def test_exact_captions_are_not_called_poor(sprites, tmp_path, capsys):
     collection = prepare(tmp_path / "data", level=1, max_samples=12)
     caption_generation.main(CaptionConfig(style="sprites", data=collection.data))
     assert "warning" not in capsys.readouterr().out
+    assert "--level 1" in collection.prepare_again()
 
 
 def test_another_size_is_drawn_where_a_flag_asks_for_it(tmp_path):

@@ -126,7 +126,7 @@ def test_another_configuration_is_refused_with_the_flags_that_mend_it(
 @pytest.mark.parametrize(
     "name, sentence",
     [
-        ("nowhere.pt", "is missing"),
+        ("nowhere.pt", "is missing.*--init base"),
         ("last.pt", "not a checkpoint"),
         ("metrics.json", "damaged or no checkpoint"),
     ],

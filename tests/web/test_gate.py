@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from oneseed.page.gate import Gate, Site
-from oneseed.page.headers import script_source
-from oneseed.page.hosts import Hosts
-from oneseed.page.storage import Storage
-from oneseed.page.visit import RequestLimits
+from oneseed.web.gate import Gate, Site
+from oneseed.web.headers import script_source
+from oneseed.web.hosts import Hosts
+from oneseed.web.storage import Storage
+from oneseed.web.visit import RequestLimits
 
 HOST = (b"host", b"127.0.0.1:7860")
 JSON = (b"content-type", b"application/json")

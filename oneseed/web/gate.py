@@ -24,10 +24,10 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oneseed.page.answer import Answer
-from oneseed.page.hosts import Authority, Hosts, is_loopback, read_authority
-from oneseed.page.storage import Storage
-from oneseed.page.visit import (
+from oneseed.web.answer import Answer
+from oneseed.web.hosts import Authority, Hosts, is_loopback, read_authority
+from oneseed.web.storage import Storage
+from oneseed.web.visit import (
     Arriving,
     Log,
     RefusedError,

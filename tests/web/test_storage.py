@@ -4,7 +4,7 @@ import os
 import threading
 import time
 
-from oneseed.page.storage import Storage
+from oneseed.web.storage import Storage
 
 
 def write(folder, name, size, age=0.0):

@@ -1,20 +1,16 @@
 """What visitors send, checked.
 
 Values are plain JSON from strangers. Each check gives a clean value, or raises a UserError of one
-sentence that does not repeat what came: a page shows error messages as HTML.
+sentence that does not repeat what came: a page shows error messages as HTML. Its files are in
+oneseed.page.uploads.
 """
 
 import contextlib
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from oneseed.console.command import UserError
-from oneseed.generation.pictures import picture_inside
-from oneseed.media.decoding import UnusablePictureError
 from oneseed.seeds import LAST_SEED, is_word, seed_of_word
 
 # pixels of a picture that somebody brings; 160 MB once decoded
@@ -24,8 +20,6 @@ PAGE_MAX_TEMPERATURE = 2
 # digits of a whole number, and characters of any other, that are looked at
 MAX_DIGITS = 20
 MAX_NUMBER_LENGTH = 30
-# characters of a file's name
-MAX_NAME_LENGTH = 255
 
 
 def whole_number(value: Any, name: str, *, low: int, high: int) -> int:
@@ -104,44 +98,3 @@ def one_of(value: Any, choices: Sequence[str], name: str) -> str:
     if not choices:
         raise UserError(f"{name} is to be left empty: this model knows only one.")
     raise UserError(f"{name} is one of: {', '.join(choices)}.")
-
-
-def uploaded(value: Any, uploads: str | Path, sentence: str) -> str:
-    """What a file field sent -> the file's path; a UserError with the sentence otherwise.
-
-    uploads: the folder in which the file must lie. Gradio itself looks only at paths that say they
-    are files.
-    """
-    path = value.get("path") if isinstance(value, dict) else None
-    if not isinstance(path, str) or not lies_within(path, uploads):
-        raise UserError(sentence)
-    return path
-
-
-def lies_within(path: str, folder: str | Path) -> bool:
-    """Does a path that a stranger names lead to a place below the folder?"""
-    try:
-        return Path(path).resolve().is_relative_to(Path(folder).resolve())
-    except (OSError, ValueError):
-        # a null character, a name that is too long, links in a circle
-        return False
-
-
-def upload_name(value: dict[str, Any]) -> str:
-    """The name that a file had where it came from, as a card may say it."""
-    name = value.get("orig_name")
-    if not isinstance(name, str) or not name:
-        return "picture"
-    return one_line(name, "A file's name", limit=MAX_NAME_LENGTH)
-
-
-def uploaded_image(value: Any, uploads: str | Path) -> Image.Image:
-    """What an image field sent -> PIL image, RGB. uploads: the folder in which it must lie."""
-    sentence = "Bring a picture first: drop it into the frame, paste it, or choose a file."
-    path = uploaded(value, uploads, sentence)
-    try:
-        return picture_inside(Path(path), most_pixels=PAGE_MAX_PIXELS)
-    except UnusablePictureError as error:
-        raise UserError(
-            f"This file cannot be read as a picture: {error}; bring another, such as a PNG or JPEG."
-        ) from None

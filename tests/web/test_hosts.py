@@ -3,7 +3,7 @@
 import pytest
 
 from oneseed.config.demo import DemoConfig
-from oneseed.page.hosts import Authority, Hosts, plain_address, read_authority
+from oneseed.web.hosts import Authority, Hosts, plain_address, read_authority
 
 STRANGERS = [
     "",

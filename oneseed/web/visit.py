@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
 from oneseed.console.output import printable
-from oneseed.page.storage import MIB
+from oneseed.web.storage import MIB
 
 # takes what stands in the log
 Log = Callable[[str], None]

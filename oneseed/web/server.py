@@ -1,4 +1,4 @@
-"""The page on its port: sockets, the server behind them, and the address that is printed.
+"""An application on its port: sockets, the server behind them, and the address that is printed.
 
 Gradio's own launch() listens on one address, checks another one, asks itself over HTTP under a URL
 that IPv6 breaks, and names its server in every answer. So the page is mounted as Gradio documents
@@ -20,7 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import script_command
-from oneseed.page.hosts import EVERY_ADDRESS, LOOPBACK_NAMES, is_loopback
+from oneseed.web.hosts import EVERY_ADDRESS
 
 # seconds until the head of a request is here
 HEAD_SECONDS = 10
@@ -179,22 +179,3 @@ class PageServer:
             self.thread.join(timeout=5)
         for one in self.sockets:
             one.close()
-
-
-def open_share_link(page: Any, host: str, port: int) -> str:
-    """A public link through Gradio's servers. UserError where they give none."""
-    from gradio import networking
-
-    name = bare_host(host)
-    local = "127.0.0.1" if name in {*EVERY_ADDRESS, *LOOPBACK_NAMES} else name
-    if is_loopback(name) and ":" in name:
-        local = "::1"
-    try:
-        link = networking.setup_tunnel(local, port, page.share_token, None, None)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(
-            f"no public link: Gradio's servers did not give one ({type(error).__name__}); leave "
-            "--share out, or look whether this machine reaches the internet",
-            code=1,
-        ) from error
-    return f"https://{link.partition('://')[2]}".rstrip("/")

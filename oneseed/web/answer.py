@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
-from oneseed.page.headers import (
+from oneseed.web.headers import (
     BARE_POLICY,
     FILE_POLICY,
     SECURITY_HEADERS,
@@ -15,7 +15,7 @@ from oneseed.page.headers import (
     page_policy,
     picture_type,
 )
-from oneseed.page.visit import Arriving, RefusedError, Visit
+from oneseed.web.visit import Arriving, RefusedError, Visit
 
 # seconds until somebody who was refused for the crowd may come again
 RETRY_SECONDS = 10
