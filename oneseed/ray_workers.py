@@ -21,13 +21,13 @@ from oneseed.console.command import UserError
 from oneseed.workers import LOST, TASKS_AHEAD, Result, Task, Workers
 
 # the folder that holds this package, where the processes of Ray find it
-ROOT = Path(__file__).resolve().parents[1]
+PACKAGE_PARENT = Path(__file__).resolve().parents[1]
 # times that a task runs again whose process was lost
-MAX_RETRIES = 3
+LOST_RETRIES = 3
 # of Ray's own memory for objects, in bytes: a task is a few names
 OBJECT_STORE_BYTES = 2**27
 # seconds between two looks at what is done: signals are heard meanwhile
-LISTENING_SECONDS = 0.5
+LOOKING_SECONDS = 0.5
 INSTALL = "pip install -r requirements-ray.txt"
 
 
@@ -85,7 +85,7 @@ class RayWorkers(Workers):
         self.connect()
         import ray  # ty: ignore[import-not-found]  # an extra
 
-        remote = ray.remote(max_retries=MAX_RETRIES)(in_folder)
+        remote = ray.remote(max_retries=LOST_RETRIES)(in_folder)
         # once for all tasks, in Ray's store of objects
         shared = ray.put((work, os.getcwd()))
         waiting = list(reversed(tasks))
@@ -94,7 +94,7 @@ class RayWorkers(Workers):
             while waiting and len(running) < TASKS_AHEAD * self.count:
                 task = waiting.pop()
                 running[remote.remote(shared, task)] = task
-            done, _ = ray.wait(list(running), timeout=LISTENING_SECONDS)
+            done, _ = ray.wait(list(running), timeout=LOOKING_SECONDS)
             for reference in done:
                 task = running.pop(reference)
                 try:
@@ -123,7 +123,7 @@ class RayWorkers(Workers):
                 "include_dashboard": False,
                 "object_store_memory": OBJECT_STORE_BYTES,
             }
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
         handlers = stop_handlers()
         try:
             ray.init(

@@ -25,15 +25,7 @@ CAPTION_FORMATS = (
 
 
 # values of --engine
-LOCAL = "local"
 ENGINE = re.compile(r"local|ray(:auto|:[\w.-]+:[0-9]{1,5}|:\[[0-9A-Fa-f:.]+\]:[0-9]{1,5})?")
-
-
-def parse_engine(text: str) -> str:
-    """ "local", "ray" or "ray:HOST:PORT" as it is. ValueError for anything else."""
-    if not ENGINE.fullmatch(text):
-        raise ValueError(f"--engine is local, ray, ray:auto or ray:HOST:PORT, got {text!r}")
-    return text
 
 
 @dataclass(frozen=True)
@@ -80,7 +72,6 @@ class PrepareConfig(BaseConfig):
         "local",
         "who hands the work to processes: local, this machine; ray, a Ray cluster that is started "
         "here; ray:HOST:PORT or ray:auto, one that runs",
-        kind=parse_engine,
     )
     shard: str = shard_option("prepare only this share of the pictures")
     check: bool = option(
@@ -106,6 +97,10 @@ class PrepareConfig(BaseConfig):
         self._check_style()
         self._settle_size()
         base_and_doublings(self.image_size)
+        if not ENGINE.fullmatch(self.engine):
+            raise ValueError(
+                f"--engine is local, ray, ray:auto or ray:HOST:PORT, got {self.engine!r}"
+            )
         settle_shard(self)
         if self.shard and (self.check or self.export or self.template):
             raise ValueError(

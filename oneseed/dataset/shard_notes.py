@@ -33,9 +33,9 @@ from oneseed.files import write_text
 # settings that change nothing of what is made: where and how it is done
 MACHINE_SETTINGS = ("shard", "workers", "engine", "batch_size", "device", "data")
 # of a note, in bytes
-MAX_NOTE_BYTES = 2**20
+MAX_SHARD_NOTE_BYTES = 2**20
 # shards that a sentence lists
-MAX_LISTED = 8
+MAX_MISSING_LISTED = 8
 
 
 def order_of(config: Any, *leave_out: str) -> Row:
@@ -125,7 +125,7 @@ class ShardNotes:
         """
         done: dict[int, set[int]] = defaultdict(set)
         for path, shard in self.each_noted():
-            note = read_note(path, is_note, most_bytes=MAX_NOTE_BYTES)
+            note = read_note(path, is_note, most_bytes=MAX_SHARD_NOTE_BYTES)
             if note and note["order"] == self.order and 1 <= shard.number <= shard.count:
                 done[shard.count].update([shard.number] if note["done"] else [])
         if any(len(numbers) == count for count, numbers in done.items()):
@@ -145,9 +145,9 @@ class ShardNotes:
         missing = [one for one in self.unfinished() if not has(one)]
         if not missing:
             return
-        listed = ", ".join(map(str, missing[:MAX_LISTED]))
-        if len(missing) > MAX_LISTED:
-            listed += f" and {len(missing) - MAX_LISTED:,} others"
+        listed = ", ".join(map(str, missing[:MAX_MISSING_LISTED]))
+        if len(missing) > MAX_MISSING_LISTED:
+            listed += f" and {len(missing) - MAX_MISSING_LISTED:,} others"
         are = "is" if len(missing) == 1 else "are"
         raise UserError(
             f"of {missing[0].count:,} shards {len(missing):,} {are} not done ({listed}): run "
@@ -161,7 +161,7 @@ class ShardNotes:
         Those of done ones stay, so that one of them may run again.
         """
         for path, _ in self.each_noted():
-            note = read_note(path, is_note, most_bytes=MAX_NOTE_BYTES)
+            note = read_note(path, is_note, most_bytes=MAX_SHARD_NOTE_BYTES)
             if not note or note["order"] != self.order or not note["done"]:
                 remove_note(path)
 

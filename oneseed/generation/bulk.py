@@ -60,7 +60,7 @@ MakePairs = Callable[[Sequence[int]], list[tuple[CardFacts, Image.Image]]]
 
 
 @dataclass(frozen=True)
-class Shard:
+class PairFile:
     """One of the large files."""
 
     path: Path
@@ -113,13 +113,13 @@ SHARD_FORMATS = {
 }
 
 
-def shards_of(out: Path, order: Order, suffix: str) -> list[Shard]:
+def shards_of(out: Path, order: Order, suffix: str) -> list[PairFile]:
     """All files of an order."""
     first = order["first"]
     end = first + order["count"]
     size = order["pairs_per_file"]
     return [
-        Shard(out / f"{start:010d}{suffix}", range(start, min(start + size, end)))
+        PairFile(out / f"{start:010d}{suffix}", range(start, min(start + size, end)))
         for start in range(first, end, size)
     ]
 
@@ -185,7 +185,7 @@ def claim_order(order_file: Path, order: Order) -> None:
 
 
 def encoded_batches(
-    shards: Sequence[Shard],
+    shards: Sequence[PairFile],
     make: MakePairs,
     pool: ThreadPoolExecutor,
     *,
@@ -294,7 +294,7 @@ def write_share(
     print(written_line(missing_pairs, seconds, out, order, absent))
 
 
-def all_written(shards: Sequence[Shard]) -> bool:
+def all_written(shards: Sequence[PairFile]) -> bool:
     """Whether all of these files are there."""
     return all(shard.path.exists() for shard in shards)
 

@@ -66,11 +66,11 @@ def index_shard(generator: "MultimodalGenerator", config: InferenceConfig, shard
             print(f"{index_path(generator, 'seeds').as_posix()} has all {config.index:,} seeds")
             return
         with notes.at_work(shard):
-            draw_block(generator, seeds, config.batch_size)
+            draw_index_block(generator, seeds, config.batch_size)
     print(done_sentence(f"{len(seeds):,} seeds", shard, notes.command))
 
 
-def draw_block(generator: "MultimodalGenerator", seeds: range, batch_size: int) -> None:
+def draw_index_block(generator: "MultimodalGenerator", seeds: range, batch_size: int) -> None:
     """Draws the seeds that their block lacks."""
     path = block_path(generator, seeds)
     sweep_partials(path.parent, of=path.name)
@@ -101,7 +101,9 @@ def join_blocks(generator: "MultimodalGenerator", config: InferenceConfig) -> No
         known = load_index(generator, "seeds")
         parts = [known] if known else []
         end = len(known["captions"]) if known else 0
-        for seeds in sorted((seeds for _, seeds in blocks(generator)), key=lambda seeds: seeds[0]):
+        for seeds in sorted(
+            (seeds for _, seeds in index_blocks(generator)), key=lambda seeds: seeds[0]
+        ):
             block = read_block(generator, seeds) if seeds.start == end else None
             if block and len(block["captions"]) == len(seeds):
                 parts.append(block)
@@ -119,7 +121,7 @@ def join_blocks(generator: "MultimodalGenerator", config: InferenceConfig) -> No
 
 def remove_blocks(generator: "MultimodalGenerator", config: InferenceConfig) -> None:
     """Removes the blocks and the notes of shards, once the index has all seeds."""
-    for path, _ in blocks(generator):
+    for path, _ in index_blocks(generator):
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
     index_notes(generator, config).remove()
@@ -159,7 +161,7 @@ def block_path(generator: "MultimodalGenerator", seeds: range) -> Path:
     return generator.checkpoint.with_suffix(f".seeds_{seeds.start:010d}-{seeds.stop:010d}.npz")
 
 
-def blocks(generator: "MultimodalGenerator") -> Iterator[tuple[Path, range]]:
+def index_blocks(generator: "MultimodalGenerator") -> Iterator[tuple[Path, range]]:
     """The blocks beside a checkpoint, whole or not, with the seeds that they are of."""
     folder = generator.checkpoint.parent
     pattern = re.compile(re.escape(generator.checkpoint.stem) + BLOCK_NAME)
