@@ -336,7 +336,8 @@ def evaluate_shard(out: Path, config: EvaluateConfig, shard: Shard) -> None:
     seeds = list(range(config.first_seed, config.first_seed + config.seeds))
     with notes.at_work(shard):
         count = made.write_pairs(generator, seeds, examiners.exact, shard)
-        exam = examiners.exam(generator, generator.model.config.image_size)
+        [(image, _)] = generator.generate_batch(seeds[:1])
+        exam = examiners.exam(generator, image.width)
         if exam:
             made.write_sections(further_measures(exam, len(seeds)), shard)
     print(done_sentence(f"{count:,} of {len(seeds):,} pairs", shard, notes.command))

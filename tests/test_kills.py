@@ -403,7 +403,7 @@ def test_a_second_evaluation_into_the_same_report_ends_at_once(
 
     said = begun_again(monkeypatch, evaluation, "MultimodalGenerator", evaluate)
     found = evaluation.Evaluation({"numbers": {}, "warnings": [], "notes": []}, [], {})
-    monkeypatch.setattr(evaluation, "evaluate", lambda *given: found)
+    monkeypatch.setattr(evaluation, "evaluate", lambda *given, **options: found)
     monkeypatch.setattr(evaluation, "report_page", lambda *given, **options: "page")
     monkeypatch.setattr(evaluation, "text_report", lambda report: "report")
     evaluate()

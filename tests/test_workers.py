@@ -55,7 +55,7 @@ def refused(numbers):
 
 def test_each_task_is_yielded_once_with_what_it_gave(workers):
     tasks = [[number, number + 100] for number in range(20)]
-    found = dict((tuple(task), result) for task, result in workers.each(doubled, tasks))
+    found = {tuple(task): result for task, result in workers.each(doubled, tasks)}
     assert found == {tuple(task): doubled(task) for task in tasks}
 
 

@@ -12,11 +12,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from oneseed.console.command import UserError
 from oneseed.console.flags import option
 
 # values of --shard that stand for the task of a Slurm array: "slurm", "slurm/64"
 SLURM = re.compile(r"slurm(?:/([0-9]{1,6}))?")
 NUMBERED = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
+# of the variables by which Slurm tells a task of an array who it is
+TASK = "SLURM_ARRAY_TASK_ID"
 # how a Slurm array's sentence ends
 WITHOUT_SLURM = "start it with sbatch --array=1-4, or write --shard 1/4 to 4/4 yourself"
 
@@ -58,7 +61,7 @@ def shard_option(what: str) -> Any:
 def parse_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
     """ "2/4" -> Shard(2, 4); "" -> (1, 1); "slurm", "slurm/64" -> what Slurm says of this task.
 
-    ValueError for anything else.
+    ValueError for anything else, UserError for slurm outside of an array.
     """
     if not text:
         return WHOLE
@@ -73,20 +76,25 @@ def parse_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard
 
 
 def slurm_shard(count: int, environment: Mapping[str, str]) -> Shard:
-    """The shard of this task of a Slurm array (sbatch --array). ValueError where it is none.
+    """The shard of this task of a Slurm array (sbatch --array).
 
+    UserError where this process is no task of one, ValueError where it does not fit.
     count: of all shards, so that an array of the missing ones, --array=3,7, means the same ones;
     0: the array's tasks are all shards.
     """
+    if TASK not in environment:
+        raise UserError(
+            f"--shard slurm is for the tasks of a Slurm array, and this is none: {WITHOUT_SLURM}"
+        )
     try:
-        task = int(environment["SLURM_ARRAY_TASK_ID"])
+        task = int(environment[TASK])
         tasks = int(environment["SLURM_ARRAY_TASK_COUNT"])
         first = int(environment["SLURM_ARRAY_TASK_MIN"])
         last = int(environment["SLURM_ARRAY_TASK_MAX"])
         step = int(environment.get("SLURM_ARRAY_TASK_STEP") or 1)
     except (KeyError, ValueError) as error:
         raise ValueError(
-            f"--shard slurm is for the tasks of a Slurm array, and this is none: {WITHOUT_SLURM}"
+            f"Slurm says too little of this array ({error}): {WITHOUT_SLURM}"
         ) from error
     if count:
         if not 1 <= task <= count:
@@ -107,7 +115,8 @@ def slurm_shard(count: int, environment: Mapping[str, str]) -> Shard:
 def settle_shard(config: Any) -> None:
     """Puts the shard that Slurm names into the config's field `shard`, as i/n. ValueError as above.
 
-    Printed commands name it then, and a setting that no machine shares is none of the work.
+    Printed commands name it then. Outside of Slurm "slurm" stays: whoever does the work says so.
     """
-    if config.shard:
+    is_outside = SLURM.fullmatch(config.shard) and TASK not in os.environ
+    if config.shard and not is_outside:
         object.__setattr__(config, "shard", str(parse_shard(config.shard)))

@@ -158,8 +158,12 @@ class ShardNotes:
     def settle(self) -> None:
         """Removes the notes that count no more: of other orders, or of shards that are not done.
 
-        Those of done ones stay, so that one of them may run again.
+        Those of done ones stay, so that one of them may run again; but none where this run has done
+        what the others left.
         """
+        if self.setting:
+            self.remove()
+            return
         for path, _ in self.each_noted():
             note = read_note(path, is_note, most_bytes=MAX_SHARD_NOTE_BYTES)
             if not note or note["order"] != self.order or not note["done"]:

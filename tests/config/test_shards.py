@@ -4,6 +4,7 @@ import pytest
 
 from oneseed.config.preparation import PrepareConfig
 from oneseed.config.shards import Shard, parse_shard
+from oneseed.console.command import UserError
 
 
 def slurm(task, first=1, last=4, count=None, step=None):
@@ -33,8 +34,6 @@ def test_a_shard_is_read_as_it_is_written_or_as_slurm_counts(text, variables, sh
     [
         ("0/4", {}, "1/4, 2/4"),
         ("5/4", {}, "1/4, 2/4"),
-        ("slurm", {}, "sbatch --array=1-4"),
-        ("slurm/4", {}, "sbatch --array=1-4"),
         # an array of those that failed would have been taken for two shards of two
         ("slurm", slurm(7, first=3, last=7, count=2), "--shard slurm/4"),
         ("slurm/4", slurm(5, last=5), "tasks 1 to 4"),
@@ -45,10 +44,17 @@ def test_what_is_no_shard_is_refused_with_one_that_is(text, variables, said):
         parse_shard(text, variables)
 
 
+@pytest.mark.parametrize("text", ["slurm", "slurm/4"])
+def test_outside_of_slurm_a_task_of_an_array_is_refused_where_it_begins(text):
+    assert PrepareConfig(shard=text).shard == text, "a manual page may show the command"
+    with pytest.raises(UserError, match="sbatch --array=1-4"):
+        parse_shard(text, {})
+
+
 def test_every_piece_of_work_is_in_one_shard():
     works = [f"{number}.png" for number in range(1000)]
     shards = [[work for work in works if Shard(i, 4).takes(work)] for i in range(1, 5)]
-    assert sorted(sum(shards, [])) == sorted(works)
+    assert sorted(work for shard in shards for work in shard) == sorted(works)
     assert min(map(len, shards)) > 200
 
 
