@@ -21,6 +21,9 @@ Writes  data/raw/<style>/                           the originals: links, what a
     python dataset_preparation.py --source shards                      # a folder of shards
     python dataset_preparation.py --source hf:owner/name:split         # pip install datasets first
     python dataset_preparation.py --source llava.json --format llava   # .jsonl .csv .tsv .parquet
+    python dataset_preparation.py --source ~/prints --shard 2/4        # on one of four machines;
+                                                                       # at last without --shard
+    python dataset_preparation.py --source ~/prints --engine ray:HOST:6379     # on a Ray cluster
     python dataset_preparation.py --source prints.zip --check          # only look at the source
     python dataset_preparation.py --template llava                     # an example of a format
     python dataset_preparation.py --export llava --out set.zip         # pictures and their captions

@@ -13,6 +13,7 @@ Writes  outputs/report/report.json      every number with its floor and its ceil
     python evaluation.py --seeds 100 --out outputs/quick
     python evaluation.py --checkpoint checkpoints/checkpoint_epoch_005.pt
     python evaluation.py --compare outputs/old/report.json         # what moved since
+    python evaluation.py --seeds 50000 --shard 2/4       # on one of four machines; at last without
     python evaluation.py --judge my_judge:Judge                    # your own, of any collection
 
 Floor: captions shuffled among the pairs. Ceilings: held-out pictures sent through the model, and

@@ -26,6 +26,7 @@ Writes  outputs/        000042.png (a card, which says how it was made), 000042.
     python inference.py --find training --image plate.png   # the nearest training pictures
     python inference.py --count 100000 --out pairs --format parquet     # safe to interrupt
     python inference.py --count 100000 --out pairs --shard 1/4          # 2/4, 3/4, 4/4 elsewhere
+    python inference.py --index 1000000 --shard 1/4                     # at last without --shard
     python inference.py --interactive                       # asks for seeds and prompts
 
 The same seed gives the same pair, alone or among others, here, on the page and in Python:
