@@ -66,7 +66,7 @@ from oneseed.captioning.endpoint import Endpoint
 from oneseed.captioning.huggingface import NoCaptionerError
 from oneseed.captioning.quality import find_flags, quality_lines, quality_numbers
 from oneseed.captioning.review import write_review
-from oneseed.captioning.shares import Share, gathering_command, in_share, share_of
+from oneseed.captioning.shares import caption_notes, gathering_command, share_of
 from oneseed.config.captioning import (
     BLIP2,
     EXISTING,
@@ -76,6 +76,7 @@ from oneseed.config.captioning import (
     WITHOUT_MODEL,
     CaptionConfig,
 )
+from oneseed.config.shards import Shard
 from oneseed.console.command import UserError, run
 from oneseed.dataset.caption_ways import ways_lines, ways_sentence, words_of_row
 from oneseed.dataset.collection import Collection
@@ -84,6 +85,7 @@ from oneseed.dataset.in_use import locked_collection, locked_share
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import next_training
 from oneseed.dataset.pairs import deal_pairs
+from oneseed.dataset.shard_notes import done_sentence
 from oneseed.dataset.wording import worded
 from oneseed.files import sweep_partials, write_changed
 from oneseed.synthetic.collections import DRAWN_STYLES
@@ -98,15 +100,18 @@ def main(config: CaptionConfig) -> None:
     """All of the collection's captions, or those of a share."""
     collection = Collection(config.style, config.data)
     share = share_of(config)
+    notes = caption_notes(collection, config)
     if share:
-        with locked_share(collection, share):
+        with locked_share(collection, share), notes.at_work(share):
             caption_collection(collection, share, config)
         return
     with locked_collection(collection, may_only_read=True):
+        notes.require_all()
         caption_collection(collection, share, config)
+        notes.settle()
 
 
-def caption_collection(collection: Collection, share: Share | None, config: CaptionConfig) -> None:
+def caption_collection(collection: Collection, share: Shard | None, config: CaptionConfig) -> None:
     """Captions that exist, those that are missing, the split, and the numbers of all."""
     rows = collection.read_metadata()
     chosen = choose_rows(rows, config.max_samples)
@@ -126,11 +131,8 @@ def caption_collection(collection: Collection, share: Share | None, config: Capt
     captioner = write_missing(kept, missing, log, share, collection=collection, config=config)
     if share:
         server_model = captioner.name if captioner.server else ""
-        print(
-            f"{name_of_part(config, share)} is done; when all {share[1]} are, this gathers them: "
-            f"{gathering_command(config, server_model)}",
-            flush=True,
-        )
+        command = gathering_command(config, server_model)
+        print(done_sentence(config.style, share, command), flush=True)
         return
 
     captioned = require_captions(kept, captioner, config)
@@ -201,7 +203,7 @@ def write_missing(
     rows: Sequence[Row],
     missing: Sequence[Row],
     log: CaptionLog,
-    share: Share | None,
+    share: Shard | None,
     *,
     collection: Collection,
     config: CaptionConfig,
@@ -213,7 +215,7 @@ def write_missing(
     if captioner.name in (NAMES, FOLDERS):
         write_from_names(missing, captioner.name)
         return captioner
-    own = [row for row in missing if not share or in_share(row["id"], *share)]
+    own = [row for row in missing if not share or share.takes(row["id"])]
     known = sum(1 for row in own if log.find(captioner.name, row["id"]))
     already = f", {known:,} of them are already" if known else ""
     print(
@@ -275,9 +277,9 @@ def choose_captioner(config: CaptionConfig, *, has_missing: bool) -> Captioner:
     return Captioner(config.captioner or default)
 
 
-def name_of_part(config: CaptionConfig, share: Share | None) -> str:
+def name_of_part(config: CaptionConfig, share: Shard | None) -> str:
     """What this run captions: "engraving", or "engraving, shard 1/4"."""
-    return f"{config.style}, shard {share[0]}/{share[1]}" if share else config.style
+    return f"{config.style}, shard {share}" if share else config.style
 
 
 def require_captions(rows: Sequence[Row], captioner: Captioner, config: CaptionConfig) -> list[Row]:

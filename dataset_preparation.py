@@ -21,6 +21,9 @@ Writes  data/raw/<style>/                           the originals: links, what a
     python dataset_preparation.py --source shards                      # a folder of shards
     python dataset_preparation.py --source hf:owner/name:split         # pip install datasets first
     python dataset_preparation.py --source llava.json --format llava   # .jsonl .csv .tsv .parquet
+    python dataset_preparation.py --source ~/prints --shard 2/4        # on one of four machines;
+                                                                       # at last without --shard
+    python dataset_preparation.py --source ~/prints --engine ray:HOST:6379     # on a Ray cluster
     python dataset_preparation.py --source prints.zip --check          # only look at the source
     python dataset_preparation.py --template llava                     # an example of a format
     python dataset_preparation.py --export llava --out set.zip         # pictures and their captions
@@ -55,13 +58,20 @@ from collections import Counter
 from collections.abc import Generator
 
 from oneseed.config.preparation import PrepareConfig
+from oneseed.config.shards import Shard, parse_shard
 from oneseed.console.command import UserError, run
 from oneseed.dataset import writers
 from oneseed.dataset.caption_ways import ways_lines
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.in_use import WHEN_IT_HAS_ENDED, locked_collection, named_collection
+from oneseed.dataset.in_use import (
+    WHEN_IT_HAS_ENDED,
+    locked_collection,
+    locked_preparing,
+    named_collection,
+)
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import write_pixels
+from oneseed.dataset.shard_notes import ShardNotes, config_command, done_sentence, order_of
 from oneseed.dataset.style_names import require_own_name
 from oneseed.file_names import safe_name
 from oneseed.files import sweep_partials, write_changed
@@ -78,6 +88,7 @@ from oneseed.preparation.report import (
     prepare_report,
     report_lines,
 )
+from oneseed.ray_workers import workers_of
 from oneseed.sources.gather import gather, sample_originals
 from oneseed.sources.resolve import UNPACKED
 from oneseed.sources.survey import Survey
@@ -93,6 +104,8 @@ def prepare_collection(config: PrepareConfig, workers: Workers) -> None:
     """
     start = time.monotonic()
     collection = Collection(config.style, config.data)
+    notes = preparing_notes(collection, config)
+    notes.require_all()
     findings = examine_source(config, collection, workers)
     records, earlier_sources = to_records(findings.kept, collection.each_metadata())
     report = prepare_report(config, findings, records)
@@ -102,6 +115,7 @@ def prepare_collection(config: PrepareConfig, workers: Workers) -> None:
     write_changed(collection.report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     link_originals(records, findings.folder, collection)
     remove_stale_files(records, collection, config.image_size)
+    notes.settle()
 
     print_replaced(config.style, earlier_sources, findings.sources)
     seconds = time.monotonic() - start
@@ -111,6 +125,32 @@ def prepare_collection(config: PrepareConfig, workers: Workers) -> None:
     print(f"  files: {collection.resized}, {collection.metadata}, {collection.report}")
     print_ways(records, config)
     print(f"next: {collection.deal_command(records)}")
+
+
+def prepare_shard(
+    config: PrepareConfig, collection: Collection, shard: Shard, workers: Workers
+) -> None:
+    """Prepares the pictures of a shard; a journal of its own notes what was found of each."""
+    start = time.monotonic()
+    notes = preparing_notes(collection, config)
+    with notes.at_work(shard):
+        survey = gather(config, workers, shard)
+        require_pictures(survey, config)
+        originals, _ = sample_originals(survey.originals, config.max_samples)
+        own = [row for row in originals if shard.takes(row["path"])]
+        prepare_missing(own, survey.folder, collection, config=config, workers=workers, shard=shard)
+        rejected = sum("reason" in row for row in own)
+        print(
+            f"{config.style}, {config.image_size} px, shard {shard}: {len(own) - rejected:,} "
+            f"pictures are prepared, {rejected:,} rejected ({time.monotonic() - start:.1f} s)"
+        )
+    print(done_sentence(config.style, shard, notes.command))
+
+
+def preparing_notes(collection: Collection, config: PrepareConfig) -> ShardNotes:
+    """Which shards of the preparation have begun, and which are done."""
+    command = config_command("dataset_preparation.py", config)
+    return ShardNotes(collection.processed, "prepared", order_of(config), command, config.shard)
 
 
 def print_ways(records: list[Row], config: PrepareConfig) -> None:
@@ -168,12 +208,19 @@ def main(config: PrepareConfig) -> None:
     elif config.export:
         export_collection(config, collection)
     elif config.check:
-        with locked_check(collection), Workers(config.workers) as workers:
+        with locked_check(collection), workers_of(config.workers, config.engine) as workers:
             check_source(config, workers)
     else:
         require_own_name(collection)
-        with locked_preparation(collection), Workers(config.workers) as workers:
-            prepare_collection(config, workers)
+        shard = parse_shard(config.shard)
+        lock = locked_preparation(collection)
+        if not shard.is_whole:
+            lock = locked_preparing(collection, shard)
+        with lock, workers_of(config.workers, config.engine) as workers:
+            if shard.is_whole:
+                prepare_collection(config, workers)
+            else:
+                prepare_shard(config, collection, shard, workers)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ Writes  outputs/report/report.json      every number with its floor and its ceil
     python evaluation.py --seeds 100 --out outputs/quick
     python evaluation.py --checkpoint checkpoints/checkpoint_epoch_005.pt
     python evaluation.py --compare outputs/old/report.json         # what moved since
+    python evaluation.py --seeds 50000 --shard 2/4       # on one of four machines; at last without
     python evaluation.py --judge my_judge:Judge                    # your own, of any collection
 
 Floor: captions shuffled among the pairs. Ceilings: held-out pictures sent through the model, and
@@ -47,22 +48,18 @@ from PIL import Image
 
 from oneseed.config.evaluation import EvaluateConfig
 from oneseed.config.options import PLAIN
+from oneseed.config.shards import Shard, parse_shard
 from oneseed.console.command import run
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import require_checkpoint
+from oneseed.dataset.shard_notes import done_sentence
 from oneseed.evaluation.agreement import measure_openly
 from oneseed.evaluation.attribute_judge import AttributeJudge
-from oneseed.evaluation.attribute_judge_training import load_judge
-from oneseed.evaluation.exact import Exam, fresh_facts, level_of, trained_facts
-from oneseed.evaluation.exact_conditions import (
-    measure_conditions,
-    measure_styles,
-    measure_walks,
-)
+from oneseed.evaluation.exact import Exam, fresh_facts
 from oneseed.evaluation.exact_pairs import measure_pairs
-from oneseed.evaluation.exact_prompts import measure_typed_prompts
-from oneseed.evaluation.judges import Judge, is_named_judge, named_judge
+from oneseed.evaluation.examiners import examiners_of, further_measures
+from oneseed.evaluation.judges import Judge, is_named_judge
 from oneseed.evaluation.learned import (
     RealAndDrawn,
     gather_pictures,
@@ -86,23 +83,25 @@ from oneseed.evaluation.samples import (
     PAIRS_SHOWN,
     ImageCaption,
     as_images,
-    timed_pairs,
-    training_rows,
 )
 from oneseed.evaluation.section import Number, Section, joined
+from oneseed.evaluation.shards import (
+    TEACHING_PATIENCE,
+    Parts,
+    judged_pairs,
+    locked_judge,
+    locked_report,
+    report_parts,
+)
 from oneseed.files import sweep_partials, write_text
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.prompts import PromptWarning
-from oneseed.locks import locked
+from oneseed.locks import patient
 from oneseed.model import latent_check
 from oneseed.model.caption_source import NONE
-from oneseed.synthetic.collections import drawn_collection
-from oneseed.synthetic.drawn import DrawnCollection
+from oneseed.synthetic.drawn import Facts
 
 __all__ = ["Evaluation", "evaluate", "main"]
-
-# conditions of each kind, beside the seeds
-CONDITIONS_COUNT = 300
 
 
 class Evaluation(NamedTuple):
@@ -120,39 +119,36 @@ def evaluate(
     generator: MultimodalGenerator,
     config: EvaluateConfig,
     judge: AttributeJudge | None = None,
+    made: Parts | None = None,
 ) -> Evaluation:
     """Judges the pairs of config.seeds seeds from config.first_seed on.
 
     judge: of a drawn collection, None: the one in config.judge, unless that names a class.
+    made: what shards have made of it, None: nothing.
     UserError (code 1) where the judge refuses to score.
     """
-    # without captions there is nothing that could agree with the pictures
-    has_captions = generator.caption_source != NONE
-    drawn = drawn_collection(generator.style) if has_captions else None
-    is_named = has_captions and is_named_judge(config.judge)
-    own = named_judge(config.judge) if is_named else None
-    if drawn and not own:
-        judge = judge or load_judge(config.judge, drawn)
+    examiners = examiners_of(generator, config, judge)
+    drawn, own, exact, rows = examiners
     collection = Collection(generator.style, config.data)
     start = time.perf_counter()
     seeds = list(range(config.first_seed, config.first_seed + config.seeds))
-    pairs, seconds_per_pair = timed_pairs(generator, seeds)
-    rows = training_rows(collection)
+    draw = made.pairs if made else judged_pairs
+    pairs, seen, seconds_of_pairs = draw(generator, seeds, exact)
 
-    exact = judge if drawn and not own else None
     parts = [
         Section(notes=[CAPTION_MEANINGS[generator.caption_source]]),
         note_missing_captions(collection, rows, is_exact=exact is not None),
         Section(notes=[generator.finish_notice] if generator.finish_notice else []),
     ]
-    if drawn and exact:
-        parts += judge_drawn(drawn, generator, exact, pairs, rows, collection)
+    exam = examiners.exam(generator, pairs[0][0].width)
+    if exam:
+        parts += judge_drawn(exam, pairs, seen, rows, collection, made)
     else:
         parts += judge_others(generator, own, pairs, rows, collection, config)
     training_captions = [row["caption"] for row in rows]
     parts.append(measure_captions(pairs, training_captions, is_drawn=drawn is not None))
     parts.append(measure_people(Path(config.out) / ANSWERS_NAME, generator.fingerprint))
-    parts.append(measure_cost(seconds_per_pair))
+    parts.append(measure_cost(seconds_of_pairs / len(seeds)))
     parts.append(report_health(generator))
     seconds = Number("seconds that this report took, judges ready", time.perf_counter() - start)
     found = joined([*parts, Section({"seconds": seconds})])
@@ -196,27 +192,28 @@ def note_missing_captions(collection: Collection, rows: list[Row], *, is_exact: 
 
 
 def judge_drawn(
-    drawn: DrawnCollection,
-    generator: MultimodalGenerator,
-    judge: AttributeJudge,
+    exam: Exam,
     pairs: list[ImageCaption],
+    seen: list[Facts],
     rows: list[Row],
     collection: Collection,
+    made: Parts | None,
 ) -> list[Section]:
-    """Pairs of a drawn collection, counted exactly, attribute by attribute."""
-    level = level_of(drawn, [row["caption"] for row in rows])
-    size = pairs[0][0].width
-    exam = Exam(generator, judge, drawn, level, trained_facts(drawn, rows, level), size)
-    count = min(len(pairs), CONDITIONS_COUNT)
-    of_pairs = measure_pairs(exam, pairs, rows, collection)
-    of_conditions = measure_conditions(exam, count)
+    """Pairs of a drawn collection, counted exactly, attribute by attribute.
+
+    seen: what the judge sees in their pictures. made: as in evaluate.
+    """
+    of_pairs = measure_pairs(exam, pairs, seen, rows, collection)
+    found = {}
+    for name, measure in further_measures(exam, len(pairs)).items():
+        found[name] = made.section(name, measure) if made else measure()
     return [
         of_pairs,
-        of_conditions,
-        measure_typed_prompts(exam, count),
-        compare_joint_and_conditional(of_pairs, of_conditions),
-        measure_styles(exam, count),
-        measure_walks(exam),
+        found["conditions"],
+        found["typed_prompts"],
+        compare_joint_and_conditional(of_pairs, found["conditions"]),
+        found["styles"],
+        found["walks"],
         real_pictures(exam),
     ]
 
@@ -330,13 +327,34 @@ def report_health(generator: MultimodalGenerator) -> Section:
     return Section(numbers, warnings=[notice] if notice else [])
 
 
+def evaluate_shard(out: Path, config: EvaluateConfig, shard: Shard) -> None:
+    """Draws and judges the pairs of a shard, and makes its measurements, for `main` to gather."""
+    generator = MultimodalGenerator(config.checkpoint, config.device, finish=config.finish)
+    # of several shards the first one teaches a judge that is missing
+    with patient(TEACHING_PATIENCE), locked_judge(config):
+        examiners = examiners_of(generator, config)
+    made, notes = report_parts(out, generator, config)
+    seeds = list(range(config.first_seed, config.first_seed + config.seeds))
+    with notes.at_work(shard):
+        count = made.write_pairs(generator, seeds, examiners.exact, shard)
+        [(image, _)] = generator.generate_batch(seeds[:1])
+        exam = examiners.exam(generator, image.width)
+        if exam:
+            made.write_sections(further_measures(exam, len(seeds)), shard)
+    print(done_sentence(f"{count:,} of {len(seeds):,} pairs", shard, notes.command))
+
+
 def main(config: EvaluateConfig) -> None:
-    """Evaluates the checkpoint, writes both files and prints the numbers."""
+    """Evaluates the checkpoint, writes both files and prints the numbers; or does a shard of it."""
     out = Path(config.out)
     require_checkpoint(config.checkpoint, config.data)
-    with locked(out, "report", remedy="wait until it has ended, or name another: --out DIR"):
+    shard = parse_shard(config.shard)
+    with locked_report(out, shard):
         try:
-            write_report(out, config)
+            if shard.is_whole:
+                write_report(out, config)
+            else:
+                evaluate_shard(out, config, shard)
         finally:
             files = [config.realism]
             if not is_named_judge(config.judge):
@@ -348,7 +366,10 @@ def write_report(out: Path, config: EvaluateConfig) -> None:
     """`main`, while no other run writes into the folder of the report."""
     old = read_report(config.compare) if config.compare else None
     generator = MultimodalGenerator(config.checkpoint, config.device, finish=config.finish)
-    report, examples, gallery = evaluate(generator, config)
+    made, notes = report_parts(out, generator, config)
+    notes.require_all()
+    has_parts = made.folder.is_dir()
+    report, examples, gallery = evaluate(generator, config, made=made if has_parts else None)
     # whose card may show these numbers
     report["fingerprint"] = generator.fingerprint
     changes = moved(report, old) if old else []
@@ -356,6 +377,8 @@ def write_report(out: Path, config: EvaluateConfig) -> None:
     write_text(out / "report.json", json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     page = report_page(report, examples, gallery, changes=changes, samplers=samplers)
     write_text(out / "index.html", page)
+    made.remove()
+    notes.remove()
     print(text_report(report))
     if old:
         print("", f"What moved since {config.compare}:", *changes, sep="\n")

@@ -26,6 +26,7 @@ Writes  outputs/        000042.png (a card, which says how it was made), 000042.
     python inference.py --find training --image plate.png   # the nearest training pictures
     python inference.py --count 100000 --out pairs --format parquet     # safe to interrupt
     python inference.py --count 100000 --out pairs --shard 1/4          # 2/4, 3/4, 4/4 elsewhere
+    python inference.py --index 1000000 --shard 1/4                     # at last without --shard
     python inference.py --interactive                       # asks for seeds and prompts
 
 The same seed gives the same pair, alone or among others, here, on the page and in Python:
@@ -60,13 +61,15 @@ from PIL import Image
 
 from oneseed.config.base_model import checkpoint_name
 from oneseed.config.inference import FILM_CAPTIONS, InferenceConfig
-from oneseed.config.options import parse_seeds, parse_shard
+from oneseed.config.options import parse_seeds
+from oneseed.config.shards import parse_shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import printable, progress
 from oneseed.dataset.commands import draw_command, page_command
 from oneseed.dataset.next_run import require_checkpoint
+from oneseed.dataset.shard_notes import ShardNotes, config_command
 from oneseed.files import sweep_partials, write_text
-from oneseed.generation import bulk, cards, index
+from oneseed.generation import bulk, cards, index, index_shards
 from oneseed.generation.film import save_film
 from oneseed.generation.finding import find
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
@@ -137,7 +140,13 @@ def verify(generator: MultimodalGenerator, config: InferenceConfig) -> int:
 
 def build_index(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     """--index: of the seeds and, where they are on this machine, of the training pictures."""
+    shard = parse_shard(config.shard)
+    if not shard.is_whole:
+        index_shards.index_shard(generator, config, shard)
+        return
+    index_shards.join_blocks(generator, config)
     path = index.index_seeds(generator, config.index, config.batch_size)
+    index_shards.remove_blocks(generator, config)
     query = "--image PICTURE" if generator.caption_source == NONE else '--prompt "a ship"'
     print(
         f"{path.as_posix()}: seeds 0 to {config.index - 1:,}; "
@@ -177,12 +186,13 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
         order["finish"] = generator.finish
     else:
         del order["finish"]
+    command = config_command("inference.py", config)
     on_gpu = generator.model.device.type != "cpu"
     bulk.write_shards(
         Path(config.out),
         order,
         make,
-        share=parse_shard(config.shard),
+        notes=ShardNotes(Path(config.out), "pairs", order, command, config.shard),
         batch_size=config.batch_size,
         grey=generator.grey,
         batches_ahead=bulk.BATCHES_AHEAD if on_gpu else 0,

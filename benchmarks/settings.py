@@ -114,6 +114,18 @@ class PreparationConfig:
 
 
 @dataclass(frozen=True)
+class ShardsConfig(BaseConfig):
+    source: str = option("builtin", "as of dataset_preparation.py", several=True)
+    max_samples: int = option(2000, "pictures", at_least=1)
+    size: int = option(64, "side of the prepared pictures")
+    shards: str = option("2,4", "numbers of shards, with commas between")
+    ray: bool = option(False, "also with --engine ray, and once with a worker that is killed")
+    folder: str = option(
+        "", "where collections are made and removed again (default: the system's folder for that)"
+    )
+
+
+@dataclass(frozen=True)
 class PageConfig:
     checkpoint: str = checkpoint_option("the model")
     clicks: int = option(40, "pairs that are asked for one after another")

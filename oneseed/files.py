@@ -208,7 +208,11 @@ def nonempty_files(folder: Path) -> dict[str, int]:
     """
     with os.scandir(folder) as entries:
         files = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
-        states = {entry.name: entry.stat(follow_symlinks=False) for entry in files}
+    states = {}
+    for entry in files:
+        # renamed meanwhile, as half-written ones of other processes are
+        with contextlib.suppress(FileNotFoundError):
+            states[entry.name] = entry.stat(follow_symlinks=False)
     return {name: state.st_mtime_ns for name, state in states.items() if state.st_size}
 
 

@@ -8,6 +8,7 @@ is left to clear away after a kill, and what lies there by then hinders nobody.
 """
 
 import contextlib
+import contextvars
 import errno
 import functools
 import json
@@ -34,6 +35,8 @@ NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 LOCK_MODE = 0o666
 # seconds that a run waits for what takes but a moment, such as a caption that the page saves
 PATIENCE = 2.0
+# as `patient` sets it for the block
+LONGER_PATIENCE: contextvars.ContextVar[float | None] = contextvars.ContextVar("patience")
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 
@@ -69,7 +72,7 @@ def locked(
     try:
         try:
             made = make_folder(folder)
-            seconds = PATIENCE if wait is None else wait
+            seconds = (LONGER_PATIENCE.get(None) or PATIENCE) if wait is None else wait
             lock = acquired(path, what or folder.as_posix(), remedy, seconds)
         except OSError as error:
             if not may_only_read or error.errno not in NO_ACCESS or path.exists():
@@ -87,6 +90,19 @@ def locked(
         for empty in made:
             with contextlib.suppress(OSError):
                 empty.rmdir()
+
+
+@contextlib.contextmanager
+def patient(seconds: float) -> Generator[None]:
+    """Within the block whoever asks for a lock without a wait of its own waits so long.
+
+    For runs that were started together and need what the first of them fetches for all.
+    """
+    before = LONGER_PATIENCE.set(seconds)
+    try:
+        yield
+    finally:
+        LONGER_PATIENCE.reset(before)
 
 
 def require_free(

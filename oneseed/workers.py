@@ -18,6 +18,12 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 # tasks per process that wait or run at the same time
 TASKS_AHEAD = 3
+# times that a task is tried alone whose process was killed
+MAX_TRIES = 2
+LOST = (
+    "a worker process was ended from outside, most likely for want of memory; "
+    "finished work is kept, run the same command again with --workers 1"
+)
 
 
 def chunks(items: Sequence[Any], length: int) -> list[Any]:
@@ -79,44 +85,105 @@ class Workers:
             self.pool.shutdown(wait=True, cancel_futures=True)
 
     def each(
-        self, work: Callable[[Task], Result], tasks: Sequence[Task]
+        self,
+        work: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        split: Callable[[Task], list[Task]] | None = None,
+        lost: Callable[[Task], Result] | None = None,
     ) -> Iterator[tuple[Task, Result]]:
         """Yields (task, work(task)) as they are done, never more than a few tasks ahead.
 
-        A single task is done in this process. UserError where a worker process was killed.
+        A single task is done in this process. Where a worker process is killed, its task is done
+        again; one that ends its process each time is split, and yielded in its parts.
+        split: a task -> its parts, one by one, so that the part at fault is found.
+        lost: a part that ends its process each time -> its result; None: UserError.
         """
         if self.count == 1 or len(tasks) == 1:
             for task in tasks:
                 yield task, work(task)
             return
-        try:
-            yield from self.each_of_pool(work, iter(tasks))
-        except BrokenProcessPool as error:
-            raise UserError(
-                "a worker process was ended from outside, most likely for want of memory; "
-                "finished work is kept, run the same command again with --workers 1",
-                code=1,
-            ) from error
+        queue = iter(tasks)
+        running: dict[Future[Result], Task] = {}
+        while True:
+            try:
+                yield from self.each_of_pool(work, queue, running)
+                return
+            except BrokenProcessPool:
+                # the pool does not say whose process it was
+                suspects = list(running.values())
+                running.clear()
+                self.drop_pool()
+            yield from self.each_alone(work, suspects, split=split, lost=lost)
 
     def each_of_pool(
-        self, work: Callable[[Task], Result], tasks: Iterator[Task]
+        self,
+        work: Callable[[Task], Result],
+        tasks: Iterator[Task],
+        running: dict[Future[Result], Task],
     ) -> Iterator[tuple[Task, Result]]:
-        """`each` by the worker processes; tasks that wait are drawn one by one."""
-        if self.pool is None:
-            # its semaphores start the helper of multiprocessing
-            with signals_withheld():
-                self.pool = ProcessPoolExecutor(
-                    self.count, multiprocessing.get_context("spawn"), initializer=follow_parent
-                )
-        running: dict[Future[Result], Task] = {}
+        """`each` by the worker processes; tasks that wait are drawn one by one.
+
+        running: holds the tasks that are not done when BrokenProcessPool is raised.
+        """
         while True:
             # The first submit starts the processes.
             with signals_withheld():
                 for task in tasks:
-                    running[self.pool.submit(work, task)] = task
+                    # not lost where the pool takes it no more
+                    place: Future[Result] = Future()
+                    running[place] = task
+                    running[self.running_pool().submit(work, task)] = running.pop(place)
                     if len(running) >= TASKS_AHEAD * self.count:
                         break
             if not running:
                 return
             for done in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(done), done.result()
+                result = done.result()
+                yield running.pop(done), result
+
+    def each_alone(
+        self,
+        work: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        split: Callable[[Task], list[Task]] | None,
+        lost: Callable[[Task], Result] | None,
+    ) -> Iterator[tuple[Task, Result]]:
+        """As `each`, one after another, so that whoever ends its process is known."""
+        waiting = list(reversed(tasks))
+        while waiting:
+            task = waiting.pop()
+            for _ in range(MAX_TRIES):
+                try:
+                    with signals_withheld():
+                        done = self.running_pool().submit(work, task)
+                    result = done.result()
+                except BrokenProcessPool:
+                    self.drop_pool()
+                    continue
+                yield task, result
+                break
+            else:
+                parts = split(task) if split else [task]
+                if len(parts) > 1:
+                    waiting += reversed(parts)
+                elif lost:
+                    yield task, lost(task)
+                else:
+                    raise UserError(LOST, code=1)
+
+    def running_pool(self) -> ProcessPoolExecutor:
+        """The processes, started where there are none; call it within signals_withheld."""
+        if self.pool is None:
+            # its semaphores start the helper of multiprocessing
+            self.pool = ProcessPoolExecutor(
+                self.count, multiprocessing.get_context("spawn"), initializer=follow_parent
+            )
+        return self.pool
+
+    def drop_pool(self) -> None:
+        """Forgets a pool one of whose processes was killed: it does no work any more."""
+        if self.pool:
+            self.pool.shutdown(wait=False, cancel_futures=True)
+        self.pool = None

@@ -12,8 +12,8 @@ from oneseed.captioning.answers import MORE_TOKENS, OTHER_MODEL
 from oneseed.captioning.endpoint import Endpoint
 from oneseed.captioning.huggingface import captions_by_checkpoint
 from oneseed.captioning.jobs import Caption, CaptionJob, NoCaption, caption_jobs
-from oneseed.captioning.shares import Share
 from oneseed.config.captioning import CaptionConfig
+from oneseed.config.shards import Shard
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
@@ -58,7 +58,7 @@ class CaptionLog:
     A checkpoint's answer without a caption has "" and its reason: it would answer the same again.
     """
 
-    def __init__(self, collection: Collection, share: Share | None) -> None:
+    def __init__(self, collection: Collection, share: Shard | None) -> None:
         """share: of this run; None where it captions all pictures."""
         folder = collection.train.parent
         name = f"{safe_name(collection.style)}_generated"

@@ -1,31 +1,32 @@
 """Shares of the pictures, for captioners on several machines or processes side by side."""
 
-import hashlib
 import os
 import shlex
 
 from oneseed.config.captioning import WITHOUT_MODEL, CaptionConfig
-from oneseed.config.options import parse_shard
+from oneseed.config.shards import Shard, parse_shard
 from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
 from oneseed.dataset.commands import script_command
+from oneseed.dataset.shard_notes import ShardNotes, order_of
+from oneseed.file_names import safe_name
 
-# (i, n): share i of n, from 1 to n
-Share = tuple[int, int]
 
-
-def share_of(config: CaptionConfig) -> Share | None:
+def share_of(config: CaptionConfig) -> Shard | None:
     """The share that this run captions alone, by --shard or as one of torchrun's ranks.
 
-    None where it captions all pictures and gathers what the shares wrote. UserError where there is
-    nothing for a model to write.
+    None where it captions all pictures and gathers what the shares wrote, as 1/1 does, too.
+    UserError where there is nothing for a model to write.
     """
     ranks = int(os.environ.get("WORLD_SIZE") or 1)
     if config.shard and ranks > 1:
         raise UserError("torchrun shares the pictures out itself: leave --shard out")
-    share = parse_shard(config.shard) if config.shard else None
+    share = parse_shard(config.shard)
     if ranks > 1:
-        share = int(os.environ["RANK"]) + 1, ranks
-    if share and (not config.has_model or config.review):
+        share = Shard(int(os.environ["RANK"]) + 1, ranks)
+    if share.is_whole:
+        return None
+    if not config.has_model or config.review:
         raise UserError(
             "a share of the pictures is work for a captioner alone: leave --captioner "
             f"{', '.join(WITHOUT_MODEL)} and --review to a run without --shard and torchrun"
@@ -33,10 +34,15 @@ def share_of(config: CaptionConfig) -> Share | None:
     return share
 
 
-def in_share(row_id: str, i: int, n: int) -> bool:
-    """True for one i of 1 … n, whatever pictures come or go."""
-    digest = hashlib.sha256(f"shard {row_id}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % n == i - 1
+def caption_notes(collection: Collection, config: CaptionConfig) -> ShardNotes:
+    """Which shares of the captions have begun, and which are done."""
+    return ShardNotes(
+        collection.train.parent,
+        f"{safe_name(collection.style)}_captions",
+        order_of(config, "review", "captioner_model"),
+        gathering_command(config),
+        config.shard,
+    )
 
 
 def gathering_command(config: CaptionConfig, server_model: str = "") -> str:

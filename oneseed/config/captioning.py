@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option, device_option, parse_shard, style_option
+from oneseed.config.options import data_option, device_option, style_option
+from oneseed.config.shards import settle_shard, shard_option
 from oneseed.console.flags import BaseConfig, option
 
 # values of --captioner that name no model: the collection's own captions, the names of the files,
@@ -41,11 +42,7 @@ class CaptionConfig(BaseConfig):
     recaption: bool = option(
         False, "let --captioner write all captions anew, also where there is one"
     )
-    shard: str = option(
-        "",
-        "i/n, from 1/n to n/n: caption only this share, for several machines or processes side by "
-        "side; the same command without it gathers",
-    )
+    shard: str = shard_option("caption only this share")
     batch_size: int = option(8, "pictures captioned at once; of a server, requests at once")
     max_new_tokens: int = option(40, "length limit of a new caption, in the captioner's tokens")
     device: str = device_option("where the captioner runs")
@@ -91,4 +88,4 @@ class CaptionConfig(BaseConfig):
             )
         if self.review and self.captioner == NONE:
             raise ValueError("--review shows captions, --captioner none has none: leave one out")
-        parse_shard(self.shard)
+        settle_shard(self)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from oneseed.config.options import checkpoint_option, data_option, device_option, finish_option
+from oneseed.config.shards import settle_shard, shard_option
 from oneseed.console.flags import BaseConfig, option
 from oneseed.seeds import LAST_SEED
 
@@ -26,12 +27,14 @@ class EvaluateConfig(BaseConfig):
     realism: str = option("checkpoints/realism.pt", "the judges of any other collection; the same")
     compare: str | None = option(None, "report.json of another run: also print what moved since")
     out: str = option("outputs/report", "folder of report.json and index.html")
+    shard: str = shard_option("draw and judge only this share of the pairs")
     finish: str | None = finish_option()
     device: str = device_option("where the model runs")
     data: str = data_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        settle_shard(self)
         if not 0 <= self.first_seed <= LAST_SEED + 1 - self.seeds:
             raise ValueError(
                 f"--first-seed and the {self.seeds} seeds from it on must lie in "

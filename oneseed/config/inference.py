@@ -8,8 +8,8 @@ from oneseed.config.options import (
     device_option,
     finish_option,
     parse_seeds,
-    parse_shard,
 )
+from oneseed.config.shards import settle_shard, shard_option
 from oneseed.console.flags import BaseConfig, option
 from oneseed.seeds import LAST_SEED
 
@@ -104,11 +104,7 @@ class InferenceConfig(BaseConfig):
         "webdataset", "of --count: webdataset (.tar) or parquet", choices=("webdataset", "parquet")
     )
     pairs_per_file: int = option(1000, "of --count")
-    shard: str = option(
-        "",
-        "of --count: i/n, from 1/n to n/n: write only this share of the files, for several "
-        "machines or processes side by side",
-    )
+    shard: str = shard_option("of --count and --index: only this share of the files or seeds")
     temperature: float = option(
         0.0, "0: each seed's likeliest caption; above: drawn, more varied", at_least=0, at_most=5
     )
@@ -228,9 +224,9 @@ class InferenceConfig(BaseConfig):
                 "with --count, --seeds names the first seed alone: "
                 f"--seeds {seeds[0]} --count {self.count}"
             )
-        if self.shard and not self.count:
+        if self.shard and not (self.count or self.index):
             raise ValueError(
-                "--shard shares out the files of --count, such as "
+                "--shard shares out the files of --count or the seeds of --index, such as "
                 "--count 100000 --shard 1/4 --out pairs"
             )
-        parse_shard(self.shard)
+        settle_shard(self)

@@ -101,14 +101,6 @@ def finish_option() -> Any:
     )
 
 
-def parse_shard(text: str) -> tuple[int, int]:
-    """ "2/4" -> (2, 4); "" -> (1, 1). ValueError for anything else."""
-    found = re.fullmatch(r"([0-9]+)/([0-9]+)", text or "1/1")
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise ValueError(f"--shard is i/n, for four of them 1/4, 2/4, 3/4 and 4/4, got {text!r}")
-    return int(found[1]), int(found[2])
-
-
 def parse_seeds(text: str) -> list[int]:
     """ "7", "0-9", "1,5", "Anna" or a mixture -> seeds, 0 … 2**32 - 1.
 

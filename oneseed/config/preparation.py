@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from oneseed.config.model import ModelConfig, base_and_doublings
 from oneseed.config.options import data_option, parse_image_size, preset_option
 from oneseed.config.preset_sizes import preset_size, smallest_preset
+from oneseed.config.shards import settle_shard, shard_option
 from oneseed.console.flags import BaseConfig, option
 from oneseed.synthetic.collections import DRAWN_STYLES, drawn_collection
 
@@ -21,6 +22,10 @@ CAPTION_FORMATS = (
     "sidecar",
     "webdataset",
 )
+
+
+# values of --engine
+ENGINE = re.compile(r"local|ray(:auto|:[\w.-]+:[0-9]{1,5}|:\[[0-9A-Fa-f:.]+\]:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,13 @@ class PrepareConfig(BaseConfig):
         choices=(1, 2, 3, 4, 5),
     )
     smallest: int = option(64, "reject pictures whose short side is below this many pixels")
-    workers: int = option(0, "processes; 0: one per core")
+    workers: int = option(0, "processes; 0: one per core, of a Ray cluster one per CPU")
+    engine: str = option(
+        "local",
+        "who hands the work to processes: local, this machine; ray, a Ray cluster that is started "
+        "here; ray:HOST:PORT or ray:auto, one that runs",
+    )
+    shard: str = shard_option("prepare only this share of the pictures")
     check: bool = option(
         False,
         "only look at the source: write data/metadata/<style>_check.json and .html, and prepare "
@@ -86,6 +97,15 @@ class PrepareConfig(BaseConfig):
         self._check_style()
         self._settle_size()
         base_and_doublings(self.image_size)
+        if not ENGINE.fullmatch(self.engine):
+            raise ValueError(
+                f"--engine is local, ray, ray:auto or ray:HOST:PORT, got {self.engine!r}"
+            )
+        settle_shard(self)
+        if self.shard and (self.check or self.export or self.template):
+            raise ValueError(
+                "--shard shares out preparing: leave --check, --export, --template out"
+            )
         # one sentence for both
         if self.max_samples < 0 or self.workers < 0:
             raise ValueError("--max-samples and --workers are 0 or more")

@@ -2,7 +2,8 @@
 
     with locked_collection(collection):              # dealing, writing all captions
     with locked_collection(collection, alone=True):  # preparing: no share may run either
-    with locked_share(collection, (1, 4)):           # writes captions into a log of its own
+    with locked_share(collection, Shard(1, 4)):      # writes captions into a log of its own
+    with locked_preparing(collection, Shard(1, 4)):  # prepares pictures, notes them in its journal
 
 A collection's lock lies in data/processed/, a share's in data/captions/, where its log is: the
 machine of a share may have the pictures read-only, or a copy of them.
@@ -12,6 +13,7 @@ import contextlib
 import re
 from collections.abc import Generator
 
+from oneseed.config.shards import Shard
 from oneseed.dataset.collection import Collection
 from oneseed.file_names import safe_name
 from oneseed.files import sweep_partials
@@ -48,9 +50,8 @@ def locked_collection(
         may_only_read=may_only_read,
     ):
         if alone:
-            for name in share_locks(collection):
-                part = f"{what}, share {name.rpartition('_shard_')[2].replace('_of_', '/')},"
-                require_free(collection.train.parent, name, what=part, remedy=remedy)
+            require_free_shares(collection, what, remedy)
+            require_free_preparing(collection, what, remedy)
         try:
             sweep_collection(collection)
             yield
@@ -59,10 +60,31 @@ def locked_collection(
 
 
 @contextlib.contextmanager
-def locked_share(collection: Collection, share: tuple[int, int]) -> Generator[None]:
+def locked_preparing(collection: Collection, shard: Shard) -> Generator[None]:
+    """Within the block this process alone prepares the pictures of a shard.
+
+    InUseError where another one does, where the collection is being changed, or its captions are
+    being written.
+    """
+    folder = collection.processed.parent
+    name = safe_name(collection.style)
+    what = named_collection(collection)
+    with locked(
+        folder,
+        f"{name}_preparing_{shard.number}_of_{shard.count}",
+        what=f"{what}, shard {shard},",
+        remedy=WHEN_IT_HAS_ENDED,
+    ):
+        require_free(folder, name, what=what, remedy=WHEN_IT_HAS_ENDED, wait=None)
+        require_free_shares(collection, what, WHEN_IT_HAS_ENDED)
+        yield
+
+
+@contextlib.contextmanager
+def locked_share(collection: Collection, share: Shard) -> Generator[None]:
     """Within the block this process alone writes the captions of a share, of the pictures there.
 
-    share: (i, n). InUseError where the same share is being written, or the collection changed.
+    InUseError where the same share is being written, or the collection changed.
     """
     number, count = share
     folder = collection.train.parent
@@ -77,6 +99,7 @@ def locked_share(collection: Collection, share: tuple[int, int]) -> Generator[No
         require_free(
             collection.processed.parent, name, what=what, remedy=WHEN_IT_HAS_ENDED, wait=None
         )
+        require_free_preparing(collection, what, WHEN_IT_HAS_ENDED)
         try:
             yield
         finally:
@@ -88,10 +111,22 @@ def named_collection(collection: Collection) -> str:
     return f"the collection {collection.style} in {collection.data.as_posix()}"
 
 
-def share_locks(collection: Collection) -> list[str]:
-    """The names of the locks of shares, held or not."""
+def require_free_shares(collection: Collection, what: str, remedy: str) -> None:
+    """InUseError where a share of the captions is being written. what, remedy: for its sentence."""
+    folder = collection.train.parent
     style = re.escape(safe_name(collection.style))
-    return lock_names(collection.train.parent, rf"{style}_shard_\d+_of_\d+")
+    for name in lock_names(folder, rf"{style}_shard_\d+_of_\d+"):
+        part = f"{what}, share {name.rpartition('_shard_')[2].replace('_of_', '/')},"
+        require_free(folder, name, what=part, remedy=remedy)
+
+
+def require_free_preparing(collection: Collection, what: str, remedy: str) -> None:
+    """InUseError where a shard is being prepared. what, remedy: for its sentence."""
+    folder = collection.processed.parent
+    style = re.escape(safe_name(collection.style))
+    for name in lock_names(folder, rf"{style}_preparing_\d+_of_\d+"):
+        part = f"{what}, shard {name.rpartition('_preparing_')[2].replace('_of_', '/')},"
+        require_free(folder, name, what=part, remedy=remedy)
 
 
 def sweep_collection(collection: Collection) -> None:

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import training_pixels
-from oneseed.evaluation.agreement import Reading, agreement_numbers, measure_spread, verdicts
+from oneseed.evaluation.agreement import (
+    Reading,
+    agreement_numbers,
+    measure_spread,
+    pair_captions,
+    verdicts,
+)
 from oneseed.evaluation.attribute_judge import MIN_CLEAN
 from oneseed.evaluation.distances import distance_numbers, memorisation_notes
 from oneseed.evaluation.exact import Exam, fresh_facts
@@ -20,13 +26,18 @@ CLEAN_TOLERANCE = 0.02
 
 
 def measure_pairs(
-    exam: Exam, pairs: Sequence[ImageCaption], rows: list[Row], collection: Collection
+    exam: Exam,
+    pairs: Sequence[ImageCaption],
+    seen: list[Facts],
+    rows: list[Row],
+    collection: Collection,
 ) -> Section:
     """All that picture judge and parser can tell about pairs of a drawn collection.
 
+    seen: what the judge sees in their pictures.
     rows: of the training captions, [] where they are not on this machine.
     """
-    read = exam.read(pairs)
+    read = Reading(seen, exam.parse(pair_captions(pairs)))
     level_note = (
         f"Level {exam.level}: {', '.join(exam.names)}. "
         "A pair agrees strictly when each is told, seen and equal."

@@ -27,10 +27,12 @@ from typing import Any
 
 from PIL import Image
 
+from oneseed.config.shards import WHOLE
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.containers import parquet_writer, pyarrow_parquet, tar_writer
 from oneseed.dataset.jsonl import read_json
+from oneseed.dataset.shard_notes import ShardNotes
 from oneseed.files import sweep_partials, whole_file, write_text
 from oneseed.generation.cards import CardFacts, signed_card
 from oneseed.locks import lock_names, locked, require_free
@@ -58,7 +60,7 @@ MakePairs = Callable[[Sequence[int]], list[tuple[CardFacts, Image.Image]]]
 
 
 @dataclass(frozen=True)
-class Shard:
+class PairFile:
     """One of the large files."""
 
     path: Path
@@ -111,13 +113,13 @@ SHARD_FORMATS = {
 }
 
 
-def shards_of(out: Path, order: Order, suffix: str) -> list[Shard]:
+def shards_of(out: Path, order: Order, suffix: str) -> list[PairFile]:
     """All files of an order."""
     first = order["first"]
     end = first + order["count"]
     size = order["pairs_per_file"]
     return [
-        Shard(out / f"{start:010d}{suffix}", range(start, min(start + size, end)))
+        PairFile(out / f"{start:010d}{suffix}", range(start, min(start + size, end)))
         for start in range(first, end, size)
     ]
 
@@ -183,7 +185,7 @@ def claim_order(order_file: Path, order: Order) -> None:
 
 
 def encoded_batches(
-    shards: Sequence[Shard],
+    shards: Sequence[PairFile],
     make: MakePairs,
     pool: ThreadPoolExecutor,
     *,
@@ -210,7 +212,7 @@ def write_shards(
     order: Order,
     make: MakePairs,
     *,
-    share: tuple[int, int] = (1, 1),
+    notes: ShardNotes | None = None,
     batch_size: int = 32,
     grey: bool = False,
     batches_ahead: int = BATCHES_AHEAD,
@@ -220,19 +222,20 @@ def write_shards(
     order: count, first (seed), pairs_per_file, format, and whatever else decides what the pairs
         are: it is compared with what the folder holds.
     make: seeds -> (facts, RGB picture) of each.
-    share: (i, n), the i-th of n shares, from 1 on.
+    notes: which share is to be written, and which others have begun; None: all files are.
     grey: the PNGs have one channel.
     batches_ahead: batches that may wait to be encoded; 0 where making and encoding want the same
         cores, since waiting ones gain nothing there that could be measured.
     UserError where the folder holds another order, another run writes these files, or pyarrow is
     missing.
     """
+    share = notes.shard if notes else WHOLE
     with locked_files(out, share):
         write_share(
             out,
             order,
             make,
-            share=share,
+            notes=notes,
             batch_size=batch_size,
             grey=grey,
             batches_ahead=batches_ahead,
@@ -244,7 +247,7 @@ def write_share(
     order: Order,
     make: MakePairs,
     *,
-    share: tuple[int, int],
+    notes: ShardNotes | None,
     batch_size: int,
     grey: bool,
     batches_ahead: int,
@@ -259,9 +262,11 @@ def write_share(
 
     begin = time.perf_counter()
     all_shards = shards_of(out, order, shard_format.suffix)
-    number, shares = share
+    number, shares = notes.shard if notes else WHOLE
     own_shards = all_shards[number - 1 :: shares]
     missing = [shard for shard in own_shards if not shard.path.exists()]
+    if notes and missing and shares == 1:
+        notes.require_all(lambda share: all_written(all_shards[share.number - 1 :: share.count]))
     own_pairs = sum(len(shard.seeds) for shard in own_shards)
     missing_pairs = sum(len(shard.seeds) for shard in missing)
     with (
@@ -276,13 +281,22 @@ def write_share(
         for path, batches_of_file in itertools.groupby(batches, key=lambda batch: batch[0]):
             # Not earlier: an order that cannot be made binds nobody.
             claim_order(order_file, order)
+            if notes:
+                notes.begin(notes.shard)
             with whole_file(path) as partial, shard_format.open_writer(partial) as add:
                 for _, pairs in batches_of_file:
                     shard_format.add_pairs(add, pairs)
                     bar.update(len(pairs))
     seconds = time.perf_counter() - begin
     absent = sum(not shard.path.exists() for shard in all_shards)
+    if notes and not absent:
+        notes.remove()
     print(written_line(missing_pairs, seconds, out, order, absent))
+
+
+def all_written(shards: Sequence[PairFile]) -> bool:
+    """Whether all of these files are there."""
+    return all(shard.path.exists() for shard in shards)
 
 
 def written_line(pairs: int, seconds: float, out: Path, order: Order, absent: int) -> str:

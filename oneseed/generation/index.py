@@ -20,7 +20,8 @@ so that reading executes nothing.
 import contextlib
 import functools
 import json
-from collections.abc import Generator, Iterator, Sequence
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ from oneseed.generation.memorisation import (
     euclidean_distances,
     thumbnail_features,
 )
-from oneseed.locks import locked
+from oneseed.locks import lock_names, locked, require_free
 from oneseed.model.caption_source import NONE
 from oneseed.tensor_files import UnusableFileError
 from oneseed.workers import chunks
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 
 # Seeds that a killed run may lose.
 SEEDS_BETWEEN_SAVES = 2000
+# What a second run may do, as the end of a sentence.
+WHEN_INDEXED = "wait until it has ended"
 # Held-out pictures whose reconstructions set the threshold.
 THRESHOLD_PICTURES = 500
 # Training pictures, reconstructions and rows of features compared at once.
@@ -73,23 +76,27 @@ def index_path(generator: "MultimodalGenerator", kind: str) -> Path:
 
 @contextlib.contextmanager
 def locked_index(generator: "MultimodalGenerator") -> Generator[None]:
-    """Within the block this process alone writes the indexes of a checkpoint.
+    """Within the block this process alone writes the indexes of a checkpoint, nor does a shard.
 
     What killed runs have left half-written goes. InUseError where another run writes them.
     """
     checkpoint = generator.checkpoint
-    with locked(
-        checkpoint.parent,
-        f"{safe_name(checkpoint.stem)}_index",
-        what=f"the index of {checkpoint.as_posix()}",
-        remedy="wait until it has ended",
-    ):
+    name = index_lock(checkpoint)
+    what = f"the index of {checkpoint.as_posix()}"
+    with locked(checkpoint.parent, name, what=what, remedy=WHEN_INDEXED):
+        for shard in lock_names(checkpoint.parent, rf"{re.escape(name)}_\d+_of_\d+"):
+            require_free(checkpoint.parent, shard, what=what, remedy=WHEN_INDEXED)
         try:
             yield
         finally:
             for kind in ("seeds", "training"):
                 path = index_path(generator, kind)
                 sweep_partials(path.parent, of=path.name)
+
+
+def index_lock(checkpoint: Path) -> str:
+    """The name of the lock of a checkpoint's indexes."""
+    return f"{safe_name(checkpoint.stem)}_index"
 
 
 def encode_texts(values: list[Any]) -> np.ndarray:
@@ -195,13 +202,40 @@ def grow_locked_seeds(
     generator: "MultimodalGenerator", count: int, batch_size: int, *, seeds_between_saves: int
 ) -> Iterator[int]:
     """`grow_seeds`, while no other run writes an index of this checkpoint."""
-    known = load_index(generator, "seeds")
+
+    def save(arrays: dict[str, Any]) -> None:
+        save_index(generator, "seeds", **arrays)
+
+    yield from draw_seeds(
+        generator,
+        range(count),
+        load_index(generator, "seeds"),
+        save,
+        batch_size=batch_size,
+        seeds_between_saves=seeds_between_saves,
+    )
+
+
+def draw_seeds(
+    generator: "MultimodalGenerator",
+    seeds: range,
+    known: dict[str, Any] | None,
+    save: Callable[[dict[str, Any]], None],
+    *,
+    batch_size: int,
+    seeds_between_saves: int = SEEDS_BETWEEN_SAVES,
+) -> Iterator[int]:
+    """Draws the seeds that are not known yet; yields after each batch how many are there.
+
+    known: the arrays of the first of them, None: of none. save: gets the arrays of all so far, now
+    and then and at the end.
+    """
     features = [known["features"]] if known else []
     cosines = [known["cosine"]] if known else []
     captions = list(known["captions"]) if known else []
-    while len(captions) < count:
+    while len(captions) < len(seeds):
         start = len(captions)
-        pairs = generator.generate_batch(range(start, min(start + batch_size, count)))
+        pairs = generator.generate_batch(seeds[start : start + batch_size])
         new_captions = [caption for _, caption in pairs]
         of_pictures = generator.picture_features([image for image, _ in pairs])  # (B, D)
         of_captions = of_pictures
@@ -211,14 +245,9 @@ def grow_locked_seeds(
         cosines.append((of_pictures * of_captions).sum(1).numpy())
         captions += new_captions
         passed_a_save = len(captions) // seeds_between_saves > start // seeds_between_saves
-        if passed_a_save or len(captions) == count:
-            save_index(
-                generator,
-                "seeds",
-                features=np.concatenate(features),
-                cosine=np.concatenate(cosines),
-                captions=encode_texts(captions),
-            )
+        if passed_a_save or len(captions) == len(seeds):
+            arrays = {"features": np.concatenate(features), "cosine": np.concatenate(cosines)}
+            save({**arrays, "captions": encode_texts(captions)})
         yield len(captions)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from oneseed.config.preparation import PrepareConfig
+from oneseed.config.shards import WHOLE, Shard
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.colour import in_colour
 from oneseed.dataset.jsonl import Row
@@ -42,6 +43,7 @@ FINDING_KINDS = {
 }
 # of a prepared picture's file: length, time of change and checksum
 STORED = re.compile(r"\d{1,12} -?\d{1,20} \d{1,10}")
+JOURNAL = re.compile(r"prepared(_\d{1,6}_of_\d{1,6})?\.jsonl")
 # its values that are digits
 SHA256_DIGITS = re.compile("[0-9a-f]{64}")
 PIXELS_DIGITS = re.compile("[0-9a-f]{32}")
@@ -143,14 +145,12 @@ def without_picture(originals: Iterable[Row], *, resized: Path) -> Missing:
     for original in originals:
         if "pixels" in original:
             first.setdefault(original["pixels"], original)
-    with os.scandir(resized) as entries:
-        there = {entry.name: stored_state(entry.stat()) for entry in entries if is_there(entry)}
     missing = set()
     changed = 0
     for original in first.values():
         name = prepared_name(original["sha256"])
         known_state, _, summed = original["stored"].rpartition(" ")
-        state = there.get(name)
+        state = state_there(resized / name)
         if state == known_state:
             continue
         if state and is_as_stored(resized / name, int(summed)):
@@ -162,9 +162,12 @@ def without_picture(originals: Iterable[Row], *, resized: Path) -> Missing:
     return Missing(missing, changed)
 
 
-def is_there(entry: os.DirEntry[str]) -> bool:
-    """False for a link that leads nowhere."""
-    return not entry.is_symlink() or os.path.exists(entry.path)
+def state_there(path: Path) -> str | None:
+    """stored_state of a prepared picture; None where it is not there, as of a broken link."""
+    try:
+        return stored_state(os.stat(path))
+    except OSError:
+        return None
 
 
 def is_as_stored(path: Path, summed: int) -> bool:
@@ -194,15 +197,19 @@ def prepare_missing(
     *,
     config: PrepareConfig,
     workers: Workers,
+    shard: Shard = WHOLE,
 ) -> None:
     """Prepares the originals that no earlier run has; each row gets its finding.
 
-    folder: where the paths of the originals begin.
+    folder: where the paths of the originals begin. shard: whose originals they are; it has a
+    journal of its own. The whole takes over what the journals of shards have, and removes them.
     """
     resized = collection.resized
     resized.mkdir(parents=True, exist_ok=True)
+    journal = journal_of(collection, shard)
+    others = [path for path in journals(collection) if path != journal]
     examination = Examination(
-        journal=collection.processed / "prepared.jsonl",
+        journal=journal,
         header=examination_header(config, folder),
         label="preparing",
         work=functools.partial(
@@ -214,5 +221,21 @@ def prepare_missing(
         ),
         is_finding=is_prepared,
         find_missing=functools.partial(without_picture, resized=resized),
+        others=others,
     )
     examination.run(originals, workers)
+    if shard.is_whole:
+        for path in others:
+            path.unlink(missing_ok=True)
+
+
+def journal_of(collection: Collection, shard: Shard) -> Path:
+    """The journal of a shard, or of the whole."""
+    part = "" if shard.is_whole else f"_{shard.number}_of_{shard.count}"
+    return collection.processed / f"prepared{part}.jsonl"
+
+
+def journals(collection: Collection) -> list[Path]:
+    """The journals of a collection, those of all shards."""
+    names = os.listdir(collection.processed)
+    return [collection.processed / name for name in sorted(names) if JOURNAL.fullmatch(name)]

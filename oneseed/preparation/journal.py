@@ -7,7 +7,7 @@ written is passed over, and its original examined again.
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,8 @@ STATE_KEYS = ("path", "bytes", "mtime")
 SOURCE_KEYS = ("style", "caption", "source")
 # pictures that a worker process examines at a time
 EXAMINED_PER_TASK = 8
+# a file that no decoder survives, or that needs more memory than there is
+ENDS_PROCESSES = "cannot be opened (it ended each process that read it)"
 # how a line of a finding ends
 LINE_END = re.compile(rb', "checksum": (\d{1,10})\}\n')
 
@@ -65,11 +67,16 @@ class Examination:
     is_finding: Callable[[Row], bool]
     # examined originals -> those that must be examined again
     find_missing: Callable[[Iterable[Row]], Missing] = nothing_missing
+    # journals of other shards, some of which may be growing: what they know counts too
+    others: Sequence[Path] = ()
 
     def run(self, originals: list[Row], workers: Workers) -> None:
         """Afterwards each row of `originals` holds its finding."""
         # Sources may overlap; a path is examined once.
         by_path = {original["path"]: original for original in originals}
+        for other in self.others:
+            if read_header(other) == self.header:
+                self.take_over(other, by_path)
         known = self.read_journal(by_path)
         changed = self.examine(by_path, workers)
         if changed or known != list(by_path):
@@ -85,8 +92,12 @@ class Examination:
             write_jsonl(self.journal, [self.header])
             return []
         cut_torn_line(self.journal)
+        return self.take_over(self.journal, by_path)
+
+    def take_over(self, journal: Path, by_path: dict[str, Row]) -> list[str]:
+        """Puts the findings of a journal that are still true into the rows -> path of each line."""
         paths = []
-        for line in each_finding(self.journal):
+        for line in each_finding(journal):
             path = str(line.get("path"))
             paths.append(path)
             original = by_path.get(path)
@@ -111,7 +122,8 @@ class Examination:
                 done = len(by_path) - len(paths)
                 with progress(label=self.label, total=len(by_path), initial=done) as bar:
                     tasks = chunks(paths, EXAMINED_PER_TASK)
-                    for examined, findings in workers.each(self.work, tasks):
+                    results = workers.each(self.work, tasks, split=one_by_one, lost=none_read)
+                    for examined, findings in results:
                         for path, finding in zip(examined, findings):
                             replace_finding(by_path[path], finding)
                             log.write(journal_line(by_path[path]))
@@ -132,6 +144,16 @@ def unfinished_paths(by_path: dict[str, Row], missing: set[str]) -> list[str]:
     return [
         path for path, original in by_path.items() if path in missing or not is_examined(original)
     ]
+
+
+def one_by_one(paths: list[str]) -> list[list[str]]:
+    """A task's paths, each as a task of its own."""
+    return [[path] for path in paths]
+
+
+def none_read(paths: list[str]) -> list[Row]:
+    """The findings of originals that end each process that reads them; the next run tries again."""
+    return [{"reason": ENDS_PROCESSES} for _ in paths]
 
 
 def is_examined(original: Row) -> bool:

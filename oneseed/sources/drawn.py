@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oneseed.config.preparation import PrepareConfig
+from oneseed.config.shards import WHOLE, Shard
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import to_json, write_lines
@@ -53,8 +54,13 @@ def draw_chunk(task: DrawingTask) -> None:
             partial.write_bytes(encode_png(image))
 
 
-def draw_pictures(drawn: DrawnCollection, config: PrepareConfig, workers: Workers) -> Source:
-    """Draws what is missing of a collection into data/raw/<style>/."""
+def draw_pictures(
+    drawn: DrawnCollection, config: PrepareConfig, workers: Workers, shard: Shard = WHOLE
+) -> Source:
+    """Draws what is missing of a collection, or of a shard of it, into data/raw/<style>/.
+
+    The captions are written with the whole.
+    """
     folder = Collection(drawn.style, config.data).raw
     drawings = list_drawings(drawn, config)
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +68,10 @@ def draw_pictures(drawn: DrawnCollection, config: PrepareConfig, workers: Worker
     # drawings of another level or size can be drawn again
     for name in there.keys() - {drawing.file_name for drawing in drawings}:
         if is_drawing(name):
-            (folder / name).unlink()
+            (folder / name).unlink(missing_ok=True)
+    if not shard.is_whole:
+        drawings = [drawing for drawing in drawings if shard.takes(drawing.file_name)]
+        there = {one.file_name: there[one.file_name] for one in drawings if one.file_name in there}
     whole = there.keys() - damaged_drawings(folder, there)
     missing = [drawing for drawing in drawings if drawing.file_name not in whole]
     if missing:
@@ -75,6 +84,10 @@ def draw_pictures(drawn: DrawnCollection, config: PrepareConfig, workers: Worker
             for task, _ in workers.each(draw_chunk, tasks):
                 bar.update(len(task.drawings))
 
+    source = Source(folder.resolve(), f"{drawn.version} level {config.level}")
+    if not shard.is_whole:
+        return source
+
     def metadata_lines() -> Iterator[str]:
         for drawing in drawings:
             caption = drawn.tell(drawing.facts, drawing.seed, config.level)
@@ -84,7 +97,7 @@ def draw_pictures(drawn: DrawnCollection, config: PrepareConfig, workers: Worker
     if newer_drawings(there):
         # they are whole: no later run need read them
         (folder / CAPTIONS_NAME).touch()
-    return Source(folder.resolve(), f"{drawn.version} level {config.level}")
+    return source
 
 
 def damaged_drawings(folder: Path, there: Mapping[str, int]) -> set[str]:

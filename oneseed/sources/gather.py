@@ -1,13 +1,16 @@
 """--source becomes a list of originals."""
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from oneseed.config.preparation import PrepareConfig
+from oneseed.config.shards import WHOLE, Shard
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import prepare_command
 from oneseed.dataset.jsonl import Row
+from oneseed.locks import patient
 from oneseed.sources.drawn import draw_pictures
 from oneseed.sources.kaggle import fetch_kaggle
 from oneseed.sources.resolve import CLASSES, Source, sources_of
@@ -15,15 +18,20 @@ from oneseed.sources.survey import Survey, survey_sources
 from oneseed.synthetic.collections import drawn_collection
 from oneseed.workers import Workers
 
+# seconds that a shard waits until another one has fetched or unpacked what all need
+FETCHING_PATIENCE = 24 * 3600.0
 
-def gather(config: PrepareConfig, workers: Workers) -> Survey:
+
+def gather(config: PrepareConfig, workers: Workers, shard: Shard = WHOLE) -> Survey:
     """What the sources hold that --source names, fetched, drawn or unpacked as needed.
 
+    shard: of a drawn collection, what alone is drawn. Of several shards the first one fetches or
+    unpacks, and the others wait.
     UserError where --source names nothing, or where Kaggle has no such style.
     """
     drawn = drawn_collection(config.source)
     if drawn:
-        sources = [draw_pictures(drawn, config, workers)]
+        sources = [draw_pictures(drawn, config, workers, shard)]
     elif config.source == "kaggle":
         if config.style not in (*CLASSES.values(), "all"):
             raise UserError(
@@ -31,11 +39,18 @@ def gather(config: PrepareConfig, workers: Workers) -> Survey:
                 f"{', '.join(CLASSES.values())} or all, or name a folder: "
                 f"{prepare_command(config.style, config.data)}"
             )
-        sources = [fetch_kaggle(config)]
+        with patience_of(shard):
+            sources = [fetch_kaggle(config)]
     else:
-        sources = sources_of(config)
+        with patience_of(shard):
+            sources = sources_of(config)
     data = Path(config.data).resolve()
     return survey_sources(sources, config.style, data, format_name=config.format)
+
+
+def patience_of(shard: Shard) -> contextlib.AbstractContextManager[None]:
+    """Within the block a shard waits until another one has fetched or unpacked a source."""
+    return contextlib.nullcontext() if shard.is_whole else patient(FETCHING_PATIENCE)
 
 
 def source_names(sources: Sequence[Source]) -> str:

@@ -81,8 +81,13 @@ def fetch_hub(
     has_enough = most and count_pictures(rows) >= most
     if not marker.get("finished") and not has_enough:
         with locked(folder.parent, folder.name, what=source, remedy=WHEN_FETCHED):
-            download = Download(source, folder, most, limits=limits, batch_rows=batch_rows)
-            rows = download.fetch(marker, rows)
+            newer = read_marker(source, folder)
+            if newer != marker:
+                # another run has fetched meanwhile
+                marker, rows = newer, read_rows(folder, newer) or []
+            if not marker.get("finished"):
+                download = Download(source, folder, most, limits=limits, batch_rows=batch_rows)
+                rows = download.fetch(marker, rows)
             sweep_partials(folder)
     pictures = [row for row in rows if "file_name" in row]
     write_changed(folder / "metadata.jsonl", writers.json_lines(pictures))

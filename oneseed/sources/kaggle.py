@@ -123,6 +123,9 @@ def from_kaggle(folder: Path) -> Path:
             api = KaggleApi()
             api.authenticate()
         with locked(folder.parent, folder.name, what=f"the download of {KAGGLE}", remedy=RUN_AGAIN):
+            # Another run may have fetched it meanwhile.
+            if archive.exists():
+                return archive
             # A broken download goes on where it stopped, so this folder stays.
             partial = folder.with_name(folder.name + ".partial")
             api.dataset_download_files(KAGGLE, path=str(partial), quiet=False)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import caption_generation
-from oneseed.captioning.shares import in_share
 from oneseed.config.captioning import CaptionConfig
+from oneseed.config.shards import Shard
 from oneseed.console.command import UserError
 from oneseed.console.flags import parse_configs
 from oneseed.dataset.jsonl import read_jsonl
@@ -21,11 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_every_picture_is_in_one_share_and_stays_there():
     ids = [row * 4 for row in map("{:04x}".format, range(2000))]
-    shares = [{picture for picture in ids if in_share(picture, i, 4)} for i in range(1, 5)]
+    shares = [{picture for picture in ids if Shard(i, 4).takes(picture)} for i in range(1, 5)]
     assert set.union(*shares) == set(ids)
     assert sum(map(len, shares)) == 2000
     assert all(400 < len(share) < 600 for share in shares)
-    assert in_share("0", 1, 1)
+    assert Shard(1, 1).takes("0")
 
 
 @pytest.mark.parametrize("recaption", [False, True])
@@ -38,7 +38,7 @@ def test_shards_and_a_gathering_run_write_what_one_run_writes(recaption, tmp_pat
         run_main(tmp_path, shard=shard, **flags)
         assert collection.metadata.read_bytes() == before, "a shard writes no pairs and no metadata"
         assert not collection.train.exists(), "a shard writes no pairs and no metadata"
-    logs = sorted(path.name for path in (tmp_path / "captions").iterdir())
+    logs = sorted(path.name for path in (tmp_path / "captions").glob("[!.]*"))
     assert logs == [f"engraving_generated_{i}of3.jsonl" for i in (1, 2, 3)]
     assert len(counted) == len(set(counted)) == 12
     run_main(tmp_path, **flags)
@@ -50,11 +50,21 @@ def test_shards_and_a_gathering_run_write_what_one_run_writes(recaption, tmp_pat
     assert any(row.get("captioner") == blip2 for row in collection.read_metadata())
 
 
-def test_what_a_lost_shard_left_undone_the_gathering_run_does(tmp_path, blip2, counted):
+def test_a_lost_shard_is_named_by_the_gathering_run_and_done_where_it_is_told_to(
+    tmp_path, blip2, counted
+):
+    """A gathering run on the machine that people log in to captioned millions of pictures alone."""
     collection = prepared(tmp_path, 12, caption="", pictures=True)
-    run_main(tmp_path, shard="1/3", captioner=blip2, max_new_tokens=6)
+    flags = dict(captioner=blip2, max_new_tokens=6)
+    run_main(tmp_path, shard="1/3", **flags)
     first = len(counted)
-    run_main(tmp_path, captioner=blip2, max_new_tokens=6)
+    with pytest.raises(UserError, match=r"of 3 shards 2 are not done \(2/3, 3/3\)") as caught:
+        run_main(tmp_path, **flags)
+    assert len(counted) == first
+    said = str(caught.value)
+    assert "--shard 2/3" in said
+    assert "--shard 1/1" in said
+    run_main(tmp_path, shard="1/1", **flags)
     assert 0 < first < 12
     assert len(counted) == len(set(counted)) == 12
     assert len(sides(collection)) > 8

@@ -232,6 +232,35 @@ def data_work(material: Material, rng: Rng) -> Trial:
     return Trial(done, [PREPARE], kept=kept, allowed=allowed, check=check)
 
 
+def data_shards(material: Material, rng: Rng) -> Trial:
+    """Journals and a note of shards: what they know is taken over, or found out again."""
+    place = material.place
+    place.restore(SOURCE)
+    whole = tree_of(place.work / "data")
+    folder = place.work / PROCESSED
+    journals = [folder / f"prepared_{number}_of_2.jsonl" for number in (1, 2)]
+    content = (folder / "prepared.jsonl").read_bytes()
+    (folder / "prepared.jsonl").unlink()
+    for journal in journals:
+        journal.write_bytes(content)
+    note = folder / ".prepared_1_of_2.shard.json"
+    note.write_text(json.dumps({"order": {"source": "source"}, "done": False}), "utf-8")
+    done = harm_any(rng, rng.choice((*journals, note)), place)
+
+    def check(place: Place, outcome: Outcome) -> Iterator[str]:
+        if outcome.code != 0:
+            return
+        now = tree_of(place.work / "data")
+        changed = [name for name in now.keys() | whole.keys() if now.get(name) != whole.get(name)]
+        changed = [name for name in changed if not name.endswith((*NOTES, note.name))]
+        if changed:
+            yield f"not the same collection as before: {sorted(changed)[:3]}"
+
+    return Trial(
+        done, [PREPARE], kept=files_below(place.work / "source"), allowed=(0, 2), check=check
+    )
+
+
 def data_work_used(material: Material, rng: Rng) -> Trial:
     """The same files harmed, and read by the other commands: done, or the way to mend it."""
     place = material.place

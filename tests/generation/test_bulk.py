@@ -122,14 +122,19 @@ def test_every_exported_pair_says_who_wrote_its_caption(run_with_source, tmp_pat
     assert "has not learnt to write captions" in capsys.readouterr().out
 
 
-def test_shares_make_the_whole_and_a_run_without_them_makes_the_rest(tiny_run, tmp_path, capsys):
+def test_shares_make_the_whole_and_a_run_without_them_names_those_that_lack(
+    tiny_run, tmp_path, capsys
+):
     for share in ("1/2", "2/2"):
         write(tiny_run, tmp_path / "shares", count=26, shard=share)
     assert sorted(pairs_in(tmp_path / "shares")) == list(range(26))
     write(tiny_run, tmp_path / "rest", count=26, shard="3/3")
     assert sorted(pairs_in(tmp_path / "rest")) == list(range(16, 24))
     assert "3 files of other shares" in capsys.readouterr().out
-    write(tiny_run, tmp_path / "rest", count=26)
+    with pytest.raises(UserError, match=r"of 3 shards 2 are not done \(1/3, 2/3\): .*--shard 1/3"):
+        write(tiny_run, tmp_path / "rest", count=26)
+    assert sorted(pairs_in(tmp_path / "rest")) == list(range(16, 24))
+    write(tiny_run, tmp_path / "rest", count=26, shard="1/1")
     assert "18 pairs in" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in (tmp_path / "rest").glob("*.tar")} == {
         path.name: path.read_bytes() for path in (tmp_path / "shares").glob("*.tar")
