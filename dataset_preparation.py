@@ -5,7 +5,8 @@ Reads   what --source names: kaggle, a drawn collection (builtin, sprites), hf:o
 Writes  data/raw/<style>/                           the originals: links, what archives held, or
                                                     drawings
         data/processed/<style>/resized/<id>.png     the prepared pictures and nothing else
-        data/processed/<style>/pixels_<size>.npy    the same as one uint8 array, for training
+        data/processed/<style>/pixels_<size>.npy    the same as one uint8 array, for training;
+                                                    above 1 GB as several, pixels_<size>_0001.npy
         data/metadata/<style>_metadata.json         a record per picture
         data/metadata/<style>_report.json           what was found, what was left out, and why
         data/metadata/<style>_check.{json,html}     with --check, instead of all that
@@ -61,7 +62,7 @@ from oneseed.dataset.caption_ways import ways_lines
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.in_use import WHEN_IT_HAS_ENDED, locked_collection, named_collection
 from oneseed.dataset.jsonl import Row
-from oneseed.dataset.pixels import write_pixels
+from oneseed.dataset.pixel_writing import FILE_BYTES, write_pixels
 from oneseed.dataset.style_names import require_own_name
 from oneseed.file_names import safe_name
 from oneseed.files import sweep_partials, write_changed
@@ -97,7 +98,9 @@ def prepare_collection(config: PrepareConfig, workers: Workers) -> None:
     records, earlier_sources = to_records(findings.kept, collection.each_metadata())
     report = prepare_report(config, findings, records)
 
-    write_pixels(records, collection, config.image_size, workers)
+    write_pixels(
+        records, collection, config.image_size, workers, file_bytes=config.cache_file or FILE_BYTES
+    )
     collection.write_metadata(records)
     write_changed(collection.report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     link_originals(records, findings.folder, collection)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from oneseed.config.model import ModelConfig, base_and_doublings
 from oneseed.config.options import data_option, parse_image_size, preset_option
 from oneseed.config.preset_sizes import preset_size, smallest_preset
+from oneseed.console.amounts import parse_amount
 from oneseed.console.flags import BaseConfig, option
 from oneseed.synthetic.collections import DRAWN_STYLES, drawn_collection
 
@@ -62,6 +63,12 @@ class PrepareConfig(BaseConfig):
         choices=(1, 2, 3, 4, 5),
     )
     smallest: int = option(64, "reject pictures whose short side is below this many pixels")
+    cache_file: int = option(
+        0,
+        "bytes of a file of the pixel cache, such as 500MB, of which a large collection has "
+        "several; 0: 1 GB",
+        kind=parse_amount,
+    )
     workers: int = option(0, "processes; 0: one per core")
     check: bool = option(
         False,

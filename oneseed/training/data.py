@@ -219,7 +219,7 @@ def create_data_loaders(
     train, val = collection.read_captions()
     wordless = is_wordless(train + val)
     remedy = command_to_prepare(model_config, config)
-    if not collection.pixels(model_config.image_size).exists():
+    if not collection.has_pixels(model_config.image_size):
         raise UserError(
             f"the pictures of {config.style} were not prepared at {model_config.image_size} px; "
             f"make them with: {remedy}{other_size(collection, len(train))}"
