@@ -21,6 +21,7 @@ Writes  data/raw/<style>/                           the originals: links, what a
     python dataset_preparation.py --source prints.zip                  # also .tar, packed or not
     python dataset_preparation.py --source shards                      # a folder of shards
     python dataset_preparation.py --source hf:owner/name:split         # pip install datasets first
+    python dataset_preparation.py --source s3://bucket/prints          # docs/storage.md
     python dataset_preparation.py --source llava.json --format llava   # .jsonl .csv .tsv .parquet
     python dataset_preparation.py --source prints.zip --check          # only look at the source
     python dataset_preparation.py --template llava                     # an example of a format

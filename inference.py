@@ -67,6 +67,7 @@ from oneseed.dataset.commands import draw_command, page_command
 from oneseed.dataset.next_run import require_checkpoint
 from oneseed.files import sweep_partials, write_text
 from oneseed.generation import bulk, cards, index
+from oneseed.generation.bulk_places import Place
 from oneseed.generation.film import save_film
 from oneseed.generation.finding import find
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
@@ -179,7 +180,7 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
         del order["finish"]
     on_gpu = generator.model.device.type != "cpu"
     bulk.write_shards(
-        Path(config.out),
+        Place.of(config.out),
         order,
         make,
         share=parse_shard(config.shard),

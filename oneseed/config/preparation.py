@@ -8,6 +8,7 @@ from oneseed.config.options import data_option, parse_image_size, preset_option
 from oneseed.config.preset_sizes import preset_size, smallest_preset
 from oneseed.console.amounts import parse_amount
 from oneseed.console.flags import BaseConfig, option
+from oneseed.storage import checked_url, is_url
 from oneseed.synthetic.collections import DRAWN_STYLES, drawn_collection
 
 # of captions beside pictures, read by --format and written by --export
@@ -31,8 +32,9 @@ class PrepareConfig(BaseConfig):
     source: str = option(
         "kaggle",
         f"kaggle, a drawn collection ({' or '.join(DRAWN_STYLES)}), hf:owner/name, a folder (of "
-        "pictures, shards or both, or a saved data set), an archive, or a file of captions; "
-        "several one after the other, or with commas",
+        "pictures, shards or both, or a saved data set), an archive, a file of captions, or the "
+        "URL of any of these in a store (s3://, gs://); several one after the other, or with "
+        "commas",
         several=True,
     )
     format: str = option(
@@ -88,6 +90,7 @@ class PrepareConfig(BaseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_urls()
         self._check_formats()
         self._check_export()
         self._check_style()
@@ -96,6 +99,14 @@ class PrepareConfig(BaseConfig):
         # one sentence for both
         if self.max_samples < 0 or self.workers < 0:
             raise ValueError("--max-samples and --workers are 0 or more")
+
+    def _check_urls(self) -> None:
+        """URLs among the sources are of stores that are read, and hold no keys."""
+        parts = self.source.split(",")
+        checked = [
+            checked_url(part.strip(), "--source") if is_url(part) else part for part in parts
+        ]
+        object.__setattr__(self, "source", ",".join(checked))
 
     def _check_formats(self) -> None:
         for name in (self.format, self.template, self.export):

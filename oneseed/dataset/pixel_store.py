@@ -153,11 +153,17 @@ class LimitedFiles:
         folder.mkdir(parents=True, exist_ok=True)
         sweep_partials(folder)
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether some files have to go for others to come."""
+        return self.room < len(self.files)
+
     def expect(self, numbers: Sequence[int]) -> None:
         """Says which files are read next, in this order; they are fetched as far as they fit."""
         with self.changed:
             self.expected = list(numbers[: self.room])
-            self.maps = {number: self.maps[number] for number in self.maps if number in numbers}
+            expected = set(self.expected)
+            self.maps = {number: self.maps[number] for number in self.maps if number in expected}
             missing = any(number not in self.maps for number in self.expected)
             if missing and self.failure is None and self.thread is None:
                 self.thread = threading.Thread(target=self.fetch_expected, daemon=True)
