@@ -30,8 +30,6 @@ PROTOCOLS = {
     "s3": "s3fs",
     "gs": "gcsfs",
     "gcs": "gcsfs",
-    "az": "adlfs",
-    "abfs": "adlfs",
     # of one process, for tests
     "memory": "fsspec",
 }

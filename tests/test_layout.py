@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # a part imports itself and the lines before its own
     "console",
     "files text_files tensor_files seeds device workers",
-    "file_names locks hub_models",
+    "file_names locks hub_models storage",
     "media synthetic",
     "config",
     "dataset",
@@ -48,6 +48,7 @@ HOME = {
     "sklearn": "model",
     "pyarrow": "dataset sources",
     "filelock": "locks",
+    "fsspec": "storage",
     "imageio_ffmpeg": "generation",
 }
 LAYER_OF = {part: layer for layer, line in enumerate(LAYERS) for part in line.split()}

@@ -7,14 +7,16 @@ What training reads from start to end must be local: captions, ids and checksums
 picture. Of the pictures themselves copies are fetched, file by file.
 """
 
+import contextlib
 import hashlib
 from pathlib import Path
 
 from oneseed.config.model import ModelConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
-from oneseed.dataset.collection import PIXEL_FILE, Collection
+from oneseed.dataset.collection import Collection
 from oneseed.dataset.commands import DEFAULT_DATA
+from oneseed.dataset.pixel_layout import CacheLayout
 from oneseed.dataset.pixel_store import FileSource, FolderSource
 from oneseed.dataset.pixels import PixelCache
 from oneseed.storage import Storage, is_url
@@ -51,25 +53,25 @@ def fetch_collection(config: TrainConfig, size: int) -> Collection:
     if not is_url(config.data):
         return collection
     storage = Storage.at(config.data)
-    folder = collection.processed.relative_to(collection.data).as_posix()
-    notes = [
-        f"{folder}/{file.name}"
-        for file in storage.listed(folder)
-        if PIXEL_FILE.fullmatch(file.name) and file.name.endswith(".json")
-    ]
-    lists = [
-        path.relative_to(collection.data).as_posix() for path in (collection.train, collection.val)
-    ]
-    report = collection.report.relative_to(collection.data).as_posix()
-    if not any(collection.is_pixel_file(Path(name).name, size) for name in notes):
+
+    def fetch(path: Path) -> None:
+        storage.fetch(path.relative_to(collection.data).as_posix(), path)
+
+    try:
+        fetch(collection.pixels_ids(size))
+        layout = CacheLayout.read(collection, size)
+        for number in range(1, len(layout.rows) + 1 if layout else 1):
+            fetch(collection.pixels_part(size, number)[1])
+        fetch(collection.train)
+        fetch(collection.val)
+    except UserError as error:
         raise UserError(
-            f"{config.data}/{folder} holds no pictures of {size} px as arrays; prepare and caption "
-            "the collection on one machine, and copy its data folder there"
-        )
-    if storage.exists(report):
-        lists.append(report)
-    for name in (*lists, *notes):
-        storage.fetch(name, collection.data / name)
+            f"{error}; prepare and caption the collection, at {size} px, on one machine, and copy "
+            "its data folder to the URL"
+        ) from error
+    # of earlier versions without one
+    with contextlib.suppress(UserError):
+        fetch(collection.report)
     return collection
 
 

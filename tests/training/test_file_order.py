@@ -176,5 +176,5 @@ def test_what_storage_lacks_is_named(stamps, tmp_path):
     settings = config("memory://bare", tmp_path)
     with pytest.raises(UserError, match=r"memory://bare/captions/stamps_train\.jsonl is not there"):
         create_data_loaders(tiny_config(vocab_size=0), settings)
-    with pytest.raises(UserError, match="holds no pictures of 64 px as arrays"):
+    with pytest.raises(UserError, match=r"pixels_64\.json is not there; prepare .* at 64 px"):
         create_data_loaders(tiny_config(vocab_size=0, image_size=64), settings)
