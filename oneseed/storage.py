@@ -33,7 +33,7 @@ PROTOCOLS = {
     # of one process, for tests
     "memory": "fsspec",
 }
-URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+URL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]+)://(.*)", re.DOTALL)
 REQUIREMENTS = "pip install -r requirements-storage.txt"
 # times that a file is asked for before the run ends
 ATTEMPTS = 3
