@@ -1,6 +1,6 @@
 """Storage by URL: s3://bucket/folder, gs://bucket/folder and others, through fsspec.
 
-    storage = Storage.at("s3://prints/data")
+    storage = Store.at("s3://prints/data")
     storage.fetch("captions/all_train.jsonl", path)     # a whole file, to this machine
     storage.send(path, "pairs/0000000000.tar")
 
@@ -66,7 +66,7 @@ def checked_url(text: str, flag: str) -> str:
     return f"{found[1].lower()}://{place.rstrip('/')}"
 
 
-class StoredFile(NamedTuple):
+class FileInStore(NamedTuple):
     """A file below the URL."""
 
     # relative to it
@@ -75,7 +75,7 @@ class StoredFile(NamedTuple):
     size: int
 
 
-class Storage:
+class Store:
     """What lies below a URL. UserError of each method: the store does not give, or take, it."""
 
     def __init__(self, files: "AbstractFileSystem", url: str) -> None:
@@ -85,7 +85,7 @@ class Storage:
         self.root: str = url.partition("://")[2].strip("/")
 
     @classmethod
-    def at(cls, url: str) -> "Storage":
+    def at(cls, url: str) -> "Store":
         """The storage of a URL that checked_url has passed. UserError without its package."""
         protocol = url.partition("://")[0]
         package = PROTOCOLS[protocol]
@@ -113,7 +113,7 @@ class Storage:
         with store_errors(self.url, "read"):
             return bool(self.files.isfile(self.root))
 
-    def listed(self, name: str = "") -> list[StoredFile]:
+    def listed(self, name: str = "") -> list[FileInStore]:
         """All files below the URL or a folder below it, at any depth, in the order of their names.
 
         None where there is no such folder.
@@ -123,7 +123,7 @@ class Storage:
             found = self.files.find(self.path(name), detail=True)
         start = len(self.root) + 1
         files = [
-            StoredFile(path.lstrip("/")[start:], int(about["size"] or 0))
+            FileInStore(path.lstrip("/")[start:], int(about["size"] or 0))
             for path, about in found.items()
         ]
         return sorted(file for file in files if file.name)

@@ -48,7 +48,7 @@ HOME = {
     "sklearn": "model",
     "pyarrow": "dataset sources",
     "filelock": "locks",
-    "fsspec": "storage",
+    "fsspec": "storage sources",
     "imageio_ffmpeg": "generation",
 }
 LAYER_OF = {part: layer for layer, line in enumerate(LAYERS) for part in line.split()}

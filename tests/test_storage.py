@@ -17,7 +17,7 @@ from oneseed.generation import bulk
 from oneseed.generation.bulk_places import Place
 from oneseed.sources.archive_members import Limits
 from oneseed.sources.stored import fetch_stored
-from oneseed.storage import Storage, checked_url
+from oneseed.storage import Store, checked_url
 from tests.pixel_collection import record_of, write_pictures
 
 fsspec = pytest.importorskip("fsspec")
@@ -80,7 +80,7 @@ def test_other_commands_say_that_their_data_is_local():
 def test_without_its_package_a_store_is_one_sentence_with_the_command(monkeypatch, absent):
     monkeypatch.setitem(sys.modules, absent, None)
     with pytest.raises(UserError, match=r"s3://b needs \w+; install it: pip install -r req"):
-        Storage.at("s3://b")
+        Store.at("s3://b")
 
 
 def test_errors_of_a_store_name_their_kind_and_repeat_nothing(store, monkeypatch):
@@ -91,7 +91,7 @@ def test_errors_of_a_store_name_their_kind_and_repeat_nothing(store, monkeypatch
 
     monkeypatch.setattr(store, "find", refuse)
     with pytest.raises(UserError) as told:
-        Storage.at("memory://bucket").listed()
+        Store.at("memory://bucket").listed()
     assert SECRET not in str(told.value)
     assert "(RuntimeError)" in str(told.value)
     assert told.value.code == 1
@@ -135,9 +135,9 @@ def test_an_interrupted_copy_goes_on_and_bad_names_stay_away(store, tmp_path, mo
     (folder / "0.png").write_bytes(bytes(10))
     (folder / "1.png").write_bytes(bytes(3))
     copied = []
-    real = Storage.fetch
+    real = Store.fetch
     monkeypatch.setattr(
-        Storage, "fetch", lambda self, name, path: copied.append(name) or real(self, name, path)
+        Store, "fetch", lambda self, name, path: copied.append(name) or real(self, name, path)
     )
     _, lost = fetch_stored("memory://bucket", folder)
     assert sorted(copied) == ["1.png", "2.png", "3.png", "4.png"]
@@ -153,7 +153,7 @@ def test_very_many_pairs_go_to_a_url_and_a_killed_run_goes_on(store, tmp_path, m
     place = Place.of("memory://bucket/pairs")
     with pytest.raises(KeyboardInterrupt):
         bulk.write_shards(place, ORDER, killed_after(made, 30), batch_size=4)
-    there = sorted(file.name for file in Storage.at("memory://bucket/pairs").listed())
+    there = sorted(file.name for file in Store.at("memory://bucket/pairs").listed())
     assert ".order.json" in there
     assert 1 < len(there) < 6
     calls = []

@@ -40,7 +40,7 @@ FETCH_PATIENCE = 3600.0
 # times that a file is fetched which arrives damaged
 FETCHES = 2
 # bytes in which a file tells its shape
-HEAD_BYTES = 256
+CACHE_HEAD_BYTES = 256
 
 
 class FileSource(Protocol):
@@ -104,7 +104,7 @@ def stored_files(
     layout = CacheLayout.read(collection, size)
     if layout is None:
         path = collection.pixels(size)
-        (head,) = source.read_parts(path.name, [0], HEAD_BYTES)
+        (head,) = source.read_parts(path.name, [0], CACHE_HEAD_BYTES)
         shape = shape_told(io.BytesIO(head))
         if shape[1:3] != (size, size):
             raise DamagedCacheError(f"damaged (its pictures are not of {size} px)")

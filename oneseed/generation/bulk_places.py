@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from oneseed.storage import Storage, is_url
+from oneseed.storage import Store, is_url
 
 # holds files on their way to storage
 SENDING = Path("outputs") / "sending"
@@ -34,12 +34,12 @@ class Place:
 
 
 class StoredPlace(Place):
-    """Storage by URL: a file is made in a folder here, sent when it is whole, and removed here."""
+    """Store by URL: a file is made in a folder here, sent when it is whole, and removed here."""
 
     def __init__(self, url: str) -> None:
         super().__init__(SENDING / hashlib.sha256(url.encode()).hexdigest()[:12])
         self.name = url
-        self.storage: Storage = Storage.at(url)
+        self.storage: Store = Store.at(url)
         self.there: set[str] = set()
 
     def look(self, note: str) -> None:

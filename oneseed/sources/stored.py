@@ -16,7 +16,7 @@ from oneseed.sources.archive_members import DEFAULT_LIMITS, Limits
 from oneseed.sources.archive_names import name_problem
 from oneseed.sources.rejections import Rejection, passed_over, rejection
 from oneseed.sources.walking import is_clutter
-from oneseed.storage import Storage, StoredFile
+from oneseed.storage import FileInStore, Store
 from oneseed.workers import chunks
 
 # files that are copied at the same time
@@ -33,7 +33,7 @@ def fetch_stored(
     url: as storage.checked_url gives it. UserError where nothing lies there, or the store does not
     answer.
     """
-    storage = Storage.at(url)
+    storage = Store.at(url)
     if storage.is_file():
         path = folder / (posixpath.basename(url) or "file")
         if not path.is_file():
@@ -44,7 +44,7 @@ def fetch_stored(
         raise UserError(f"--source {url} holds no files; name a URL with pictures below it")
     lost: list[Rejection] = []
     wanted = list(harmless_files(found, limits, lost))
-    missing = [file for file in wanted if not is_here(folder / file.name, file.size)]
+    missing = [file for file in wanted if not is_copied(folder / file.name, file.size)]
     with (
         ThreadPoolExecutor(COPIES_AT_ONCE) as pool,
         progress(label="copying", total=len(wanted), initial=len(wanted) - len(missing)) as bar,
@@ -56,8 +56,8 @@ def fetch_stored(
 
 
 def harmless_files(
-    found: list[StoredFile], limits: Limits, lost: list[Rejection]
-) -> Iterator[StoredFile]:
+    found: list[FileInStore], limits: Limits, lost: list[Rejection]
+) -> Iterator[FileInStore]:
     """The files that are copied; what is left out goes into `lost`, with its reason."""
     total = 0
     for number, file in enumerate(found):
@@ -79,7 +79,7 @@ def harmless_files(
             yield file
 
 
-def is_here(path: Path, size: int) -> bool:
+def is_copied(path: Path, size: int) -> bool:
     """Whether a file of so many bytes lies at the path."""
     try:
         return path.stat().st_size == size

@@ -292,7 +292,6 @@ def create_data_loaders(
     length = model_config.max_caption_length
     print_cut([row["caption"] for row in train + val], tokenizer, length)
     told = told_words(train)
-    shuffle_files = files_at_a_time(cache, config)
     channels = model_config.channels
     if not channels:
         share = colour_share(collection, model_config.image_size)
@@ -313,7 +312,7 @@ def create_data_loaders(
             tokenizer=tokenizer,
             wordless=wordless,
             word_weights=weigh_words(captions, tokenizer, length, told, config.untold_weight),
-            shuffle_files=shuffle_files,
+            shuffle_files=files_at_a_time(cache, config),
         )
 
     return loader_of(train, shuffle=True), loader_of(val, shuffle=False)

@@ -19,7 +19,7 @@ from oneseed.dataset.commands import DEFAULT_DATA
 from oneseed.dataset.pixel_layout import CacheLayout
 from oneseed.dataset.pixel_store import FileSource, FolderSource
 from oneseed.dataset.pixels import PixelCache
-from oneseed.storage import Storage, is_url
+from oneseed.storage import Store, is_url
 
 # names of a run's folder, and of what a URL's lists are copied into
 CACHE_FOLDER = "cache"
@@ -52,7 +52,7 @@ def fetch_collection(config: TrainConfig, size: int) -> Collection:
     collection = training_collection(config)
     if not is_url(config.data):
         return collection
-    storage = Storage.at(config.data)
+    storage = Store.at(config.data)
 
     def fetch(path: Path) -> None:
         storage.fetch(path.relative_to(collection.data).as_posix(), path)
@@ -83,7 +83,7 @@ def open_pixels(
     source: FileSource
     if is_url(config.data):
         folder = collection.processed.relative_to(collection.data).as_posix()
-        source = Storage.at(f"{config.data}/{folder}")
+        source = Store.at(f"{config.data}/{folder}")
         place = f"{config.data} {config.style} {size}"
     elif config.cache_limit:
         source = FolderSource(collection.processed)

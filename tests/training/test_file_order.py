@@ -12,7 +12,6 @@ import torch
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.pixel_store import LimitedFiles
-from oneseed.model import checkpoint
 from oneseed.seeds import torch_generator
 from oneseed.training import setup
 from oneseed.training.data import create_data_loaders
@@ -136,10 +135,17 @@ def test_one_group_of_all_files_is_todays_order():
     assert torch.equal(by_groups_of_files(order, files, 10, generator), order)
 
 
+def run_epochs(run):
+    """What `fit` does but for its end, the full fit of the prior."""
+    with run.folder.saved_on_interrupt(run.state):
+        while run.epoch < run.schedule.last_epoch:
+            run.run_epoch()
+
+
 def test_a_run_within_a_limit_resumes_bit_for_bit(stamps, tmp_path):
     """The second part may have a larger limit: the order stays that of the first."""
     whole = trainer(stamps.data, tmp_path / "whole", cache_limit=2 * FILE_BYTES)
-    whole.fit()
+    run_epochs(whole)
     part = trainer(stamps.data, tmp_path / "part", cache_limit=2 * FILE_BYTES)
     part.model.meta["training"] = setup.saved_settings(part.config, "fp32", 1)
     real = part.train_step
@@ -151,19 +157,19 @@ def test_a_run_within_a_limit_resumes_bit_for_bit(stamps, tmp_path):
 
     part.train_step = stopping
     with pytest.raises(KeyboardInterrupt):
-        part.fit()
+        run_epochs(part)
     rest = trainer(stamps.data, tmp_path / "part", cache_limit=8 * FILE_BYTES)
     assert rest.train.shuffle_files == 1
     assert rest.load_checkpoint()
-    rest.fit()
+    assert rest.state.epoch.pairs == 7 * 32
+    run_epochs(rest)
+    weights = whole.model.state_dict()
+    found = rest.model.state_dict()
+    # what a checkpoint says of its settings is no weight
+    weights.pop("_extra_state")
+    assert not [name for name in weights if not torch.equal(weights[name], found[name])]
     for row, other in zip(whole.state.metrics, rest.state.metrics, strict=True):
-        assert row["train"] == other["train"]
-        assert row["val"] == other["val"]
-    for name in ("best_model.pt", "last.pt"):
-        one, other = (checkpoint.load(tmp_path / run / name) for run in ("whole", "part"))
-        one, other = one.get("model", one), other.get("model", other)
-        different = [key for key in one if not torch.equal(one[key], other[key])]
-        assert not different, (name, different)
+        assert row | {"images_per_second": 0} == other | {"images_per_second": 0}
 
 
 def test_more_files_than_the_limit_holds_are_refused(stamps, tmp_path):
