@@ -5,7 +5,8 @@ Reads   what --source names: kaggle, a drawn collection (builtin, sprites), hf:o
 Writes  data/raw/<style>/                           the originals: links, what archives held, or
                                                     drawings
         data/processed/<style>/resized/<id>.png     the prepared pictures and nothing else
-        data/processed/<style>/pixels_<size>.npy    the same as one uint8 array, for training
+        data/processed/<style>/pixels_<size>.npy    the same as one uint8 array, for training;
+                                                    above 1 GB as several, pixels_<size>_0001.npy
         data/metadata/<style>_metadata.json         a record per picture
         data/metadata/<style>_report.json           what was found, what was left out, and why
         data/metadata/<style>_check.{json,html}     with --check, instead of all that
@@ -20,6 +21,7 @@ Writes  data/raw/<style>/                           the originals: links, what a
     python dataset_preparation.py --source prints.zip                  # also .tar, packed or not
     python dataset_preparation.py --source shards                      # a folder of shards
     python dataset_preparation.py --source hf:owner/name:split         # pip install datasets first
+    python dataset_preparation.py --source s3://bucket/prints          # docs/storage.md
     python dataset_preparation.py --source llava.json --format llava   # .jsonl .csv .tsv .parquet
     python dataset_preparation.py --source ~/prints --shard 2/4        # on one of four machines;
                                                                        # at last without --shard
@@ -70,7 +72,7 @@ from oneseed.dataset.in_use import (
     named_collection,
 )
 from oneseed.dataset.jsonl import Row
-from oneseed.dataset.pixels import write_pixels
+from oneseed.dataset.pixel_writing import FILE_BYTES, write_pixels
 from oneseed.dataset.shard_notes import ShardNotes, config_command, done_sentence, order_of
 from oneseed.dataset.style_names import require_own_name
 from oneseed.file_names import safe_name
@@ -110,7 +112,9 @@ def prepare_collection(config: PrepareConfig, workers: Workers) -> None:
     records, earlier_sources = to_records(findings.kept, collection.each_metadata())
     report = prepare_report(config, findings, records)
 
-    write_pixels(records, collection, config.image_size, workers)
+    write_pixels(
+        records, collection, config.image_size, workers, file_bytes=config.cache_file or FILE_BYTES
+    )
     collection.write_metadata(records)
     write_changed(collection.report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     link_originals(records, findings.folder, collection)

@@ -70,6 +70,7 @@ from oneseed.dataset.next_run import require_checkpoint
 from oneseed.dataset.shard_notes import ShardNotes, config_command
 from oneseed.files import sweep_partials, write_text
 from oneseed.generation import bulk, cards, index, index_shards
+from oneseed.generation.bulk_places import Place
 from oneseed.generation.film import save_film
 from oneseed.generation.finding import find
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
@@ -188,11 +189,12 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
         del order["finish"]
     command = config_command("inference.py", config)
     on_gpu = generator.model.device.type != "cpu"
+    place = Place.of(config.out)
     bulk.write_shards(
-        Path(config.out),
+        place,
         order,
         make,
-        notes=ShardNotes(Path(config.out), "pairs", order, command, config.shard),
+        notes=ShardNotes(place.folder, "pairs", order, command, config.shard),
         batch_size=config.batch_size,
         grey=generator.grey,
         batches_ahead=bulk.BATCHES_AHEAD if on_gpu else 0,

@@ -1,6 +1,6 @@
 """Train the shared latent on a captioned collection.
 
-Reads   data/captions/<style>_{train,val}.jsonl, data/processed/<style>/pixels_<size>.npy
+Reads   data/captions/<style>_{train,val}.jsonl, data/processed/<style>/pixels_<size>*.npy
 Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.json, training.log,
                        tensorboard/, checksums.json; last_but_one.pt, where last.pt should be
                        damaged, and last_fit.pt, while the last fit goes on
@@ -61,10 +61,7 @@ from oneseed.training import distributed, monitor, setup
 from oneseed.training.augmentation import should_augment, zoom_batch
 from oneseed.training.compilation import Compilation
 from oneseed.training.data import Batch, PairLoader, create_data_loaders, sample_rows, use_device
-from oneseed.training.encoding import (
-    encode_codes,
-    match_percentiles,
-)
+from oneseed.training.encoding import encode_codes, match_percentiles
 from oneseed.training.gradient_cache import GradientCache
 from oneseed.training.losses import MultimodalLoss, make_loss
 from oneseed.training.memory import estimate_memory
@@ -77,6 +74,7 @@ from oneseed.training.optimizers import (
     trained_weights,
 )
 from oneseed.training.picture_books import carry_pictures
+from oneseed.training.pixel_source import local_data
 from oneseed.training.preflight import check_batch, silent_parameters
 from oneseed.training.prior_fit import (
     MAX_BRIEF_STEPS,
@@ -125,7 +123,7 @@ class MultimodalTrainer:
         loss = make_loss(config, wordless=train.wordless)
         self.objective = Objective(model, loss, self.device, precision, config.seed)
         self.parts = list(self.objective.loss.weights)
-        self.gradient_cache = GradientCache(self.objective, config.micro_batch)
+        self.gradient_cache = GradientCache(self.objective, setup.micro_batch(config))
         self.weights = trained_weights(model)
         self.schedule = Schedule.of(config, len(train))
         self.augment = should_augment(len(train.rows))
@@ -257,6 +255,7 @@ class MultimodalTrainer:
         batch_rows = self.val.batch_rows()
         # Several processes take whole batches, in turn.
         for index in range(distributed.rank(), len(batch_rows), distributed.world_size()):
+            self.val.expect(batch_rows, index)
             batch = self.val.batch(batch_rows[index].numpy()).to(self.device)
             noise = self.objective.noise(len(batch.images), f"val {index}")
             losses, _ = self.objective.losses(batch, noise)
@@ -384,7 +383,8 @@ def train_locked(model_config: ModelConfig, config: TrainConfig, device: torch.d
     if config.check:
         return check_batch(trainer.objective, train)
     is_resumed = resume_run(trainer.folder, trainer.state, trainer.config)
-    model.meta["training"] = setup.saved_settings(trainer.config, precision)
+    settings = setup.saved_settings(trainer.config, precision, train.shuffle_files)
+    model.meta["training"] = settings
     print(monitor.describe_run(trainer.objective, train, val, trainer.config))
     if is_resumed:
         print(f"resuming after epoch {trainer.epoch} of {trainer.config.num_epochs}")
@@ -392,7 +392,7 @@ def train_locked(model_config: ModelConfig, config: TrainConfig, device: torch.d
         print(describe_prospects(trainer.objective, train, val, trainer.config, trainer.schedule))
     health = trainer.fit()
     best = f"{Path(config.checkpoints).as_posix()}/best_model.pt"
-    print(f"Done: {best}; next: {draw_command(best, data=config.data)}")
+    print(f"Done: {best}; next: {draw_command(best, data=local_data(config))}")
     return 1 if is_failed(health) else 0
 
 

@@ -44,7 +44,7 @@ from PIL import Image, ImageOps
 from benchmarks.pictures import LANCZOS, make_files, make_rows, originals
 from oneseed.console.command import UserError, run
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.pixels import write_pixels
+from oneseed.dataset.pixel_writing import write_pixels
 from oneseed.media.picture import without_margins
 from oneseed.preparation.examine import prepare_file
 from oneseed.workers import Workers

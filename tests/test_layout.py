@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # a part imports itself and the lines before its own
     "console",
     "files text_files tensor_files seeds device workers",
-    "file_names locks hub_models ray_workers",
+    "file_names locks hub_models ray_workers storage",
     "media synthetic",
     "config",
     "dataset",
@@ -49,6 +49,7 @@ HOME = {
     "pyarrow": "dataset sources",
     "filelock": "locks",
     "ray": "ray_workers",
+    "fsspec": "storage sources",
     "imageio_ffmpeg": "generation",
 }
 LAYER_OF = {part: layer for layer, line in enumerate(LAYERS) for part in line.split()}

@@ -12,6 +12,7 @@ from oneseed.config.options import (
 from oneseed.config.shards import settle_shard, shard_option
 from oneseed.console.flags import BaseConfig, option
 from oneseed.seeds import LAST_SEED
+from oneseed.storage import checked_url, is_url
 
 # of prompts; more is more literal, until pictures break
 GUIDANCE = 3.0
@@ -38,7 +39,9 @@ class InferenceConfig(BaseConfig):
 
     seeds: str = option("0-9", "which seeds: 7, 0-9, 1,5, or a word such as Anna")
     checkpoint: str = checkpoint_option()
-    out: str = option("outputs", "folder of the pairs")
+    out: str = option(
+        "outputs", "folder of the pairs; of --count also a URL in a store (s3://, gs://)"
+    )
     prompt: str | None = option(
         None, "what the pairs should show, in words; each seed gives another answer"
     )
@@ -129,6 +132,7 @@ class InferenceConfig(BaseConfig):
         self._check_single_task()
         self._check_keepsakes(seeds)
         self._check_count(seeds)
+        self._check_out()
 
     def _check_prompt(self) -> None:
         if self.prompt is None:
@@ -207,6 +211,15 @@ class InferenceConfig(BaseConfig):
         tasks = [task for task in self._tasks() if task in WITHOUT_POSTCARDS]
         if self.postcard and tasks:
             raise ValueError(f"--postcard goes with pairs that are drawn, not with {tasks[0]}")
+
+    def _check_out(self) -> None:
+        if not is_url(self.out):
+            return
+        object.__setattr__(self, "out", checked_url(self.out, "--out"))
+        if not self.count:
+            raise ValueError(
+                "--out takes a URL with --count alone; write to a folder, and copy it there"
+            )
 
     def _check_count(self, seeds: list[int]) -> None:
         """The seeds of --index and --count, and the shares of --count."""

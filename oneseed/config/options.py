@@ -64,7 +64,7 @@ def style_option() -> Any:
 
 def data_option() -> Any:
     """The field `data`."""
-    return option("data", "folder of raw/, processed/, metadata/ and captions/")
+    return option("data", "folder of raw/, processed/, metadata/ and captions/", local=True)
 
 
 def device_option(note: str) -> Any:

@@ -7,7 +7,9 @@ from oneseed.config.model import ModelConfig, base_and_doublings
 from oneseed.config.options import data_option, parse_image_size, preset_option
 from oneseed.config.preset_sizes import preset_size, smallest_preset
 from oneseed.config.shards import settle_shard, shard_option
+from oneseed.console.amounts import parse_amount
 from oneseed.console.flags import BaseConfig, option
+from oneseed.storage import checked_url, is_url
 from oneseed.synthetic.collections import DRAWN_STYLES, drawn_collection
 
 # of captions beside pictures, read by --format and written by --export
@@ -35,8 +37,9 @@ class PrepareConfig(BaseConfig):
     source: str = option(
         "kaggle",
         f"kaggle, a drawn collection ({' or '.join(DRAWN_STYLES)}), hf:owner/name, a folder (of "
-        "pictures, shards or both, or a saved data set), an archive, or a file of captions; "
-        "several one after the other, or with commas",
+        "pictures, shards or both, or a saved data set), an archive, a file of captions, or the "
+        "URL of any of these in a store (s3://, gs://); several one after the other, or with "
+        "commas",
         several=True,
     )
     format: str = option(
@@ -67,6 +70,12 @@ class PrepareConfig(BaseConfig):
         choices=(1, 2, 3, 4, 5),
     )
     smallest: int = option(64, "reject pictures whose short side is below this many pixels")
+    cache_file: int = option(
+        0,
+        "bytes of a file of the pixel cache, such as 500MB, of which a large collection has "
+        "several; 0: 1 GB",
+        kind=parse_amount,
+    )
     workers: int = option(0, "processes; 0: one per core, of a Ray cluster one per CPU")
     engine: str = option(
         "local",
@@ -92,6 +101,7 @@ class PrepareConfig(BaseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_urls()
         self._check_formats()
         self._check_export()
         self._check_style()
@@ -109,6 +119,14 @@ class PrepareConfig(BaseConfig):
         # one sentence for both
         if self.max_samples < 0 or self.workers < 0:
             raise ValueError("--max-samples and --workers are 0 or more")
+
+    def _check_urls(self) -> None:
+        """URLs among the sources are of stores that are read, and hold no keys."""
+        parts = self.source.split(",")
+        checked = [
+            checked_url(part.strip(), "--source") if is_url(part) else part for part in parts
+        ]
+        object.__setattr__(self, "source", ",".join(checked))
 
     def _check_formats(self) -> None:
         for name in (self.format, self.template, self.export):

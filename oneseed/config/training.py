@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from oneseed.config.options import (
-    data_option,
     device_option,
     parameters_option,
     preset_option,
     style_option,
 )
+from oneseed.console.amounts import parse_amount
 from oneseed.console.flags import BaseConfig, option
+from oneseed.storage import checked_url, is_url
 
 # in training, where --num-epochs is 0: four epochs of the built-in collection
 PICTURES_SHOWN = 27_000
@@ -26,6 +27,8 @@ UNSAVED_FIELDS = (
     "check",
     "estimate",
     "data",
+    "cache_limit",
+    "cache_folder",
 )
 
 
@@ -146,4 +149,37 @@ class TrainConfig(BaseConfig):
         False, "look at one batch, losses and gradients, then exit 0 (all well) or 1"
     )
     estimate: bool = option(False, "print how much memory training would take, and nothing else")
-    data: str = data_option()
+    accumulate: int = option(
+        1,
+        "batches whose gradients make one step, as of one batch so many times as large: "
+        "--batch-size 64 --accumulate 4 has 256 pairs a step, 64 of them in memory at a time",
+        at_least=1,
+    )
+    data: str = option(
+        "data",
+        "folder of raw/, processed/, metadata/ and captions/, or the URL of its copy in a store "
+        "(s3://, gs://)",
+    )
+    cache_limit: int = option(
+        0,
+        "such as 200GB: copy files of the picture cache into --cache-folder as they are needed, "
+        "and never more than this; pictures come file by file then; 0: read them where they lie, "
+        "of a URL copy all",
+        kind=parse_amount,
+    )
+    cache_folder: str = option(
+        "", "folder of --cache-limit, on a disk of this machine; default: CHECKPOINTS/cache"
+    )
+    shuffle_files: int = option(
+        0,
+        "files of the picture cache whose pictures are mixed at a time; 0: half of those that "
+        "--cache-limit holds, all without a limit",
+        at_least=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if is_url(self.data):
+            object.__setattr__(self, "data", checked_url(self.data, "--data"))
+        if is_url(self.cache_folder):
+            raise ValueError("--cache-folder is a folder of this machine, and no URL")

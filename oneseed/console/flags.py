@@ -74,6 +74,7 @@ def option(  # noqa: PLR0913 - each keyword is one property of a flag
     at_most: float | None = None,
     because: str = "",
     several: bool = False,
+    local: bool = False,
 ) -> Any:
     """A field of a config that is a flag.
 
@@ -86,6 +87,7 @@ def option(  # noqa: PLR0913 - each keyword is one property of a flag
     because: why at_least is as it is, for the sentence of the error.
     several: the flag takes several values, and may be repeated; the field has all of them with
     commas between.
+    local: the value is a folder of this machine, and no URL.
     """
     assert at_most is None or at_least is not None, f"{note}: at_most without at_least"
     bounds = Bounds(at_least, above, at_most, because)
@@ -95,6 +97,7 @@ def option(  # noqa: PLR0913 - each keyword is one property of a flag
         "kind": kind,
         "bounds": bounds,
         "several": several,
+        "local": local,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -114,6 +117,11 @@ class BaseConfig:
             if name == "style" and value is not None:
                 # a Mac types accents as letters of their own
                 object.__setattr__(self, name, unicodedata.normalize("NFC", value))
+            if field.metadata["local"] and "://" in value:
+                raise ValueError(
+                    f"{flag_of(name)} is a folder of this machine, and no URL, which only "
+                    "training_loop.py reads; copy it first"
+                )
             if value is not None and not bounds.hold(value):
                 raise ValueError(f"{flag_of(name)} {bounds.rule()}, got {value}")
 

@@ -38,6 +38,8 @@ DRAWN_SOURCE = re.compile(r"\S+ level ([0-9]+)")
 SHARED_KEYS = ("style", "source", "split", "captioner")
 # keys that often have the value of another key of the same row
 EQUAL_KEYS = (("group", "id"), ("caption", "given"))
+# files of the uint8 cache, and of the ids of their rows: of one size, or one of several of it
+PIXEL_FILE = re.compile(r"pixels_(\d{1,6})(?:_\d{4,6})?\.(?:npy|json)")
 # in a caption file, whatever else is wrong with it: a pair that has words, one without
 CAPTIONED = re.compile(rb'"caption":\s*"[^"]')
 WORDLESS = re.compile(rb'"caption":\s*""')
@@ -63,17 +65,35 @@ class Collection:
         self.quality: Path = data / "captions" / f"{name}_quality.json"
 
     def pixels(self, size: int) -> Path:
-        """The pictures of `size` px as one uint8 array; its rows' ids stand in pixels_ids."""
+        """The pictures of `size` px as one uint8 array; its rows' ids stand in pixels_ids.
+
+        There is none where the pictures are many: they lie in several files, see pixels_part.
+        """
         return self.processed / f"pixels_{size}.npy"
 
     def pixels_ids(self, size: int) -> Path:
-        """The ids of the rows of `pixels`."""
+        """The ids of the rows of `pixels`, or what several files have in common."""
         return self.processed / f"pixels_{size}.json"
+
+    def pixels_part(self, size: int, number: int) -> tuple[Path, Path]:
+        """Of a cache in several files, counted from 1: one of them, and the ids of its rows."""
+        stem = f"pixels_{size}_{number:04}"
+        return self.processed / f"{stem}.npy", self.processed / f"{stem}.json"
+
+    def has_pixels(self, size: int) -> bool:
+        """Whether the pictures of `size` px lie here as arrays, in one file or in several."""
+        return self.pixels(size).exists() or self.pixels_part(size, 1)[0].exists()
+
+    @staticmethod
+    def is_pixel_file(name: str, size: int) -> bool:
+        """Whether a name is that of a file of the pixel cache at this size, or of its ids."""
+        found = PIXEL_FILE.fullmatch(name)
+        return found is not None and found[1] == str(size)
 
     def prepared_size(self) -> int | None:
         """The size in pixels at which the pictures lie ready for training; None: at none."""
-        sizes = [path.stem.removeprefix("pixels_") for path in self.processed.glob("pixels_*.npy")]
-        return next((int(size) for size in sizes if size.isdecimal()), None)
+        found = (PIXEL_FILE.fullmatch(path.name) for path in self.processed.glob("pixels_*.npy"))
+        return next((int(name[1]) for name in found if name), None)
 
     def picture(self, row: Row) -> Path:
         """The prepared picture of a row, whether it is there or not.

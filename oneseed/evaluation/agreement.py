@@ -221,7 +221,7 @@ def read_real_pairs(
 
     size: pixels a side. {} where their pictures are not on this machine.
     """
-    if not collection.pixels(size).exists():
+    if not collection.has_pixels(size):
         return {}
     cache = PixelCache.require(collection, size)
     there = [row for row in rows if row["id"] in cache]

@@ -34,6 +34,7 @@ from oneseed.dataset.containers import parquet_writer, pyarrow_parquet, tar_writ
 from oneseed.dataset.jsonl import read_json
 from oneseed.dataset.shard_notes import ShardNotes
 from oneseed.files import sweep_partials, whole_file, write_text
+from oneseed.generation.bulk_places import Place
 from oneseed.generation.cards import CardFacts, signed_card
 from oneseed.locks import lock_names, locked, require_free
 
@@ -208,7 +209,7 @@ def encoded_batches(
 
 
 def write_shards(
-    out: Path,
+    out: Path | Place,
     order: Order,
     make: MakePairs,
     *,
@@ -219,6 +220,7 @@ def write_shards(
 ) -> None:
     """Writes the files of one share of an order that are not there yet, and says what it did.
 
+    out: a folder, or another place.
     order: count, first (seed), pairs_per_file, format, and whatever else decides what the pairs
         are: it is compared with what the folder holds.
     make: seeds -> (facts, RGB picture) of each.
@@ -229,10 +231,11 @@ def write_shards(
     UserError where the folder holds another order, another run writes these files, or pyarrow is
     missing.
     """
+    place = out if isinstance(out, Place) else Place(out)
     share = notes.shard if notes else WHOLE
-    with locked_files(out, share):
+    with locked_files(place.folder, share):
         write_share(
-            out,
+            place,
             order,
             make,
             notes=notes,
@@ -243,7 +246,7 @@ def write_shards(
 
 
 def write_share(
-    out: Path,
+    place: Place,
     order: Order,
     make: MakePairs,
     *,
@@ -257,16 +260,20 @@ def write_share(
     if order["format"] == "parquet":
         # Says what to install before anything is made.
         pyarrow_parquet()
+    out = place.folder
     order_file = out / ".order.json"
+    place.look(order_file.name)
     require_same_order(order_file, order)
 
     begin = time.perf_counter()
     all_shards = shards_of(out, order, shard_format.suffix)
     number, shares = notes.shard if notes else WHOLE
     own_shards = all_shards[number - 1 :: shares]
-    missing = [shard for shard in own_shards if not shard.path.exists()]
+    missing = [shard for shard in own_shards if not place.has(shard.path)]
     if notes and missing and shares == 1:
-        notes.require_all(lambda share: all_written(all_shards[share.number - 1 :: share.count]))
+        notes.require_all(
+            lambda share: all_written(place, all_shards[share.number - 1 :: share.count])
+        )
     own_pairs = sum(len(shard.seeds) for shard in own_shards)
     missing_pairs = sum(len(shard.seeds) for shard in missing)
     with (
@@ -281,28 +288,31 @@ def write_share(
         for path, batches_of_file in itertools.groupby(batches, key=lambda batch: batch[0]):
             # Not earlier: an order that cannot be made binds nobody.
             claim_order(order_file, order)
+            if not place.has(order_file):
+                place.take(order_file)
             if notes:
                 notes.begin(notes.shard)
             with whole_file(path) as partial, shard_format.open_writer(partial) as add:
                 for _, pairs in batches_of_file:
                     shard_format.add_pairs(add, pairs)
                     bar.update(len(pairs))
+            place.take(path)
     seconds = time.perf_counter() - begin
-    absent = sum(not shard.path.exists() for shard in all_shards)
+    absent = sum(not place.has(shard.path) for shard in all_shards)
     if notes and not absent:
         notes.remove()
-    print(written_line(missing_pairs, seconds, out, order, absent))
+    print(written_line(missing_pairs, seconds, place.name, order, absent))
 
 
-def all_written(shards: Sequence[PairFile]) -> bool:
+def all_written(place: Place, shards: Sequence[PairFile]) -> bool:
     """Whether all of these files are there."""
-    return all(shard.path.exists() for shard in shards)
+    return all(place.has(shard.path) for shard in shards)
 
 
-def written_line(pairs: int, seconds: float, out: Path, order: Order, absent: int) -> str:
+def written_line(pairs: int, seconds: float, out: str, order: Order, absent: int) -> str:
     """What was written, and what the folder holds. absent: files that other shares are to write."""
     rate = f", {pairs / seconds:.1f} pairs/s" if pairs else ""
     held = f"all {order['count']:,} now"
     if absent:
         held = f"this share; {absent:,} files of other shares are not here yet"
-    return f"{pairs:,} pairs in {seconds:.1f} s{rate}; {out.as_posix()}/ holds {held}"
+    return f"{pairs:,} pairs in {seconds:.1f} s{rate}; {out}/ holds {held}"

@@ -15,7 +15,7 @@ from oneseed.dataset.collection import Collection
 from oneseed.dataset.colour import in_colour
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.notes import open_regular
-from oneseed.dataset.pixels import refuse_folder
+from oneseed.dataset.pixel_writing import refuse_folder
 from oneseed.dataset.prepared import MAX_PREPARED_BYTES
 from oneseed.files import whole_file
 from oneseed.media.checksum import checksum

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oneseed.console.command import UserError
-from oneseed.dataset.collection import Collection
+from oneseed.dataset.collection import PIXEL_FILE, Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.notes import read_note
 from oneseed.dataset.rows import PREPARED_NAME
@@ -22,9 +22,8 @@ from oneseed.sources.resolve import UNPACKED
 LATER_KEYS = ("split", "captioner", "left_out")
 # a key that records have since their groups are those of look_alikes
 GROUPED_KEY = "colour"
-# names that this file gives, and alone removes: of links to originals, and of pixel caches
+# names that this file gives, and alone removes: of links to originals
 LINK_NAME = re.compile(r"[0-9a-f]{16}(\.[a-z0-9]{1,10})?")
-CACHE_NAME = re.compile(r"pixels_\d{1,6}\.(npy|json)")
 
 
 def to_records(kept: list[Row], earlier: Iterable[Row]) -> tuple[list[Row], Counter[str]]:
@@ -165,6 +164,5 @@ def remove_stale_files(records: list[Row], collection: Collection, size: int) ->
             remove_own(collection.resized / name, PREPARED_NAME)
     sweep_partials(collection.resized)
     for name in os.listdir(collection.processed):
-        path = collection.processed / name
-        if path not in (collection.pixels(size), collection.pixels_ids(size)):
-            remove_own(path, CACHE_NAME)
+        if not collection.is_pixel_file(name, size):
+            remove_own(collection.processed / name, PIXEL_FILE)

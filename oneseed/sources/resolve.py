@@ -20,7 +20,9 @@ from oneseed.media.kinds import PICTURE_SUFFIXES
 from oneseed.sources import archive_members, hub, tables, unpacking
 from oneseed.sources.archive_names import harmless
 from oneseed.sources.rejections import Rejection, rejection
+from oneseed.sources.stored import fetch_stored
 from oneseed.sources.walking import walk_folder
+from oneseed.storage import is_url
 
 # {a class in the singular: its name}
 CLASSES = {style.rstrip("s"): style for style in STYLES}
@@ -82,6 +84,9 @@ def sources_of(config: PrepareConfig) -> list[Source]:
     lost: list[Rejection] = []
     for path in paths:
         try:
+            if isinstance(path, str) and is_url(path):
+                found += stored_sources(path, config)
+                continue
             is_folder = isinstance(path, Path) and path.is_dir()
             found += sources_in(path, config) if is_folder else [source_at(path, config)]
         except archive_members.UnreadableArchiveError as error:
@@ -130,7 +135,7 @@ def parse_path(name: str) -> str | Path:
 
     A link to a file keeps its own name, which says what the file is.
     """
-    if name.startswith("hf:"):
+    if name.startswith("hf:") or is_url(name):
         return name
     path = Path(name).expanduser()
     return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
@@ -167,6 +172,15 @@ def sources_in(folder: Path, config: PrepareConfig) -> list[Source]:
     if not found or lost or walked.lost or set(rest) - read:
         found.insert(0, Source(folder, name, lost=tuple(lost), elsewhere=frozenset(read)))
     return found
+
+
+def stored_sources(url: str, config: PrepareConfig) -> list[Source]:
+    """What lies at a URL, as Sources that bear its name, once it is copied to this machine."""
+    folder = unpacked_folder(harmless(url.rstrip("/")), url.encode(), config)
+    path, lost = fetch_stored(url, folder)
+    found = sources_in(path, config) if path.is_dir() else [source_at(path, config)]
+    first = found[0]._replace(lost=(*found[0].lost, *lost))
+    return [source._replace(name=url) for source in (first, *found[1:])]
 
 
 def captions_beside(

@@ -17,13 +17,21 @@ from oneseed.dataset.collection import Collection, is_wordless
 from oneseed.dataset.colour import colour_share, training_channels
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import next_training
-from oneseed.dataset.pixels import PixelCache
+from oneseed.dataset.pixel_store import LimitedFiles
 from oneseed.model.caption_length import print_cut
 from oneseed.model.pixels import to_tensor
 from oneseed.model.tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
 from oneseed.seeds import torch_generator
+from oneseed.storage import is_url
 from oneseed.synthetic.collections import drawn_collection
 from oneseed.training import distributed
+from oneseed.training.file_order import by_first_use, by_groups_of_files
+from oneseed.training.pixel_source import (
+    fetch_collection,
+    files_at_a_time,
+    open_pixels,
+    training_collection,
+)
 from oneseed.training.word_weights import WordWeights, told_words, weigh_words
 
 # where batches are until a trainer says otherwise
@@ -33,6 +41,8 @@ CPU = torch.device("cpu")
 MAX_LEARNT_CAPTIONS = 20_000
 # rows up to which all are taken in their order; of larger collections they are taken at random
 MAX_ROWS_IN_ORDER = 6_000
+# times that a loader says which files come next, while one is gone through
+LOOKS_PER_FILE = 16
 # pictures that are copied to a GPU at a time
 COPY_CHUNK = 1_024
 
@@ -99,6 +109,10 @@ class PairLoader:
     wordless: bool = False
     # of the tokens; None: all weigh the same
     word_weights: WordWeights | None = None
+    # files of the pixels whose pictures are mixed at a time; 0: all
+    shuffle_files: int = 0
+    # of `expect`: when it looked last
+    last_look: int = -1
 
     def __post_init__(self) -> None:
         self.styles = self.styles or [""] * len(self.rows)
@@ -122,17 +136,46 @@ class PairLoader:
     def __iter__(self) -> Iterator[Batch]:
         return self.batches()
 
+    def files_of(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """The file of the pixels that each of some rows (M,) lies in, int (M,)."""
+        return self.rows[rows] // getattr(self.pixels, "rows_per_file", len(self.pixels))
+
     def batch_rows(self) -> list[Tensor]:
         """The rows of each batch of this epoch, int64 (B,) each; no row is twice in a batch."""
+        self.last_look = -1
         generator = torch_generator(f"{self.seed} {self.epoch}", "order")
+        files_generator = torch_generator(f"{self.seed} {self.epoch}", "files")
         batches: list[Tensor] = []
         for _ in range(self.passes):
             if self.shuffle:
                 order = torch.randperm(len(self.rows), generator=generator)
             else:
                 order = torch.arange(len(self.rows))
+            if self.shuffle_files and self.shuffle:
+                order = by_groups_of_files(
+                    order, self.files_of(), self.shuffle_files, files_generator
+                )
+            elif self.shuffle_files:
+                order = torch.from_numpy(self.files_of().argsort(kind="stable"))
             batches += order.split(self.batch_size)[: self.batches_per_pass]
         return batches
+
+    def expect(self, batch_rows: Sequence[Tensor], index: int) -> None:
+        """Files of the pixels that are copied as they are needed: which batch comes next."""
+        reader = getattr(self.pixels, "reader", None)
+        if not isinstance(reader, LimitedFiles):
+            return
+        # Looking far ahead takes time: it is done a few times a file.
+        per_look = max(1, self.pixels.rows_per_file // self.batch_size // LOOKS_PER_FILE)
+        if index // per_look == self.last_look:
+            return
+        self.last_look = index // per_look
+        if not self.shuffle_files:
+            reader.expect(range(reader.room))
+            return
+        ahead = 2 * self.shuffle_files * self.pixels.rows_per_file // self.batch_size
+        coming = torch.cat(list(batch_rows[index : index + ahead + per_look + 1]))
+        reader.expect(by_first_use(self.files_of(coming.numpy())))
 
     def batches_within(self, pairs: int) -> int:
         """How many batches of an epoch hold its first `pairs` pairs."""
@@ -143,7 +186,10 @@ class PairLoader:
 
         Of several processes, each gets its slice of every batch, which may be empty.
         """
-        for rows in self.batch_rows()[first:]:
+        batch_rows = self.batch_rows()
+        for index in range(first, len(batch_rows)):
+            self.expect(batch_rows, index)
+            rows = batch_rows[index]
             local = rows[distributed.local_slice(len(rows))]
             yield self.batch(local.numpy())._replace(rows=rows)
 
@@ -186,6 +232,9 @@ def use_device(train: PairLoader, val: PairLoader, device: torch.device) -> None
 
 def on_device_if_it_fits(pixels: np.ndarray, device: torch.device) -> np.ndarray | Tensor:
     """uint8 array -> the same on a GPU, where it takes less than half of the free memory."""
+    reader = getattr(pixels, "reader", None)
+    if isinstance(reader, LimitedFiles) and reader.is_limited:
+        return pixels
     if device.type != "cuda" or pixels.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
         return pixels
     copied = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
@@ -215,16 +264,16 @@ def create_data_loaders(
     tokenizer None: one is trained on the training captions. UserError where an earlier stage is
     missing or made pictures of another size.
     """
-    collection = Collection(config.style, config.data)
+    collection = fetch_collection(config, model_config.image_size)
     train, val = collection.read_captions()
     wordless = is_wordless(train + val)
     remedy = command_to_prepare(model_config, config)
-    if not collection.pixels(model_config.image_size).exists():
+    if not is_url(config.data) and not collection.has_pixels(model_config.image_size):
         raise UserError(
             f"the pictures of {config.style} were not prepared at {model_config.image_size} px; "
             f"make them with: {remedy}{other_size(collection, len(train))}"
         )
-    cache = PixelCache.require(collection, model_config.image_size, model_config.preset)
+    cache = open_pixels(collection, model_config, config)
     if missing := [row["filename"] for row in train + val if row["id"] not in cache]:
         raise UserError(
             f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); "
@@ -254,7 +303,7 @@ def create_data_loaders(
             cache.array,
             np.asarray(cache.rows(row["id"] for row in rows)),
             Encoded(captions, tokenizer, length),
-            batch_size=config.batch_size,
+            batch_size=config.batch_size * config.accumulate,
             channels=channels,
             seed=config.seed,
             shuffle=shuffle,
@@ -263,6 +312,7 @@ def create_data_loaders(
             tokenizer=tokenizer,
             wordless=wordless,
             word_weights=weigh_words(captions, tokenizer, length, told, config.untold_weight),
+            shuffle_files=files_at_a_time(cache, config),
         )
 
     return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
@@ -277,7 +327,7 @@ def learn_tokenizer(train: Sequence[Row], vocab_size: int) -> Tokenizer:
 
 def command_to_prepare(model_config: ModelConfig, config: TrainConfig) -> str:
     """The command that prepares the pictures that these settings need."""
-    collection = Collection(config.style, config.data)
+    collection = training_collection(config)
     return collection.prepare_again(model_config.image_size, model_config.preset)
 
 
@@ -311,9 +361,9 @@ def placeholder_loader(
     longest = [START, *[UNK] * (model_config.max_caption_length - 2), END]
     return PairLoader(
         None,
-        np.arange(config.batch_size),
-        [longest] * config.batch_size,
-        batch_size=config.batch_size,
+        np.arange(config.batch_size * config.accumulate),
+        [longest] * (config.batch_size * config.accumulate),
+        batch_size=config.batch_size * config.accumulate,
         channels=model_config.channels or 1,
         tokenizer=tokenizer,
     )

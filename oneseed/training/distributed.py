@@ -4,7 +4,9 @@ torchrun starts several processes that train one model together. Alone, which is
 every function returns what it is given.
 """
 
+import contextlib
 import os
+from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +14,31 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from oneseed.console.command import UserError
+
 # the other processes wait while the first fits the prior
 GROUP_TIMEOUT = timedelta(hours=6)
+
+
+class LostProcessError(UserError):
+    """Another process of the run has ended, or cannot be reached any more."""
+
+
+@contextlib.contextmanager
+def told_when_lost() -> Generator[None]:
+    """LostProcessError where a message between processes fails: alone none can go on."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    # of Gloo; NCCL's is one, too
+    except RuntimeError as error:
+        raise LostProcessError(
+            f"process {rank()} of {world_size()} has lost another one of this run, which has ended "
+            "or cannot be reached; what is saved is kept: start all of them again with the same "
+            "command",
+            code=1,
+        ) from error
 
 
 def start_processes(device: torch.device) -> torch.device:
@@ -63,7 +88,8 @@ def local_slice(length: int) -> slice:
 def all_reduce(tensor: torch.Tensor) -> torch.Tensor:
     """The sum over all processes, in place."""
     if world_size() > 1:
-        dist.all_reduce(tensor)
+        with told_when_lost():
+            dist.all_reduce(tensor)
     return tensor
 
 
@@ -88,12 +114,14 @@ def broadcast_object(value: Any) -> Any:
     if world_size() == 1:
         return value
     box = [value]
-    dist.broadcast_object_list(box)
+    with told_when_lost():
+        dist.broadcast_object_list(box)
     return box[0]
 
 
 def broadcast_module(module: nn.Module) -> None:
     """Parameters and buffers of a module become those of the first process."""
     if world_size() > 1:
-        for tensor in (*module.parameters(), *module.buffers()):
-            dist.broadcast(tensor.data, 0)
+        with told_when_lost():
+            for tensor in (*module.parameters(), *module.buffers()):
+                dist.broadcast(tensor.data, 0)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
-from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.model.caption_source import NONE, source_of
 from oneseed.model.multimodal import MultimodalModel
@@ -31,6 +30,7 @@ from oneseed.training.pair_quality import (
     measure_quality,
     pair_score,
 )
+from oneseed.training.pixel_source import training_collection
 from oneseed.training.run_folder import MIN_EPOCH_SAVE_INTERVAL
 from oneseed.training.speed import model_flops_utilisation
 from oneseed.training.state import EpochResult, EpochState, StepResult, TrainState
@@ -88,7 +88,7 @@ class Monitor:
         named = ", ".join(lines[:MAX_LINES_NAMED])
         if len(lines) > MAX_LINES_NAMED:
             named += " …"
-        captions = Collection(self.config.style, self.config.data).train
+        captions = training_collection(self.config).train
         precision = self.objective.precision
         other_precision = "" if precision == "fp32" else " or --precision fp32"
         last = Path(self.config.checkpoints) / "last.pt"

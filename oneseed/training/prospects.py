@@ -11,7 +11,6 @@ import torch
 from oneseed.config.model import PRESETS
 from oneseed.config.training import TrainConfig
 from oneseed.console.amounts import describe_duration, describe_size
-from oneseed.dataset.collection import Collection
 from oneseed.dataset.commands import train_command
 from oneseed.model.caption_source import NONE, source_of
 from oneseed.model.multimodal import MultimodalModel
@@ -22,6 +21,7 @@ from oneseed.training.data import PairLoader
 from oneseed.training.memory import total_bytes
 from oneseed.training.objective import Objective
 from oneseed.training.optimizers import trained_weights
+from oneseed.training.pixel_source import training_collection
 from oneseed.training.prior_fit import MAX_BRIEF_STEPS, PRIOR_BATCH
 from oneseed.training.run_folder import KEPT_EPOCHS, MIN_EPOCH_SAVE_INTERVAL
 from oneseed.training.schedule import Schedule
@@ -91,7 +91,7 @@ def describe_prospects(
         f"{Path(config.checkpoints).as_posix()}/."
     )
     if objective.model.config.preset != "small" and objective.device.type == "cpu":
-        collection = Collection(config.style, config.data)
+        collection = training_collection(config)
         first = collection.prepare_again(PRESETS["small"]["image_size"], "small")
         smaller = train_command(config.style, "--preset small", config.data)
         sentences.append(f"No GPU found; smaller: {first}, then {smaller}")

@@ -169,14 +169,15 @@ class RunFolder:
 
     @contextlib.contextmanager
     def saved_on_interrupt(self, state: TrainState) -> Generator[None]:
-        """A signal, or a reader that goes, saves what it would lose, and then ends the run.
+        """A signal, a reader that goes, or a process that is lost: saves what that would lose.
 
+        Then the run ends.
         Any other error saves the best model.
         """
         try:
             release_reader()
             yield
-        except (KeyboardInterrupt, Terminated):
+        except (KeyboardInterrupt, Terminated, distributed.LostProcessError):
             self.save_progress(state)
             raise
         except Exception:

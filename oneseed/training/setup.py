@@ -15,6 +15,7 @@ from oneseed.dataset.wording import words
 from oneseed.model import checkpoint
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
+from oneseed.training import distributed
 from oneseed.training.beginning import (
     load_other_weights,
     other_weights,
@@ -79,9 +80,24 @@ def resolve_precision(precision: str, device: torch.device, begun: str | None = 
     return chosen
 
 
-def saved_settings(config: TrainConfig, precision: str) -> dict[str, object]:
-    """The settings of a run that its checkpoints keep."""
-    settings = asdict(replace(config, precision=precision))
+def micro_batch(config: TrainConfig) -> int:
+    """Pairs of a process that are worked at together; 0: all.
+
+    --accumulate divides a step into batches, which several processes share.
+    """
+    if config.micro_batch or config.accumulate == 1:
+        return config.micro_batch
+    return -(-config.batch_size // distributed.world_size())
+
+
+def saved_settings(
+    config: TrainConfig, precision: str, shuffle_files: int = 0
+) -> dict[str, object]:
+    """The settings of a run that its checkpoints keep.
+
+    shuffle_files: of its loaders, which follow from what a limit holds.
+    """
+    settings = asdict(replace(config, precision=precision, shuffle_files=shuffle_files))
     return {name: value for name, value in settings.items() if name not in UNSAVED_FIELDS}
 
 
@@ -150,6 +166,8 @@ class BegunRun(NamedTuple):
     channels: int
     # "fp32" or "bf16"; None where its checkpoint does not say
     precision: str | None
+    # see PairLoader; 0 where its checkpoint does not say
+    shuffle_files: int
 
 
 def read_begun_run(path: Path, vocab_size: int) -> BegunRun | None:
@@ -160,10 +178,14 @@ def read_begun_run(path: Path, vocab_size: int) -> BegunRun | None:
     """
     try:
         facts = model_facts(checkpoint.load(path))
-        precision = facts.meta.get("training", {}).get("precision")
-        settled = facts.config
+        settings = facts.meta.get("training", {})
+        files = settings.get("shuffle_files")
         begun = BegunRun(
-            Tokenizer(facts.tokenizer), settled.vocab_size, settled.channels, precision
+            Tokenizer(facts.tokenizer),
+            facts.config.vocab_size,
+            facts.config.channels,
+            settings.get("precision"),
+            files if isinstance(files, int) and files > 0 else 0,
         )
     except UserError:
         return None
@@ -193,6 +215,9 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
         if begun := next(filter(None, found), None):
             tokenizer = begun.tokenizer
             precision = begun.precision
+            # the order stays that of the run's first part
+            files = config.shuffle_files or begun.shuffle_files
+            config = replace(config, shuffle_files=files)
             model_config = replace(
                 model_config,
                 vocab_size=model_config.vocab_size or begun.vocab_size,

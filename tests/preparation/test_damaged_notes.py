@@ -11,7 +11,8 @@ from PIL import Image
 
 from oneseed.console.command import UserError
 from oneseed.dataset.notes import MAX_LINE_BYTES, cut_torn_line, each_noted, read_note
-from oneseed.dataset.pixels import PICTURES_PER_TASK, PixelCache
+from oneseed.dataset.pixel_file import PICTURES_PER_TASK
+from oneseed.dataset.pixels import PixelCache
 from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
 from oneseed.preparation import examine, journal
 from tests.preparation.test_dataset_preparation import SIZE, contents, picture, run_main

@@ -5,8 +5,10 @@ The step stays the same.
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -174,3 +176,106 @@ def test_two_processes_train_the_model_that_one_would(builtin_data, tmp_path):
     for name, weight in weights[0].items():
         if name.startswith(("image_", "text_")) and weight.is_floating_point():
             assert torch.allclose(weight, weights[1][name], atol=5e-3), name
+
+
+def test_accumulated_batches_make_the_step_of_one_large_batch(builtin_data, tmp_path):
+    """Contrast within each batch alone would be an easier loss, and the gradients others."""
+    large = trainer(builtin_data, tmp_path / "large", batch_size=16)
+    parts = trainer(builtin_data, tmp_path / "parts", batch_size=4, accumulate=4)
+    assert parts.gradient_cache.micro_batch == 4
+    assert len(parts.train) == len(large.train)
+    assert parts.schedule == large.schedule
+    for step, (batch, other) in enumerate(zip(large.train.batches(), parts.train.batches())):
+        assert batch.rows.tolist() == other.rows.tolist()
+        losses = large.train_step(batch, step).losses
+        assert parts.train_step(other, step).losses == pytest.approx(losses, abs=1e-4)
+    for weight, other in zip(trained_weights(large.model), trained_weights(parts.model)):
+        assert torch.allclose(weight, other, atol=2e-3)
+
+
+def test_a_lost_process_is_one_sentence_with_the_remedy(monkeypatch):
+    """Gloo raises a RuntimeError of addresses, and a traceback came from each process."""
+
+    def lost(*_):
+        raise RuntimeError("[gloo] Connection closed by peer [127.0.0.1]:5000")
+
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    monkeypatch.setattr(distributed, "rank", lambda: 0)
+    monkeypatch.setattr(distributed.dist, "all_reduce", lost)
+    with pytest.raises(UserError, match="process 0 of 2 has lost another one.*same command"):
+        distributed.all_reduce(torch.zeros(2))
+
+
+LONG = pytest.mark.skipif(not os.environ.get("LONG"), reason="some minutes; LONG=1 runs it")
+
+
+def torchrun(count, data, folder, *more, **options):
+    """A run of so many processes that has begun."""
+    begin = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    command = [sys.executable, *begin, str(ROOT / "training_loop.py"), *FLAGS, *more]
+    return subprocess.Popen(
+        [*command, "--data", str(data), "--checkpoints", str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def rows_of(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def saved_model(folder):
+    return torch.load(folder / "last.pt", weights_only=True)["model"]
+
+
+@LONG
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_four_processes_train_the_model_that_two_would(builtin_data, tmp_path, precision):
+    for count in (2, 4):
+        more = ["--precision", precision]
+        run = torchrun(count, builtin_data, tmp_path / str(count), *more)
+        _, errors = run.communicate(timeout=900)
+        assert run.returncode in (0, 1), errors[-2000:]
+    # bf16 rounds sums of other slices to other numbers
+    tolerance = 1e-3 if precision == "fp32" else 5e-2
+    for row, other in zip(rows_of(tmp_path / "2"), rows_of(tmp_path / "4"), strict=True):
+        for key in ("train", "val"):
+            assert row[key] == pytest.approx(other[key], rel=tolerance, abs=tolerance)
+
+
+def workers_of(process):
+    """The process numbers of a torchrun's children."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True
+    )
+    return [int(number) for number in listed.stdout.split()]
+
+
+@LONG
+@pytest.mark.skipif(os.name != "posix", reason="kills a process by its number")
+def test_a_killed_process_ends_the_others_clearly_and_the_run_resumes_exactly(
+    builtin_data, tmp_path
+):
+    more = ["--num-epochs", "6"]
+    whole = torchrun(2, builtin_data, tmp_path / "whole", *more)
+    whole.communicate(timeout=900)
+    run = torchrun(2, builtin_data, tmp_path / "part", *more)
+    until = time.monotonic() + 600
+    while not (tmp_path / "part" / "metrics.json").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    os.kill(workers_of(run.pid)[-1], signal.SIGKILL)
+    _, errors = run.communicate(timeout=600)
+    assert run.returncode != 0
+    own = [line for line in errors.splitlines() if "training_loop" in line and "File" in line]
+    assert not own, errors[-3000:]
+    rest = torchrun(2, builtin_data, tmp_path / "part", *more)
+    _, errors = rest.communicate(timeout=900)
+    assert rest.returncode in (0, 1), errors[-2000:]
+    one, other = saved_model(tmp_path / "whole"), saved_model(tmp_path / "part")
+    assert not [name for name in one if not torch.equal(one[name], other[name])]
+    losses = [[row["train"] for row in rows_of(tmp_path / name)] for name in ("whole", "part")]
+    assert losses[0] == losses[1]
