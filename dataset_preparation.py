@@ -21,6 +21,7 @@ Writes  data/raw/<style>/                           the originals: links, what a
     python dataset_preparation.py --source shards                      # a folder of shards
     python dataset_preparation.py --source hf:owner/name:split         # pip install datasets first
     python dataset_preparation.py --source llava.json --format llava   # .jsonl .csv .tsv .parquet
+    python dataset_preparation.py --source forms --caption-kind code   # captions of HTML, SQL …
     python dataset_preparation.py --source prints.zip --check          # only look at the source
     python dataset_preparation.py --template llava                     # an example of a format
     python dataset_preparation.py --export llava --out set.zip         # pictures and their captions
@@ -58,9 +59,11 @@ from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError, run
 from oneseed.dataset import writers
 from oneseed.dataset.caption_ways import ways_lines
+from oneseed.dataset.code_texts import is_code
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.in_use import WHEN_IT_HAS_ENDED, locked_collection, named_collection
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.languages import looks_like_code
 from oneseed.dataset.pixels import write_pixels
 from oneseed.dataset.style_names import require_own_name
 from oneseed.file_names import safe_name
@@ -108,9 +111,29 @@ def prepare_collection(config: PrepareConfig, workers: Workers) -> None:
     print(f"{config.style}, {config.image_size} px, from {report['source']} ({seconds:.1f} s)")
     for line in report_lines(report, collection.report):
         print(line)
+    print_kind(records, config)
     print(f"  files: {collection.resized}, {collection.metadata}, {collection.report}")
     print_ways(records, config)
     print(f"next: {collection.deal_command(records)}")
+
+
+def print_kind(records: list[Row], config: PrepareConfig) -> None:
+    """Prints how many captions are code, or that words look like it; nothing else is done."""
+    captioned = [row for row in records if row["caption"]]
+    code = sum(map(is_code, captioned))
+    if code:
+        print(
+            f"  captions that are code, and stay letter by letter: {code:,} of {len(captioned):,}"
+        )
+    elif not config.caption_kind:
+        found = looks_like_code([row["caption"] for row in captioned])
+        if found:
+            kinds = ", ".join(f"{count:,} {language}" for language, count in found.items())
+            print(
+                f"  captions look like code ({kinds} of those looked at), but are taken for words, "
+                "on one line each; the same command with --caption-kind code keeps them letter by "
+                "letter, and with --caption-kind words says no more"
+            )
 
 
 def print_ways(records: list[Row], config: PrepareConfig) -> None:

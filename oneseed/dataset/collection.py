@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from oneseed.config.captioning import EXISTING, NONE
+from oneseed.config.options import CODE
 from oneseed.console.command import UserError
 from oneseed.dataset.caption_ways import first_options
+from oneseed.dataset.code_texts import travelling
 from oneseed.dataset.commands import caption_command, flag, prepare_command, size_flags
 from oneseed.dataset.dealing import deal, has_both
 from oneseed.dataset.jsonl import (
@@ -29,9 +31,10 @@ from oneseed.dataset.jsonl import (
 )
 from oneseed.dataset.rows import METADATA, PAIR, REPORT, check_row, fault_of
 from oneseed.file_names import named_file, safe_name
+from oneseed.synthetic.collections import DRAWN_STYLES
 
 # keys whose values many rows have: one string in memory serves them all
-SHARED_KEYS = ("style", "source", "split", "captioner")
+SHARED_KEYS = ("style", "source", "split", "captioner", "question", "domain", "caption_kind")
 # keys that often have the value of another key of the same row
 EQUAL_KEYS = (("group", "id"), ("caption", "given"))
 # in a caption file, whatever else is wrong with it: a pair that has words, one without
@@ -125,7 +128,8 @@ class Collection:
 
         size, preset: others than those that are prepared.
         """
-        source = self.known_report().get("source", "")
+        report = self.known_report()
+        source = report.get("source", "")
         if source.startswith("kaggle "):
             source = "kaggle"
         elif not source.startswith("hf:") and not Path(source).is_absolute():
@@ -133,6 +137,8 @@ class Collection:
             source = ""
         side = size or self.prepared_size()
         flags = size_flags(side, preset or self.prepared_preset()) if side else ""
+        if report.get("code") and self.style not in DRAWN_STYLES:
+            flags += f" --caption-kind {CODE}"
         return prepare_command(self.style, self.data, flags, source=source)
 
     def prepared_here(self) -> str:
@@ -259,7 +265,7 @@ def share_strings(row: Row) -> None:
 def pair_of(row: Row, *, wordless: bool = False) -> Row:
     """Metadata row -> its line of a caption file; wordless: with an empty caption."""
     pair = {key: row.get(key) or "" for key in ("id", "filename", "caption", "style", "split")}
-    return pair | {"caption": ""} if wordless else pair
+    return pair | {"caption": ""} if wordless else pair | travelling(row)
 
 
 def is_wordless(pairs: Iterable[Row]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from oneseed.config.options import CODE
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
@@ -78,7 +79,10 @@ def draw_pictures(drawn: DrawnCollection, config: PrepareConfig, workers: Worker
     def metadata_lines() -> Iterator[str]:
         for drawing in drawings:
             caption = drawn.tell(drawing.facts, drawing.seed, config.level)
-            yield to_json({"file_name": drawing.file_name, "caption": caption}) + "\n"
+            row = {"file_name": drawing.file_name, "caption": caption}
+            if drawn.caption_kind == CODE:
+                row["caption_kind"] = CODE
+            yield to_json(row) + "\n"
 
     write_lines(folder / CAPTIONS_NAME, metadata_lines)
     if newer_drawings(there):

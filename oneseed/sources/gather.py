@@ -35,7 +35,13 @@ def gather(config: PrepareConfig, workers: Workers) -> Survey:
     else:
         sources = sources_of(config)
     data = Path(config.data).resolve()
-    return survey_sources(sources, config.style, data, format_name=config.format)
+    return survey_sources(
+        sources,
+        config.style,
+        data,
+        format_name=config.format,
+        caption_kind=config.caption_kind,
+    )
 
 
 def source_names(sources: Sequence[Source]) -> str:

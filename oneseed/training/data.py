@@ -1,7 +1,6 @@
 """Batches of pictures and captions: the loaders of a prepared collection."""
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
@@ -10,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from oneseed.config.model import MAX_OWN_VOCABULARY, ModelConfig
+from oneseed.config.model import ModelConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import are_code
 from oneseed.dataset.collection import Collection, is_wordless
 from oneseed.dataset.colour import colour_share, training_channels
 from oneseed.dataset.jsonl import Row
@@ -29,8 +29,6 @@ from oneseed.training.word_weights import WordWeights, told_words, weigh_words
 # where batches are until a trainer says otherwise
 CPU = torch.device("cpu")
 
-# captions that the vocabulary is taken from
-MAX_LEARNT_CAPTIONS = 20_000
 # rows up to which all are taken in their order; of larger collections they are taken at random
 MAX_ROWS_IN_ORDER = 6_000
 # pictures that are copied to a GPU at a time
@@ -99,6 +97,8 @@ class PairLoader:
     wordless: bool = False
     # of the tokens; None: all weigh the same
     word_weights: WordWeights | None = None
+    # True where captions are code
+    is_code: bool = False
 
     def __post_init__(self) -> None:
         self.styles = self.styles or [""] * len(self.rows)
@@ -239,9 +239,11 @@ def create_data_loaders(
             f"prepare more pictures: {remedy}"
         )
     if tokenizer is None:
-        tokenizer = learn_tokenizer(train, model_config.vocab_size)
+        captions = [row["caption"] for row in train]
+        tokenizer = Tokenizer.of_captions(captions, model_config.vocab_size)
     length = model_config.max_caption_length
-    print_cut([row["caption"] for row in train + val], tokenizer, length)
+    is_code = are_code(train + val)
+    print_cut([row["caption"] for row in train + val], tokenizer, length, is_code=is_code)
     told = told_words(train)
     channels = model_config.channels
     if not channels:
@@ -262,17 +264,11 @@ def create_data_loaders(
             ids=[row["id"] for row in rows],
             tokenizer=tokenizer,
             wordless=wordless,
+            is_code=is_code,
             word_weights=weigh_words(captions, tokenizer, length, told, config.untold_weight),
         )
 
     return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
-
-
-def learn_tokenizer(train: Sequence[Row], vocab_size: int) -> Tokenizer:
-    """A tokenizer of the captions of training rows. vocab_size: of its entries; 0: the usual."""
-    step = math.ceil(len(train) / MAX_LEARNT_CAPTIONS)
-    learnt = [row["caption"] for row in train[::step]]
-    return Tokenizer.train(learnt, vocab_size or MAX_OWN_VOCABULARY)
 
 
 def command_to_prepare(model_config: ModelConfig, config: TrainConfig) -> str:
