@@ -10,6 +10,7 @@ html.parser and ast only read a text, sqlite3.complete_statement only its tokens
 import ast
 import re
 import sqlite3
+import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -103,10 +104,10 @@ def is_python(text: str) -> bool:
         with warnings.catch_warnings():
             # of escapes such as "\d"
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            tree = ast.parse(textwrap.dedent(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return any(is_python_statement(node, text) for node in tree.body)
+    return any(is_python_statement(node, textwrap.dedent(text)) for node in tree.body)
 
 
 def is_python_statement(node: ast.stmt, text: str) -> bool:

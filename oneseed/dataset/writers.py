@@ -63,6 +63,12 @@ def with_labels(row: Row, values: Row, *, question: bool = True) -> Row:
     return values | labels
 
 
+def filled_keys(rows: list[Row]) -> list[str]:
+    """Those of TRAVELLING_KEYS that a row has, for tables whose rows have the same columns."""
+    filled = set().union(*map(travelling, rows))
+    return [key for key in TRAVELLING_KEYS if key in filled]
+
+
 def asked(row: Row) -> str:
     """What a conversation about the row asks."""
     return row.get("question") or (CODE_QUESTION if is_code(row) else WRITTEN_QUESTION)
@@ -91,10 +97,11 @@ def clip_text(rows: list[Row]) -> str:
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
-    further = [key for key in TRAVELLING_KEYS if any(row.get(key) for row in rows)]
+    further = filled_keys(rows)
     writer.writerow(["filepath", "title", "style", *further])
     for row in rows:
-        cells = [row["image"], row["caption"], *(row.get(key, "") for key in ("style", *further))]
+        labels = {key: row.get(key, "") for key in ("style", *further)}
+        cells = (row["image"], row["caption"], *labels.values())
         writer.writerow([FORMULA.sub("'", cell) for cell in cells])
     return file.getvalue()
 
@@ -162,7 +169,7 @@ WRITERS = {
 # formats that write a file of captions beside each picture
 SIDECAR_FORMATS = ("sidecar", "webdataset")
 # formats that cannot say what travels with a caption
-SILENT_FORMATS = ("sidecar",)
+CAPTION_ONLY_FORMATS = ("sidecar",)
 # formats whose pictures lie beside the captions, not in images/
 FLAT_FORMATS = ("imagefolder", *SIDECAR_FORMATS)
 
@@ -173,7 +180,7 @@ def sidecar_files(format_name: str, row: Row) -> dict[str, bytes]:
     The last line of a text file has an end of its own, which is no part of the caption.
     """
     text = row["caption"]
-    if is_code(row) or text.endswith(("\n", "\r")):
+    if is_code(row) or text.endswith("\n"):
         text += "\n"
     found = {".txt": text.encode()} if row["caption"] else {}
     if format_name == "webdataset":
@@ -218,7 +225,7 @@ def parquet_template() -> str:
 
 def write_parquet(path: Path, rows: list[Row]) -> None:
     """Writes the rows with the bytes of their pictures."""
-    further = [key for key in TRAVELLING_KEYS if any(row.get(key) for row in rows)]
+    further = filled_keys(rows)
     with parquet_writer(path, dict.fromkeys(["style", *further], "string")) as add:
         for row in rows:
             image = {"bytes": Path(row["path"]).read_bytes(), "path": row["image"]}

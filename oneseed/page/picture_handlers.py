@@ -19,6 +19,7 @@ from oneseed.file_names import named_file
 from oneseed.generation import index
 from oneseed.generation.pictures import open_picture
 from oneseed.generation.requests import Pair, pairs_of_seeds, source_facts
+from oneseed.page.code_view import shown_code
 from oneseed.page.events import Component, messages
 from oneseed.page.generate_handlers import PAGE_MAX_SHEET
 from oneseed.page.inputs import (
@@ -37,6 +38,7 @@ from oneseed.page.pair_rows import (
     pair_text,
     seed_rows,
     seeds_from,
+    writes_code,
 )
 from oneseed.page.strangeness import (
     MEASURED_PICTURES,
@@ -78,6 +80,11 @@ class PictureHandlers:
             pair = Pair("drawn", "", drawn, caption, source_facts(image, upload_name(picture)))
             ((path, facts),) = as_cards(generator, [pair], self.cache)
             return path, facts["caption"]
+
+    def code(self, caption: Any) -> Component:
+        """The caption as code, where the model writes code."""
+        is_code = isinstance(caption, str) and writes_code(self.find_generator)
+        return shown_code(self.gr, caption, is_code=is_code)
 
     def stranger(self, picture: Any) -> Component:
         """Says it where a picture is unlike those that the model was taught."""

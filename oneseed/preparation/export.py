@@ -32,7 +32,9 @@ def export_collection(config: PrepareConfig, collection: Collection) -> None:
             f", {bare:,} of them without a caption; to write those: {collection.deal_command(rows)}"
         )
     print(line)
-    if config.export in writers.SILENT_FORMATS and (lost := sum(map(bool, map(travelling, rows)))):
+    if config.export in writers.CAPTION_ONLY_FORMATS and (
+        lost := sum(map(bool, map(travelling, rows)))
+    ):
         print(
             f"  question, domain or kind of captions, which {config.export} cannot hold: "
             f"{lost:,} rows; jsonl, llava, qwen, instruct and the others hold them"

@@ -25,7 +25,7 @@ from oneseed.sources.rejections import Rejection, passed_over
 from oneseed.sources.table_reader import labels_of
 from oneseed.text_files import read_text_file
 
-LAST_LINE_END = re.compile(r"(?:\r\n|\r|\n)\Z")
+LAST_LINE_END = re.compile(r"\r?\n\Z")
 # the first that says something counts
 TEXT_SUFFIXES = (".txt", ".caption", ".captions", ".cap")
 SIDECAR_SUFFIXES = (*TEXT_SUFFIXES, ".json")

@@ -212,8 +212,7 @@ def create_data_loaders(
 ) -> tuple[PairLoader, PairLoader]:
     """Loaders of the training and the validation pairs of config.style; both know the tokenizer.
 
-    tokenizer None: one is trained on the training captions. UserError where an earlier stage is
-    missing or made pictures of another size.
+    tokenizer None: that of the training captions. UserError where an earlier stage is missing.
     """
     collection = Collection(config.style, config.data)
     train, val = collection.read_captions()
@@ -239,11 +238,10 @@ def create_data_loaders(
             f"prepare more pictures: {remedy}"
         )
     if tokenizer is None:
-        captions = [row["caption"] for row in train]
-        tokenizer = Tokenizer.of_captions(captions, model_config.vocab_size)
+        tokenizer = Tokenizer.of_captions(texts_of(train), model_config.vocab_size)
     length = model_config.max_caption_length
-    is_code = are_code(train + val)
-    print_cut([row["caption"] for row in train + val], tokenizer, length, is_code=is_code)
+    is_code = are_code(train)
+    print_cut(texts_of(train + val), tokenizer, length, is_code=is_code)
     told = told_words(train)
     channels = model_config.channels
     if not channels:
@@ -251,7 +249,7 @@ def create_data_loaders(
         channels = training_channels(share, model_config.preset)
 
     def loader_of(rows: list[Row], *, shuffle: bool) -> PairLoader:
-        captions = [row["caption"] for row in rows]
+        captions = texts_of(rows)
         return PairLoader(
             cache.array,
             np.asarray(cache.rows(row["id"] for row in rows)),
@@ -269,6 +267,11 @@ def create_data_loaders(
         )
 
     return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
+
+
+def texts_of(rows: Sequence[Row]) -> list[str]:
+    """The captions of rows."""
+    return [row["caption"] for row in rows]
 
 
 def command_to_prepare(model_config: ModelConfig, config: TrainConfig) -> str:
