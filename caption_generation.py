@@ -81,7 +81,7 @@ from oneseed.config.captioning import (
 from oneseed.console.command import UserError, run
 from oneseed.console.output import code_lines
 from oneseed.dataset.caption_ways import ways_lines, ways_sentence, words_of_row
-from oneseed.dataset.code_texts import caption_in, is_code, set_kind
+from oneseed.dataset.code_texts import is_code, kept_caption, set_kind
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.dealing import split_lines
 from oneseed.dataset.in_use import locked_collection, locked_share
@@ -169,7 +169,7 @@ def choose_rows(rows: Sequence[Row], max_samples: int) -> list[Row]:
 def word_existing(rows: Sequence[Row]) -> None:
     """Words the captions of the rows, but for those of code; "" where there is none."""
     for row in rows:
-        caption = caption_in(row, row.get("caption") or "")
+        caption = kept_caption(row, row.get("caption") or "")
         # What stays as it is needs no second string in memory.
         if caption != row.get("caption"):
             row["caption"] = caption
@@ -250,7 +250,7 @@ def write_from_names(rows: Sequence[Row], way: str) -> None:
 
 def set_caption(row: Row, caption: str, captioner: str) -> None:
     """Puts a new caption, worded or as code, into the row, where it says something."""
-    caption = caption_in(row, caption)
+    caption = kept_caption(row, caption)
     if caption:
         row["caption"] = caption
         row["captioner"] = captioner

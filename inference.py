@@ -62,7 +62,7 @@ from PIL import Image
 
 from oneseed.config.base_model import checkpoint_name
 from oneseed.config.inference import FILM_CAPTIONS, InferenceConfig
-from oneseed.config.options import CODE, parse_seeds, parse_shard
+from oneseed.config.options import CODE_CAPTIONS, parse_seeds, parse_shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import code_lines, printable, progress
 from oneseed.dataset.commands import draw_command, page_command
@@ -100,7 +100,7 @@ __all__ = [
 MAX_ON_SHEET = 100
 MAX_LINES = 20
 # Of a caption that is code.
-MAX_CODE_LINES = 40
+MAX_SHOWN_CODE = 40
 # Letters of a prompt in a file's name.
 MAX_NAME_SUFFIX = 60
 # What --count writes depends on these settings; they are compared when it goes on.
@@ -341,8 +341,8 @@ def pair_line(pair: Pair, row: dict[str, Any]) -> str:
     match = "  - " if row.get("match") is None else f"{row['match']:3d}%"
     near = row.get("near_training")
     remark = f"   TOO NEAR to training picture {near}" if near else ""
-    if row.get("caption_kind") == CODE:
-        lines = code_lines(row["caption"], indent=18, most=MAX_CODE_LINES)
+    if row.get("caption_kind") == CODE_CAPTIONS:
+        lines = code_lines(row["caption"], indent=18, most=MAX_SHOWN_CODE)
         return "\n".join([f"{pair.title:>10}  {match}  {row['code']}{remark}", *lines])
     return f"{pair.title:>10}  {match}  {printable(row['caption'])}{remark}"
 

@@ -18,9 +18,9 @@ PLAIN = "plain"
 BOOK = "book"
 FINISHES = (PLAIN, BOOK)
 # what captions are: sentences, or texts that stay letter by letter
-WORDS = "words"
-CODE = "code"
-CAPTION_KINDS = (WORDS, CODE)
+WORD_CAPTIONS = "words"
+CODE_CAPTIONS = "code"
+CAPTION_KINDS = (WORD_CAPTIONS, CODE_CAPTIONS)
 PARAMETER_UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 MAX_PARAMETERS = 10**11
 # of one range such as 0-9

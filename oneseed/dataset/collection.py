@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from oneseed.config.captioning import EXISTING, NONE
-from oneseed.config.options import CODE
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.console.command import UserError
 from oneseed.dataset.caption_ways import first_options
 from oneseed.dataset.code_texts import travelling
@@ -138,7 +138,7 @@ class Collection:
         side = size or self.prepared_size()
         flags = size_flags(side, preset or self.prepared_preset()) if side else ""
         if report.get("code") and self.style not in DRAWN_STYLES:
-            flags += f" --caption-kind {CODE}"
+            flags += f" --caption-kind {CODE_CAPTIONS}"
         return prepare_command(self.style, self.data, flags, source=source)
 
     def prepared_here(self) -> str:

@@ -13,7 +13,7 @@ import threading
 
 from oneseed.config.captioning import EXISTING, FOLDERS, NAMES
 from oneseed.console.command import UserError
-from oneseed.dataset.code_texts import caption_in
+from oneseed.dataset.code_texts import kept_caption
 from oneseed.dataset.collection import Collection, pair_of
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.in_use import locked_collection
@@ -95,7 +95,7 @@ def change_caption(row: Row, caption: str) -> None:
 
     UserError where it says nothing.
     """
-    new = caption_in(row, caption)
+    new = kept_caption(row, caption)
     if not new:
         raise UserError("A caption says what the picture shows, such as: two ships in a storm.")
     if new != row.get("caption"):

@@ -19,11 +19,11 @@ from html.parser import HTMLParser
 HTML = "html"
 SQL = "sql"
 PYTHON = "python"
-SUFFIXES = {HTML: ".html", SQL: ".sql", PYTHON: ".py"}
+CODE_SUFFIXES = {HTML: ".html", SQL: ".sql", PYTHON: ".py"}
 # of any other text of code
 PLAIN_SUFFIX = ".txt"
 # letters of a text that is looked at; nothing that a model writes is longer
-MAX_LETTERS = 20_000
+MAX_CODE_LETTERS = 20_000
 # captions that are looked at, from all over a collection
 MAX_SAMPLE = 200
 # share of the captions that must be code before it is said that they look so
@@ -63,7 +63,7 @@ class TagCounter(HTMLParser):
 
 def language_of(text: str) -> str:
     """HTML, SQL or PYTHON; "" of anything else, and of texts that are too long to be looked at."""
-    if len(text) > MAX_LETTERS or not text.strip():
+    if len(text) > MAX_CODE_LETTERS or not text.strip():
         return ""
     if is_html(text):
         return HTML
@@ -123,7 +123,7 @@ def is_python_statement(node: ast.stmt, text: str) -> bool:
 
 def code_suffix(text: str) -> str:
     """The suffix of a file that holds a text of code: .html, .sql, .py, or .txt."""
-    return SUFFIXES.get(language_of(text), PLAIN_SUFFIX)
+    return CODE_SUFFIXES.get(language_of(text), PLAIN_SUFFIX)
 
 
 def looks_like_code(captions: Sequence[str]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from oneseed.config.inference import MAX_PROMPT_LENGTH
-from oneseed.config.options import CODE
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.console.command import UserError
 from oneseed.dataset.phrases import (
     ARTICLES,
@@ -131,7 +131,7 @@ class PromptReader:
             words=frozenset(words(" ".join(model.meta.get("words", [])))),
             phrases=model.meta.get("phrases", {}),
             token_count=lambda text: len(bpe.encode(text, add_special_tokens=False).ids),
-            is_code=model.meta.get("caption_kind") == CODE,
+            is_code=model.meta.get("caption_kind") == CODE_CAPTIONS,
         )
 
     def read(self, prompt: str, style: str | None = None) -> ReadPrompt:

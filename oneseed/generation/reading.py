@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from oneseed.config.inference import PASSES
-from oneseed.config.options import BOOK, CODE, PLAIN
+from oneseed.config.options import BOOK, CODE_CAPTIONS, PLAIN
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.segmentation import missing_words
@@ -128,7 +128,7 @@ class PictureReader:
     @property
     def writes_code(self) -> bool:
         """Whether its captions are code, such as HTML, which stays letter by letter."""
-        return self.model.meta.get("caption_kind") == CODE
+        return self.model.meta.get("caption_kind") == CODE_CAPTIONS
 
     @functools.cached_property
     def fingerprint(self) -> str:

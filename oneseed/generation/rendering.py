@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from oneseed.config.options import CODE
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.dataset.languages import code_suffix
 from oneseed.files import whole_file, write_text
 from oneseed.generation import cards
@@ -46,7 +46,7 @@ def save_pair(
     with whole_file(folder / f"{name}.png") as partial:
         partial.write_bytes(png)
     row = {**signed, "picture": f"{name}.png"}
-    if facts.get("caption_kind") == CODE:
+    if facts.get("caption_kind") == CODE_CAPTIONS:
         row["code"] = f"{name}{code_suffix(facts['caption'])}"
         write_text(folder / row["code"], facts["caption"])
     write_text(folder / f"{name}.json", json.dumps(row, ensure_ascii=False, indent=1) + "\n")

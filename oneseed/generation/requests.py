@@ -10,7 +10,7 @@ from PIL import Image
 
 from oneseed.config.base_model import checkpoint_name
 from oneseed.config.inference import InferenceConfig
-from oneseed.config.options import CODE, parse_seeds, words_of_seeds
+from oneseed.config.options import CODE_CAPTIONS, parse_seeds, words_of_seeds
 from oneseed.file_names import safe_name
 from oneseed.files import MAX_FILE_NAME_BYTES
 from oneseed.generation import cards
@@ -229,7 +229,7 @@ def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[
     """
     model_facts = {
         "caption_source": generator.caption_source,
-        "caption_kind": CODE if generator.writes_code else None,
+        "caption_kind": CODE_CAPTIONS if generator.writes_code else None,
         "style": generator.style,
         "checkpoint": checkpoint_name(generator.checkpoint),
         "fingerprint": generator.fingerprint,

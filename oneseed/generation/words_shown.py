@@ -6,6 +6,7 @@ They help whoever looks at a caption; the model knows nothing of them. The recog
 machine and brings its weights along.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,17 @@ LEAST_SIDE = 512
 INSTALL = "pip install -r requirements-ocr.txt"
 
 
+@functools.cache
 def recogniser() -> Any:
-    """A reader of pictures. UserError with the command that installs it."""
+    """A reader of pictures, loaded once. UserError with the command that installs it."""
     try:
         from rapidocr import RapidOCR
     except ImportError as error:
         raise UserError(
             f"--read needs the library rapidocr: {INSTALL}, then run the same command again"
         ) from error
-    return RapidOCR()
+    # it would tell of each file that it loads
+    return RapidOCR(params={"Global.log_level": "critical"})
 
 
 def words_shown(picture: Image.Image) -> list[str]:

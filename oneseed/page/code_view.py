@@ -15,7 +15,7 @@ FRAME_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; fo
 # letters that templates of Gradio read as their own, also within a value
 TEMPLATE_LETTERS = str.maketrans({letter: f"&#{ord(letter)};" for letter in "${}`"})
 # letters of a text that is coloured and rendered; of a longer one only the lines are shown
-MAX_LETTERS = 20_000
+MAX_SHOWN_LETTERS = 20_000
 
 
 def code_field(gr: ModuleType, elem_id: str) -> Component:
@@ -30,7 +30,7 @@ def shown_code(gr: ModuleType, caption: str, *, is_code: bool) -> Component:
 
 def code_html(text: str) -> str:
     """A text of code -> HTML that shows it, and of HTML also what it looks like."""
-    language = language_of(text) if len(text) <= MAX_LETTERS else ""
+    language = language_of(text) if len(text) <= MAX_SHOWN_LETTERS else ""
     named = language or "text"
     shown = f'<pre tabindex="0" aria-label="Code, {named}"><code>{coloured(text, language)}</code>'
     shown += "</pre>"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oneseed.console.command import UserError
-from oneseed.dataset.code_texts import caption_in, is_code, travelling
+from oneseed.dataset.code_texts import is_code, kept_caption, travelling
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.notes import read_note
@@ -67,7 +67,7 @@ def earlier_values(record: Row, row: Row) -> Row:
     if GROUPED_KEY in record and "group" in record:
         values["group"] = record["group"]
     is_other_kind = is_code(row) != is_code(record)
-    is_own = record.get("caption") == caption_in(record, record.get("given") or "")
+    is_own = record.get("caption") == kept_caption(record, record.get("given") or "")
     is_changed = bool(given) and (given != record.get("given", given) or (is_other_kind and is_own))
     if is_changed:
         values.pop("captioner", None)

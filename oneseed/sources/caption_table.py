@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from oneseed.config.captioning import CaptionConfig
 from oneseed.console.command import UserError
-from oneseed.dataset.code_texts import caption_in
+from oneseed.dataset.code_texts import kept_caption
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
 from oneseed.sources.annotations import choose_format
@@ -87,7 +87,7 @@ def take_captions(rows: Sequence[Row], config: CaptionConfig) -> set[str]:
     found = read_caption_table(Path(config.captions).expanduser(), rows)
     kept_own = 0
     for row in rows:
-        caption = caption_in(row, found.captions.get(row["id"], ""))
+        caption = kept_caption(row, found.captions.get(row["id"], ""))
         if not caption:
             continue
         if row["caption"] and not config.recaption:

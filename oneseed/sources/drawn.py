@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from oneseed.config.options import CODE
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
@@ -80,8 +80,8 @@ def draw_pictures(drawn: DrawnCollection, config: PrepareConfig, workers: Worker
         for drawing in drawings:
             caption = drawn.tell(drawing.facts, drawing.seed, config.level)
             row = {"file_name": drawing.file_name, "caption": caption}
-            if drawn.caption_kind == CODE:
-                row["caption_kind"] = CODE
+            if drawn.caption_kind == CODE_CAPTIONS:
+                row["caption_kind"] = CODE_CAPTIONS
             yield to_json(row) + "\n"
 
     write_lines(folder / CAPTIONS_NAME, metadata_lines)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from oneseed.config.options import CODE
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import code_text, is_code, travelling
 from oneseed.dataset.commands import script_command
@@ -159,7 +159,7 @@ def caption_values(row: Row, caption_kind: str) -> Row:
     known = travelling(row)
     if caption_kind:
         known["caption_kind"] = caption_kind
-    if known.get("caption_kind") != CODE:
+    if known.get("caption_kind") != CODE_CAPTIONS:
         known.pop("caption_kind", None)
     said = row.get("caption", "")
     on_one_line = " ".join(CONTROL.sub("", said).split())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from oneseed.config.options import CODE
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.dataset.jsonl import Row
 from oneseed.media.kinds import suffix_of_kind
 from oneseed.sources.captions import one_image, require_utf8, whole_text
@@ -112,8 +112,8 @@ def labels_of(row: Row, question: str = "") -> Row:
     style = row.get("style")
     if isinstance(style, str) and style.strip():
         labels["style"] = require_utf8(style)
-    if row.get("caption_kind") == CODE:
-        labels["caption_kind"] = CODE
+    if row.get("caption_kind") == CODE_CAPTIONS:
+        labels["caption_kind"] = CODE_CAPTIONS
     return {key: value for key, value in labels.items() if value}
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from oneseed.config.model import MAX_OWN_VOCABULARY, ModelConfig
-from oneseed.config.options import CODE
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.config.training import PICTURES_SHOWN, UNSAVED_FIELDS, TrainConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.phrases import known_phrases
@@ -137,7 +137,7 @@ def known_from_captions(train: PairLoader, tokenizer: Tokenizer) -> dict[str, An
     captions = [tokenizer.decode(tokens) for tokens in train.tokens]
     found = set().union(*map(words, captions))
     known = {"words": sorted(found), "phrases": known_phrases(captions)}
-    return known | ({"caption_kind": CODE} if train.is_code else {})
+    return known | ({"caption_kind": CODE_CAPTIONS} if train.is_code else {})
 
 
 # ---- the model -----------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class ToldWords:
         for row in rows:
             found = {word for word, _, _ in placed_words(row["caption"])}
             captions_with.update(found)
-            if tells_all(row):
+            if is_all_told(row):
                 told |= found
         for word, count in captions_with.items():
             if count >= RARE_CAPTIONS and not any(map(str.isdigit, word)):
@@ -52,7 +52,7 @@ class ToldWords:
         return cls(frozenset(told), untold / max(1, captions_with.total()))
 
 
-def tells_all(row: Row) -> bool:
+def is_all_told(row: Row) -> bool:
     """Whether every word of a row's caption can be read off its picture."""
     return row["style"] in DRAWN_STYLES or is_code(row)
 
@@ -103,7 +103,7 @@ class WordWeights:
 
 def told_words(rows: Sequence[Row]) -> ToldWords | None:
     """The told words of training rows with a "caption" and a "style"; None where all are told."""
-    if all(map(tells_all, rows)):
+    if all(map(is_all_told, rows)):
         return None
     told = ToldWords.of(rows)
     return told if told.untold_share else None

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from oneseed.dataset.languages import MAX_LETTERS, code_suffix, language_of, looks_like_code
+from oneseed.dataset.languages import MAX_CODE_LETTERS, code_suffix, language_of, looks_like_code
 
 SENTENCES = (
     "a castle",
@@ -50,12 +50,12 @@ def test_a_collection_looks_like_code_only_where_most_of_it_is():
     "text",
     [
         "import os\nos.remove('x')",
-        "-" * MAX_LETTERS,
-        "(" * MAX_LETTERS,
-        "a" + ".b" * (MAX_LETTERS // 2 - 1),
-        "9" * MAX_LETTERS,
+        "-" * MAX_CODE_LETTERS,
+        "(" * MAX_CODE_LETTERS,
+        "a" + ".b" * (MAX_CODE_LETTERS // 2 - 1),
+        "9" * MAX_CODE_LETTERS,
         "lambda:" * 2_800 + "1",
-        "<" * MAX_LETTERS,
+        "<" * MAX_CODE_LETTERS,
         "<a " * 6_000,
         "WITH " + "x AS " * 3_900,
         "x" * 10_000_000,

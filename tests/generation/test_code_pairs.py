@@ -16,6 +16,7 @@ from oneseed.generation import cards
 from oneseed.generation.code_lettering import code_block
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.rendering import contact_sheet
+from oneseed.generation.words_shown import recogniser
 from oneseed.model import checkpoint
 from oneseed.model.caption_book import CaptionBook
 from oneseed.seeds import latents
@@ -83,6 +84,7 @@ def test_lines_of_code_stay_lines_on_sheets():
 
 def test_read_without_its_library_names_the_command(run_of_code, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rapidocr", None)
+    recogniser.cache_clear()
     Image.new("L", (64, 64)).save(tmp_path / "form.png")
     with pytest.raises(UserError, match=r"pip install -r requirements-ocr\.txt"):
         draw(run_of_code, tmp_path / "out", image=str(tmp_path / "form.png"), read=True)
@@ -94,12 +96,16 @@ def test_words_that_a_picture_shows_stand_beside_its_caption(
     class RapidOCR:
         """A stand-in that finds two lines, where it is given colours and enough pixels."""
 
+        def __init__(self, params):
+            assert params
+
         def __call__(self, pixels):
             assert pixels.shape == (512, 512, 3)
             return types.SimpleNamespace(txts=("Log in", "E-mail"))
 
     stand_in = types.SimpleNamespace(RapidOCR=RapidOCR)
     monkeypatch.setitem(sys.modules, "rapidocr", stand_in)
+    recogniser.cache_clear()
     Image.new("L", (64, 64)).save(tmp_path / "form.png")
     draw(run_of_code, tmp_path / "out", image=str(tmp_path / "form.png"), read=True)
     row = json.loads((tmp_path / "out" / "form_drawn.json").read_text("utf-8"))
