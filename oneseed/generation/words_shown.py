@@ -23,7 +23,7 @@ INSTALL = "pip install -r requirements-ocr.txt"
 def recogniser() -> Any:
     """A reader of pictures, loaded once. UserError with the command that installs it."""
     try:
-        from rapidocr import RapidOCR
+        from rapidocr import RapidOCR  # ty: ignore[import-not-found]  # an extra
     except ImportError as error:
         raise UserError(
             f"--read needs the library rapidocr: {INSTALL}, then run the same command again"

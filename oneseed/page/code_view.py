@@ -45,7 +45,7 @@ def coloured(text: str, language: str) -> str:
         return html.escape(text)
     try:
         from pygments import highlight
-        from pygments.formatters import HtmlFormatter
+        from pygments.formatters.html import HtmlFormatter
         from pygments.lexers import get_lexer_by_name
     except ImportError:
         return html.escape(text)
