@@ -23,8 +23,9 @@ Writes  data/captions/<style>_{train,val}.jsonl  the pairs, 90/10; a picture onc
     python caption_generation.py --captioner names
     # the name of the folder that a picture lies in
     python caption_generation.py --captioner folders
-    # a table that lies anywhere, matched by the pictures' names
+    # a table that lies anywhere, matched by the pictures' names; of code, such as HTML
     python caption_generation.py --captions ~/prints/captions.csv
+    python caption_generation.py --captions ~/forms/html.jsonl --caption-kind code
     # no captions at all: a model of pictures alone, without words
     python caption_generation.py --captioner none
     # a checkpoint in a folder; replaces the captions there are
@@ -42,7 +43,8 @@ Writes  data/captions/<style>_{train,val}.jsonl  the pairs, 90/10; a picture onc
 
 Captions read "An engraving of …" (depicting, showing), "A drawing of …" and so on by style; those
 that do already stay as they are. Others lose their own "a black and white drawing of", white space
-is collapsed, control characters go. Nothing is added at the end.
+is collapsed, control characters go. Nothing is added at the end. Captions that are code (HTML, SQL,
+Python) stay letter by letter: say so with --caption-kind code, here or when preparing.
 """
 
 if __name__ == "__main__":
@@ -78,7 +80,9 @@ from oneseed.config.captioning import (
 )
 from oneseed.config.shards import Shard
 from oneseed.console.command import UserError, run
+from oneseed.console.output import code_lines
 from oneseed.dataset.caption_ways import ways_lines, ways_sentence, words_of_row
+from oneseed.dataset.code_texts import is_code, kept_caption, set_kind
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.dealing import split_lines
 from oneseed.dataset.in_use import locked_collection, locked_share
@@ -86,9 +90,9 @@ from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import next_training
 from oneseed.dataset.pairs import deal_pairs
 from oneseed.dataset.shard_notes import done_sentence
-from oneseed.dataset.wording import worded
 from oneseed.files import sweep_partials, write_changed
 from oneseed.synthetic.collections import DRAWN_STYLES
+from oneseed.training.expected_cut import expected_cut
 
 __all__ = ["main"]
 
@@ -119,6 +123,9 @@ def caption_collection(collection: Collection, share: Shard | None, config: Capt
     if config.captioner == NONE:
         deal_pictures_alone(rows, kept, collection)
         return
+    if config.caption_kind:
+        for row in kept:
+            set_kind(row, config.caption_kind)
     word_existing(kept)
     from_table = take_from_table(kept, config)
 
@@ -144,7 +151,10 @@ def caption_collection(collection: Collection, share: Shard | None, config: Capt
     if config.review:
         sweep_partials(Path(config.review).parent, of=Path(config.review).name)
         print(f"review: {config.review}")
-    print_next(captioned, collection)
+    cut = expected_cut(captioned, collection)
+    if cut.sentence:
+        print(f"  {cut.sentence}")
+    print_next(captioned, collection, options=cut.options)
 
 
 # Captions that exist
@@ -159,9 +169,9 @@ def choose_rows(rows: Sequence[Row], max_samples: int) -> list[Row]:
 
 
 def word_existing(rows: Sequence[Row]) -> None:
-    """Brings the captions of the rows into the words of their style; "" where there is none."""
+    """Words the captions of the rows, but for those of code; "" where there is none."""
     for row in rows:
-        caption = worded(row.get("caption") or "", row["style"])
+        caption = kept_caption(row, row.get("caption") or "")
         # What stays as it is needs no second string in memory.
         if caption != row.get("caption"):
             row["caption"] = caption
@@ -175,25 +185,9 @@ def take_from_table(rows: Sequence[Row], config: CaptionConfig) -> set[str]:
     if not config.captions:
         return set()
     # the readers of strangers' files, which only a table needs
-    from oneseed.sources.caption_table import read_caption_table
+    from oneseed.sources.caption_table import take_captions
 
-    found = read_caption_table(Path(config.captions).expanduser(), rows)
-    kept_own = 0
-    for row in rows:
-        caption = worded(found.captions.get(row["id"], ""), row["style"])
-        if not caption:
-            continue
-        if row["caption"] and not config.recaption:
-            kept_own += row["caption"] != caption
-            continue
-        row["caption"] = caption
-        row.pop("captioner", None)
-    print(f"{config.captions}: captions of {len(found.captions):,} of {len(rows):,} pictures")
-    for line in found.lines():
-        print(f"  {line}")
-    if kept_own:
-        print(f"  captions that were there already and stay: {kept_own:,}; --recaption replaces")
-    return set(found.captions)
+    return take_captions(rows, config)
 
 
 # Captions that are missing
@@ -257,8 +251,8 @@ def write_from_names(rows: Sequence[Row], way: str) -> None:
 
 
 def set_caption(row: Row, caption: str, captioner: str) -> None:
-    """Puts a new caption, in the words of its style, into the row, where it says something."""
-    caption = worded(caption, row["style"])
+    """Puts a new caption, worded or as code, into the row, where it says something."""
+    caption = kept_caption(row, caption)
     if caption:
         row["caption"] = caption
         row["captioner"] = captioner
@@ -381,15 +375,23 @@ def print_examples(captioned: Sequence[Row]) -> None:
     """Prints some pairs from the whole length of the collection."""
     step = max(1, len(captioned) // EXAMPLES)
     for row in captioned[::step][:EXAMPLES]:
-        print(f"    {row['filename']}  {row['caption']}")
+        if is_code(row):
+            print(f"    {row['filename']}", *code_lines(row["caption"], indent=6), sep="\n")
+        else:
+            print(f"    {row['filename']}  {row['caption']}")
 
 
-def print_next(dealt: Sequence[Row], collection: Collection, *, wordless: bool = False) -> None:
-    """Prints what look-alikes mean for the split, and the command that trains or brings more."""
+def print_next(
+    dealt: Sequence[Row], collection: Collection, *, wordless: bool = False, options: str = ""
+) -> None:
+    """Prints what look-alikes mean for the split, and the command that trains or brings more.
+
+    options: of the command that trains.
+    """
     for line in split_lines(dealt):
         print(line)
     counts = Counter(row["split"] for row in dealt)
-    command = next_training(collection, counts["train"], wordless=wordless)
+    command = next_training(collection, counts["train"], wordless=wordless, options=options)
     if counts["train"] < 2 or not counts["val"]:
         command = f"prepare more pictures, {collection.prepare_again()}"
     print(f"next: {command}")

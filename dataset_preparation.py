@@ -26,6 +26,7 @@ Writes  data/raw/<style>/                           the originals: links, what a
     python dataset_preparation.py --source ~/prints --shard 2/4        # on one of four machines;
                                                                        # at last without --shard
     python dataset_preparation.py --source ~/prints --engine ray:HOST:6379     # on a Ray cluster
+    python dataset_preparation.py --source forms --caption-kind code   # captions of HTML, SQL …
     python dataset_preparation.py --source prints.zip --check          # only look at the source
     python dataset_preparation.py --template llava                     # an example of a format
     python dataset_preparation.py --export llava --out set.zip         # pictures and their captions
@@ -64,6 +65,7 @@ from oneseed.config.shards import Shard, parse_shard
 from oneseed.console.command import UserError, run
 from oneseed.dataset import writers
 from oneseed.dataset.caption_ways import ways_lines
+from oneseed.dataset.code_texts import is_code
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.in_use import (
     WHEN_IT_HAS_ENDED,
@@ -72,6 +74,7 @@ from oneseed.dataset.in_use import (
     named_collection,
 )
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.languages import looks_like_code
 from oneseed.dataset.pixel_writing import FILE_BYTES, write_pixels
 from oneseed.dataset.shard_notes import ShardNotes, config_command, done_sentence, order_of
 from oneseed.dataset.style_names import require_own_name
@@ -126,6 +129,7 @@ def prepare_collection(config: PrepareConfig, workers: Workers) -> None:
     print(f"{config.style}, {config.image_size} px, from {report['source']} ({seconds:.1f} s)")
     for line in report_lines(report, collection.report):
         print(line)
+    print_kind(records, config)
     print(f"  files: {collection.resized}, {collection.metadata}, {collection.report}")
     print_ways(records, config)
     print(f"next: {collection.deal_command(records)}")
@@ -155,6 +159,25 @@ def preparing_notes(collection: Collection, config: PrepareConfig) -> ShardNotes
     """Which shards of the preparation have begun, and which are done."""
     command = config_command("dataset_preparation.py", config)
     return ShardNotes(collection.processed, "prepared", order_of(config), command, config.shard)
+
+
+def print_kind(records: list[Row], config: PrepareConfig) -> None:
+    """Prints how many captions are code, or that words look like it; nothing else is done."""
+    captioned = [row for row in records if row["caption"]]
+    code = sum(map(is_code, captioned))
+    if code:
+        print(
+            f"  captions that are code, and stay letter by letter: {code:,} of {len(captioned):,}"
+        )
+    elif not config.caption_kind:
+        found = looks_like_code([row["caption"] for row in captioned])
+        if found:
+            kinds = ", ".join(f"{count:,} {language}" for language, count in found.items())
+            print(
+                f"  captions look like code ({kinds} of those looked at), but are taken for words, "
+                "on one line each; the same command with --caption-kind code keeps them letter by "
+                "letter, and with --caption-kind words says no more"
+            )
 
 
 def print_ways(records: list[Row], config: PrepareConfig) -> None:

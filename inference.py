@@ -2,7 +2,8 @@
 
 Reads   checkpoints/best_model.pt       --checkpoint base: the model that comes with the program
 Writes  outputs/        000042.png (a card, which says how it was made), 000042.json, sheet.png,
-                        pairs.json; 000042_postcard.png, film.gif, film.mp4 where asked for
+                        pairs.json; 000042_postcard.png, film.gif, film.mp4 where asked for;
+                        000042.html, .sql, .py or .txt where captions are code
         checkpoints/    best_model.seeds.npz, best_model.training.npz, with --index
 
     python inference.py                                                 # seeds 0 to 9
@@ -15,6 +16,7 @@ Writes  outputs/        000042.png (a card, which says how it was made), 000042.
     python inference.py --interpolate 24 --seeds 3,9 --film captions    # also film.gif, film.mp4
     python inference.py --seeds 7 --postcard                # also 000007_postcard.png, to pass on
     python inference.py --image plate.png                   # its caption, and the model's drawing
+    python inference.py --image mockup.png --read           # and the words that the picture shows
     python inference.py --image plate.png --strength .3 --seeds 0-4     # variations
     python inference.py --image plate.png --style stipple               # in another style
     python inference.py --find data/processed/builtin/resized --prompt "an elephant by a forest"
@@ -61,10 +63,10 @@ from PIL import Image
 
 from oneseed.config.base_model import checkpoint_name
 from oneseed.config.inference import FILM_CAPTIONS, InferenceConfig
-from oneseed.config.options import parse_seeds
+from oneseed.config.options import CODE_CAPTIONS, parse_seeds
 from oneseed.config.shards import parse_shard
 from oneseed.console.command import UserError, run
-from oneseed.console.output import printable, progress
+from oneseed.console.output import code_lines, printable, progress
 from oneseed.dataset.commands import draw_command, page_command
 from oneseed.dataset.next_run import require_checkpoint
 from oneseed.dataset.shard_notes import ShardNotes, config_command
@@ -101,6 +103,8 @@ __all__ = [
 # Pairs on sheet.png, and lines that the terminal shows.
 MAX_ON_SHEET = 100
 MAX_LINES = 20
+# Of a caption that is code.
+MAX_SHOWN_CODE = 40
 # Letters of a prompt in a file's name.
 MAX_NAME_SUFFIX = 60
 # What --count writes depends on these settings; they are compared when it goes on.
@@ -285,6 +289,7 @@ def draw_pairs(generator: MultimodalGenerator, config: InferenceConfig) -> None:
 
     for pair, row in zip(shown[:MAX_LINES], rows):
         print(pair_line(pair, row))
+    say_of_words(rows[0])
     if generator.percentile(0) is not None:
         print(
             f"{'':>10}     %: so many of a hundred real pairs, "
@@ -333,11 +338,24 @@ def say_of_prompt(generator: MultimodalGenerator, prompt: str, style: str | None
         print(f"the prompt is read as: {printable(read.text.strip())}")
 
 
+def say_of_words(row: dict[str, Any]) -> None:
+    """--read: the words that the picture shows, line by line. row: what a pair's JSON file says."""
+    words = row.get("words_shown")
+    if words is None:
+        return
+    print(f"words in {row['image']}:" if words else f"no words were found in {row['image']}")
+    if words:
+        print("\n".join(code_lines(words, indent=4)))
+
+
 def pair_line(pair: Pair, row: dict[str, Any]) -> str:
-    """A line of a pair. row: what its JSON file says."""
+    """A line of a pair, and the lines of its code. row: what its JSON file says."""
     match = "  - " if row.get("match") is None else f"{row['match']:3d}%"
     near = row.get("near_training")
     remark = f"   TOO NEAR to training picture {near}" if near else ""
+    if row.get("caption_kind") == CODE_CAPTIONS:
+        lines = code_lines(row["caption"], indent=18, most=MAX_SHOWN_CODE)
+        return "\n".join([f"{pair.title:>10}  {match}  {row['code']}{remark}", *lines])
     return f"{pair.title:>10}  {match}  {printable(row['caption'])}{remark}"
 
 

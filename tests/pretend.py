@@ -29,6 +29,7 @@ class Pretend:
     temperature = 0.0
     passes = 2
     draws_in_passes = False
+    writes_code = False
     dimensions = 1024
     grey = False
     fingerprint = "5eed" * 16

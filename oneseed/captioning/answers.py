@@ -21,6 +21,7 @@ from oneseed.captioning.marks import (
     without_thoughts,
     without_tokens,
 )
+from oneseed.dataset.code_texts import code_text, is_code
 from oneseed.dataset.wording import clean_caption, worded
 
 # what servers call the end by the length limit
@@ -52,6 +53,8 @@ LOOSE_CAPTION = re.compile(
     r"""(["'])(?P<caption>.*?)(?<!\\)(?:\2\s*[,}\]]|\Z)""",
     re.DOTALL | re.IGNORECASE,
 )
+# a block of code as Markdown writes it, which may be cut off
+FENCED_CODE = re.compile(r"```[\w+-]*[ \t]*\n(?P<code>.*?)(?:\n```|\Z)", re.DOTALL)
 # of a caption; a captioner that cannot end writes on
 MAX_CAPTION_LETTERS = 5_000
 # types of the parts of an answer that are its text
@@ -90,6 +93,8 @@ def read_answer(job: CaptionJob, said: Said) -> Caption | NoCaption:
         return empty(job, has_thoughts=True, met_limit=True, ended_by=ended_by)
     if is_refusal(text, job.prompt):
         return refused(job, "refused", text)
+    if is_code(job.row):
+        return read_code(job, answer, met_limit=met_limit)
     if not letters(text) or NOTHING.fullmatch(letters(text)):
         return empty(job, has_thoughts=has_thoughts, met_limit=met_limit, ended_by=ended_by)
     if len(text) > MAX_CAPTION_LETTERS:
@@ -99,6 +104,15 @@ def read_answer(job: CaptionJob, said: Said) -> Caption | NoCaption:
     # The limit may have met what stands behind the caption.
     is_cut = met_limit and letters(raw).endswith(letters(text)[-20:])
     return Caption(job.row, text, is_cut)
+
+
+def read_code(job: CaptionJob, answer: str, *, met_limit: bool) -> Caption | NoCaption:
+    """An answer about a picture of code -> the code in it, within its fence where it has one."""
+    fenced = FENCED_CODE.search(answer)
+    text = code_text(fenced["code"] if fenced else answer)
+    if not text:
+        return empty(job, has_thoughts=False, met_limit=met_limit, ended_by="stop")
+    return Caption(job.row, text, met_limit)
 
 
 def refused(job: CaptionJob, reason: str, words: str = "") -> NoCaption:

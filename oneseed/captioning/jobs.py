@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import CODE_QUESTION, is_code
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.prepared import DamagedPreparedError
@@ -29,7 +30,9 @@ class CaptionJob:
 
     @property
     def question(self) -> str:
-        """The prompt as a sentence for models that are asked in words."""
+        """The prompt as a sentence for models that are asked in words; of code, what was asked."""
+        if is_code(self.row):
+            return self.row.get("question") or CODE_QUESTION
         return CAPTION_QUESTION.format(self.prompt)
 
 

@@ -3,7 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from oneseed.config.options import data_option, device_option, style_option
+from oneseed.config.options import (
+    caption_kind_option,
+    data_option,
+    device_option,
+    style_option,
+)
 from oneseed.config.shards import settle_shard, shard_option
 from oneseed.console.flags import BaseConfig, option
 
@@ -36,6 +41,7 @@ class CaptionConfig(BaseConfig):
         "take captions from this file, .csv .tsv .json .jsonl or .parquet, by the names of the "
         "pictures; those that it lacks stay without one, or are written by --captioner",
     )
+    caption_kind: str = caption_kind_option("as they were prepared")
     captioner_model: str = option(
         "", "which model the server at --captioner should use (default: the first that it lists)"
     )

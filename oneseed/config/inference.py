@@ -62,6 +62,11 @@ class InferenceConfig(BaseConfig):
         at_least=0,
         at_most=1,
     )
+    read: bool = option(
+        False,
+        "with --image: also read the words that the picture shows, which stand beside its caption; "
+        "needs pip install -r requirements-ocr.txt",
+    )
     interpolate: int = option(0, "so many pairs from each of --seeds to the next", kind=int)
     film: str | None = option(
         None,
@@ -158,6 +163,8 @@ class InferenceConfig(BaseConfig):
                 f"--interpolate needs 2 to {MAX_WALK_STEPS} steps and at least 2 seeds, such as "
                 "--interpolate 8 --seeds 3,9"
             )
+        if self.read and (not self.image or self.verify or self.find):
+            raise ValueError("--read reads the words of a picture: --image FILE --read")
         by_picture = self.image and not self.verify
         by_prompt = self.prompt is not None and not self.find
         if len(list(filter(None, [by_picture, by_prompt, self.interpolate]))) > 1:

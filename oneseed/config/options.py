@@ -17,6 +17,10 @@ DEVICES = ("auto", "cuda", "mps", "cpu")
 PLAIN = "plain"
 BOOK = "book"
 FINISHES = (PLAIN, BOOK)
+# what captions are: sentences, or texts that stay letter by letter
+WORD_CAPTIONS = "words"
+CODE_CAPTIONS = "code"
+CAPTION_KINDS = (WORD_CAPTIONS, CODE_CAPTIONS)
 PARAMETER_UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 MAX_PARAMETERS = 10**11
 # of one range such as 0-9
@@ -65,6 +69,16 @@ def style_option() -> Any:
 def data_option() -> Any:
     """The field `data`."""
     return option("data", "folder of raw/, processed/, metadata/ and captions/", local=True)
+
+
+def caption_kind_option(note: str) -> Any:
+    """The field `caption_kind`. note: what holds without it."""
+    return option(
+        "",
+        "words: captions are sentences, worded as their style is; code: texts such as HTML, SQL or "
+        f"Python, which stay letter by letter; default: {note}",
+        choices=CAPTION_KINDS,
+    )
 
 
 def device_option(note: str) -> Any:

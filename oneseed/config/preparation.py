@@ -4,7 +4,12 @@ import re
 from dataclasses import dataclass
 
 from oneseed.config.model import ModelConfig, base_and_doublings
-from oneseed.config.options import data_option, parse_image_size, preset_option
+from oneseed.config.options import (
+    caption_kind_option,
+    data_option,
+    parse_image_size,
+    preset_option,
+)
 from oneseed.config.preset_sizes import preset_size, smallest_preset
 from oneseed.config.shards import settle_shard, shard_option
 from oneseed.console.amounts import parse_amount
@@ -47,6 +52,7 @@ class PrepareConfig(BaseConfig):
         "format of the source's captions, where it is not to be guessed",
         choices=("auto", *CAPTION_FORMATS),
     )
+    caption_kind: str = caption_kind_option("words, but where rows or drawn collections say code")
     style: str = option(
         "engraving",
         "name of the collection; where a folder's rows carry a style, only those of this style "
@@ -132,6 +138,11 @@ class PrepareConfig(BaseConfig):
         for name in (self.format, self.template, self.export):
             if name not in ("", "auto", *CAPTION_FORMATS):
                 raise ValueError(f"the formats are {', '.join(CAPTION_FORMATS)}, not {name!r}")
+        if self.caption_kind and self.source in ("kaggle", *DRAWN_STYLES):
+            raise ValueError(
+                "--caption-kind is for captions of your own: "
+                f"--caption-kind {self.caption_kind} --source PATH"
+            )
         if self.format != "auto" and self.source in ("kaggle", *DRAWN_STYLES):
             raise ValueError(
                 "--format is for annotated pictures of your own: "

@@ -60,6 +60,19 @@ def printable_letter(letter: str) -> str:
     return letter.encode("unicode_escape", "surrogatepass").decode()
 
 
+def code_lines(text: str, *, indent: int = 0, most: int = 0) -> list[str]:
+    """A text of code as lines for a terminal, tabs as four blanks; nothing can move the cursor.
+
+    most: lines that are shown, 0 for all; another says then how many follow.
+    """
+    lines = text.removesuffix("\n").split("\n")
+    shown = lines[: most or len(lines)]
+    kept = [" " * indent + printable(line.expandtabs(4)) for line in shown]
+    if len(lines) > len(shown):
+        kept.append(" " * indent + f"… {len(lines) - len(shown):,} more lines")
+    return kept
+
+
 def with_short_words(sentence: str) -> str:
     """A sentence of which no word, such as a wrong one that it quotes, fills the screen."""
     long_word = rf"\S{{{LONG_WORD},}}"

@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from oneseed.config.captioning import EXISTING, NONE
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.caption_ways import first_options
+from oneseed.dataset.code_texts import travelling
 from oneseed.dataset.commands import caption_command, flag, prepare_command, size_flags
 from oneseed.dataset.dealing import deal, has_both
 from oneseed.dataset.jsonl import (
@@ -35,7 +37,7 @@ from oneseed.synthetic.collections import DRAWN_STYLES
 # how reports name a drawn collection: "builtin-2 level 5"
 DRAWN_SOURCE = re.compile(r"\S+ level ([0-9]+)")
 # keys whose values many rows have: one string in memory serves them all
-SHARED_KEYS = ("style", "source", "split", "captioner")
+SHARED_KEYS = ("style", "source", "split", "captioner", "question", "domain", "caption_kind")
 # keys that often have the value of another key of the same row
 EQUAL_KEYS = (("group", "id"), ("caption", "given"))
 # files of the uint8 cache, and of the ids of their rows: of one size, or one of several of it
@@ -149,7 +151,8 @@ class Collection:
 
         size, preset: others than those that are prepared.
         """
-        source = self.known_report().get("source", "")
+        report = self.known_report()
+        source = report.get("source", "")
         if source.startswith("kaggle "):
             source = "kaggle"
         elif not source.startswith("hf:") and not Path(source).is_absolute():
@@ -160,6 +163,8 @@ class Collection:
             size_flags(side, preset or self.prepared_preset()) if side else "",
             flag("level", self.drawn_level(), str(PrepareConfig.level)),
         ]
+        if report.get("code") and self.style not in DRAWN_STYLES:
+            flags.append(f"--caption-kind {CODE_CAPTIONS}")
         return prepare_command(self.style, self.data, " ".join(filter(None, flags)), source=source)
 
     def drawn_level(self) -> str:
@@ -292,7 +297,7 @@ def share_strings(row: Row) -> None:
 def pair_of(row: Row, *, wordless: bool = False) -> Row:
     """Metadata row -> its line of a caption file; wordless: with an empty caption."""
     pair = {key: row.get(key) or "" for key in ("id", "filename", "caption", "style", "split")}
-    return pair | {"caption": ""} if wordless else pair
+    return pair | {"caption": ""} if wordless else pair | travelling(row)
 
 
 def is_wordless(pairs: Iterable[Row]) -> bool:

@@ -13,13 +13,13 @@ import threading
 
 from oneseed.config.captioning import EXISTING, FOLDERS, NAMES
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import kept_caption
 from oneseed.dataset.collection import Collection, pair_of
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.in_use import locked_collection
 from oneseed.dataset.jsonl import Row, write_jsonl
 from oneseed.dataset.next_run import next_training
 from oneseed.dataset.segmentation import has_words
-from oneseed.dataset.wording import worded
 
 SHOWS = ("everything", "training", "validation", "left out", "without caption")
 # Two visitors of the page may save at once.
@@ -91,8 +91,11 @@ def change_row(
 
 
 def change_caption(row: Row, caption: str) -> None:
-    """Puts a caption, in the words of its style, into the row. UserError where it says nothing."""
-    new = worded(caption, row["style"])
+    """Puts a caption, in the words of its style or as code, into the row.
+
+    UserError where it says nothing.
+    """
+    new = kept_caption(row, caption)
     if not new:
         raise UserError("A caption says what the picture shows, such as: two ships in a storm.")
     if new != row.get("caption"):

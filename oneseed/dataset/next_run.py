@@ -32,12 +32,18 @@ class RunFacts(NamedTuple):
 
 
 def next_training(
-    collection: Collection, samples: int, *, wordless: bool = False, changed: bool = False
+    collection: Collection,
+    samples: int,
+    *,
+    wordless: bool = False,
+    changed: bool = False,
+    options: str = "",
 ) -> str:
     """The command that trains on a collection, typed as it stands.
 
     A run on other pictures, such as that of `make demo`, keeps its folder; an earlier one on these
     begins anew where the pairs are others. samples: training pairs. changed: have captions changed?
+    options: further ones, as they are typed.
     """
     folder = Path(DEFAULT_CHECKPOINTS)
     found = run_facts(folder)
@@ -45,14 +51,15 @@ def next_training(
         folder = folder / safe_name(collection.style)
         found = run_facts(folder)
     size = collection.prepared_size()
-    options = [
+    flags = [
         size_flags(size, collection.prepared_preset()) if size else "",
         flag("checkpoints", folder, DEFAULT_CHECKPOINTS),
+        options,
     ]
     pairs = RunFacts(collection.style, samples, wordless)
     if changed or (found and found != pairs):
-        options.append("--fresh")
-    return train_command(collection.style, " ".join(filter(None, options)), collection.data)
+        flags.append("--fresh")
+    return train_command(collection.style, " ".join(filter(None, flags)), collection.data)
 
 
 def missing_checkpoint(

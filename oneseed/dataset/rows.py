@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from oneseed.config.options import CAPTION_KINDS
 from oneseed.console.command import UserError
 from oneseed.dataset.jsonl import to_json
 from oneseed.file_names import is_plain_name
@@ -107,6 +108,11 @@ def is_flag(value: Any) -> bool:
     return type(value) is bool
 
 
+def is_caption_kind(value: Any) -> bool:
+    """Whether a value says what a caption is."""
+    return value in CAPTION_KINDS
+
+
 def is_split(value: Any) -> bool:
     """Whether a value names a split."""
     return value in ("train", "val")
@@ -123,6 +129,9 @@ TEXT_OR_NULL = Kind(is_text_or_null, "a text, or null", False, str.isprintable)
 SIDE = Kind(is_side, f"a whole number from 1 to {MAX_SIDE:,}", True)
 COUNT = Kind(is_natural_number, f"a whole number from 0 to {MAX_SIDE:,}")
 FLAG = Kind(is_flag, "true or false")
+CAPTION_KIND = Kind(is_caption_kind, " or ".join(f'"{kind}"' for kind in CAPTION_KINDS))
+# what travels with a caption, see code_texts
+TRAVELLING = {"question": ANY_TEXT, "domain": ANY_TEXT, "caption_kind": CAPTION_KIND}
 SPLIT = Kind(is_split, '"train" or "val"')
 
 # a row of <style>_metadata.json; earlier versions wrote neither colour nor left_out
@@ -145,6 +154,7 @@ METADATA = RowKinds(
         "split": SPLIT,
         "captioner": ANY_TEXT,
         "left_out": FLAG,
+        **TRAVELLING,
     }
 )
 # a line of <style>_train.jsonl and <style>_val.jsonl
@@ -156,6 +166,7 @@ PAIR = RowKinds(
         "style": STYLE,
         # the file decides
         "split": SPLIT,
+        **TRAVELLING,
     }
 )
 # a line of a captioner's log; earlier versions wrote neither cut nor reason
@@ -169,7 +180,16 @@ CAPTIONER_LOG = RowKinds(
     }
 )
 # what is read of <style>_report.json
-REPORT = RowKinds({"preset": ANY_TEXT, "source": ANY_TEXT, "prepared": COUNT, "colour": COUNT})
+REPORT = RowKinds(
+    {
+        "preset": ANY_TEXT,
+        "source": ANY_TEXT,
+        "prepared": COUNT,
+        "colour": COUNT,
+        # of captions of code
+        "code": COUNT,
+    }
+)
 
 
 def check_row(row: Any, kinds: RowKinds, place: str, remedy: str = "") -> None:

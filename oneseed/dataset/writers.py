@@ -1,7 +1,8 @@
 """A collection written in the formats of other tools.
 
-A row to write has image (its name inside), caption ("" for none), perhaps style, and path (the
-picture's file) where pictures are written too.
+A row to write has image (its name inside), caption ("" for none), perhaps style and what travels
+with a caption (see code_texts.TRAVELLING_KEYS), and path (the picture's file) where pictures are
+written too. Captions are written letter by letter.
 """
 
 import csv
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import CODE_QUESTION, TRAVELLING_KEYS, is_code, travelling
 from oneseed.dataset.commands import prepare_command, script_command
 from oneseed.dataset.containers import (
     AddFile,
@@ -25,6 +27,7 @@ from oneseed.dataset.containers import (
 from oneseed.dataset.jsonl import Row, to_json
 from oneseed.files import suffix_of, whole_file
 
+# what a conversation asks where nothing was asked
 WRITTEN_QUESTION = "Describe this picture in one sentence."
 # begin of a cell that a spreadsheet would compute
 FORMULA = re.compile(r"^(?='*[=+\-@\t\r])")
@@ -48,43 +51,64 @@ def json_list(rows: Iterable[Row]) -> str:
     return "[\n" + ",\n".join(map(to_json, rows)) + "\n]\n"
 
 
-def with_style(row: Row, values: Row) -> Row:
-    """The values, and the row's style where it has one."""
-    return values | {"style": row["style"]} if row.get("style") else values
+def with_labels(row: Row, values: Row, *, question: bool = True) -> Row:
+    """The values, and what else the row says: style, question, domain, caption_kind.
+
+    question: False where the values have it already.
+    """
+    labels = {"style": row["style"]} if row.get("style") else {}
+    labels |= travelling(row)
+    if not question:
+        labels.pop("question", None)
+    return values | labels
+
+
+def filled_keys(rows: list[Row]) -> list[str]:
+    """Those of TRAVELLING_KEYS that a row has, for tables whose rows have the same columns."""
+    filled = set().union(*map(travelling, rows))
+    return [key for key in TRAVELLING_KEYS if key in filled]
+
+
+def asked(row: Row) -> str:
+    """What a conversation about the row asks."""
+    return row.get("question") or (CODE_QUESTION if is_code(row) else WRITTEN_QUESTION)
 
 
 def imagefolder_text(rows: list[Row]) -> str:
     """metadata.jsonl of the library `datasets`."""
     return json_lines(
-        with_style(row, {"file_name": row["image"], "text": row["caption"]}) for row in rows
+        with_labels(row, {"file_name": row["image"], "text": row["caption"]}) for row in rows
     )
 
 
 def jsonl_text(rows: list[Row]) -> str:
     """Plain lines of image and caption."""
     return json_lines(
-        with_style(row, {"image": row["image"], "caption": row["caption"]}) for row in rows
+        with_labels(row, {"image": row["image"], "caption": row["caption"]}) for row in rows
     )
 
 
 def clip_text(rows: list[Row]) -> str:
-    """A table as OpenCLIP reads it, every cell quoted.
+    """A table as OpenCLIP reads it, every cell quoted, so that it may hold line ends.
 
-    A cell that a spreadsheet would compute gets an apostrophe before it, which delimited_rows of
-    oneseed/sources/delimited.py takes off again.
+    Further columns are those of which a row has something. A cell that a spreadsheet would compute
+    gets an apostrophe before it, which delimited_rows of oneseed/sources/delimited.py takes off
+    again.
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow(["filepath", "title", "style"])
+    further = filled_keys(rows)
+    writer.writerow(["filepath", "title", "style", *further])
     for row in rows:
-        cells = (row["image"], row["caption"], row.get("style", ""))
+        labels = {key: row.get(key, "") for key in ("style", *further)}
+        cells = (row["image"], row["caption"], *labels.values())
         writer.writerow([FORMULA.sub("'", cell) for cell in cells])
     return file.getvalue()
 
 
 def llava_text(rows: list[Row]) -> str:
     """Conversations of one question and its answer, as LLaVA is trained on."""
-    return json_list(with_style(row, llava_values(row)) for row in rows)
+    return json_list(with_labels(row, llava_values(row), question=False) for row in rows)
 
 
 def llava_values(row: Row) -> Row:
@@ -93,7 +117,7 @@ def llava_values(row: Row) -> Row:
         "id": posixpath.splitext(posixpath.basename(row["image"]))[0],
         "image": row["image"],
         "conversations": [
-            {"from": "human", "value": f"<image>\n{WRITTEN_QUESTION}"},
+            {"from": "human", "value": f"<image>\n{asked(row)}"},
             {"from": "gpt", "value": row["caption"]},
         ],
     }
@@ -101,12 +125,12 @@ def llava_values(row: Row) -> Row:
 
 def qwen_text(rows: list[Row]) -> str:
     """Messages whose content is a list of parts, as Qwen-VL is trained on."""
-    return json_lines(with_style(row, qwen_values(row)) for row in rows)
+    return json_lines(with_labels(row, qwen_values(row), question=False) for row in rows)
 
 
 def qwen_values(row: Row) -> Row:
     """A row of `qwen_text`."""
-    question = [{"type": "image"}, {"type": "text", "text": WRITTEN_QUESTION}]
+    question = [{"type": "image"}, {"type": "text", "text": asked(row)}]
     answer = [{"type": "text", "text": row["caption"]}]
     return {
         "images": [row["image"]],
@@ -119,12 +143,12 @@ def qwen_values(row: Row) -> Row:
 
 def instruct_text(rows: list[Row]) -> str:
     """Instructions and outputs."""
-    return json_list(with_style(row, instruct_values(row)) for row in rows)
+    return json_list(with_labels(row, instruct_values(row), question=False) for row in rows)
 
 
 def instruct_values(row: Row) -> Row:
     """A row of `instruct_text`."""
-    return {"image_path": row["image"], "instruction": WRITTEN_QUESTION, "output": row["caption"]}
+    return {"image_path": row["image"], "instruction": asked(row), "output": row["caption"]}
 
 
 class AnnotationFile(NamedTuple):
@@ -144,15 +168,23 @@ WRITERS = {
 }
 # formats that write a file of captions beside each picture
 SIDECAR_FORMATS = ("sidecar", "webdataset")
+# formats that cannot say what travels with a caption
+CAPTION_ONLY_FORMATS = ("sidecar",)
 # formats whose pictures lie beside the captions, not in images/
 FLAT_FORMATS = ("imagefolder", *SIDECAR_FORMATS)
 
 
 def sidecar_files(format_name: str, row: Row) -> dict[str, bytes]:
-    """What lies beside a picture in one of SIDECAR_FORMATS, {suffix: content}."""
-    found = {".txt": row["caption"].encode()} if row["caption"] else {}
+    """What lies beside a picture in one of SIDECAR_FORMATS, {suffix: content}.
+
+    The last line of a text file has an end of its own, which is no part of the caption.
+    """
+    text = row["caption"]
+    if is_code(row) or text.endswith("\n"):
+        text += "\n"
+    found = {".txt": text.encode()} if row["caption"] else {}
     if format_name == "webdataset":
-        found[".json"] = to_json(with_style(row, {"caption": row["caption"]})).encode()
+        found[".json"] = to_json(with_labels(row, {"caption": row["caption"]})).encode()
     return found
 
 
@@ -193,10 +225,12 @@ def parquet_template() -> str:
 
 def write_parquet(path: Path, rows: list[Row]) -> None:
     """Writes the rows with the bytes of their pictures."""
-    with parquet_writer(path, {"style": "string"}) as add:
+    further = filled_keys(rows)
+    with parquet_writer(path, dict.fromkeys(["style", *further], "string")) as add:
         for row in rows:
             image = {"bytes": Path(row["path"]).read_bytes(), "path": row["image"]}
-            add([{"image": image, "text": row["caption"], "style": row.get("style")}])
+            labels = {key: row.get(key) for key in ("style", *further)}
+            add([{"image": image, "text": row["caption"], **labels}])
 
 
 def write_export(format_name: str, rows: list[Row], out: Path) -> None:

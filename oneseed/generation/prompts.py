@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from oneseed.config.inference import MAX_PROMPT_LENGTH
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.console.command import UserError
 from oneseed.dataset.phrases import (
     ARTICLES,
@@ -117,6 +118,8 @@ class PromptReader:
     phrases: Phrases
     # tokens that a text takes in the vocabulary
     token_count: Callable[[str], int]
+    # True where captions are code: a prompt is some of its letters, worded by nobody
+    is_code: bool = False
 
     @classmethod
     def of_model(cls, model: MultimodalModel) -> Self:
@@ -128,6 +131,7 @@ class PromptReader:
             words=frozenset(words(" ".join(model.meta.get("words", [])))),
             phrases=model.meta.get("phrases", {}),
             token_count=lambda text: len(bpe.encode(text, add_special_tokens=False).ids),
+            is_code=model.meta.get("caption_kind") == CODE_CAPTIONS,
         )
 
     def read(self, prompt: str, style: str | None = None) -> ReadPrompt:
@@ -135,6 +139,8 @@ class PromptReader:
 
         style: that is asked for; it words the prompt where the collection is of all styles.
         """
+        if self.is_code:
+            return self.read_code(prompt)
         opening, subject = worded_prompt(prompt, captions_style(self.style, style))
         pieces, tail = split_pieces(subject)
         if not pieces:
@@ -149,6 +155,12 @@ class PromptReader:
             unknown += self.unknown_combinations(pieces)
         spelt = join_pieces(self.respelt(pieces))
         return ReadPrompt(opening, spelt + tail, understood, unknown)
+
+    def read_code(self, prompt: str) -> ReadPrompt:
+        """A prompt of a model of code: its letters, and which of its words no caption has."""
+        missing = missing_words(prompt, self.words) if self.words else []
+        unknown = [f"no training caption has '{word}'" for word in missing]
+        return ReadPrompt("", prompt.strip(), unknown=unknown)
 
     # ---- words
 

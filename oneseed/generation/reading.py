@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from oneseed.config.inference import PASSES
-from oneseed.config.options import BOOK, PLAIN
+from oneseed.config.options import BOOK, CODE_CAPTIONS, PLAIN
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.segmentation import missing_words
@@ -124,6 +124,11 @@ class PictureReader:
     def caption_source(self) -> str:
         """Who wrote the captions: "decoder", "nearest" or "none"; see model/caption_source.py."""
         return source_of(self.model.meta)
+
+    @property
+    def writes_code(self) -> bool:
+        """Whether its captions are code, such as HTML, which stays letter by letter."""
+        return self.model.meta.get("caption_kind") == CODE_CAPTIONS
 
     @functools.cached_property
     def fingerprint(self) -> str:

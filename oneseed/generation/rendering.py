@@ -9,14 +9,21 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
+from oneseed.config.options import CODE_CAPTIONS
+from oneseed.dataset.languages import code_suffix
 from oneseed.files import whole_file, write_text
 from oneseed.generation import cards
+from oneseed.generation.code_lettering import code_block, draw_code_line
 from oneseed.generation.lettering import draw_line, wrap
 from oneseed.generation.postcard import ARRANGEMENT, POSTCARD, postcard, preview
 from oneseed.generation.requests import POSTCARD_SUFFIX
 from oneseed.model.pixels import to_pil
 
 MAX_CAPTION_LINES = 5
+# Of a caption that is code.
+MAX_CODE_LINES = 24
+# Pixels by which letters of code are lower than those of words.
+CODE_SMALLER = 1
 # Pixels between two lines of text.
 LINE_SPACING = 4
 # Pixels between the cells of a sheet, and around them.
@@ -30,6 +37,7 @@ def save_pair(
 ) -> dict[str, Any]:
     """Writes FOLDER/NAME.png, a card with the facts inside as PNG text, and NAME.json beside it.
 
+    A caption that is code also becomes a file of its own, NAME.html, .sql, .py or .txt.
     facts: plain values, those of the pair as cards carry them.
     grey: the PNG has one channel.
     Returns what the JSON file says.
@@ -38,6 +46,9 @@ def save_pair(
     with whole_file(folder / f"{name}.png") as partial:
         partial.write_bytes(png)
     row = {**signed, "picture": f"{name}.png"}
+    if facts.get("caption_kind") == CODE_CAPTIONS:
+        row["code"] = f"{name}{code_suffix(facts['caption'])}"
+        write_text(folder / row["code"], facts["caption"])
     write_text(folder / f"{name}.json", json.dumps(row, ensure_ascii=False, indent=1) + "\n")
     return row
 
@@ -61,11 +72,24 @@ def save_postcard(folder: Path, name: str, image: Image.Image, facts: dict[str, 
         partial.write_bytes(encode_postcard(image, facts))
 
 
-def with_caption(image: Image.Image, caption: str, width: int, title: str = "") -> Image.Image:
-    """The image, resized to `width` pixels, on white paper; title and wrapped caption below it."""
+def with_caption(
+    image: Image.Image, caption: str, width: int, title: str = "", *, code_rows: int = 0
+) -> Image.Image:
+    """The image, resized to `width` pixels, on white paper; title and wrapped caption below it.
+
+    A caption of several lines is code: its lines stay lines, in columns of equal width.
+    code_rows: lines that there is room for, as of `code_rows_of`; 0: as many as this one has.
+    """
     font_size = max(11, width // 20)
     line_height = font_size + LINE_SPACING
-    lines = wrap(caption, width=width - 4, size=font_size, most=MAX_CAPTION_LINES)
+    rows = MAX_CAPTION_LINES
+    code: list[str] = []
+    lines: list[str] = []
+    if code_rows := code_rows or code_rows_of([caption]):
+        rows = code_rows
+        code = code_block(caption, width=width - 4, size=font_size - CODE_SMALLER, most=rows)
+    else:
+        lines = wrap(caption, width=width - 4, size=font_size, most=MAX_CAPTION_LINES)
     if title:
         lines.insert(0, title)
 
@@ -74,14 +98,23 @@ def with_caption(image: Image.Image, caption: str, width: int, title: str = "") 
     height = round(image.height * width / image.width)
     picture = image.convert("RGB").resize((width, height), resampling)
 
-    paper_height = height + (MAX_CAPTION_LINES + 1) * line_height + 12
+    paper_height = height + (rows + 1) * line_height + 12
     paper = Image.new("RGB", (width, paper_height), "white")
     paper.paste(picture, (0, 0))
     draw = ImageDraw.Draw(paper)
     for number, line in enumerate(lines):
         top = height + 6 + number * line_height
         draw_line(draw, (2, top), line, width=width - 4, size=font_size)
+    top = height + 6 + len(lines) * line_height
+    for number, line in enumerate(code):
+        draw_code_line(draw, (2, top + number * line_height), line, size=font_size - CODE_SMALLER)
     return paper
+
+
+def code_rows_of(captions: Sequence[str]) -> int:
+    """Lines that a sheet has for each caption where one is code; 0 where all are words."""
+    counts = [caption.count("\n") for caption in captions if "\n" in caption.strip()]
+    return min(max(counts) + 1, MAX_CODE_LINES) if counts else 0
 
 
 def contact_sheet(
@@ -99,9 +132,10 @@ def contact_sheet(
     note: what holds for all pairs, below them.
     """
     cells = []
+    code_rows = code_rows_of([caption for _, caption in pairs])
     for (image, caption), title in zip(pairs, titles):
         words = title if isinstance(title, str) else f"seed {title}"
-        cells.append(with_caption(image, caption, width, words))
+        cells.append(with_caption(image, caption, width, words, code_rows=code_rows))
     cell_width, cell_height = cells[0].size
     columns = min(columns, len(cells))
     rows = -(-len(cells) // columns)

@@ -10,11 +10,12 @@ from PIL import Image
 
 from oneseed.config.base_model import checkpoint_name
 from oneseed.config.inference import InferenceConfig
-from oneseed.config.options import parse_seeds, words_of_seeds
+from oneseed.config.options import CODE_CAPTIONS, parse_seeds, words_of_seeds
 from oneseed.file_names import safe_name
 from oneseed.files import MAX_FILE_NAME_BYTES
 from oneseed.generation import cards
 from oneseed.generation.pictures import open_picture
+from oneseed.generation.words_shown import words_shown
 from oneseed.model.caption_source import NONE
 from oneseed.workers import chunks
 
@@ -162,6 +163,8 @@ def redrawn_picture(
     """The model's own drawing and caption of --image: as it is, or in another style."""
     path = Path(config.image or "")
     facts = source_facts(picture, path.as_posix())
+    if config.read:
+        facts |= {"words_shown": "\n".join(words_shown(picture))}
     if not config.style:
         ((image, caption),) = generator.decode_code(generator.encode_codes([picture]))
         return Pair(name_after(path, "_drawn"), "drawn by the model", image, caption, facts)
@@ -183,6 +186,8 @@ def variations(
     assert config.strength is not None, "variations need a strength"
     path = Path(config.image or "")
     source = source_facts(picture, path.as_posix())
+    if config.read:
+        source |= {"words_shown": "\n".join(words_shown(picture))}
     for batch in chunks(seeds, config.batch_size):
         varied = generator.vary(picture, batch, config.strength)
         yield [
@@ -224,6 +229,7 @@ def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[
     """
     model_facts = {
         "caption_source": generator.caption_source,
+        "caption_kind": CODE_CAPTIONS if generator.writes_code else None,
         "style": generator.style,
         "checkpoint": checkpoint_name(generator.checkpoint),
         "fingerprint": generator.fingerprint,

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from oneseed.model.tokenizer import Tokenizer
@@ -34,10 +34,12 @@ def readable_beginning(text: str, limit: int) -> str:
     """The beginning of a text in at most `limit` characters, which reads as if it ended there.
 
     It ends with a sentence, else before a mark that parts clauses, else with a word. Where a script
-    has no blanks it ends with a letter.
+    has no blanks it ends with a letter. A text of several lines, which is code, ends with a line.
     """
     if len(text) <= limit:
         return text
+    if "\n" in text:
+        return text[: text.rfind("\n", 0, limit + 1)] if "\n" in text[:limit] else text[:limit]
     ends = [found.end() for found in SENTENCE_END.finditer(text) if ends_sentence(text, found)]
     end = last_of(ends, limit, limit * MIN_SENTENCES)
     if end:
@@ -67,10 +69,20 @@ def ends_sentence(text: str, found: re.Match[str]) -> bool:
     return not following.islower() and not ABBREVIATION.search(last_word)
 
 
-def print_cut(captions: Sequence[str], tokenizer: "Tokenizer", max_length: int) -> None:
-    """Prints how many captions are longer than `max_length` tokens, and what reads them whole.
+class CutCaptions(NamedTuple):
+    """How many captions a model does not read whole."""
 
-    Nothing where none is. Of more than MAX_COUNTED that may be, some from all over are counted.
+    # 0 where all are read whole; an estimate where not all were looked at
+    count: int
+    is_estimate: bool
+    # tokens with which a model reads them whole, a multiple of LENGTH_STEP
+    enough: int
+
+
+def cut_captions(captions: Sequence[str], tokenizer: "Tokenizer", max_length: int) -> CutCaptions:
+    """How many captions are longer than `max_length` tokens.
+
+    Of more than MAX_COUNTED that may be, some from all over are looked at.
     """
     # A token has at least one byte, and START and END take two of the places.
     long = [caption for caption in captions if len(caption.encode()) > max_length - 2]
@@ -78,13 +90,29 @@ def print_cut(captions: Sequence[str], tokenizer: "Tokenizer", max_length: int) 
     lengths = [tokenizer.length(caption) for caption in long[::step]]
     cut = sum(length > max_length for length in lengths)
     if not cut:
-        return
+        return CutCaptions(0, False, max_length)
     count = round(cut * len(long) / len(lengths))
-    about = "about " if step > 1 else ""
-    enough = -(-max(lengths) // LENGTH_STEP) * LENGTH_STEP
-    print(
-        f"captions longer than {max_length} tokens: {about}{count:,} of {len(captions):,}; they "
-        "are cut at the end of a sentence, clause or word; a model trained with "
-        f"--max-caption-length {enough} reads them whole",
-        flush=True,
+    return CutCaptions(count, step > 1, -(-max(lengths) // LENGTH_STEP) * LENGTH_STEP)
+
+
+def print_cut(
+    captions: Sequence[str], tokenizer: "Tokenizer", max_length: int, *, is_code: bool = False
+) -> None:
+    """Prints how many captions are longer than `max_length` tokens, and what reads them whole.
+
+    Nothing where none is. is_code: the captions are code.
+    """
+    cut = cut_captions(captions, tokenizer, max_length)
+    if cut.count:
+        print(cut_sentence(cut, len(captions), max_length, is_code=is_code), flush=True)
+
+
+def cut_sentence(cut: CutCaptions, total: int, max_length: int, *, is_code: bool) -> str:
+    """How many of `total` captions are cut, and the flag that mends it."""
+    about = "about " if cut.is_estimate else ""
+    where = "a line, and what is left is broken code" if is_code else "a sentence, clause or word"
+    return (
+        f"captions longer than {max_length} tokens: {about}{cut.count:,} of {total:,}; they "
+        f"are cut at the end of {where}; a model trained with "
+        f"--max-caption-length {cut.enough} reads them whole"
     )

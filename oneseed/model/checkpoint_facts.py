@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 import torch
 
 from oneseed.config.model import MIN_VOCABULARY, ModelConfig
-from oneseed.config.options import FINISHES, PLAIN
+from oneseed.config.options import CAPTION_KINDS, FINISHES, PLAIN
 from oneseed.console.command import UserError
 from oneseed.console.flags import plain_type
 from oneseed.model.caption_source import NEAREST, source_of
@@ -220,6 +220,7 @@ META: dict[str, tuple[Callable[[Any], bool], str]] = {
     "styles": (is_style_list, "a list of names"),
     "caption_source": (is_plain_text, "a word"),
     "finish": (lambda value: value in FINISHES, f"one of {', '.join(FINISHES)}"),
+    "caption_kind": (lambda value: value in CAPTION_KINDS, f"one of {', '.join(CAPTION_KINDS)}"),
     "words": (are_plain_texts, "a list of words"),
     "phrases": (is_phrases, "what follows which word"),
     "health": (is_health, "what the latent check finds"),

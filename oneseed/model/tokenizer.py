@@ -9,6 +9,7 @@ Every string can be encoded, none needs UNK.
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from oneseed.config.model import MAX_OWN_VOCABULARY
 from oneseed.console.command import UserError
 from oneseed.model.caption_length import readable_beginning
 from oneseed.model.tokenizer_json import MARKS, MAX_TOKEN_LENGTH, require_own_vocabulary
@@ -21,6 +22,8 @@ PAD = 0
 START = 1
 END = 2
 UNK = 3
+# captions that a vocabulary is taken from
+MAX_LEARNT_CAPTIONS = 20_000
 
 
 class Tokenizer:
@@ -63,6 +66,15 @@ class Tokenizer:
         )
         library.train_from_iterator(texts, trainer)
         return cls(library.to_str())
+
+    @classmethod
+    def of_captions(cls, captions: Sequence[str], vocab_size: int) -> "Tokenizer":
+        """The tokenizer of a training on these captions; of very many, some from all over.
+
+        vocab_size: of its entries; 0: the usual.
+        """
+        step = -(-len(captions) // MAX_LEARNT_CAPTIONS) or 1
+        return cls.train(captions[::step], vocab_size or MAX_OWN_VOCABULARY)
 
     def __len__(self) -> int:
         return self.bpe.get_vocab_size()

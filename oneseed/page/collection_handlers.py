@@ -26,7 +26,7 @@ from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
 from oneseed.page.archive_check import check_archive
 from oneseed.page.events import Component, messages
 from oneseed.page.uploads import uploaded
-from oneseed.web.inputs import one_line, one_of
+from oneseed.web.inputs import one_line, one_of, typed_text
 
 # pictures of a page of the shelf
 ROWS_ON_A_PAGE = 24
@@ -34,7 +34,7 @@ ROWS_ON_A_PAGE = 24
 THUMBNAIL_SIDE = 256
 DETAIL_SIDE = 768
 # characters
-PAGE_MAX_CAPTION = 1000
+PAGE_MAX_CAPTION = 4000
 PAGE_MAX_SEARCH = 200
 
 
@@ -200,7 +200,7 @@ class CollectionHandlers:
         with messages(self.gr):
             self.require_editable()
             collection = self.asked_collection(style)
-            text = one_line(caption, "A caption", limit=PAGE_MAX_CAPTION)
+            text = typed_text(caption, "A caption", limit=PAGE_MAX_CAPTION)
             row = change_row(collection, chosen, caption=text)
             return self.detail(collection, row, f"Saved. {next_step(collection, row)}")
 

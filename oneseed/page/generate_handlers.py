@@ -13,6 +13,7 @@ from oneseed.generation import cards
 from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import named_by_word
+from oneseed.page.code_view import shown_code
 from oneseed.page.events import Component, messages
 from oneseed.page.links import controls_from_query, prompt_text
 from oneseed.page.opening import Example, drawn_examples, opening_seed
@@ -23,6 +24,7 @@ from oneseed.page.pair_rows import (
     saved_card,
     seed_cards,
     seed_rows,
+    writes_code,
 )
 from oneseed.page.sentences import fit_words
 from oneseed.page.uploads import uploaded
@@ -245,8 +247,9 @@ class GenerateHandlers:
 
     def surroundings(
         self, seed: Any, caption: str, match: Any, remark: str, asked: Any
-    ) -> tuple[Component, Component, Component, str]:
-        """What is said of a pair: alternative text, fit and remark where there are some, its word.
+    ) -> tuple[Component, Component, Component, str, Component]:
+        """What is said of a pair: alternative text, fit and remark where there are some, its word,
+        and its caption as code where it is that.
 
         asked: the seed as it was typed.
         """
@@ -255,7 +258,9 @@ class GenerateHandlers:
             word = ""
         picture = self.gr.Image(alt_text=alternative_text(seed, caption, word))
         fit = self.gr.Textbox(fit_words(match), visible=match is not None)
-        return picture, fit, self.gr.Textbox(visible=bool(remark)), word
+        is_code = bool(caption) and writes_code(self.find_generator)
+        code = shown_code(self.gr, caption, is_code=is_code)
+        return picture, fit, self.gr.Textbox(visible=bool(remark)), word, code
 
     def opened(self, query: Mapping[str, str]) -> tuple[Any, ...]:
         """ControlValues as the page's address has them, and the ShownPair that belongs to them.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from oneseed.config.inference import GUIDANCE, MAX_PROMPT_LENGTH
+from oneseed.page.code_view import code_field
 from oneseed.page.components import (
     caption_note,
     number_field,
@@ -53,6 +54,8 @@ class PairPlate:
 
     picture: Component
     caption: Component
+    # the caption again, where it is code
+    code: Component
     note: Component
     seed: Component
     # the word that was asked for, "" where a number was
@@ -205,6 +208,7 @@ def pair_plate(gr: ModuleType) -> PairPlate:
     """Picture, caption and what is known of both."""
     picture = shown_picture(gr, "Picture", "picture", type="pil")
     caption = shown_caption(gr, "Caption", "caption")
+    code = code_field(gr, "caption-code")
     note = caption_note(gr, "caption-note")
     with gr.Row(elem_classes="marks"):
         seed = gr.Number(
@@ -220,6 +224,7 @@ def pair_plate(gr: ModuleType) -> PairPlate:
     return PairPlate(
         picture=picture,
         caption=caption,
+        code=code,
         note=note,
         seed=seed,
         word=word,

@@ -93,7 +93,7 @@ class DrawEvents:
         described = drawn.success(
             fn=self.handlers.surroundings,
             inputs=[plate.seed, plate.caption, plate.match, plate.remark, self.desk.seed],
-            outputs=[plate.picture, plate.fit, plate.remark, plate.word],
+            outputs=[plate.picture, plate.fit, plate.remark, plate.word, plate.code],
             **QUIET_EVENT,
         )
         # the seed is the best one of several

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from oneseed.config.inference import InferenceConfig
+from oneseed.console.command import UserError
 from oneseed.generation import cards
 from oneseed.generation.batcher import Batcher
 from oneseed.generation.cards import CardFacts
@@ -18,6 +19,14 @@ FindGenerator = Callable[[], MultimodalGenerator]
 GalleryRow = tuple[Any, str]
 # pairs drawn before they are shown, and before Stop is heard
 PAGE_AT_ONCE = 4
+
+
+def writes_code(find_generator: FindGenerator) -> bool:
+    """Whether the captions of the page's model are code; False while there is no model."""
+    try:
+        return find_generator().writes_code
+    except UserError:
+        return False
 
 
 class Card(NamedTuple):

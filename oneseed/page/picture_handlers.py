@@ -21,6 +21,7 @@ from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.pictures import open_picture
 from oneseed.generation.requests import Pair, source_facts, with_facts
+from oneseed.page.code_view import shown_code
 from oneseed.page.events import Component, messages
 from oneseed.page.generate_handlers import PAGE_MAX_SHEET
 from oneseed.page.pair_rows import (
@@ -31,6 +32,7 @@ from oneseed.page.pair_rows import (
     saved_card,
     seed_cards,
     seed_rows,
+    writes_code,
 )
 from oneseed.page.strangeness import (
     MEASURED_PICTURES,
@@ -76,6 +78,11 @@ class PictureHandlers:
             pair = self.batcher.call(lambda: redrawn_pair(generator, image, source))
             path, facts = saved_card(generator, pair, self.cache)
             return path, facts["caption"]
+
+    def code(self, caption: Any) -> Component:
+        """The caption as code, where the model writes code."""
+        is_code = isinstance(caption, str) and writes_code(self.find_generator)
+        return shown_code(self.gr, caption, is_code=is_code)
 
     def stranger(self, picture: Any) -> Component:
         """Says it where a picture is unlike those that the model was taught."""

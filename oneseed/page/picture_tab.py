@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from oneseed.generation.batcher import Batcher
+from oneseed.page.code_view import code_field
 from oneseed.page.components import (
     caption_note,
     number_field,
@@ -38,6 +39,8 @@ class PicturePair:
     borrow_button: Component
     drawing: Component
     caption: Component
+    # the caption again, where it is code
+    code: Component
     note: Component
     strange: Component
 
@@ -101,9 +104,10 @@ def picture_pair(gr: ModuleType) -> PicturePair:
             alt_text="The model's own drawing of your picture",
         )
         caption = shown_caption(gr, "The model's caption", "read")
+        code = code_field(gr, "read-code")
         note = caption_note(gr, "read-note")
         strange = quiet_text(gr, "Unusual", max_lines=3, elem_id="strange", visible=False)
-    return PicturePair(upload, borrow_button, drawing, caption, note, strange)
+    return PicturePair(upload, borrow_button, drawing, caption, code, note, strange)
 
 
 def picture_tools(gr: ModuleType) -> PictureTools:
@@ -175,11 +179,14 @@ def connect_pictures(handlers: PictureHandlers, pictures: PicturePair, sheet: Co
     borrowed = pictures.borrow_button.click(handlers.unseen, None, pictures.upload, **QUIET_EVENT)
     taken = borrowed.success(**read, api_visibility="private")
     judge = {"fn": handlers.stranger, "inputs": pictures.upload, "outputs": pictures.strange}
+    show_code = {"fn": handlers.code, "inputs": pictures.caption, "outputs": pictures.code}
     for drawn in (arrived, taken):
+        drawn.success(**show_code, **QUIET_EVENT)
         drawn.success(**judge, **{**PRIVATE_MODEL_TASK, "show_progress": "hidden"})
     results = [pictures.drawing, pictures.caption, sheet]
     cleared = pictures.upload.clear(nothing_drawn, None, results, **QUIET_EVENT)
-    cleared.then(None, None, pictures.strange, js=HIDE, **QUIET_EVENT)
+    for shown in (pictures.strange, pictures.code):
+        cleared.then(None, None, shown, js=HIDE, **QUIET_EVENT)
 
 
 def connect_tools(

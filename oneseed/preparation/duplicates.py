@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from oneseed.dataset.code_texts import travelling
 from oneseed.dataset.jsonl import Row
 from oneseed.media.fingerprint import CONTENT_BYTES, CONTENT_SIDE, HASH_DIGITS, says_much
 
@@ -54,7 +55,8 @@ def merge_twins(originals: list[Row]) -> MergedTwins:
         twin = first.get(row["sha256"]) or first.get(row["pixels"])
         if twin is not None:
             merged.duplicates.append({"path": row["path"], "same_as": twin["path"]})
-            twin["caption"] = twin["caption"] or row["caption"]
+            if not twin["caption"]:
+                twin |= {"caption": row["caption"], **travelling(row)}
             continue
         first[row["sha256"]] = row
         first[row["pixels"]] = row

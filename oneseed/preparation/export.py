@@ -4,6 +4,7 @@ from pathlib import Path
 
 from oneseed.config.preparation import PrepareConfig
 from oneseed.dataset import writers
+from oneseed.dataset.code_texts import travelling
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.prepared import require_prepared
@@ -31,6 +32,13 @@ def export_collection(config: PrepareConfig, collection: Collection) -> None:
             f", {bare:,} of them without a caption; to write those: {collection.deal_command(rows)}"
         )
     print(line)
+    if config.export in writers.CAPTION_ONLY_FORMATS and (
+        lost := sum(map(bool, map(travelling, rows)))
+    ):
+        print(
+            f"  question, domain or kind of captions, which {config.export} cannot hold: "
+            f"{lost:,} rows; jsonl, llava, qwen, instruct and the others hold them"
+        )
 
 
 def export_row(row: Row, below: str, collection: Collection) -> Row:
@@ -43,4 +51,5 @@ def export_row(row: Row, below: str, collection: Collection) -> Row:
         "path": collection.resized / row["filename"],
         "caption": row.get("caption") or "",
         "style": DRAWN_CLASSES.get(row["style"], row["style"]),
+        **travelling(row),
     }

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
+from oneseed.dataset.code_texts import TRAVELLING_KEYS
 from oneseed.dataset.jsonl import Row, from_json, to_json, write_jsonl, write_lines
 from oneseed.dataset.notes import MAX_LINE_BYTES, cut_torn_line, open_regular, whole_lines
 from oneseed.media.checksum import checksum
@@ -22,7 +23,7 @@ from oneseed.workers import Workers, chunks
 # keys of an original by which a finding of an earlier run is known to be of it
 STATE_KEYS = ("path", "bytes", "mtime")
 # keys of an original that its source gives, which may change with every run
-SOURCE_KEYS = ("style", "caption", "source")
+SOURCE_KEYS = ("style", "caption", "source", *TRAVELLING_KEYS)
 # pictures that a worker process examines at a time
 EXAMINED_PER_TASK = 8
 # a file that no decoder survives, or that needs more memory than there is

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import is_code, kept_caption, travelling
 from oneseed.dataset.collection import PIXEL_FILE, Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.notes import read_note
@@ -42,7 +43,7 @@ def to_records(kept: list[Row], earlier: Iterable[Row]) -> tuple[list[Row], Coun
         earlier_ids.append(record["id"])
         earlier_sources[record["source"]] += 1
         if row := row_of.get(record["id"]):
-            row |= earlier_values(record, row["caption"])
+            row |= earlier_values(record, row)
     del row_of
     if earlier_ids == ids and all("group" in row for row in kept):
         groups = [row["group"] for row in kept]
@@ -54,15 +55,19 @@ def to_records(kept: list[Row], earlier: Iterable[Row]) -> tuple[list[Row], Coun
     return kept, earlier_sources
 
 
-def earlier_values(record: Row, given: str) -> Row:
-    """What stays of a record of the earlier run. given: the caption of the source today.
+def earlier_values(record: Row, row: Row) -> Row:
+    """What stays of a record of the earlier run. row: with the caption of the source today.
 
-    "mended" is a caption that is not the source's: a model or a user wrote it.
+    "mended" is a caption that is not the source's: a model or a user wrote it. One that was only
+    worded goes where captions have become code, or were it.
     """
+    given = row["caption"]
     values = {key: record[key] for key in LATER_KEYS if key in record}
     if GROUPED_KEY in record and "group" in record:
         values["group"] = record["group"]
-    is_changed = bool(given) and given != record.get("given", given)
+    is_other_kind = is_code(row) != is_code(record)
+    is_own = record.get("caption") == kept_caption(record, record.get("given") or "")
+    is_changed = bool(given) and (given != record.get("given", given) or (is_other_kind and is_own))
     if is_changed:
         values.pop("captioner", None)
     elif record.get("caption") not in (None, "", given):
@@ -86,6 +91,7 @@ def record_of(picture_id: str, row: Row, group: str) -> Row:
         "colour": row["colour"],
         "given": row["caption"],
         "caption": row.get("mended", row["caption"]),
+        **travelling(row),
     }
     return record | {key: row[key] for key in LATER_KEYS if key in row}
 

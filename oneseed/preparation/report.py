@@ -10,6 +10,7 @@ import numpy as np
 
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.output import printable
+from oneseed.dataset.code_texts import is_code
 from oneseed.dataset.colour import colour_line
 from oneseed.dataset.dealing import TRAIN_PART
 from oneseed.dataset.jsonl import Row
@@ -115,6 +116,7 @@ def prepare_report(config: PrepareConfig, findings: Findings, records: list[Row]
         "grey": sum(record["grey"] for record in records),
         "colour": sum(record["colour"] for record in records),
         "with_caption": sum(bool(record["caption"]) for record in records),
+        "code": sum(is_code(record) and bool(record["caption"]) for record in records),
         **look_alike_counts(records),
         "original_sizes": original_sizes(records),
         "rejected_by_reason": count_reasons(lost),
@@ -229,3 +231,9 @@ def format_lines(formats: list[Row]) -> Iterator[str]:
     further = sum(known.get("further_captions", 0) for known in formats)
     if further:
         yield f"  {further:,} further captions of the same pictures, the first of each is used"
+    pictures = sum(known.get("further_pictures", 0) for known in formats)
+    if pictures:
+        yield (
+            f"  {pictures:,} further pictures in rows that name several, whose first is the row's "
+            "picture; the others are not looked at for its caption"
+        )

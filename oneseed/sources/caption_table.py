@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from oneseed.config.captioning import CaptionConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import kept_caption
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
 from oneseed.sources.annotations import choose_format
@@ -77,6 +79,30 @@ def read_caption_table(path: Path, rows: Sequence[Row]) -> CaptionTable:
     return found
 
 
+def take_captions(rows: Sequence[Row], config: CaptionConfig) -> set[str]:
+    """Puts the captions of --captions into the rows that have none -> the ids that it has.
+
+    With --recaption it replaces the captions that are there. Prints what was used, and what not.
+    """
+    found = read_caption_table(Path(config.captions).expanduser(), rows)
+    kept_own = 0
+    for row in rows:
+        caption = kept_caption(row, found.captions.get(row["id"], ""))
+        if not caption:
+            continue
+        if row["caption"] and not config.recaption:
+            kept_own += row["caption"] != caption
+            continue
+        row["caption"] = caption
+        row.pop("captioner", None)
+    print(f"{config.captions}: captions of {len(found.captions):,} of {len(rows):,} pictures")
+    for line in found.lines():
+        print(f"  {line}")
+    if kept_own:
+        print(f"  captions that were there already and stay: {kept_own:,}; --recaption replaces")
+    return set(found.captions)
+
+
 def open_table(path: Path) -> tuple[str, Iterator[NumberedRow]]:
     """The format of the file, one of READERS, and its rows.
 
@@ -106,8 +132,9 @@ def named_caption(row: Row | str, format_name: str) -> tuple[str, str]:
     """
     if isinstance(row, str):
         raise ValueError(row)
-    image, captions = READERS[format_name](row)
-    caption = next(iter(captions), "")
+    says = READERS[format_name](row)
+    image = says.image
+    caption = next(iter(says.captions), "")
     if isinstance(image, bytes):
         raise ValueError("it holds a picture instead of its name")
     if not caption.strip():

@@ -87,7 +87,7 @@ def captions_of_row(row: Row | str, guesses: dict[str, str], format_name: str | 
         raise ValueError(row)
     row = renamed(row, guesses)
     read = READERS.get(format_name or "", read_plain)
-    captions = all_captions(row) if read is read_plain else read(row)[1]
+    captions = all_captions(row) if read is read_plain else read(row).captions
     if not captions:
         raise ValueError("no caption")
     return captions

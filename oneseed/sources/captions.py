@@ -1,4 +1,4 @@
-"""What values of other people's rows say: the one picture, and its captions letter by letter."""
+"""What values of other people's rows say: the picture, and its captions letter by letter."""
 
 import ast
 import json
@@ -29,21 +29,25 @@ def require_utf8(text: str) -> str:
     return text
 
 
-def one_image(row: Row, keys: Sequence[str] = IMAGE_KEYS) -> str | bytes:
-    """The picture that the first filled one of `keys` names: its path or address, or its bytes.
-
-    ValueError where there is none, more than one, or one that lies elsewhere on the web.
-    """
+def named_images(row: Row, keys: Sequence[str] = IMAGE_KEYS) -> list[Any]:
+    """What the first filled one of `keys` names as pictures, each once, whatever it is."""
     key = next((key for key in keys if row.get(key)), "")
     image = row.get(key)
     if isinstance(image, int) and key not in IMAGE_ONLY_KEYS:
         # 17 is the picture 17.png
         image = str(image)
     if isinstance(image, list):
-        different = [one for number, one in enumerate(image) if one not in image[:number]]
-        if len(different) > 1:
-            raise ValueError(f"{len(different)} images, one is wanted")
-        image = next(iter(different), None)
+        return [one for number, one in enumerate(image) if one not in image[:number]]
+    return [image]
+
+
+def one_image(row: Row, keys: Sequence[str] = IMAGE_KEYS) -> str | bytes:
+    """The picture that the first filled one of `keys` names: its path or address, or its bytes.
+
+    Of several the first: the row is about that one. ValueError where there is none, or one that
+    lies elsewhere on the web.
+    """
+    image = next(iter(named_images(row, keys)), None)
     if isinstance(image, dict):
         image = next((image[key] for key in PICTURE_PARTS if image.get(key)), None)
     if not image:
@@ -82,6 +86,21 @@ def all_captions(row: Row, keys: Sequence[str] = CAPTION_KEYS) -> list[str]:
     if problem:
         raise ValueError("the caption is no text")
     return []
+
+
+def text_of_key(row: Row, keys: Sequence[str]) -> str:
+    """The first text under one of `keys` that says something, "" for none."""
+    return next(filter(None, (whole_text(row.get(key)) for key in keys)), "")
+
+
+def whole_text(value: Any) -> str:
+    """A text of which no letter is lost; "" for anything else, which costs no row."""
+    if not isinstance(value, str) or not value.strip():
+        return ""
+    try:
+        return require_utf8(value)
+    except ValueError:
+        return ""
 
 
 def not_text(value: Any) -> list[bool]:

@@ -41,9 +41,16 @@ CAPTION_KEYS = (
 )
 # keys whose values are captions or mistakes; of the others a number, say, only is no caption
 STRICT_CAPTION_KEYS = {"caption", "text", "title", "output"}
+# keys of what was asked of the picture
+QUESTION_KEYS = ("question", "instruction", "query")
 TURN_KEYS = ("messages", "conversations", "conversation", "prompt", "completion", "chosen")
 # of a file of columns no column of another kind than text is read beside these
-KNOWN_KEYS = {*IMAGE_KEYS, *CAPTION_KEYS, *TURN_KEYS, "style", "instruction", "query", "member"}
+KNOWN_KEYS = {
+    *(*IMAGE_KEYS, *CAPTION_KEYS, *TURN_KEYS, *QUESTION_KEYS),
+    *("style", "domain", "caption_kind", "member"),
+}
+# keys of labels, which are no captions even where they are sentences
+LABEL_KEYS = ("style", "domain", "caption_kind")
 # share of the rows that show what a column with an unknown name holds
 GUESSED_SHARE = 0.5
 
@@ -117,7 +124,7 @@ def guess_columns(rows: Iterable[Row], is_picture: Callable[[Any], bool]) -> dic
     others = [
         column
         for column in sentences
-        if sentences[column] >= enough and column not in (best, "style", *IMAGE_KEYS)
+        if sentences[column] >= enough and column not in (best, *LABEL_KEYS, *IMAGE_KEYS)
     ]
     if not holds_captions and len(others) == 1 and (named or best in guesses):
         guesses[others[0]] = CAPTION_KEYS[0]

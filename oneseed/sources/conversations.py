@@ -1,4 +1,6 @@
-"""Conversations about one picture, as other trainers keep them: the first answer is its caption.
+"""Conversations about a picture, as other trainers keep them: the first answer is its caption.
+
+What was asked before it is the question that travels with the caption.
 
 LLaVA            {"image": …, "conversations": [{"from": "human", "value": …}, {"from": "gpt", …}]}
 LLaMA-Factory    {"images": […], "conversations": […]}, {"images": […], "messages": […]}
@@ -7,17 +9,37 @@ Qwen2-VL, TRL    {"images": […], "messages": […]}, {"images": […], "prompt
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from oneseed.dataset.jsonl import Row
-from oneseed.sources.captions import one_image, require_utf8
+from oneseed.sources.captions import named_images, one_image, require_utf8, whole_text
 from oneseed.sources.columns import IMAGE_KEYS, TURN_KEYS
 
+# who asks, and not who says how to answer
+ASKING = {"human", "user", "question"}
 ANSWERING = {"gpt", "assistant", "model", "chatgpt", "bot", "bing", "bard", "ai"}
 # a picture's name within a text, as Qwen-VL writes it
 NAMED_IN_TEXT = re.compile(r"<img>(.*?)</img>", re.DOTALL)
+# what stands in a question for a picture
+IMAGE_MARK = re.compile(
+    r"(?:Picture \d+: )?<img>.*?</img>|<image>|<\|(?:image|vision_start|image_pad|vision_end)\|>",
+    re.DOTALL,
+)
 PART_IMAGE_KEYS = ("image", "image_url", "url", "path", "file")
+
+
+class RowSays(NamedTuple):
+    """What a row says."""
+
+    # the path of its picture, or the picture's bytes
+    image: str | bytes
+    # letter by letter; none where there are none
+    captions: list[str]
+    # what was asked of the picture, "" for nothing
+    question: str = ""
+    # pictures that the row names beside the first
+    further_images: int = 0
 
 
 class Turn(NamedTuple):
@@ -26,6 +48,7 @@ class Turn(NamedTuple):
     is_answer: bool
     text: str
     images: list[Any]
+    is_question: bool = False
 
 
 def turns_of(row: Row, keys: tuple[str, ...]) -> Iterator[Turn]:
@@ -45,8 +68,9 @@ def turns_of(row: Row, keys: tuple[str, ...]) -> Iterator[Turn]:
         if not isinstance(said, str | list | None):
             raise ValueError("the caption is no text")
         images, texts = read_parts(said if isinstance(said, list) else [said])
-        is_answer = isinstance(who, str) and who.lower() in ANSWERING
-        yield Turn(is_answer, " ".join(texts), images)
+        role = who.lower() if isinstance(who, str) else ""
+        # parts are paragraphs: in a text of code a blank would join two lines
+        yield Turn(role in ANSWERING, "\n".join(texts), images, role in ASKING)
 
 
 def as_list(value: Any) -> list[Any]:
@@ -70,8 +94,19 @@ def read_parts(parts: list[Any]) -> tuple[list[Any], list[str]]:
     return images, texts
 
 
-def read_conversation(row: Row, keys: tuple[str, ...]) -> tuple[str | bytes, list[str]]:
-    """A row -> its picture, and the answers. ValueError where the picture is not one."""
+def question_of(turns: Sequence[Turn]) -> str:
+    """What was asked last before the first answer, without marks of pictures; "" for nothing."""
+    asked = ""
+    for turn in turns:
+        if turn.is_answer:
+            break
+        if turn.is_question:
+            asked = IMAGE_MARK.sub("", turn.text).strip()
+    return whole_text(asked)
+
+
+def read_conversation(row: Row, keys: tuple[str, ...]) -> RowSays:
+    """A row -> its first picture, the answers, and the question. ValueError where there is none."""
     turns = list(turns_of(row, keys))
     named_in_turns = [image for turn in turns for image in turn.images]
     named = next((row[key] for key in IMAGE_KEYS if row.get(key)), None)
@@ -80,7 +115,12 @@ def read_conversation(row: Row, keys: tuple[str, ...]) -> tuple[str | bytes, lis
         named = named_in_turns
     image = one_image({"image": named})
     answers = [turn.text for turn in turns if turn.is_answer and turn.text.strip()]
-    return image, [require_utf8(answer) for answer in answers]
+    return RowSays(
+        image,
+        [require_utf8(answer) for answer in answers],
+        question_of(turns),
+        len(named_images({"image": named})) - 1,
+    )
 
 
 def is_conversation(row: Row) -> bool:

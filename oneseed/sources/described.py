@@ -10,12 +10,13 @@ from oneseed.sources.rejections import Rejection
 class Described:
     """What annotation files say."""
 
-    # {path of a picture, which may be missing: row with caption, file, line and perhaps style}
+    # {path of a picture, which may be missing: row with caption, file, line and perhaps style,
+    # question, domain, caption_kind}
     rows: dict[str, Row] = field(default_factory=dict)
     # rows and files that say nothing of use
     lost: list[Rejection] = field(default_factory=list)
     # a row for each annotation file that was read: file, format, confidence (0 to 1), rows, and
-    # further_captions, where pictures have more than the one that is used
+    # further_captions and further_pictures, where there are more than those that are used
     formats: list[Row] = field(default_factory=list)
 
     def add(self, other: "Described") -> None:
@@ -35,7 +36,13 @@ class Described:
 
 
 def format_row(
-    file: str, format_name: str, *, confidence: float, rows: int, further_captions: int = 0
+    file: str,
+    format_name: str,
+    *,
+    confidence: float,
+    rows: int,
+    further_captions: int = 0,
+    further_pictures: int = 0,
 ) -> Row:
     """A row of Described.formats."""
     found = {
@@ -44,4 +51,5 @@ def format_row(
         "confidence": round(confidence, 2),
         "rows": rows,
     }
-    return found | {"further_captions": further_captions} if further_captions else found
+    further = {"further_captions": further_captions, "further_pictures": further_pictures}
+    return found | {name: count for name, count in further.items() if count}

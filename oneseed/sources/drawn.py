@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.config.preparation import PrepareConfig
 from oneseed.config.shards import WHOLE, Shard
 from oneseed.console.output import progress
@@ -91,7 +92,10 @@ def draw_pictures(
     def metadata_lines() -> Iterator[str]:
         for drawing in drawings:
             caption = drawn.tell(drawing.facts, drawing.seed, config.level)
-            yield to_json({"file_name": drawing.file_name, "caption": caption}) + "\n"
+            row = {"file_name": drawing.file_name, "caption": caption}
+            if drawn.caption_kind == CODE_CAPTIONS:
+                row["caption_kind"] = CODE_CAPTIONS
+            yield to_json(row) + "\n"
 
     write_lines(folder / CAPTIONS_NAME, metadata_lines)
     if newer_drawings(there):

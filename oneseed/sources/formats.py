@@ -18,25 +18,25 @@ instruct     .json list: {"image_path": "1.png", "instruction": "…", "output":
 parquet      columns image (struct of bytes and path, or a path) and text; also .arrow, .feather
              datasets
 
-A reader takes a row under known keys (columns.py) and gives (image, captions): the image as a path
-or as its bytes; the captions letter by letter, none where there are none. ValueError says what is
-wrong.
+A reader takes a row under known keys (columns.py) and gives what the row says: image, captions,
+question, and how many further images it names. ValueError says what is wrong.
 """
 
 import posixpath
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
-from oneseed.sources.captions import all_captions, one_image
+from oneseed.sources.captions import all_captions, named_images, one_image, text_of_key
 from oneseed.sources.columns import (
     CAPTION_KEYS,
     IMAGE_KEYS,
     IMAGE_ONLY_KEYS,
+    QUESTION_KEYS,
     looks_like_picture,
 )
-from oneseed.sources.conversations import is_conversation, read_conversation
+from oneseed.sources.conversations import RowSays, is_conversation, read_conversation
 from oneseed.sources.json_tables import NumberedRow
 from oneseed.sources.tables import CELL_SUFFIXES, COLUMN_SUFFIXES, JSON_SUFFIXES
 
@@ -44,12 +44,21 @@ from oneseed.sources.tables import CELL_SUFFIXES, COLUMN_SUFFIXES, JSON_SUFFIXES
 SAMPLE_ROWS = 50
 # how surely a conversation is of the format that has its turns under another key
 OTHER_TURNS_SCORE = 0.75
-RowSays = tuple[str | bytes, list[str]]
 
 
 def read_plain(row: Row) -> RowSays:
     """Of imagefolder, jsonl, clip and parquet."""
-    return one_image(row), all_captions(row)
+    return says_of(row, IMAGE_KEYS, CAPTION_KEYS)
+
+
+def says_of(row: Row, image_keys: Sequence[str], caption_keys: Sequence[str]) -> RowSays:
+    """What a row says whose pictures and captions stand under some of these keys."""
+    return RowSays(
+        one_image(row, image_keys),
+        all_captions(row, caption_keys),
+        text_of_key(row, QUESTION_KEYS),
+        len(named_images(row, image_keys)) - 1,
+    )
 
 
 def read_llava(row: Row) -> RowSays:
@@ -64,8 +73,7 @@ def read_qwen(row: Row) -> RowSays:
 
 def read_instruct(row: Row) -> RowSays:
     """Of instruct: the caption is the output."""
-    image = one_image(row, ("image_path", "images", *IMAGE_KEYS))
-    return image, all_captions(row, ("output", "response"))
+    return says_of(row, ("image_path", "images", *IMAGE_KEYS), ("output", "response"))
 
 
 READERS: dict[str, Callable[[Row], RowSays]] = {

@@ -45,7 +45,13 @@ def gather(config: PrepareConfig, workers: Workers, shard: Shard = WHOLE) -> Sur
         with patience_of(shard):
             sources = sources_of(config)
     data = Path(config.data).resolve()
-    return survey_sources(sources, config.style, data, format_name=config.format)
+    return survey_sources(
+        sources,
+        config.style,
+        data,
+        format_name=config.format,
+        caption_kind=config.caption_kind,
+    )
 
 
 def patience_of(shard: Shard) -> contextlib.AbstractContextManager[None]:

@@ -30,6 +30,7 @@ from oneseed.sources import archive_members, archive_names, hub_rows
 from oneseed.sources.archive_members import DEFAULT_LIMITS, Limits
 from oneseed.sources.hub_source import parse_hub_source, user_errors
 from oneseed.sources.rejections import Rejection, is_rejection, rejection
+from oneseed.sources.sidecars import SAID_KEYS
 from oneseed.sources.walking import HUB_MARKER
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def is_noted_row(value: Any) -> bool:
     """Whether a value is a row of the journal: a picture, or a rejection in its place."""
     if not isinstance(value, dict) or "file_name" not in value:
         return is_rejection(value)
-    texts = [value.get(key, "") for key in ("member", "caption", "style")]
+    texts = [value.get(key, "") for key in ("member", *SAID_KEYS)]
     return is_plain_name(value["file_name"]) and all(isinstance(text, str) for text in texts)
 
 

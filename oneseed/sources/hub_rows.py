@@ -14,14 +14,14 @@ from oneseed.console.output import printable
 from oneseed.dataset.jsonl import Row
 from oneseed.sources import captions
 from oneseed.sources.archive_members import DEFAULT_LIMITS, Limits
-from oneseed.sources.columns import CAPTION_KEYS, IMAGE_KEYS
+from oneseed.sources.columns import CAPTION_KEYS, IMAGE_KEYS, QUESTION_KEYS
 
 
 class Columns(NamedTuple):
     """Names of columns, None where there is none of the kind.
 
     style_names: what the numbers of the style's column mean. title: the column that counts where
-    the caption's is empty.
+    the caption's is empty. labels: columns of what travels with a caption: question, domain.
     """
 
     picture: str
@@ -29,6 +29,7 @@ class Columns(NamedTuple):
     style: str | None
     style_names: tuple[str, ...] = ()
     title: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 class PictureFile(NamedTuple):
@@ -66,7 +67,9 @@ def find_columns(features: Mapping[str, Any], source: str) -> Columns:
         f"styles from {style or 'none'}",
         flush=True,
     )
-    return Columns(pictures[0], caption, style, class_names.get(style or "", ()), title)
+    known_labels = (*QUESTION_KEYS, "domain")
+    labels = tuple(name for name in texts if name in known_labels and name != caption)
+    return Columns(pictures[0], caption, style, class_names.get(style or "", ()), title, labels)
 
 
 def is_text(feature: Any) -> bool:
@@ -116,6 +119,11 @@ def read_row(
         known["caption"] = caption
     if style.strip():
         known["style"] = style
+    labels = {name: row.get(name) for name in columns.labels}
+    if question := captions.text_of_key(labels, QUESTION_KEYS):
+        known["question"] = question
+    if domain := captions.text_of_key(labels, ["domain"]):
+        known["domain"] = domain
     return picture.image, known
 
 

@@ -7,24 +7,30 @@ images/1.png    captions/1.txt, where only one picture fits
 
 import json
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from oneseed.dataset.code_texts import TRAVELLING_KEYS
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
-from oneseed.sources.captions import all_captions, require_utf8, texts_in
-from oneseed.sources.columns import CAPTION_KEYS, with_known_keys
-from oneseed.sources.conversations import is_conversation, turns_of
+from oneseed.sources.captions import all_captions, require_utf8, text_of_key, texts_in
+from oneseed.sources.columns import CAPTION_KEYS, QUESTION_KEYS, with_known_keys
+from oneseed.sources.conversations import is_conversation, question_of, turns_of
 from oneseed.sources.described import Described, format_row
 from oneseed.sources.names import PictureFinder, name_key, without_suffix
 from oneseed.sources.rejections import Rejection, passed_over
+from oneseed.sources.table_reader import labels_of
 from oneseed.text_files import read_text_file
 
+LAST_LINE_END = re.compile(r"\r?\n\Z")
 # the first that says something counts
 TEXT_SUFFIXES = (".txt", ".caption", ".captions", ".cap")
 SIDECAR_SUFFIXES = (*TEXT_SUFFIXES, ".json")
+# what the files beside a picture may say of it
+SAID_KEYS = ("caption", "style", *TRAVELLING_KEYS)
 # bytes of a .json that tells of one picture
 MAX_JSON_BYTES = 2**24
 # keys that a message lists
@@ -135,7 +141,7 @@ def describe_sidecars(
         caption = row.get("caption") or beside.said.get("caption", "")
         if not caption and "keys" in beside.said:
             without_caption.append(beside.said)
-        known = {key: beside.said[key] for key in ("caption", "style") if key in beside.said}
+        known = {key: beside.said[key] for key in SAID_KEYS if key in beside.said}
         stem = without_suffix(picture)
         found.rows[picture] = {"file": stem, "line": 0, **known, **row, "caption": caption}
     if without_caption:
@@ -197,20 +203,23 @@ def read_json_sidecar(path: Path) -> Row:
         raise ValueError("no JSON object")
     row = with_known_keys(known)
     captions = all_captions(row)
+    question = text_of_key(row, QUESTION_KEYS)
     if is_conversation(row):
-        turns = turns_of(row, ("messages", "conversations", "conversation", "prompt"))
+        turns = list(turns_of(row, ("messages", "conversations", "conversation", "prompt")))
         captions = [require_utf8(turn.text) for turn in turns if turn.is_answer]
-    found: Row = {"caption": next(iter(captions), "")}
-    if isinstance(row.get("style"), str):
-        found["style"] = require_utf8(row["style"])
+        question = question_of(turns)
+    found: Row = {"caption": next(iter(captions), ""), **labels_of(row, question)}
     if not captions and "style" not in row and set(CAPTION_KEYS).isdisjoint(row):
         found["keys"] = list(known)
     return found
 
 
 def read_text_sidecar(path: Path) -> Row:
-    """The file's text as caption. ValueError says why it cannot be read."""
-    text = require_utf8(read_text_file(path))
+    """The file's text as caption, without the end of its last line, which is the file's own.
+
+    ValueError says why it cannot be read.
+    """
+    text = LAST_LINE_END.sub("", require_utf8(read_text_file(path)))
     return {"caption": text} if text.strip() else {"caption": "", "keys": []}
 
 

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import code_text, is_code, travelling
 from oneseed.dataset.commands import script_command
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
@@ -42,7 +44,8 @@ class Survey:
     sources: tuple[Source, ...]
     # absolute; the paths of all rows start there
     folder: Path
-    # rows of path (with /), bytes, mtime (ns), style, caption, and of several sources `source`
+    # rows of path (with /), bytes, mtime (ns), style, caption, what travels with a caption (see
+    # code_texts.TRAVELLING_KEYS), and of several sources `source`
     originals: list[Row]
     # {style: count} of the pictures that belong to another style than the wanted one
     other_styles: Counter[str]
@@ -53,12 +56,18 @@ class Survey:
 
 
 def survey_sources(
-    sources: Sequence[Source], style: str, data: Path, *, format_name: str
+    sources: Sequence[Source],
+    style: str,
+    data: Path,
+    *,
+    format_name: str,
+    caption_kind: str = "",
 ) -> Survey:
     """All sources as one, in their order; paths start at the folder that holds them all.
 
     style: the wanted one, or "all". data: our own folder, which is passed over.
-    format_name: of the sources' annotation files, or "auto".
+    format_name: of the sources' annotation files, or "auto". caption_kind: of all captions, one of
+    CAPTION_KINDS; "": code where a row says so, else words.
     """
     sources = [with_pictures(source, data) for source in sources]
     folder = Path(os.path.commonpath([source.folder for source in sources]))
@@ -66,7 +75,9 @@ def survey_sources(
     for source in sources:
         # an archive's annotation files were read while it was unpacked
         own_format = format_name if source.formats is None else "auto"
-        found = survey_source(source, style, data, format_name=own_format)
+        found = survey_source(
+            source, style, data, format_name=own_format, caption_kind=caption_kind
+        )
         below = source.folder.relative_to(folder).as_posix()
         for row in found.originals:
             row |= {"path": join_paths(below, row["path"]), "source": source.name}
@@ -86,7 +97,9 @@ def join_paths(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder, path))
 
 
-def survey_source(source: Source, style: str, data: Path, *, format_name: str) -> Survey:
+def survey_source(
+    source: Source, style: str, data: Path, *, format_name: str, caption_kind: str
+) -> Survey:
     """One source; its pictures come in the order of their paths, relative to the source's folder.
 
     Pictures without a style belong to any. Arguments as in survey_sources.
@@ -131,10 +144,30 @@ def survey_source(source: Source, style: str, data: Path, *, format_name: str) -
                 "mtime": state.mtime,
                 # one string in memory serves the rows of a style
                 "style": sys.intern(own_style or style),
-                "caption": " ".join(CONTROL.sub("", row.get("caption", "")).split()),
+                **caption_values(row, caption_kind),
             }
             found.originals.append(original)
     return found
+
+
+def caption_values(row: Row, caption_kind: str) -> Row:
+    """The caption of a described picture, and what travels with it, as a survey has them.
+
+    A caption of code is kept letter by letter; words are on one line. caption_kind: of all
+    pictures; "": as the row says.
+    """
+    known = travelling(row)
+    if caption_kind:
+        known["caption_kind"] = caption_kind
+    if known.get("caption_kind") != CODE_CAPTIONS:
+        known.pop("caption_kind", None)
+    said = row.get("caption", "")
+    on_one_line = " ".join(CONTROL.sub("", said).split())
+    caption = code_text(said) if is_code(known) else on_one_line
+    for key in ("question", "domain"):
+        if key in known:
+            known[key] = sys.intern(code_text(known[key]).strip())
+    return {"caption": caption, **known}
 
 
 def with_pictures(source: Source, data: Path) -> Source:

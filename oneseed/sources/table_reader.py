@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.dataset.jsonl import Row
 from oneseed.media.kinds import suffix_of_kind
-from oneseed.sources.captions import one_image, require_utf8
+from oneseed.sources.captions import one_image, require_utf8, whole_text
 from oneseed.sources.columns import renamed
+from oneseed.sources.conversations import RowSays
 from oneseed.sources.described import Described, format_row
-from oneseed.sources.formats import READERS, RowSays
+from oneseed.sources.formats import READERS
 from oneseed.sources.json_tables import NumberedRow
 from oneseed.sources.names import Found, PictureFinder, name_key, name_spellings
 from oneseed.sources.rejections import Rejection, passed_over, rejection
@@ -53,6 +55,7 @@ class TableReader:
             confidence=self.confidence,
             rows=count,
             further_captions=table.further_captions,
+            further_pictures=table.further_pictures,
         )
         return Described(table.rows, table.lost, [found_format])
 
@@ -61,15 +64,12 @@ class TableReader:
         if isinstance(row, str):
             raise ValueError(row)
         row = renamed(row, self.guesses)
-        image, captions = self.what_it_says(line, row, table)
+        image, captions, question, further_images = self.what_it_says(line, row, table)
         if isinstance(image, bytes):
             found = Found(self.keep_embedded(line, image), is_exact=True)
         else:
             found = find_picture(image, self.finder, self.name, self.base)
-        known: Row = {"caption": next(iter(captions), "")}
-        style = row.get("style")
-        if isinstance(style, str) and style.strip():
-            known["style"] = require_utf8(style)
+        known: Row = {"caption": next(iter(captions), ""), **labels_of(row, question)}
         member = row.get("member")
         if isinstance(member, str):
             known["member"] = member
@@ -77,6 +77,7 @@ class TableReader:
         name = "" if isinstance(image, bytes) else name_key(name_spellings(image)[-1])
         table.add(found, name, known)
         table.further_captions += max(len(captions) - 1, 0)
+        table.further_pictures += further_images
 
     def what_it_says(self, line: int, row: Row, table: "Table") -> RowSays:
         """A row's picture and captions; a bad caption costs no picture that the row itself holds.
@@ -90,7 +91,7 @@ class TableReader:
             if not image:
                 raise
             table.lost.append(passed_over(self.name, str(error), line=line))
-            return image, []
+            return RowSays(image, [])
 
     def keep_embedded(self, line: int, image: bytes) -> str:
         """Stores a picture that lies inside the file -> the name that it gets."""
@@ -101,8 +102,23 @@ class TableReader:
         return path
 
 
+def labels_of(row: Row, question: str = "") -> Row:
+    """What a row says of its caption: style, question, domain and caption_kind, where it does.
+
+    question: that is known from elsewhere in the row. ValueError where letters of the style are
+    lost; by a style pictures are chosen.
+    """
+    labels = {"question": question, "domain": whole_text(row.get("domain"))}
+    style = row.get("style")
+    if isinstance(style, str) and style.strip():
+        labels["style"] = require_utf8(style)
+    if row.get("caption_kind") == CODE_CAPTIONS:
+        labels["caption_kind"] = CODE_CAPTIONS
+    return {key: value for key, value in labels.items() if value}
+
+
 def image_inside(row: Row) -> bytes:
-    """The bytes of the picture that the row holds, none where it holds no single one."""
+    """The bytes of the first picture that the row holds, none where it holds none."""
     with contextlib.suppress(ValueError):
         image = one_image(row)
         return image if isinstance(image, bytes) else b""
@@ -116,8 +132,9 @@ class Table:
     # {path of a picture: row}
     rows: dict[str, Row] = field(default_factory=dict)
     lost: list[Rejection] = field(default_factory=list)
-    # captions beyond the first of a picture
+    # captions beyond the first of a picture, and pictures beyond the first of a row
     further_captions: int = 0
+    further_pictures: int = 0
     # {picture that was found by the end of its path: the name that the table gives it}
     found_by_end: dict[str, str] = field(default_factory=dict)
 

@@ -22,8 +22,8 @@ class Unpacked:
     lost: list[Rejection]
     # what annotation files were read: see annotations.Described
     formats: list[Row]
-    # rows for metadata.jsonl: file_name, member, and caption and style where they are known;
-    # none where an earlier run has written them
+    # rows for metadata.jsonl: file_name, member, and caption, style, question and domain where
+    # they are known; none where an earlier run has written them
     rows: list[Row]
 
 
@@ -79,4 +79,5 @@ def is_known_format(value: Any) -> bool:
         and isinstance(value.get("confidence"), (int, float))
         and isinstance(value.get("rows"), int)
         and isinstance(value.get("further_captions", 0), int)
+        and isinstance(value.get("further_pictures", 0), int)
     )

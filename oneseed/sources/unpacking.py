@@ -34,12 +34,13 @@ from oneseed.sources.archive_members import (
 )
 from oneseed.sources.archive_names import harmless, name_problem
 from oneseed.sources.rejections import Rejection, Rejections, passed_over, rejection
+from oneseed.sources.sidecars import SAID_KEYS
 from oneseed.sources.tables import COLUMN_SUFFIXES
 from oneseed.sources.unpacked import Unpacked, read_unpacked, write_unpacked
 from oneseed.sources.walking import is_clutter
 
 # raise when unpack() gives another folder: all is unpacked again
-UNPACKING_VERSION = 2
+UNPACKING_VERSION = 3
 # what a data set that was saved to a disk holds beside its .arrow files: nothing for us
 SAVED_STATE = ("state.json", "dataset_info.json", "dataset_dict.json")
 # what a second run may do, as the end of a sentence
@@ -256,7 +257,7 @@ class Unpacking:
         rows = []
         for name, file_name in self.pictures.items():
             known = described.rows.get(name, {})
-            said = {key: known[key] for key in ("caption", "style") if known.get(key)}
+            said = {key: known[key] for key in SAID_KEYS if known.get(key)}
             rows.append({"file_name": file_name, "member": name, **said})
         if self.guessed:
             reason = (

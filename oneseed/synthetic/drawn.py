@@ -58,6 +58,7 @@ class DrawnCollection:
     style_attribute: the attribute whose values are styles within the collection, "" for none.
     prompt_kinds: ways in which people type prompts; () where the collection knows none.
     typed_prompt: (facts, one of prompt_kinds, seed) -> a prompt that asks for some of the facts.
+    caption_kind: "words", or "code" where captions are texts that stay letter by letter.
     """
 
     style: str
@@ -75,6 +76,7 @@ class DrawnCollection:
     style_attribute: str = ""
     prompt_kinds: tuple[str, ...] = ()
     typed_prompt: Callable[[Facts, str, int], TypedPrompt] | None = None
+    caption_kind: str = "words"
 
     @property
     def last_level(self) -> int:

@@ -1,7 +1,6 @@
 """Batches of pictures and captions: the loaders of a prepared collection."""
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
@@ -10,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from oneseed.config.model import MAX_OWN_VOCABULARY, ModelConfig
+from oneseed.config.model import ModelConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import are_code
 from oneseed.dataset.collection import Collection, is_wordless
 from oneseed.dataset.colour import colour_share, training_channels
 from oneseed.dataset.jsonl import Row
@@ -37,8 +37,6 @@ from oneseed.training.word_weights import WordWeights, told_words, weigh_words
 # where batches are until a trainer says otherwise
 CPU = torch.device("cpu")
 
-# captions that the vocabulary is taken from
-MAX_LEARNT_CAPTIONS = 20_000
 # rows up to which all are taken in their order; of larger collections they are taken at random
 MAX_ROWS_IN_ORDER = 6_000
 # times that a loader says which files come next, while one is gone through
@@ -113,6 +111,8 @@ class PairLoader:
     shuffle_files: int = 0
     # of `expect`: when it looked last
     last_look: int = -1
+    # True where captions are code
+    is_code: bool = False
 
     def __post_init__(self) -> None:
         self.styles = self.styles or [""] * len(self.rows)
@@ -261,8 +261,7 @@ def create_data_loaders(
 ) -> tuple[PairLoader, PairLoader]:
     """Loaders of the training and the validation pairs of config.style; both know the tokenizer.
 
-    tokenizer None: one is trained on the training captions. UserError where an earlier stage is
-    missing or made pictures of another size.
+    tokenizer None: that of the training captions. UserError where an earlier stage is missing.
     """
     collection = fetch_collection(config, model_config.image_size)
     train, val = collection.read_captions()
@@ -288,9 +287,10 @@ def create_data_loaders(
             f"prepare more pictures: {remedy}"
         )
     if tokenizer is None:
-        tokenizer = learn_tokenizer(train, model_config.vocab_size)
+        tokenizer = Tokenizer.of_captions(texts_of(train), model_config.vocab_size)
     length = model_config.max_caption_length
-    print_cut([row["caption"] for row in train + val], tokenizer, length)
+    is_code = are_code(train)
+    print_cut(texts_of(train + val), tokenizer, length, is_code=is_code)
     told = told_words(train)
     channels = model_config.channels
     if not channels:
@@ -298,7 +298,7 @@ def create_data_loaders(
         channels = training_channels(share, model_config.preset)
 
     def loader_of(rows: list[Row], *, shuffle: bool) -> PairLoader:
-        captions = [row["caption"] for row in rows]
+        captions = texts_of(rows)
         return PairLoader(
             cache.array,
             np.asarray(cache.rows(row["id"] for row in rows)),
@@ -311,6 +311,7 @@ def create_data_loaders(
             ids=[row["id"] for row in rows],
             tokenizer=tokenizer,
             wordless=wordless,
+            is_code=is_code,
             word_weights=weigh_words(captions, tokenizer, length, told, config.untold_weight),
             shuffle_files=files_at_a_time(cache, config),
         )
@@ -318,11 +319,9 @@ def create_data_loaders(
     return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
 
 
-def learn_tokenizer(train: Sequence[Row], vocab_size: int) -> Tokenizer:
-    """A tokenizer of the captions of training rows. vocab_size: of its entries; 0: the usual."""
-    step = math.ceil(len(train) / MAX_LEARNT_CAPTIONS)
-    learnt = [row["caption"] for row in train[::step]]
-    return Tokenizer.train(learnt, vocab_size or MAX_OWN_VOCABULARY)
+def texts_of(rows: Sequence[Row]) -> list[str]:
+    """The captions of rows."""
+    return [row["caption"] for row in rows]
 
 
 def command_to_prepare(model_config: ModelConfig, config: TrainConfig) -> str:

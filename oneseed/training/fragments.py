@@ -19,6 +19,8 @@ from oneseed.training.losses import info_nce
 
 # how captions begin; see dataset/wording.py
 OPENING = re.compile(r"An? \w+ (?:of|depicting|showing) ")
+# a word, and what stands before it
+WORD_WITH_GAP = re.compile(r"(?P<gap>\s*)(?P<word>\S+)")
 # runs of words that a fragment keeps, at most
 MAX_RUNS = 4
 # words of a run, on average
@@ -41,12 +43,13 @@ RISING_STEPS = 50
 def fragment(caption: str, generator: torch.Generator) -> str:
     """One to MAX_RUNS runs of a caption's words, most often below its opening. Never empty.
 
-    Without its opening it begins with a blank: within a caption words have other tokens than at
-    its beginning.
+    Words are joined by what stands between them and the word before: a blank, and in code a line
+    end with its indentation. Without its opening it begins with a blank: within a caption words
+    have other tokens than at its beginning.
     """
     found = OPENING.match(caption)
     opening = found.group() if found else ""
-    words = caption[len(opening) :].split()
+    words = list(WORD_WITH_GAP.finditer(caption, len(opening)))
     if not words:
         return caption
     is_opened, is_reordered = torch.rand(2, generator=generator)
@@ -61,7 +64,8 @@ def fragment(caption: str, generator: torch.Generator) -> str:
         for start, length in zip(starts, lengths)
         for place in range(start, min(start + length, len(words)))
     )
-    return (opening if is_opened < OPENED_SHARE else " ") + " ".join(words[i] for i in kept)
+    joined = "".join((words[i]["gap"] or " ") + words[i]["word"] for i in kept).lstrip()
+    return (opening if is_opened < OPENED_SHARE else " ") + joined
 
 
 def teach_fragments(

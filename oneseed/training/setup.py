@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from oneseed.config.model import MAX_OWN_VOCABULARY, ModelConfig
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.config.training import PICTURES_SHOWN, UNSAVED_FIELDS, TrainConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.phrases import known_phrases
@@ -147,11 +148,12 @@ def slots_of(kept: Tensor, rows: int) -> Tensor:
 def known_from_captions(train: PairLoader, tokenizer: Tokenizer) -> dict[str, Any]:
     """What a checkpoint keeps of the training captions, for prompts: plain JSON.
 
-    words: all of them, in order. phrases: see known_phrases.
+    words: all of them, in order. phrases: see known_phrases. caption_kind: where they are code.
     """
     captions = [tokenizer.decode(tokens) for tokens in train.tokens]
     found = set().union(*map(words, captions))
-    return {"words": sorted(found), "phrases": known_phrases(captions)}
+    known = {"words": sorted(found), "phrases": known_phrases(captions)}
+    return known | ({"caption_kind": CODE_CAPTIONS} if train.is_code else {})
 
 
 # ---- the model -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oneseed.dataset.code_texts import is_code
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.segmentation import placed_words
 from oneseed.model.tokenizer import Tokenizer
@@ -25,8 +26,8 @@ RARE_CAPTIONS = 5
 class ToldWords:
     """The words that a picture may tell, by the training captions alone.
 
-    They are those without a digit that enough captions have, and all of drawn collections, whose
-    captions say what was drawn.
+    They are those without a digit that enough captions have, and all of drawn collections and of
+    code, whose captions say what was drawn.
     """
 
     # folded, see placed_words
@@ -42,13 +43,18 @@ class ToldWords:
         for row in rows:
             found = {word for word, _, _ in placed_words(row["caption"])}
             captions_with.update(found)
-            if row["style"] in DRAWN_STYLES:
+            if is_all_told(row):
                 told |= found
         for word, count in captions_with.items():
             if count >= RARE_CAPTIONS and not any(map(str.isdigit, word)):
                 told.add(word)
         untold = sum(count for word, count in captions_with.items() if word not in told)
         return cls(frozenset(told), untold / max(1, captions_with.total()))
+
+
+def is_all_told(row: Row) -> bool:
+    """Whether every word of a row's caption can be read off its picture."""
+    return row["style"] in DRAWN_STYLES or is_code(row)
 
 
 class WordWeights:
@@ -97,7 +103,7 @@ class WordWeights:
 
 def told_words(rows: Sequence[Row]) -> ToldWords | None:
     """The told words of training rows with a "caption" and a "style"; None where all are told."""
-    if all(row["style"] in DRAWN_STYLES for row in rows):
+    if all(map(is_all_told, rows)):
         return None
     told = ToldWords.of(rows)
     return told if told.untold_share else None

@@ -78,6 +78,12 @@ def one_line(value: Any, name: str, *, limit: int) -> str:
 
     limit: characters.
     """
+    words = " ".join(typed_text(value, name, limit=limit).split())
+    return "".join(letter for letter in words if letter.isprintable()).strip()
+
+
+def typed_text(value: Any, name: str, *, limit: int) -> str:
+    """Text of one or several lines, letter by letter; null is empty. limit: characters."""
     text = "" if value is None else value
     if not isinstance(text, str):
         raise UserError(f"{name} is text.")
@@ -85,8 +91,7 @@ def one_line(value: Any, name: str, *, limit: int) -> str:
         raise UserError(
             f"{name} has {len(text):,} characters, at most {limit} are read; shorten it."
         )
-    words = " ".join(text.split())
-    return "".join(letter for letter in words if letter.isprintable()).strip()
+    return text
 
 
 def one_of(value: Any, choices: Sequence[str], name: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sources.made import captions_of, describe_made, further_captions, reasons_of
+from tests.sources.made import captions_of, describe_made, further_captions
 
 ASKED = {"from": "human", "value": "<image>What is this?"}
 ANSWERED = {"from": "gpt", "value": "a castle"}
@@ -125,10 +125,12 @@ def test_a_file_may_mix_the_forms(tmp_path):
         },
     ],
 )
-def test_a_row_of_several_pictures_is_refused_and_named(tmp_path, row):
+def test_a_row_of_several_pictures_is_of_the_first_and_the_others_are_counted(tmp_path, row):
+    """A form and its table in one row: it was refused, and its answer lost."""
     described = describe_made(tmp_path, {"x.jsonl": row})
-    assert not captions_of(described)
-    assert reasons_of(described) == {"x.jsonl": "2 images, one is wanted"}
+    assert captions_of(described) == {"1.png": "a castle"}
+    assert not described.lost
+    assert [found["further_pictures"] for found in described.formats] == [1]
 
 
 def test_one_picture_named_twice_is_one(tmp_path):

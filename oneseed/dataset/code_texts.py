@@ -1,0 +1,71 @@
+"""Captions that are code, such as HTML or SQL: they stay letter by letter.
+
+    kept_caption(row, "<h1>Log in</h1>\r\n")    # of a row of code: "<h1>Log in</h1>\n"
+    kept_caption(row, "a ship")                 # of words: "An engraving of a ship"
+
+A row of a collection whose caption is code says "caption_kind": "code"; all other captions are
+words. Of a text of code only two things change: line ends of any system become one newline, and
+control characters other than newline and tab go.
+"""
+
+import re
+from collections.abc import Iterable
+
+from oneseed.config.options import CAPTION_KINDS, CODE_CAPTIONS, WORD_CAPTIONS
+from oneseed.dataset.jsonl import Row
+from oneseed.dataset.wording import worded
+
+# a row's keys beside its caption that travel with it, where it has them: what was asked of the
+# picture, the field that it is from, and whether the caption is code
+TRAVELLING_KEYS = ("question", "domain", "caption_kind")
+# what is asked where nothing was asked
+CODE_QUESTION = "Write the code that this picture shows."
+ANY_LINE_END = re.compile("\r\n?")
+NO_CODE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def code_text(text: str) -> str:
+    """A text of code as it is kept; "" where it has no letter at all."""
+    kept = NO_CODE.sub("", ANY_LINE_END.sub("\n", text))
+    return kept if kept.strip() else ""
+
+
+def is_code(row: Row) -> bool:
+    """Whether the caption of a row is code."""
+    return row.get("caption_kind") == CODE_CAPTIONS
+
+
+def kept_caption(row: Row, caption: str) -> str:
+    """Any caption -> as it belongs into a row: in the words of its style, or letter by letter.
+
+    "" where it says nothing.
+    """
+    return code_text(caption) if is_code(row) else worded(caption, row["style"])
+
+
+def travelling(row: Row) -> Row:
+    """What travels with the caption of a row."""
+    return {key: row[key] for key in TRAVELLING_KEYS if row.get(key)}
+
+
+def set_kind(row: Row, kind: str) -> None:
+    """Makes the caption of a row code or words. kind: one of CAPTION_KINDS.
+
+    A caption that was worded from the source's own becomes that again; any other stays.
+    """
+    assert kind in CAPTION_KINDS, kind
+    given = row.get("given") or ""
+    own = kept_caption(row, given)
+    is_changed = is_code(row) != (kind == CODE_CAPTIONS)
+    if kind == WORD_CAPTIONS:
+        row.pop("caption_kind", None)
+    else:
+        row["caption_kind"] = kind
+    if is_changed and (row.get("caption") or "") in (given, own):
+        row["caption"] = kept_caption(row, given)
+
+
+def are_code(rows: Iterable[Row]) -> bool:
+    """Whether most captions are code."""
+    kinds = [is_code(row) for row in rows if row.get("caption")]
+    return 2 * sum(kinds) > len(kinds)
