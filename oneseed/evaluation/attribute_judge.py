@@ -26,7 +26,7 @@ from oneseed.evaluation.judge_network import (
     load_judge_weights,
     read_judge_file,
 )
-from oneseed.evaluation.spoiling import IGNORED, main_attribute
+from oneseed.evaluation.spoiling import IGNORED
 from oneseed.files import whole_file
 from oneseed.model.checkpoint_facts import is_number
 from oneseed.synthetic.drawn import DrawnCollection, Facts
@@ -164,7 +164,7 @@ def require_pass(judge: AttributeJudge) -> None:
                 "it refuses to score",
                 code=1,
             )
-    subject = main_attribute(judge.drawn)
+    subject = judge.drawn.main_attribute
     read = judge.about["blurred"][subject]
     if read > MAX_BLURRED:
         raise UserError(

@@ -24,7 +24,7 @@ from oneseed.evaluation.attribute_judge import (
     save_judge,
 )
 from oneseed.evaluation.renders import draw_all
-from oneseed.evaluation.spoiling import IGNORED, Drawings, Spoiler, main_attribute
+from oneseed.evaluation.spoiling import IGNORED, Drawings, Spoiler
 from oneseed.evaluation.teaching import (
     Teacher,
     TeachingPlan,
@@ -54,7 +54,7 @@ def taught_facts(drawn: DrawnCollection, count: int, seed: int = 0) -> list[Fact
 
     The second half are rivals of the first: the same facts but for the subject.
     """
-    subject = main_attribute(drawn)
+    subject = drawn.main_attribute
     values = drawn.attributes[subject]
     first = even_sample(drawn.every_combination(), count // 2, seed)
     steps = seeds.numpy_generator(seed, "rivals").integers(1, len(values), len(first))
@@ -129,7 +129,7 @@ def examine_attribute_judge(
         sigma: share_right(judge.see(to_pixels(blurred(views, sigma))), facts)
         for sigma in CURVE_SIGMAS
     }
-    subject = main_attribute(judge.drawn)
+    subject = judge.drawn.main_attribute
     return {
         "clean": share_right(judge.see(pixels), facts),
         "degraded": share_right(judge.see(to_pixels(torch.cat(degraded))), facts),
@@ -184,7 +184,7 @@ def train_judge(
     }
     require_pass(judge)
     save_judge(judge, path)
-    print(examination_result(judge.about, main_attribute(drawn)), flush=True)
+    print(examination_result(judge.about, drawn.main_attribute), flush=True)
     return judge
 
 

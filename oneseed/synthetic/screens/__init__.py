@@ -1,0 +1,1 @@
+"""Screens: forms, tables, charts, flowcharts and listings, told as the code that makes them."""

@@ -1,0 +1,169 @@
+"""What a query finds, in a window of a database, told as SELECT."""
+
+import re
+
+from oneseed.synthetic.drawn import ABSENT, Facts
+from oneseed.synthetic.screens.canvas import Canvas, Colour
+from oneseed.synthetic.screens.screen import (
+    CHALK,
+    DUSK,
+    FAINT,
+    INK,
+    NIGHT_PANEL,
+    WHITE,
+    Screen,
+    UnlikeError,
+    is_there,
+    one_of,
+)
+from oneseed.synthetic.screens.shelves import SHELF_COLUMNS, SHELVES, selected
+
+SHOWN = ("name, year", "name, price", "name, stock", "year, price", "year, stock", "price, stock")
+MORE_SHOWN = (
+    *("name, year, price", "name, year, stock", "name, price, stock", "year, price, stock"),
+    *("name, price, year", "name, stock, year", "name, stock, price", "name, year, price, stock"),
+)
+ORDERS = tuple(f"{column} {way}" for column in SHELF_COLUMNS for way in ("ASC", "DESC"))
+FILTERS = (
+    *("year > 1980", "year < 1990", "price > 10", "price < 20", "stock > 40", "stock < 60"),
+    ABSENT,
+)
+QUERY = re.compile(
+    r"SELECT (?P<columns>\w+(?: ?, ?\w+)*) FROM (?P<table>\w+)"
+    r"(?: WHERE (?P<filter>\w+ ?[<>] ?\d+))?"
+    r"(?: ORDER BY (?P<order>\w+(?: ASC| DESC)?))?(?: LIMIT (?P<limit>\d+))? ?;?",
+    re.IGNORECASE,
+)
+
+
+class QueryScreen(Screen):
+    """Looks: bands or lines, light and dark."""
+
+    name = "query"
+    language = "sql"
+    shaping = ("table", "columns", "order", "filter")
+
+    def __init__(self, *, dense: bool) -> None:
+        """dense: with more columns and rows."""
+        self.most = 8 if dense else 4
+        self.attributes = {
+            "table": tuple(SHELVES),
+            "columns": MORE_SHOWN if dense else SHOWN,
+            "order": ORDERS,
+            "filter": FILTERS,
+            "limit": (5, 6, 7, 8) if dense else (2, 3, 4),
+        }
+        self.levels = {
+            1: ("table", "columns"),
+            2: ("table", "columns", "order"),
+            3: ("table", "columns", "order"),
+            4: ("table", "columns", "order"),
+            5: tuple(self.attributes),
+        }
+
+    def draw(self, canvas: Canvas, facts: Facts, look: int, colour: Colour) -> None:
+        """A window: the table's name, chips of filter and order, and the rows that are found."""
+        dark = look % 2 == 1
+        panel, ink, faint = (NIGHT_PANEL, CHALK, DUSK) if dark else (WHITE, INK, FAINT)
+        side = canvas.grid
+        canvas.box((4, 4, side - 4, side - 4), panel, outline=faint, radius=4)
+        canvas.box((4, 4, side - 4, 22), colour, radius=4)
+        canvas.words((10, 13), facts["table"], WHITE, size=12, bold=True)
+        if is_there(facts["limit"]):
+            place = (side - 9, 13)
+            canvas.words(place, f"first {facts['limit']}", WHITE, size=9, anchor="rm")
+        if is_there(facts["order"]):
+            draw_order(canvas, (8, 26, side / 2 - 8, 40), facts["order"], (ink, faint))
+        if is_there(facts["filter"]):
+            corners = (side / 2 - 5, 26, side - 8, 40)
+            canvas.box(corners, None, outline=faint, radius=6)
+            canvas.words((side / 4 * 3 - 7, 33), facts["filter"], ink, size=9, anchor="mm")
+        columns = facts["columns"].split(", ")
+        rows = selected(self.tell({**facts, "limit": facts["limit"] or self.most}))
+        height = (side - 62) / self.most
+        for row in range(self.most + 1):
+            top = 56 + (row - 1) * height if row else 44
+            bottom = top + (height if row else 12)
+            if not row:
+                canvas.box((5, top, side - 5, bottom), (70, 74, 90) if dark else (214, 216, 224))
+            elif look // 2 and row % 2 == 0:
+                shade = (62, 66, 80) if dark else (238, 239, 243)
+                canvas.box((5, top, side - 5, bottom), shade)
+            elif not look // 2:
+                canvas.box((5, bottom - 1, side - 5, bottom), faint)
+            cells = columns if not row else rows[row - 1] if row <= len(rows) else ()
+            for place, cell in enumerate(cells):
+                draw_cell(
+                    canvas, (place, columns), (top + bottom) / 2, str(cell), ink, bold=not row
+                )
+
+    def tell(self, facts: Facts) -> str:
+        """SELECT of what is told."""
+        text = f"SELECT {facts['columns']} FROM {facts['table']}"
+        if is_there(facts["filter"]):
+            text += f"\nWHERE {facts['filter']}"
+        if is_there(facts["order"]):
+            text += f"\nORDER BY {facts['order']}"
+        if is_there(facts["limit"]):
+            text += f"\nLIMIT {facts['limit']}"
+        return f"{text};"
+
+    def parse(self, text: str) -> Facts:
+        """The facts of a query that sqlite runs."""
+        selected(text)
+        found = QUERY.fullmatch(" ".join(text.split()))
+        if found is None:
+            raise UnlikeError("it asks in another way than screens do")
+        told = found.groupdict()
+        facts: Facts = dict.fromkeys(self.attributes)
+        facts["table"] = one_of(tuple(SHELVES), told["table"].lower(), "the table")
+        columns = re.sub(r" ?, ?", ", ", told["columns"].lower())
+        facts["columns"] = one_of(self.attributes["columns"], columns, "the list of columns")
+        if told["order"]:
+            column, *way = told["order"].split()
+            order = f"{column.lower()} {(way or ['ASC'])[0].upper()}"
+            facts["order"] = one_of(ORDERS, order, "the order")
+        if told["filter"]:
+            words = re.sub(r" ?([<>]) ?", r" \1 ", told["filter"].lower())
+            facts["filter"] = one_of(FILTERS, words, "the condition")
+        if told["limit"]:
+            facts["limit"] = one_of(self.attributes["limit"], int(told["limit"]), "the limit")
+            facts["filter"] = facts["filter"] or ABSENT
+        return facts
+
+
+def draw_cell(
+    canvas: Canvas,
+    place: tuple[int, list[str]],
+    middle: float,
+    cell: str,
+    ink: Colour,
+    *,
+    bold: bool,
+) -> None:
+    """One cell of a row; numbers stand at the right. place: number of its column, and all names."""
+    number, columns = place
+    width = (canvas.grid - 16) / len(columns)
+    left = 9 + number * width
+    if columns[number] == "name":
+        canvas.words((left, middle), cell, ink, size=9, bold=bold)
+    else:
+        canvas.words((left + width - 8, middle), cell, ink, size=9, anchor="rm", bold=bold)
+
+
+def draw_order(
+    canvas: Canvas,
+    corners: tuple[float, float, float, float],
+    order: str,
+    colours: tuple[Colour, Colour],
+) -> None:
+    """A chip with a column's name and an arrow up or down. colours: of ink and edge."""
+    left, top, right, bottom = corners
+    ink, faint = colours
+    column, way = order.split()
+    canvas.box(corners, None, outline=faint, radius=6)
+    middle = (top + bottom) / 2
+    canvas.words((left + 5, middle), column, ink, size=9)
+    x = right - 9
+    tip = -4 if way == "ASC" else 4
+    canvas.smooth([(x - 4, middle - tip), (x + 4, middle - tip), (x, middle + tip)], ink)

@@ -1,0 +1,74 @@
+"""What a kind of screen offers, and what the kinds share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from oneseed.synthetic.drawn import ABSENT, Facts
+from oneseed.synthetic.screens.canvas import Canvas, Colour
+
+WHITE: Colour = (255, 255, 255)
+PAPER: Colour = (238, 238, 240)
+INK: Colour = (24, 26, 32)
+FAINT: Colour = (168, 170, 178)
+NIGHT: Colour = (30, 32, 40)
+NIGHT_PANEL: Colour = (48, 51, 62)
+CHALK: Colour = (236, 238, 242)
+DUSK: Colour = (112, 116, 130)
+
+
+class UnlikeError(ValueError):
+    """A text is no text of this kind; its message says why."""
+
+
+class Screen(ABC):
+    """One kind of screen. Its facts are {attribute: value}, None or ABSENT where there is none.
+
+    name: value of the attribute "kind"; language: "html", "sql" or "python".
+    attributes: {name: values}; levels: {level: names that it tells}, each more than the one before.
+    shaping: names of attributes whose values move others about.
+    looks: in how many ways the same facts are drawn.
+    """
+
+    name: ClassVar[str]
+    language: ClassVar[str]
+    looks: ClassVar[int] = 4
+    shaping: tuple[str, ...] = ()
+    attributes: Mapping[str, tuple[Any, ...]]
+    levels: Mapping[int, tuple[str, ...]]
+
+    def ground(self, facts: Facts, look: int) -> Colour:
+        """The colour behind everything. Odd looks are dark."""
+        return NIGHT if look % 2 else PAPER
+
+    @abstractmethod
+    def draw(self, canvas: Canvas, facts: Facts, look: int, colour: Colour) -> None:
+        """Draws the facts. look: below `looks`; colour: of what stands out."""
+
+    @abstractmethod
+    def tell(self, facts: Facts) -> str:
+        """The text that makes the screen, of the facts that are told."""
+
+    @abstractmethod
+    def parse(self, text: str) -> Facts:
+        """A text -> its facts. UnlikeError where it is none of this kind.
+
+        NotCodeError where no parser of its language reads it.
+        """
+
+
+def is_there(value: Any) -> bool:
+    """Whether an attribute has a value that is drawn and told."""
+    return value is not None and value != ABSENT
+
+
+def values_there(facts: Facts, names: Sequence[str]) -> list[Any]:
+    """The values of those attributes that have one."""
+    return [facts[name] for name in names if is_there(facts[name])]
+
+
+def one_of(values: Sequence[Any], value: Any, what: str) -> Any:
+    """The value, where it is among the values; else UnlikeError that names it."""
+    if value not in values:
+        raise UnlikeError(f"{what} {str(value)[:40]!r} is none that screens show")
+    return value
