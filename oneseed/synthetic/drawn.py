@@ -55,15 +55,21 @@ class Checked:
 
 @dataclass(frozen=True)
 class Redrawn:
-    """How a collection's pictures can be drawn again, so that the nearest one says what they show.
+    """How a collection's pictures are drawn again, so that the nearest one says what they show.
 
     looks: {kind: in how many ways the same facts are drawn}.
-    shaping: {kind: names of the attributes that move others about}.
+    shaping: {kind: names of the attributes that move others about}; where one of them may be
+        ABSENT, all its other values move them alike.
+    together: {kind: groups of attributes that are drawn into one another, such as a line of text}.
+    unjudged: {kind: where attributes show that nobody reads there, (left, top, right, bottom) as
+        shares of the side}.
     draw: (facts, look, size) -> as DrawnCollection.draw, in the middle of where seeds put it.
     """
 
     looks: Mapping[str, int]
     shaping: Mapping[str, tuple[str, ...]]
+    together: Mapping[str, tuple[tuple[str, ...], ...]]
+    unjudged: Mapping[str, tuple[float, float, float, float]]
     draw: "Callable[[Facts, int, int], Image.Image]"
 
 

@@ -1,11 +1,12 @@
 """All kinds of screens at once: drawing, telling, parsing, and the exact check of any text."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from PIL import Image
 
 from oneseed.seeds import numpy_generator
-from oneseed.synthetic.drawn import ABSENT, Checked, Facts
+from oneseed.synthetic.drawn import ABSENT, Checked, Facts, Redrawn
 from oneseed.synthetic.screens.canvas import HUES, Canvas, accent
 from oneseed.synthetic.screens.reading import (
     NotCodeError,
@@ -44,8 +45,19 @@ class Screens:
             told = [f"{one.name}_{name}" for one in screens for name in one.levels[level]]
             self.levels[level] = (KIND, *told)
         self.kinds = {one.name: self.names(one, one.attributes) for one in screens}
-        self.looks = {one.name: one.looks for one in screens}
-        self.shaping = {one.name: self.names(one, one.shaping) for one in screens}
+
+    def redrawn(self) -> Redrawn:
+        """How the pictures are drawn again."""
+        screens = self.screens.values()
+        return Redrawn(
+            looks={one.name: one.looks for one in screens},
+            shaping={one.name: self.names(one, one.shaping) for one in screens},
+            together={
+                one.name: tuple(map(partial(self.names, one), one.together)) for one in screens
+            },
+            unjudged={one.name: one.unjudged for one in screens},
+            draw=self.draw_again,
+        )
 
     def names(self, screen: Screen, names: Iterable[str]) -> tuple[str, ...]:
         """Names of attributes of a kind -> what the collection calls them."""
@@ -59,7 +71,7 @@ class Screens:
     def draw(self, facts: Facts, seed: int, size: int) -> Image.Image:
         """Facts -> picture, RGB. Look, colour and where all lies come from the seed."""
         rng = numpy_generator(seed, "picture")
-        look = int(rng.integers(self.looks[facts[KIND]]))
+        look = int(rng.integers(self.screens[facts[KIND]].looks))
         hue = int(rng.integers(len(HUES)))
         dx, dy = (int(one) for one in rng.integers(-MOST_SHIFT, MOST_SHIFT + 1, 2))
         return self.drawn_in(facts, size, look=look, hue=hue, shift=(dx, dy))

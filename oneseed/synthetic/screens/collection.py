@@ -1,6 +1,6 @@
 """The screens as drawn collections: of 128 px, and of 256 px with twice as much on each."""
 
-from oneseed.synthetic.drawn import DrawnCollection, Redrawn
+from oneseed.synthetic.drawn import DrawnCollection
 from oneseed.synthetic.screens.chart import ChartScreen
 from oneseed.synthetic.screens.checks import Screens
 from oneseed.synthetic.screens.flow import FlowScreen
@@ -34,7 +34,7 @@ def screens(style: str, version: str, *, dense: bool) -> DrawnCollection:
         kinds=made.kinds,
         caption_length=120 if dense else 0,
         check=made.check,
-        redrawn=Redrawn(made.looks, made.shaping, made.draw_again),
+        redrawn=made.redrawn(),
     )
 
 

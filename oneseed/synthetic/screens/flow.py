@@ -36,6 +36,7 @@ class FlowScreen(Screen):
     def __init__(self, *, dense: bool) -> None:
         """dense: with a second question, elif."""
         self.dense = dense
+        self.together = (("variable", "comparison", "number"),)
         attributes: dict[str, tuple[Any, ...]] = {
             "shape": ("if",) if dense else SHAPES,
             "variable": VARIABLES,
@@ -45,6 +46,7 @@ class FlowScreen(Screen):
             "no": NO_WORDS,
         }
         if dense:
+            self.together += (("other_variable", "other_comparison", "other_number"),)
             more = {"variable": ("size", "time", "stock"), "yes": ELSE_WORDS}
             attributes["other_variable"] = more["variable"]
             attributes["other_comparison"] = tuple(COMPARISONS)

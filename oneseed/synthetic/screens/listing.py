@@ -36,6 +36,8 @@ class ListingScreen(Screen):
     def __init__(self, *, dense: bool) -> None:
         """dense: with a condition in the loop and a second step."""
         self.dense = dense
+        self.shaping = ("argument",)
+        self.together = (("operator", "amount"),)
         attributes: dict[str, tuple[Any, ...]] = {
             "name": FUNCTIONS,
             "argument": ARGUMENTS,
@@ -44,6 +46,7 @@ class ListingScreen(Screen):
             "amount": AMOUNTS,
         }
         if dense:
+            self.together += (("last_operator", "last_amount"),)
             attributes |= {
                 "limit": LIMITS,
                 "last_operator": tuple(OPERATORS),

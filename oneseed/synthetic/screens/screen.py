@@ -26,7 +26,7 @@ class Screen(ABC):
 
     name: value of the attribute "kind"; language: "html", "sql" or "python".
     attributes: {name: values}; levels: {level: names that it tells}, each more than the one before.
-    shaping: names of attributes whose values move others about.
+    shaping, together, unjudged: as of Redrawn, by the kind's own names.
     looks: in how many ways the same facts are drawn.
     """
 
@@ -34,6 +34,8 @@ class Screen(ABC):
     language: ClassVar[str]
     looks: ClassVar[int] = 4
     shaping: tuple[str, ...] = ()
+    together: tuple[tuple[str, ...], ...] = ()
+    unjudged: tuple[float, float, float, float] = (0, 0, 0, 0)
     attributes: Mapping[str, tuple[Any, ...]]
     levels: Mapping[int, tuple[str, ...]]
 

@@ -1,0 +1,161 @@
+"""What a judge compares pictures with: drawings of all alternatives, region by region.
+
+A frame is a kind of picture in one look, with one choice of what moves the rest about. Within it
+each attribute, or group of attributes that share a line, changes a region of its own; so all
+combinations of a frame are known from as many drawings as its attributes have values.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+
+from oneseed.console.output import progress
+from oneseed.evaluation.teaching import blurred
+from oneseed.synthetic.drawn import ABSENT, DrawnCollection, Facts, Redrawn
+
+# no eye needs every dot: pictures and drawings are compared out of focus by so many pixels
+SOFTNESS = 0.8
+# grey levels from which on drawings differ
+DIFFERENT = 2.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Attributes that share a region, and how it looks for each of their values."""
+
+    # facts of each alternative, of the group alone
+    values: list[Facts]
+    # numbers of the region's pixels, (R,)
+    region: torch.Tensor
+    # grey from 0 to 255, (values, R)
+    drawings: torch.Tensor
+    # sums of their squares, (values,)
+    powers: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A kind in one look, with one choice of what moves the rest about."""
+
+    # kind and what is chosen; ABSENT for attributes of other kinds
+    facts: Facts
+    # pixels that are the same whatever the groups show, and their greys, (R,)
+    region: torch.Tensor
+    drawing: torch.Tensor
+    groups: list[Group]
+
+
+def grey_views(pictures: np.ndarray | torch.Tensor, size: int) -> torch.Tensor:
+    """uint8 (N, S, S) or (N, S, S, 3) -> grey from 0 to 255, float (N, size, size), softened."""
+    values = torch.as_tensor(np.asarray(pictures)).float()
+    if values.dim() == 4:
+        # as Pillow makes it
+        values = values @ torch.tensor([0.299, 0.587, 0.114])
+    images = values[:, None]
+    if images.shape[-1] != size:
+        images = torch.nn.functional.interpolate(
+            images, (size, size), mode="bilinear", antialias=True
+        )
+    return blurred(images, SOFTNESS)[:, 0]
+
+
+def make_frames(drawn: DrawnCollection, level: int) -> list[Frame]:
+    """Draws all that a judge of a collection compares with. level: what its pictures show."""
+    redrawn = drawn.redrawn
+    assert redrawn, f"{drawn.style} says nothing of drawing again"
+    plans = [plan for kind in drawn.kinds for plan in frame_plans(drawn, redrawn, kind, level)]
+    total = sum(1 + sum(len(values) for values in plan.groups) for plan in plans)
+    frames = []
+    with progress(label="drawing what the picture judge compares with", total=total) as bar:
+        for plan in plans:
+            frames.append(make_frame(drawn, redrawn, plan))
+            bar.update(1 + sum(len(values) for values in plan.groups))
+    return frames
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """A frame that is to be drawn."""
+
+    kind: str
+    look: int
+    # what is chosen, and what is ABSENT or not told
+    facts: Facts
+    # the alternatives of each group, the first of which stands wherever another group is drawn
+    groups: list[list[Facts]]
+
+
+def frame_plans(
+    drawn: DrawnCollection, redrawn: Redrawn, kind: str, level: int
+) -> Iterator[FramePlan]:
+    """The frames of one kind."""
+    told = [name for name in drawn.levels[level] if name in drawn.kinds[kind]]
+    shaping = [name for name in redrawn.shaping[kind] if name in told]
+    choices = []
+    for name in shaping:
+        values = drawn.attributes[name]
+        # None: any value but ABSENT, which is one of a group's
+        choices.append((ABSENT, None) if ABSENT in values else values)
+    for look, *chosen in product(range(redrawn.looks[kind]), *choices):
+        fixed = {name: value for name, value in zip(shaping, chosen) if value is not None}
+        groups = []
+        for names in grouped([name for name in told if name not in fixed], redrawn.together[kind]):
+            groups.append(list(alternatives(drawn, names, shaping)))
+        yield FramePlan(kind, look, {**drawn.base(kind), **fixed}, groups)
+
+
+def grouped(names: Sequence[str], together: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Names of attributes in groups: those that belong together, and each other one alone."""
+    groups = [tuple(name for name in group if name in names) for group in together]
+    shared = {name for group in groups for name in group}
+    return [group for group in groups if group] + [(n,) for n in names if n not in shared]
+
+
+def alternatives(
+    drawn: DrawnCollection, names: tuple[str, ...], shaping: Sequence[str]
+) -> Iterator[Facts]:
+    """What a group may show. Of an attribute that shapes the frame by being there: if it is."""
+    lists = []
+    for name in names:
+        values = drawn.attributes[name]
+        lists.append([one for one in values if name not in shaping or one != ABSENT])
+    for chosen in product(*lists):
+        yield dict(zip(names, chosen))
+
+
+def make_frame(drawn: DrawnCollection, redrawn: Redrawn, plan: FramePlan) -> Frame:
+    """Draws a frame and all its groups' alternatives."""
+    usual = {**plan.facts}
+    for values in plan.groups:
+        usual.update(values[0])
+    size = drawn.size
+
+    def views(facts: Sequence[Facts]) -> torch.Tensor:
+        images = [redrawn.draw(one, plan.look, size).convert("L") for one in facts]
+        return grey_views(np.stack([np.asarray(image) for image in images]), size).flatten(1)
+
+    ground = views([usual])[0]
+    drawings = [views([{**usual, **value} for value in values]) for values in plan.groups]
+    differing = [(some - some[:1]).abs().amax(0) > DIFFERENT for some in drawings]
+    left, top, right, bottom = (round(share * size) for share in redrawn.unjudged[plan.kind])
+    judged = torch.ones(size, size, dtype=torch.bool)
+    judged[top:bottom, left:right] = False
+    judged = judged.flatten()
+    # where two groups meet, neither is judged
+    times = torch.stack(differing).sum(0) if differing else torch.zeros(len(ground))
+    groups = []
+    for values, some, differs in zip(plan.groups, drawings, differing):
+        region = (differs & judged & (times == 1)).nonzero().flatten()
+        drawn_region = some[:, region].contiguous()
+        groups.append(Group(values, region, drawn_region, drawn_region.square().sum(1)))
+    region = (judged & (times == 0)).nonzero().flatten()
+    return Frame(plan.facts, region, ground[region], groups)
+
+
+def combinations_of(frames: Sequence[Frame]) -> int:
+    """How many pictures the frames tell apart."""
+    return sum(math.prod(len(group.values) for group in frame.groups) for frame in frames)
