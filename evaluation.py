@@ -52,8 +52,6 @@ from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import require_checkpoint
 from oneseed.evaluation.agreement import measure_openly
-from oneseed.evaluation.attribute_judge import AttributeJudge
-from oneseed.evaluation.attribute_judge_training import load_judge
 from oneseed.evaluation.exact import Exam, fresh_facts, level_of, trained_facts
 from oneseed.evaluation.exact_conditions import (
     measure_conditions,
@@ -62,7 +60,8 @@ from oneseed.evaluation.exact_conditions import (
 )
 from oneseed.evaluation.exact_pairs import measure_pairs
 from oneseed.evaluation.exact_prompts import measure_typed_prompts
-from oneseed.evaluation.judges import Judge, is_named_judge, named_judge
+from oneseed.evaluation.exact_texts import measure_texts
+from oneseed.evaluation.judges import Judge, PictureJudge, is_named_judge, named_judge
 from oneseed.evaluation.learned import (
     RealAndDrawn,
     gather_pictures,
@@ -73,6 +72,7 @@ from oneseed.evaluation.learned import (
 )
 from oneseed.evaluation.pair_judge_training import TooFewPicturesError, load_pair_judge
 from oneseed.evaluation.people import ANSWERS_NAME, measure_people
+from oneseed.evaluation.picture_judges import picture_judge
 from oneseed.evaluation.report import (
     CAPTION_MEANINGS,
     ablation,
@@ -119,7 +119,7 @@ class Evaluation(NamedTuple):
 def evaluate(
     generator: MultimodalGenerator,
     config: EvaluateConfig,
-    judge: AttributeJudge | None = None,
+    judge: PictureJudge | None = None,
 ) -> Evaluation:
     """Judges the pairs of config.seeds seeds from config.first_seed on.
 
@@ -131,13 +131,14 @@ def evaluate(
     drawn = drawn_collection(generator.style) if has_captions else None
     is_named = has_captions and is_named_judge(config.judge)
     own = named_judge(config.judge) if is_named else None
-    if drawn and not own:
-        judge = judge or load_judge(config.judge, drawn)
     collection = Collection(generator.style, config.data)
+    rows = training_rows(collection)
+    if drawn and not own:
+        level = level_of(drawn, [row["caption"] for row in rows])
+        judge = judge or picture_judge(config.judge, drawn, level)
     start = time.perf_counter()
     seeds = list(range(config.first_seed, config.first_seed + config.seeds))
     pairs, seconds_per_pair = timed_pairs(generator, seeds)
-    rows = training_rows(collection)
 
     exact = judge if drawn and not own else None
     parts = [
@@ -198,21 +199,24 @@ def note_missing_captions(collection: Collection, rows: list[Row], *, is_exact: 
 def judge_drawn(
     drawn: DrawnCollection,
     generator: MultimodalGenerator,
-    judge: AttributeJudge,
+    judge: PictureJudge,
     pairs: list[ImageCaption],
     rows: list[Row],
     collection: Collection,
 ) -> list[Section]:
     """Pairs of a drawn collection, counted exactly, attribute by attribute."""
     level = level_of(drawn, [row["caption"] for row in rows])
+    trained = trained_facts(drawn, rows, level)
+    drawn = drawn.of_kinds({facts[drawn.main_attribute] for facts in trained})
     size = pairs[0][0].width
-    exam = Exam(generator, judge, drawn, level, trained_facts(drawn, rows, level), size)
+    exam = Exam(generator, judge, drawn, level, trained, size)
     count = min(len(pairs), CONDITIONS_COUNT)
     of_pairs = measure_pairs(exam, pairs, rows, collection)
     of_conditions = measure_conditions(exam, count)
     return [
         of_pairs,
         of_conditions,
+        measure_texts(exam, pairs, count),
         measure_typed_prompts(exam, count),
         compare_joint_and_conditional(of_pairs, of_conditions),
         measure_styles(exam, count),

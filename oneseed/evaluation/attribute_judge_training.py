@@ -10,8 +10,9 @@ MAX_BLURRED at most.
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from oneseed import seeds
@@ -19,6 +20,7 @@ from oneseed.console.output import progress
 from oneseed.evaluation.attribute_judge import (
     JUDGE_FORMAT,
     AttributeJudge,
+    lost_by_blur,
     read_judge,
     require_pass,
     save_judge,
@@ -111,15 +113,29 @@ def teach_attribute_judge(
     return judge.eval()
 
 
+class Examinee(Protocol):
+    """A judge that can be examined."""
+
+    drawn: DrawnCollection
+
+    def views(self, pictures: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Uint8 pictures -> (N, C, S, S) in [-1, 1]."""
+        ...
+
+    def see(self, pictures: np.ndarray | torch.Tensor) -> list[Facts]:
+        """What each picture shows."""
+        ...
+
+
 def examine_attribute_judge(
-    judge: AttributeJudge, pixels: torch.Tensor, facts: Sequence[Facts]
+    judge: Examinee, pixels: torch.Tensor, facts: Sequence[Facts]
 ) -> dict[str, dict[str, float]]:
     """The shares that the judge reads right.
 
     pixels: uint8 renders of the N facts.
     Returns, as share_right() gives them, {"clean": of the renders, "degraded": of the same,
     degraded, "blurred": of the same, blurred by BLURRED_SIGMA}, and "subject_by_blur": {sigma:
-    share of the subjects that are read}.
+    share of what blur takes that is read}.
     """
     views = judge.views(pixels)
     degraded = []
@@ -129,12 +145,12 @@ def examine_attribute_judge(
         sigma: share_right(judge.see(to_pixels(blurred(views, sigma))), facts)
         for sigma in CURVE_SIGMAS
     }
-    subject = judge.drawn.main_attribute
+    lost = lost_by_blur(judge.drawn)
     return {
         "clean": share_right(judge.see(pixels), facts),
         "degraded": share_right(judge.see(to_pixels(torch.cat(degraded))), facts),
         "blurred": by_blur[BLURRED_SIGMA],
-        "subject_by_blur": {f"{sigma:g}": right[subject] for sigma, right in by_blur.items()},
+        "subject_by_blur": {f"{sigma:g}": right[lost] for sigma, right in by_blur.items()},
     }
 
 

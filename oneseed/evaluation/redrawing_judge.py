@@ -10,12 +10,14 @@ of the judges that are taught (attribute_judge_training).
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from oneseed.evaluation.attribute_judge import judge_views
 from oneseed.evaluation.redrawing_templates import Frame, Group, grey_views, make_frames
 from oneseed.synthetic.drawn import ABSENT, DrawnCollection, Facts
 
@@ -26,8 +28,8 @@ COMPARED_AT_ONCE = 16
 # frames that fit best by what all their pictures have in common, and places of each, to look at
 FRAMES_TRIED = 6
 MOVES_TRIED = 3
-# how clearly a value must be the nearest: 1 where the picture is its drawing, 0 half way to the next
-MIN_CLEARNESS = 0.5
+# how clearly a value must be the nearest: 1 where the picture is its drawing, 0 half way to another
+MIN_CLEARNESS = 0.2
 # share of a picture's variance that a frame must tell, or its kind cannot be read
 MIN_TOLD = 0.5
 # grey levels by which a drawing's contrast may differ at most: as weak as a fifth, as strong as two
@@ -93,7 +95,10 @@ class RedrawingJudge:
     @property
     def attributes(self) -> Mapping[str, Sequence[Any]]:
         """The values of each attribute, with ABSENT."""
-        return {name: (*values, ABSENT) for name, values in self.drawn.attributes.items()}
+        return {
+            name: tuple(dict.fromkeys((*values, ABSENT)))
+            for name, values in self.drawn.attributes.items()
+        }
 
     def parse(self, captions: Sequence[str]) -> list[Facts]:
         """What each caption says, exactly; None for what it leaves out."""
@@ -103,6 +108,10 @@ class RedrawingJudge:
         """Thumbnails, for distances between collections, float32 (N, F)."""
         views = grey_views(pictures, self.drawn.size)[:, None]
         return F.adaptive_avg_pool2d(views, FEATURE_SIDE).flatten(1).numpy()
+
+    def views(self, pictures: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Pictures as see() takes them -> grey (N, 1, S, S) in [-1, 1]."""
+        return judge_views(pictures, 1, self.drawn.size)
 
     @torch.no_grad()
     def see(self, pictures: np.ndarray | torch.Tensor) -> list[Facts]:
@@ -159,11 +168,8 @@ def moved_views(views: torch.Tensor) -> torch.Tensor:
     """Pictures (B, S, S) in all places around their own -> (moves * B, S * S), move by move."""
     size = views.shape[-1]
     around = F.pad(views[:, None], [MOST_MOVED] * 4, mode="replicate")[:, 0]
-    found = []
-    for dy in range(2 * MOST_MOVED + 1):
-        for dx in range(2 * MOST_MOVED + 1):
-            found.append(around[:, dy : dy + size, dx : dx + size].flatten(1))
-    return torch.cat(found)
+    moves = product(range(2 * MOST_MOVED + 1), repeat=2)
+    return torch.cat([around[:, y : y + size, x : x + size].flatten(1) for y, x in moves])
 
 
 def fit(frame: Frame, view: torch.Tensor, scale: tuple[float, float], ground: float) -> Fit:
@@ -179,9 +185,7 @@ def fit(frame: Frame, view: torch.Tensor, scale: tuple[float, float], ground: fl
     return Fit(missing, pixels, *scale)
 
 
-def group_distances(
-    group: Group, view: torch.Tensor, scale: tuple[float, float]
-) -> torch.Tensor:
+def group_distances(group: Group, view: torch.Tensor, scale: tuple[float, float]) -> torch.Tensor:
     """How far a picture, (S * S,), lies from each of a group's values, squared, (values,)."""
     contrast, brightness = scale
     seen = (view[group.region] - brightness) / contrast

@@ -6,7 +6,7 @@ combinations of a frame are known from as many drawings as its attributes have v
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -100,11 +100,10 @@ def frame_plans(
         values = drawn.attributes[name]
         # None: any value but ABSENT, which is one of a group's
         choices.append((ABSENT, None) if ABSENT in values else values)
-    for look, *chosen in product(range(redrawn.looks[kind]), *choices):
+    for look, chosen in product(range(redrawn.looks[kind]), list(product(*choices))):
         fixed = {name: value for name, value in zip(shaping, chosen) if value is not None}
-        groups = []
-        for names in grouped([name for name in told if name not in fixed], redrawn.together[kind]):
-            groups.append(list(alternatives(drawn, names, shaping)))
+        free = grouped([name for name in told if name not in fixed], redrawn.together[kind])
+        groups = [list(alternatives(drawn, names, shaping)) for names in free]
         yield FramePlan(kind, look, {**drawn.base(kind), **fixed}, groups)
 
 
@@ -129,17 +128,15 @@ def alternatives(
 
 def make_frame(drawn: DrawnCollection, redrawn: Redrawn, plan: FramePlan) -> Frame:
     """Draws a frame and all its groups' alternatives."""
-    usual = {**plan.facts}
-    for values in plan.groups:
-        usual.update(values[0])
     size = drawn.size
 
     def views(facts: Sequence[Facts]) -> torch.Tensor:
         images = [redrawn.draw(one, plan.look, size).convert("L") for one in facts]
         return grey_views(np.stack([np.asarray(image) for image in images]), size).flatten(1)
 
-    ground = views([usual])[0]
-    drawings = [views([{**usual, **value} for value in values]) for values in plan.groups]
+    first, *others = usual_facts(plan)
+    ground = views([first])[0]
+    drawings = [views([{**first, **value} for value in values]) for values in plan.groups]
     differing = [(some - some[:1]).abs().amax(0) > DIFFERENT for some in drawings]
     left, top, right, bottom = (round(share * size) for share in redrawn.unjudged[plan.kind])
     judged = torch.ones(size, size, dtype=torch.bool)
@@ -149,11 +146,49 @@ def make_frame(drawn: DrawnCollection, redrawn: Redrawn, plan: FramePlan) -> Fra
     times = torch.stack(differing).sum(0) if differing else torch.zeros(len(ground))
     groups = []
     for values, some, differs in zip(plan.groups, drawings, differing):
-        region = (differs & judged & (times == 1)).nonzero().flatten()
-        drawn_region = some[:, region].contiguous()
-        groups.append(Group(values, region, drawn_region, drawn_region.square().sum(1)))
+        kept = differs & judged & (times == 1)
+        groups.append(make_group(values, some, kept))
+    if any(depends(views, group, others) for group in groups):
+        # lines from value to value: only what does not depend on the others is judged
+        for usual in others:
+            for i, group in enumerate(groups):
+                again = views([{**usual, **value} for value in group.values])
+                same = (again - drawings[i]).abs().amax(0) <= DIFFERENT
+                kept = torch.zeros_like(judged)
+                kept[group.region] = same[group.region]
+                groups[i] = make_group(group.values, drawings[i], kept)
+            judged &= (views([usual])[0] - ground).abs() <= DIFFERENT
     region = (judged & (times == 0)).nonzero().flatten()
     return Frame(plan.facts, region, ground[region], groups)
+
+
+def usual_facts(plan: FramePlan) -> list[Facts]:
+    """What stands where another group is drawn: the first values; and for trial three others."""
+    found = []
+    for share in (0, 1, 0.5, 0.75):
+        facts = dict(plan.facts)
+        for number, values in enumerate(plan.groups):
+            # every second value differs from its neighbours in the last of them
+            place = share if share != 0.75 or number % 2 else 0.25
+            facts.update(values[round(place * (len(values) - 1))])
+        found.append(facts)
+    return found
+
+
+def make_group(values: list[Facts], drawings: torch.Tensor, kept: torch.Tensor) -> Group:
+    """A group of its alternatives. drawings: (values, S * S); kept: (S * S,), its region."""
+    region = kept.nonzero().flatten()
+    own = drawings[:, region].contiguous()
+    return Group(values, region, own, own.square().sum(1))
+
+
+def depends(
+    views: Callable[[Sequence[Facts]], torch.Tensor], group: Group, others: Sequence[Facts]
+) -> bool:
+    """Whether a group's region looks otherwise where the others have other values."""
+    again = views([{**others[0], **value} for value in (group.values[0], group.values[-1])])
+    same = group.drawings[[0, -1]] - again[:, group.region]
+    return bool((same.abs() > DIFFERENT).any())
 
 
 def combinations_of(frames: Sequence[Frame]) -> int:

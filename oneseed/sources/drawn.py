@@ -56,6 +56,7 @@ def draw_chunk(task: DrawingTask) -> None:
 def draw_pictures(drawn: DrawnCollection, config: PrepareConfig, workers: Workers) -> Source:
     """Draws what is missing of a collection into data/raw/<style>/."""
     folder = Collection(drawn.style, config.data).raw
+    drawn = drawn.of_kinds(config.kinds.split(","))
     drawings = list_drawings(drawn, config)
     folder.mkdir(parents=True, exist_ok=True)
     there = nonempty_files(folder)
@@ -84,7 +85,8 @@ def draw_pictures(drawn: DrawnCollection, config: PrepareConfig, workers: Worker
     if newer_drawings(there):
         # they are whole: no later run need read them
         (folder / CAPTIONS_NAME).touch()
-    return Source(folder.resolve(), f"{drawn.version} level {config.level}")
+    only = f", {config.kinds}" if config.kinds else ""
+    return Source(folder.resolve(), f"{drawn.version} level {config.level}{only}")
 
 
 def damaged_drawings(folder: Path, there: Mapping[str, int]) -> set[str]:

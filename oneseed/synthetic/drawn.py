@@ -100,8 +100,6 @@ class DrawnCollection:
     kinds: where pictures of several kinds have attributes of their own, {value of the first
         attribute: names of the others that such pictures have}; the rest is ABSENT in their facts.
         {}: every picture has all attributes.
-    caption_length: tokens that the longest captions need where that is more than models usually
-        read, both ends counted; else 0.
     check: any text -> whether it is a caption of the collection, where that can be told exactly.
     redrawn: what a judge needs that draws the alternatives of a picture again; None: it is taught.
     """
@@ -123,7 +121,6 @@ class DrawnCollection:
     typed_prompt: Callable[[Facts, str, int], TypedPrompt] | None = None
     caption_kind: str = "words"
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    caption_length: int = 0
     check: Callable[[str], Checked] | None = None
     redrawn: Redrawn | None = None
 

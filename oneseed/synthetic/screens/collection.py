@@ -32,7 +32,6 @@ def screens(style: str, version: str, *, dense: bool) -> DrawnCollection:
         parse=made.parse,
         caption_kind="code",
         kinds=made.kinds,
-        caption_length=120 if dense else 0,
         check=made.check,
         redrawn=made.redrawn(),
     )
