@@ -45,7 +45,7 @@ def agreement_items(
     rows = [equal_values(truth, claim, names) for truth, claim in zip(truths, claims)]
     equal = np.array(rows, float)  # (N, names)
     # what neither has is no achievement
-    counts = np.array([counted(*pair, names) for pair in zip(truths, claims)], float)
+    counts = np.array([either_has(*pair, names) for pair in zip(truths, claims)], float)
     mean = (equal * counts).sum(1) / counts.sum(1)
     items = {"strict": equal.min(1), "mean": mean}
     for name, column, counting in zip(names, equal.T, counts.T):
@@ -53,7 +53,7 @@ def agreement_items(
     return items
 
 
-def counted(truth: Facts, claim: Facts, names: Sequence[str]) -> list[bool]:
+def either_has(truth: Facts, claim: Facts, names: Sequence[str]) -> list[bool]:
     """For each name: does one of the two have such an attribute at all?"""
     return [not truth[name] == claim[name] == ABSENT for name in names]
 

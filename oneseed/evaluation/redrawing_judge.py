@@ -24,7 +24,7 @@ from oneseed.synthetic.drawn import ABSENT, DrawnCollection, Facts
 # pixels that a picture may lie aside, in each direction
 MOST_MOVED = 2
 # pictures that are compared at once
-COMPARED_AT_ONCE = 16
+READ_AT_ONCE = 16
 # frames that fit best by what all their pictures have in common, and places of each, to look at
 FRAMES_TRIED = 6
 MOVES_TRIED = 3
@@ -35,7 +35,7 @@ MIN_TOLD = 0.5
 # grey levels by which a drawing's contrast may differ at most: as weak as a fifth, as strong as two
 CONTRASTS = (0.2, 2.0)
 # side of the thumbnails that distances between collections are measured on
-FEATURE_SIDE = 16
+POOLED_SIDE = 16
 
 
 class Fit(NamedTuple):
@@ -107,7 +107,7 @@ class RedrawingJudge:
     def features(self, pictures: np.ndarray | torch.Tensor) -> np.ndarray:
         """Thumbnails, for distances between collections, float32 (N, F)."""
         views = grey_views(pictures, self.drawn.size)[:, None]
-        return F.adaptive_avg_pool2d(views, FEATURE_SIDE).flatten(1).numpy()
+        return F.adaptive_avg_pool2d(views, POOLED_SIDE).flatten(1).numpy()
 
     def views(self, pictures: np.ndarray | torch.Tensor) -> torch.Tensor:
         """Pictures as see() takes them -> grey (N, 1, S, S) in [-1, 1]."""
@@ -120,8 +120,8 @@ class RedrawingJudge:
         pictures: uint8 (N, S, S) grey or (N, S, S, 3).
         """
         seen = []
-        for start in range(0, len(pictures), COMPARED_AT_ONCE):
-            views = grey_views(pictures[start : start + COMPARED_AT_ONCE], self.drawn.size)
+        for start in range(0, len(pictures), READ_AT_ONCE):
+            views = grey_views(pictures[start : start + READ_AT_ONCE], self.drawn.size)
             seen += self.read(views)
         return seen
 
@@ -189,6 +189,7 @@ def group_distances(group: Group, view: torch.Tensor, scale: tuple[float, float]
     """How far a picture, (S * S,), lies from each of a group's values, squared, (values,)."""
     contrast, brightness = scale
     seen = (view[group.region] - brightness) / contrast
+    seen = seen - seen.mean()
     return group.powers - 2 * group.drawings @ seen + seen.square().sum()
 
 

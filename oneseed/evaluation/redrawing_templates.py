@@ -8,7 +8,7 @@ combinations of a frame are known from as many drawings as its attributes have v
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 import torch
@@ -19,8 +19,9 @@ from oneseed.synthetic.drawn import ABSENT, DrawnCollection, Facts, Redrawn
 
 # no eye needs every dot: pictures and drawings are compared out of focus by so many pixels
 SOFTNESS = 0.8
-# grey levels from which on drawings differ
+# grey levels from which on drawings differ, and from which on one value's drawing depends on others
 DIFFERENT = 2.0
+DEPENDENT = 25.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Group:
     values: list[Facts]
     # numbers of the region's pixels, (R,)
     region: torch.Tensor
-    # grey from 0 to 255, (values, R)
+    # grey less its mean, (values, R): light and dark parts of a picture may clip
     drawings: torch.Tensor
     # sums of their squares, (values,)
     powers: torch.Tensor
@@ -48,13 +49,19 @@ class Frame:
     drawing: torch.Tensor
     groups: list[Group]
 
+    @property
+    def combinations(self) -> int:
+        """How many pictures it tells apart."""
+        return math.prod(len(group.values) for group in self.groups)
+
 
 def grey_views(pictures: np.ndarray | torch.Tensor, size: int) -> torch.Tensor:
     """uint8 (N, S, S) or (N, S, S, 3) -> grey from 0 to 255, float (N, size, size), softened."""
     values = torch.as_tensor(np.asarray(pictures)).float()
     if values.dim() == 4:
         # as Pillow makes it
-        values = values @ torch.tensor([0.299, 0.587, 0.114])
+        parts = (1,) if values.shape[-1] == 1 else (0.299, 0.587, 0.114)
+        values = values @ torch.tensor(parts, dtype=torch.float32)
     images = values[:, None]
     if images.shape[-1] != size:
         images = torch.nn.functional.interpolate(
@@ -68,12 +75,12 @@ def make_frames(drawn: DrawnCollection, level: int) -> list[Frame]:
     redrawn = drawn.redrawn
     assert redrawn, f"{drawn.style} says nothing of drawing again"
     plans = [plan for kind in drawn.kinds for plan in frame_plans(drawn, redrawn, kind, level)]
-    total = sum(1 + sum(len(values) for values in plan.groups) for plan in plans)
+    total = sum(plan.drawings for plan in plans)
     frames = []
     with progress(label="drawing what the picture judge compares with", total=total) as bar:
         for plan in plans:
             frames.append(make_frame(drawn, redrawn, plan))
-            bar.update(1 + sum(len(values) for values in plan.groups))
+            bar.update(plan.drawings)
     return frames
 
 
@@ -87,6 +94,11 @@ class FramePlan:
     facts: Facts
     # the alternatives of each group, the first of which stands wherever another group is drawn
     groups: list[list[Facts]]
+
+    @property
+    def drawings(self) -> int:
+        """How many there are, but for trials."""
+        return 1 + sum(map(len, self.groups))
 
 
 def frame_plans(
@@ -102,16 +114,17 @@ def frame_plans(
         choices.append((ABSENT, None) if ABSENT in values else values)
     for look, chosen in product(range(redrawn.looks[kind]), list(product(*choices))):
         fixed = {name: value for name, value in zip(shaping, chosen) if value is not None}
-        free = grouped([name for name in told if name not in fixed], redrawn.together[kind])
+        others = [name for name in told if name not in fixed]
+        free = grouped(others, redrawn.together[kind])
         groups = [list(alternatives(drawn, names, shaping)) for names in free]
         yield FramePlan(kind, look, {**drawn.base(kind), **fixed}, groups)
 
 
 def grouped(names: Sequence[str], together: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Names of attributes in groups: those that belong together, and each other one alone."""
-    groups = [tuple(name for name in group if name in names) for group in together]
-    shared = {name for group in groups for name in group}
-    return [group for group in groups if group] + [(n,) for n in names if n not in shared]
+    groups = [tuple(filter(names.__contains__, group)) for group in together]
+    shared = set(chain.from_iterable(groups))
+    return [group for group in groups if group] + [(one,) for one in names if one not in shared]
 
 
 def alternatives(
@@ -136,7 +149,7 @@ def make_frame(drawn: DrawnCollection, redrawn: Redrawn, plan: FramePlan) -> Fra
 
     first, *others = usual_facts(plan)
     ground = views([first])[0]
-    drawings = [views([{**first, **value} for value in values]) for values in plan.groups]
+    drawings = [views(with_each(first, values)) for values in plan.groups]
     differing = [(some - some[:1]).abs().amax(0) > DIFFERENT for some in drawings]
     left, top, right, bottom = (round(share * size) for share in redrawn.unjudged[plan.kind])
     judged = torch.ones(size, size, dtype=torch.bool)
@@ -148,16 +161,16 @@ def make_frame(drawn: DrawnCollection, redrawn: Redrawn, plan: FramePlan) -> Fra
     for values, some, differs in zip(plan.groups, drawings, differing):
         kept = differs & judged & (times == 1)
         groups.append(make_group(values, some, kept))
-    if any(depends(views, group, others) for group in groups):
+    if any(depends(views, *one, others) for one in zip(groups, drawings)):
         # lines from value to value: only what does not depend on the others is judged
         for usual in others:
             for i, group in enumerate(groups):
-                again = views([{**usual, **value} for value in group.values])
-                same = (again - drawings[i]).abs().amax(0) <= DIFFERENT
+                again = views(with_each(usual, group.values))
+                same = (again - drawings[i]).abs().amax(0) <= DEPENDENT
                 kept = torch.zeros_like(judged)
                 kept[group.region] = same[group.region]
                 groups[i] = make_group(group.values, drawings[i], kept)
-            judged &= (views([usual])[0] - ground).abs() <= DIFFERENT
+            judged &= (views([usual])[0] - ground).abs() <= DEPENDENT
     region = (judged & (times == 0)).nonzero().flatten()
     return Frame(plan.facts, region, ground[region], groups)
 
@@ -175,22 +188,28 @@ def usual_facts(plan: FramePlan) -> list[Facts]:
     return found
 
 
+def with_each(usual: Facts, values: Sequence[Facts]) -> list[Facts]:
+    """The usual facts with each of a group's values."""
+    return [{**usual, **value} for value in values]
+
+
 def make_group(values: list[Facts], drawings: torch.Tensor, kept: torch.Tensor) -> Group:
     """A group of its alternatives. drawings: (values, S * S); kept: (S * S,), its region."""
     region = kept.nonzero().flatten()
-    own = drawings[:, region].contiguous()
+    own = drawings[:, region]
+    own = own - own.mean(1, keepdim=True)
     return Group(values, region, own, own.square().sum(1))
 
 
 def depends(
-    views: Callable[[Sequence[Facts]], torch.Tensor], group: Group, others: Sequence[Facts]
+    views: Callable[[Sequence[Facts]], torch.Tensor],
+    group: Group,
+    drawings: torch.Tensor,
+    others: Sequence[Facts],
 ) -> bool:
-    """Whether a group's region looks otherwise where the others have other values."""
-    again = views([{**others[0], **value} for value in (group.values[0], group.values[-1])])
-    same = group.drawings[[0, -1]] - again[:, group.region]
-    return bool((same.abs() > DIFFERENT).any())
+    """Whether a group's region looks otherwise where the others have other values.
 
-
-def combinations_of(frames: Sequence[Frame]) -> int:
-    """How many pictures the frames tell apart."""
-    return sum(math.prod(len(group.values) for group in frame.groups) for frame in frames)
+    drawings: of its alternatives, (values, S * S).
+    """
+    again = views(with_each(others[0], [group.values[0], group.values[-1]]))
+    return bool(((again - drawings[[0, -1]])[:, group.region].abs() > DEPENDENT).any())

@@ -28,7 +28,9 @@ HOSTILE = {
     "insert": "INSERT INTO books VALUES ('x', 1, 1, 1)",
     "drop": "DROP TABLE books",
     "endless query": ENDLESS,
-    "cross join": "SELECT a.name FROM " + ", ".join(f"books AS {x}" for x in "abcdefghij"),
+    "cross join": "SELECT a.name FROM "
+    + ", ".join(f"books AS {x}" for x in "abcdefghij")
+    + " WHERE a.price + j.price > 999",
     "import": "import os\nos.system('touch {file}')",
     "open": "plt.bar([1, 2], open('{file}', 'w'))",
     "call in a list": "plt.bar([1, 2], [3, __import__('os').system('touch {file}')])",

@@ -57,12 +57,13 @@ def dice(tmp_path, monkeypatch):
     import dice_collection
 
     known = collections.drawn_collection
+    before = {"DRAWN_CLASSES": collections.DRAWN_CLASSES, "DRAWN_STYLES": collections.DRAWN_STYLES}
     classes = {**collections.DRAWN_CLASSES, "dice": "drawings"}
     styles = tuple(classes)
     own = {"dice": dice_collection.DRAWN}
     for module in [*sys.modules.values()]:
         for name, value in (("DRAWN_CLASSES", classes), ("DRAWN_STYLES", styles)):
-            if getattr(module, name, None) == getattr(collections, name) and module:
+            if getattr(module, name, None) is before[name]:
                 monkeypatch.setattr(module, name, value)
         if getattr(module, "drawn_collection", None) is known:
             monkeypatch.setattr(module, "drawn_collection", lambda s: own.get(s) or known(s))

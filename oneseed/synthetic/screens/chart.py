@@ -8,13 +8,14 @@ from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.reading import python_tree
 from oneseed.synthetic.screens.screen import (
     CHALK,
-    INK,
     NIGHT,
-    WHITE,
-    Screen,
+    PITCH,
+    SNOW,
+    OtherKindError,
+    ScreenKind,
     UnlikeError,
-    is_there,
-    one_of,
+    has_value,
+    known_value,
     values_there,
 )
 
@@ -27,11 +28,11 @@ LABELS = {
     "days": ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su", "So"),
     "years": ("21", "22", "23", "24", "25", "26", "27", "28"),
 }
-PLACES = ("first", "second", "third", "fourth", "fifth")
-MORE_PLACES = ("sixth", "seventh", "eighth")
+VALUE_PLACES = ("first", "second", "third", "fourth", "fifth")
+MORE_VALUE_PLACES = ("sixth", "seventh", "eighth")
 
 
-class ChartScreen(Screen):
+class ChartScreen(ScreenKind):
     """Looks: with lines across or with ticks alone, light and dark."""
 
     name = "chart"
@@ -40,7 +41,7 @@ class ChartScreen(Screen):
 
     def __init__(self, *, dense: bool) -> None:
         """dense: with eight values."""
-        self.places = (*PLACES, *MORE_PLACES) if dense else PLACES
+        self.places = (*VALUE_PLACES, *MORE_VALUE_PLACES) if dense else VALUE_PLACES
         numbers = tuple(range(1, HIGHEST + 1))
         attributes: dict[str, tuple[Any, ...]] = {
             "type": CHARTS,
@@ -62,11 +63,11 @@ class ChartScreen(Screen):
     def draw(self, canvas: Canvas, facts: Facts, look: int, colour: Colour) -> None:
         """Title, axes with numbers, and the values from 0 to 10 in places of their own."""
         dark = look % 2 == 1
-        ground, ink = (NIGHT, CHALK) if dark else (WHITE, INK)
+        ground, ink = (NIGHT, CHALK) if dark else (SNOW, PITCH)
         line = (74, 78, 92) if dark else (210, 212, 220)
         side = canvas.grid
         canvas.box((3, 3, side - 3, side - 3), ground, radius=3)
-        if is_there(facts["title"]):
+        if has_value(facts["title"]):
             canvas.words((side / 2 + 4, 11), facts["title"], ink, size=12, anchor="mm", bold=True)
         plot = (20, 20, side - 8, side - 18)
         lies = facts["type"] == "barh"
@@ -77,39 +78,43 @@ class ChartScreen(Screen):
         canvas.box((left, bottom - 1, right, bottom), ink)
         labels = LABELS.get(facts["labels"], "12345678")
         values = [(place, facts[name]) for place, name in enumerate(self.places)]
-        points = []
+        points = [
+            value_place(plot, place, len(self.places), value, lies=lies)
+            for place, value in values
+            if has_value(value)
+        ]
+        if facts["type"] == "plot" and len(points) > 1:
+            # pale, so that the points tell the values
+            canvas.smooth(points, paler(colour, ground), width=1.5, closed=False)
         for place, value in values:
-            if not is_there(value):
+            if not has_value(value):
                 continue
             spot = value_place(plot, place, len(self.places), value, lies=lies)
-            points.append(spot)
             width = (bottom - top if lies else right - left) / len(self.places)
             draw_value(canvas, plot, facts["type"], spot, (width, colour))
             if lies:
                 canvas.words((left - 2, spot[1]), labels[place], ink, size=9, anchor="rm")
             else:
                 canvas.words((spot[0], bottom + 7), labels[place], ink, size=9, anchor="mm")
-        if facts["type"] == "plot" and len(points) > 1:
-            canvas.smooth(points, colour, width=1.6, closed=False)
 
     def tell(self, facts: Facts) -> str:
         """One call, and one for the title."""
         values = values_there(facts, self.places)
         numbers: list[Any] = [
-            place + 1 for place, name in enumerate(self.places) if is_there(facts[name])
+            place + 1 for place, name in enumerate(self.places) if has_value(facts[name])
         ]
-        if is_there(facts["labels"]):
+        if has_value(facts["labels"]):
             numbers = [LABELS[facts["labels"]][number - 1] for number in numbers]
         told = ", ".join(f'"{one}"' if isinstance(one, str) else str(one) for one in numbers)
         text = f"plt.{facts['type']}([{told}], {values})"
-        return f'{text}\nplt.title("{facts["title"]}")' if is_there(facts["title"]) else text
+        return f'{text}\nplt.title("{facts["title"]}")' if has_value(facts["title"]) else text
 
     def parse(self, text: str) -> Facts:
         """The facts of one or two calls with plain values."""
         calls = [plain_call(node) for node in python_tree(text).body]
         (name, arguments), *others = calls
         facts: Facts = dict.fromkeys(self.attributes)
-        facts["type"] = one_of(CHARTS, name, "the chart")
+        facts["type"] = known_value(CHARTS, name, "the chart")
         if len(arguments) != 2 or not all(isinstance(one, list) for one in arguments):
             raise UnlikeError("its chart has not two lists")
         labels, values = arguments
@@ -122,14 +127,14 @@ class ChartScreen(Screen):
                 raise UnlikeError("its labels are none that screens show")
         for place, value in zip(self.places, values):
             allowed = range(1, HIGHEST + 1)
-            facts[place] = one_of(allowed, value if type(value) is int else None, "the value")
+            facts[place] = known_value(allowed, value if type(value) is int else None, "the value")
         if facts["labels"] is not None and facts[self.places[-1]] is None:
             facts[self.places[-1]] = ABSENT
         if others:
             [(name, arguments), *rest] = others
             if rest or name != "title" or len(arguments) != 1:
                 raise UnlikeError("it calls more than a chart and its title")
-            facts["title"] = one_of(CHART_TITLES, arguments[0], "the title")
+            facts["title"] = known_value(CHART_TITLES, arguments[0], "the title")
         return facts
 
 
@@ -137,16 +142,22 @@ def plain_call(node: ast.stmt) -> tuple[str, list[Any]]:
     """plt.name(values) -> name and values. UnlikeError where a statement is anything else."""
     call = node.value if isinstance(node, ast.Expr) else None
     if not isinstance(call, ast.Call) or call.keywords:
-        raise UnlikeError("it holds something else than calls of plt")
+        raise OtherKindError("it holds something else than calls of plt")
     called = call.func
     if not isinstance(called, ast.Attribute) or not isinstance(called.value, ast.Name):
-        raise UnlikeError("it holds something else than calls of plt")
+        raise OtherKindError("it holds something else than calls of plt")
     if called.value.id != "plt":
-        raise UnlikeError("it holds something else than calls of plt")
+        raise OtherKindError("it holds something else than calls of plt")
     try:
         return called.attr, [ast.literal_eval(one) for one in call.args]
     except (ValueError, TypeError, RecursionError, MemoryError) as error:
         raise UnlikeError("it calls plt with something else than plain values") from error
+
+
+def paler(colour: Colour, ground: Colour) -> Colour:
+    """A third of a colour on a ground."""
+    red, green, blue = ((one + 2 * other) // 3 for one, other in zip(colour, ground))
+    return red, green, blue
 
 
 def draw_tick(
@@ -205,4 +216,4 @@ def draw_value(
         canvas.box((x - 0.5, y, x + 0.5, bottom - 1), colour)
         canvas.disc((x, y), 3.4, colour)
     else:
-        canvas.disc((x, y), 3.4 if kind == "scatter" else 2.6, colour)
+        canvas.disc((x, y), 3.4 if kind == "scatter" else 2.8, colour)

@@ -14,7 +14,7 @@ from oneseed.synthetic.screens.reading import (
     python_tree,
     require_short,
 )
-from oneseed.synthetic.screens.screen import Screen, UnlikeError
+from oneseed.synthetic.screens.screen import OtherKindError, ScreenKind, UnlikeError
 
 KIND = "kind"
 # what statements of SQL begin with
@@ -32,7 +32,7 @@ class Screens:
     Facts are {"kind": …, "form_title": …, …}: attributes of other kinds are ABSENT.
     """
 
-    def __init__(self, screens: Sequence[Screen], grid: int) -> None:
+    def __init__(self, screens: Sequence[ScreenKind], grid: int) -> None:
         """grid: units a side."""
         self.screens = {screen.name: screen for screen in screens}
         self.grid = grid
@@ -59,11 +59,11 @@ class Screens:
             draw=self.draw_again,
         )
 
-    def names(self, screen: Screen, names: Iterable[str]) -> tuple[str, ...]:
+    def names(self, screen: ScreenKind, names: Iterable[str]) -> tuple[str, ...]:
         """Names of attributes of a kind -> what the collection calls them."""
         return tuple(f"{screen.name}_{name}" for name in names)
 
-    def own(self, facts: Facts) -> tuple[Screen, Facts]:
+    def own(self, facts: Facts) -> tuple[ScreenKind, Facts]:
         """The kind of some facts, and its own facts."""
         screen = self.screens[facts[KIND]]
         return screen, {name: facts[f"{screen.name}_{name}"] for name in screen.attributes}
@@ -117,9 +117,7 @@ class Screens:
             return Checked(nothing, False, f"{error}.")
         reasons = []
         is_valid = language != "sql"
-        for screen in self.screens.values():
-            if screen.language != language:
-                continue
+        for screen in self.candidates(text, language):
             try:
                 return Checked(self.all_facts(screen, screen.parse(text)), True)
             except NotCodeError as error:
@@ -127,10 +125,18 @@ class Screens:
             except UnlikeError as error:
                 # only valid SQL comes so far
                 is_valid = True
-                reasons.append((1, str(error)))
+                # the reason of the kind that is nearest
+                reasons.append((1 if isinstance(error, OtherKindError) else 2, str(error)))
         return Checked(nothing, is_valid, f"{max(reasons, default=(0, 'it is no screen'))[1]}.")
 
-    def all_facts(self, screen: Screen, own: Facts) -> Facts:
+    def candidates(self, text: str, language: str) -> list[ScreenKind]:
+        """The kinds that a text may be of: those that begin as it does, else all."""
+        known = [one for one in self.screens.values() if one.language == language]
+        start = text.lstrip().upper()
+        near = [one for one in known if start.startswith(one.beginning)]
+        return near or known
+
+    def all_facts(self, screen: ScreenKind, own: Facts) -> Facts:
         """The facts of one kind -> those of the collection."""
         facts = dict.fromkeys(self.attributes, ABSENT)
         facts[KIND] = screen.name

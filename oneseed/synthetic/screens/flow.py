@@ -8,16 +8,17 @@ from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.reading import python_tree
 from oneseed.synthetic.screens.screen import (
     CHALK,
-    INK,
     NIGHT_PANEL,
-    WHITE,
-    Screen,
+    PITCH,
+    SNOW,
+    OtherKindError,
+    ScreenKind,
     UnlikeError,
-    is_there,
-    one_of,
+    has_value,
+    known_value,
 )
 
-SHAPES = ("if", "while")
+FLOW_SHAPES = ("if", "while")
 VARIABLES = ("age", "score", "speed", "price", "level", "weight")
 COMPARISONS: dict[str, type[ast.cmpop]] = {"<": ast.Lt, ">": ast.Gt, "<=": ast.LtE, ">=": ast.GtE}
 THRESHOLDS = (5, 10, 18, 20, 40, 50, 75, 90)
@@ -26,7 +27,7 @@ NO_WORDS = ("Stop", "Wait", "Fail", "Close", "Rest", "End")
 ELSE_WORDS = ("Ask", "Call", "Sleep", "Retry")
 
 
-class FlowScreen(Screen):
+class FlowScreen(ScreenKind):
     """Looks: square or round boxes, light and dark."""
 
     name = "flow"
@@ -38,7 +39,7 @@ class FlowScreen(Screen):
         self.dense = dense
         self.together = (("variable", "comparison", "number"),)
         attributes: dict[str, tuple[Any, ...]] = {
-            "shape": ("if",) if dense else SHAPES,
+            "shape": ("if",) if dense else FLOW_SHAPES,
             "variable": VARIABLES,
             "comparison": tuple(COMPARISONS),
             "number": THRESHOLDS,
@@ -64,14 +65,14 @@ class FlowScreen(Screen):
     def draw(self, canvas: Canvas, facts: Facts, look: int, colour: Colour) -> None:
         """A start, a question in a rhombus, and what is done on either side."""
         dark = look % 2 == 1
-        panel, ink = (NIGHT_PANEL, CHALK) if dark else (WHITE, INK)
+        panel, ink = (NIGHT_PANEL, CHALK) if dark else (SNOW, PITCH)
         radius = 7 if look // 2 else 0
         pens = (panel, ink, colour, radius)
         side = canvas.grid
         middle = side / 2 if not self.dense else 84
         canvas.disc((middle, 9), 4.5, colour)
         canvas.arrow([(middle, 13), (middle, 22)], ink)
-        question = " ".join(str(facts[name]) for name in self.question() if is_there(facts[name]))
+        question = " ".join(str(facts[name]) for name in self.question() if has_value(facts[name]))
         draw_rhombus(canvas, (middle, 43), question, pens)
         if self.dense:
             self.draw_second(canvas, facts, pens)
@@ -101,7 +102,7 @@ class FlowScreen(Screen):
         canvas.arrow([(130, 43), (182, 43), (182, 118)], ink)
         canvas.words((150, 36), "no", ink, size=9)
         names = [f"other_{name}" for name in self.question()]
-        question = " ".join(str(facts[name]) for name in names if is_there(facts[name]))
+        question = " ".join(str(facts[name]) for name in names if has_value(facts[name]))
         draw_rhombus(canvas, (182, 139), question, pens)
         canvas.arrow([(182, 160), (182, 200)], ink)
         canvas.words((186, 178), "yes", ink, size=9)
@@ -118,7 +119,7 @@ class FlowScreen(Screen):
         """Python; what is not told is three dots."""
         yes, no = action(facts["yes"]), action(facts["no"])
         text = f"{facts['shape']} {condition(facts, '')}:\n    {yes}"
-        if self.dense and is_there(facts["other_variable"]):
+        if self.dense and has_value(facts["other_variable"]):
             text += f"\nelif {condition(facts, 'other_')}:\n    {action(facts['other_yes'])}"
         return f"{text}\n{no}" if facts["shape"] == "while" else f"{text}\nelse:\n    {no}"
 
@@ -136,7 +137,7 @@ class FlowScreen(Screen):
             facts["shape"] = "if"
             rest = first.orelse
         else:
-            raise UnlikeError("it is not one if with its else, nor a loop")
+            raise OtherKindError("it is not one if with its else, nor a loop")
         self.read_condition(facts, first.test, "")
         facts["yes"] = self.action_told(first.body, "yes")
         if self.dense and len(rest) == 1 and isinstance(rest[0], ast.If):
@@ -152,14 +153,14 @@ class FlowScreen(Screen):
             [sign] = [sign for sign, kind in COMPARISONS.items() if type(test.ops[0]) is kind] or [
                 None
             ]
-            facts[f"{prefix}comparison"] = one_of(tuple(COMPARISONS), sign, "the comparison")
+            facts[f"{prefix}comparison"] = known_value(tuple(COMPARISONS), sign, "the comparison")
             number = plain_value(test.comparators[0])
             if number is not ...:
-                facts[f"{prefix}number"] = one_of(THRESHOLDS, number, "the number")
+                facts[f"{prefix}number"] = known_value(THRESHOLDS, number, "the number")
             test = test.left
         name = test.id if isinstance(test, ast.Name) else None
         variables = self.attributes[f"{prefix}variable"]
-        facts[f"{prefix}variable"] = one_of(variables, name, "the variable")
+        facts[f"{prefix}variable"] = known_value(variables, name, "the variable")
 
     def action_told(self, body: list[ast.stmt], name: str) -> Any:
         """The word that one print() says; None for three dots."""
@@ -169,7 +170,7 @@ class FlowScreen(Screen):
         is_print = isinstance(value, ast.Call) and isinstance(value.func, ast.Name)
         if not is_print or value.func.id != "print" or len(value.args) != 1 or value.keywords:
             raise UnlikeError("it does something else than print a word")
-        return one_of(self.attributes[name], plain_value(value.args[0]), "the word")
+        return known_value(self.attributes[name], plain_value(value.args[0]), "the word")
 
 
 # panel, ink, accent, radius of boxes
@@ -185,15 +186,15 @@ def plain_value(node: ast.expr) -> Any:
 def condition(facts: Facts, prefix: str) -> str:
     """What is asked, as far as it is told."""
     text = facts[f"{prefix}variable"]
-    if not is_there(facts[f"{prefix}comparison"]):
+    if not has_value(facts[f"{prefix}comparison"]):
         return text
     number = facts[f"{prefix}number"]
-    return f"{text} {facts[f'{prefix}comparison']} {number if is_there(number) else '...'}"
+    return f"{text} {facts[f'{prefix}comparison']} {number if has_value(number) else '...'}"
 
 
 def action(word: Any) -> str:
     """What is done, or three dots."""
-    return f'print("{word}")' if is_there(word) else "..."
+    return f'print("{word}")' if has_value(word) else "..."
 
 
 def draw_rhombus(canvas: Canvas, middle: tuple[float, float], text: str, pens: Pens) -> None:
@@ -211,5 +212,5 @@ def draw_action(canvas: Canvas, middle: tuple[float, float], word: Any, pens: Pe
     _, _, colour, radius = pens
     x, y = middle
     canvas.box((x - 27, y - 9, x + 27, y + 9), colour, radius=radius)
-    if is_there(word):
-        canvas.words((x, y), word, WHITE, size=11, anchor="mm", bold=True)
+    if has_value(word):
+        canvas.words((x, y), word, SNOW, size=11, anchor="mm", bold=True)

@@ -5,13 +5,14 @@ from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.reading import Element, html_tree
 from oneseed.synthetic.screens.screen import (
     CHALK,
-    INK,
     NIGHT,
-    WHITE,
-    Screen,
+    PITCH,
+    SNOW,
+    OtherKindError,
+    ScreenKind,
     UnlikeError,
-    is_there,
-    one_of,
+    has_value,
+    known_value,
     values_there,
 )
 
@@ -53,17 +54,17 @@ MORE_FIELDS = {
     "fifth": ("Country", "Guests", "Language", "Size"),
     "sixth": ("News by email", "Gift wrap", ABSENT),
 }
-TITLES = ("Sign in", "Sign up", "Contact", "Order", "Booking", "Profile", "Survey", "Support")
+FORM_TITLES = ("Sign in", "Sign up", "Contact", "Order", "Booking", "Profile", "Survey", "Support")
 BUTTONS = ("Send", "Save", "Next", "Done")
 # what CSS calls the ground -> page, sheet, ink, edge of controls
 THEMES: dict[str, tuple[Colour, Colour, Colour, Colour]] = {
-    "white": (WHITE, WHITE, INK, (150, 152, 160)),
-    "silver": ((192, 192, 192), (226, 226, 226), INK, (128, 128, 132)),
+    "white": (SNOW, SNOW, PITCH, (150, 152, 160)),
+    "silver": ((192, 192, 192), (226, 226, 226), PITCH, (128, 128, 132)),
     "black": ((0, 0, 0), NIGHT, CHALK, (120, 124, 136)),
 }
 
 
-class FormScreen(Screen):
+class FormScreen(ScreenKind):
     """Looks: labels above their controls, beside them, or within."""
 
     name = "form"
@@ -76,7 +77,7 @@ class FormScreen(Screen):
         self.fields = {**FIELDS, **(MORE_FIELDS if dense else {})}
         self.dense = dense
         self.attributes = {
-            "title": TITLES,
+            "title": FORM_TITLES,
             **self.fields,
             "button": BUTTONS,
             "theme": tuple(THEMES),
@@ -107,18 +108,18 @@ class FormScreen(Screen):
         for label in values_there(facts, tuple(self.fields)):
             draw_field(canvas, (14, y, side - 14, y + height), label, look, (sheet, ink, edge))
             y += height
-        if is_there(facts["button"]):
+        if has_value(facts["button"]):
             right = side - 14
             canvas.box((right - 38, y + 2, right, y + 16), colour, radius=4)
             place = (right - 19, y + 9)
-            canvas.words(place, facts["button"], WHITE, size=10, anchor="mm", bold=True)
+            canvas.words(place, facts["button"], SNOW, size=10, anchor="mm", bold=True)
 
     def tell(self, facts: Facts) -> str:
         """HTML of what is there."""
-        style = f' style="background:{facts["theme"]}"' if is_there(facts["theme"]) else ""
+        style = f' style="background:{facts["theme"]}"' if has_value(facts["theme"]) else ""
         lines = [f"<form{style}>", f"<h1>{facts['title']}</h1>"]
         lines += [field_html(label) for label in values_there(facts, tuple(self.fields))]
-        if is_there(facts["button"]):
+        if has_value(facts["button"]):
             lines.append(f"<button>{facts['button']}</button>")
         return "\n".join([*lines, "</form>"])
 
@@ -126,21 +127,23 @@ class FormScreen(Screen):
         """The facts of one <form>."""
         tree = html_tree(text)
         if len(tree) != 1 or not isinstance(tree[0], Element) or tree[0].tag != "form":
-            raise UnlikeError("it is not one form")
+            raise OtherKindError("it is not one form")
         facts: Facts = dict.fromkeys(self.attributes)
         style = "".join(tree[0].attributes.pop("style", "").split()).rstrip(";")
         if style:
-            facts["theme"] = one_of(tuple(THEMES), style.removeprefix("background:"), "the ground")
+            facts["theme"] = known_value(
+                tuple(THEMES), style.removeprefix("background:"), "the ground"
+            )
         places = iter(self.fields)
         parts = list(tree[0].inside)
         title = plain_words(parts[0], "h1") if parts else None
         if tree[0].attributes or title is None:
             raise UnlikeError("its form does not begin with a title alone")
-        facts["title"] = one_of(TITLES, title, "the title")
+        facts["title"] = known_value(FORM_TITLES, title, "the title")
         parts.pop(0)
         button = plain_words(parts[-1], "button") if parts else None
         if button is not None:
-            facts["button"] = one_of(BUTTONS, button, "the button")
+            facts["button"] = known_value(BUTTONS, button, "the button")
             parts.pop()
         for part in parts:
             label = field_label(part)
@@ -179,7 +182,7 @@ def field_label(part: Element | str) -> str:
     """The label of a field. UnlikeError where it is none, or has another control than it should."""
     if not isinstance(part, Element) or part.tag != "label" or part.attributes:
         raise UnlikeError("its form holds something else than labels, and a button at the end")
-    label = one_of(tuple(CONTROLS), part.words(), "the label")
+    label = known_value(tuple(CONTROLS), part.words(), "the label")
     controls = [one for one in part.inside if isinstance(one, Element)]
     kind = CONTROLS[label]
     wanted = (kind, {}) if kind in ("select", "textarea") else ("input", {"type": kind})

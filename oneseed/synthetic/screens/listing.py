@@ -9,13 +9,14 @@ from oneseed.synthetic.screens.reading import python_tree
 from oneseed.synthetic.screens.screen import (
     CHALK,
     DUSK,
-    INK,
     NIGHT,
-    WHITE,
-    Screen,
+    PITCH,
+    SNOW,
+    OtherKindError,
+    ScreenKind,
     UnlikeError,
-    is_there,
-    one_of,
+    has_value,
+    known_value,
 )
 
 FUNCTIONS = ("area", "total", "power", "count", "score", "price", "blend", "step")
@@ -27,7 +28,7 @@ LIMITS = (20, 50, 70, 99)
 KEYWORDS = frozenset({"def", "for", "in", "return", "if", "break"})
 
 
-class ListingScreen(Screen):
+class ListingScreen(ScreenKind):
     """Looks: with or without numbers of lines, light and dark."""
 
     name = "code"
@@ -68,7 +69,7 @@ class ListingScreen(Screen):
     def draw(self, canvas: Canvas, facts: Facts, look: int, colour: Colour) -> None:
         """A window with a tab, and the lines in the colours of an editor."""
         dark = look % 2 == 1
-        sheet, ink = (NIGHT, CHALK) if dark else (WHITE, INK)
+        sheet, ink = (NIGHT, CHALK) if dark else (SNOW, PITCH)
         side = canvas.grid
         numbered = look // 2 == 0
         canvas.box((4, 6, side - 4, side - 6), sheet, radius=5)
@@ -92,17 +93,17 @@ class ListingScreen(Screen):
     def tell(self, facts: Facts) -> str:
         """A function, as far as it is told."""
         name, argument = facts["name"], facts["argument"]
-        if not is_there(argument):
+        if not has_value(argument):
             return f"def {name}():\n    ..."
         lines = [f"def {name}({argument}):"]
-        if is_there(facts["times"]):
+        if has_value(facts["times"]):
             lines += [f"    for i in range({facts['times']}):"]
             step = "..."
-            if is_there(facts["operator"]):
-                amount = facts["amount"] if is_there(facts["amount"]) else "..."
+            if has_value(facts["operator"]):
+                amount = facts["amount"] if has_value(facts["amount"]) else "..."
                 step = f"{argument} {facts['operator']} {amount}"
             lines.append(f"        {step}")
-        if self.dense and is_there(facts["limit"]):
+        if self.dense and has_value(facts["limit"]):
             lines += [f"        if {argument} > {facts['limit']}:", "            break"]
             lines.append(f"    {argument} {facts['last_operator']} {facts['last_amount']}")
         return "\n".join([*lines, f"    return {argument}"])
@@ -112,12 +113,12 @@ class ListingScreen(Screen):
         tree = python_tree(text)
         [function, *rest] = tree.body
         if not isinstance(function, ast.FunctionDef) or rest:
-            raise UnlikeError("it is not one function")
+            raise OtherKindError("it is not one function")
         facts: Facts = dict.fromkeys(self.attributes)
-        facts["name"] = one_of(FUNCTIONS, function.name, "the function")
+        facts["name"] = known_value(FUNCTIONS, function.name, "the function")
         arguments = function.args.args
         if arguments:
-            facts["argument"] = one_of(ARGUMENTS, arguments[0].arg, "the argument")
+            facts["argument"] = known_value(ARGUMENTS, arguments[0].arg, "the argument")
         loop = function.body[0]
         if isinstance(loop, ast.For):
             self.read_loop(facts, loop)
@@ -136,14 +137,14 @@ class ListingScreen(Screen):
         """Takes what a loop tells into the facts."""
         called = loop.iter
         if isinstance(called, ast.Call) and len(called.args) == 1:
-            facts["times"] = one_of(TIMES, constant_of(called.args[0]), "the range")
+            facts["times"] = known_value(TIMES, constant_of(called.args[0]), "the range")
         step = loop.body[0]
         if isinstance(step, ast.AugAssign):
             facts["operator"], facts["amount"] = step_told(step)
         if self.dense and len(loop.body) == 2 and isinstance(loop.body[1], ast.If):
             test = loop.body[1].test
             if isinstance(test, ast.Compare):
-                facts["limit"] = one_of(LIMITS, constant_of(test.comparators[0]), "the limit")
+                facts["limit"] = known_value(LIMITS, constant_of(test.comparators[0]), "the limit")
 
 
 def constant_of(node: ast.expr) -> Any:
@@ -155,6 +156,6 @@ def constant_of(node: ast.expr) -> Any:
 def step_told(step: ast.AugAssign) -> tuple[str, Any]:
     """n += 3 -> "+=" and 3; None for dots."""
     signs = [sign for sign, kind in OPERATORS.items() if isinstance(step.op, kind)]
-    sign = one_of(tuple(OPERATORS), signs[0] if signs else None, "the operator")
+    sign = known_value(tuple(OPERATORS), signs[0] if signs else None, "the operator")
     amount = constant_of(step.value)
-    return sign, None if amount is ... else one_of(AMOUNTS, amount, "the amount")
+    return sign, None if amount is ... else known_value(AMOUNTS, amount, "the amount")

@@ -21,10 +21,10 @@ from html.parser import HTMLParser
 MAX_CODE_LENGTH = 4000
 MAX_NESTING = 30
 # steps of sqlite's machine that a statement may take
-MAX_STEPS = 20_000
+MAX_SQL_STEPS = 20_000
 # elements of HTML that have no end
 VOID_ELEMENTS = frozenset({"br", "hr", "img", "input", "link", "meta"})
-UNREADABLE = re.compile("[\0\ud800-\udfff]")
+UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
 # what a statement may do: of sqlite's authorizer, by name
 CREATING = (
     sqlite3.SQLITE_CREATE_TABLE,
@@ -44,7 +44,7 @@ def require_short(text: str) -> None:
     """NotCodeError where a text is too long or holds what no code holds."""
     if len(text) > MAX_CODE_LENGTH:
         raise NotCodeError(f"it is longer than {MAX_CODE_LENGTH} characters")
-    if UNREADABLE.search(text):
+    if UNPRINTABLE.search(text):
         raise NotCodeError("it holds a NUL or half of a character")
 
 
@@ -149,11 +149,11 @@ Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int
 
 @contextmanager
 def guarded(database: sqlite3.Connection, allowed: Authorizer) -> Generator[None]:
-    """One statement may run meanwhile: it may do what `allowed` says, for MAX_STEPS steps.
+    """One statement may run meanwhile: it may do what `allowed` says, for MAX_SQL_STEPS steps.
 
     NotCodeError where it fails.
     """
-    steps = iter(range(MAX_STEPS // 100))
+    steps = iter(range(MAX_SQL_STEPS // 100))
     limits = {
         sqlite3.SQLITE_LIMIT_LENGTH: 100_000,
         sqlite3.SQLITE_LIMIT_SQL_LENGTH: 4 * MAX_CODE_LENGTH,

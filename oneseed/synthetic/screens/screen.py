@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 from oneseed.synthetic.drawn import ABSENT, Facts
 from oneseed.synthetic.screens.canvas import Canvas, Colour
 
-WHITE: Colour = (255, 255, 255)
+SNOW: Colour = (255, 255, 255)
 PAPER: Colour = (238, 238, 240)
-INK: Colour = (24, 26, 32)
+PITCH: Colour = (24, 26, 32)
 FAINT: Colour = (168, 170, 178)
 NIGHT: Colour = (30, 32, 40)
 NIGHT_PANEL: Colour = (48, 51, 62)
@@ -21,10 +21,15 @@ class UnlikeError(ValueError):
     """A text is no text of this kind; its message says why."""
 
 
-class Screen(ABC):
+class OtherKindError(UnlikeError):
+    """A text is not even near to this kind."""
+
+
+class ScreenKind(ABC):
     """One kind of screen. Its facts are {attribute: value}, None or ABSENT where there is none.
 
-    name: value of the attribute "kind"; language: "html", "sql" or "python".
+    name: value of the attribute "kind"; language: "html", "sql" or "python"; beginning: the first
+    word of its texts, where another kind has the same language and another word.
     attributes: {name: values}; levels: {level: names that it tells}, each more than the one before.
     shaping, together, unjudged: as of Redrawn, by the kind's own names.
     looks: in how many ways the same facts are drawn.
@@ -32,6 +37,7 @@ class Screen(ABC):
 
     name: ClassVar[str]
     language: ClassVar[str]
+    beginning: ClassVar[str] = ""
     looks: ClassVar[int] = 4
     shaping: tuple[str, ...] = ()
     together: tuple[tuple[str, ...], ...] = ()
@@ -59,17 +65,17 @@ class Screen(ABC):
         """
 
 
-def is_there(value: Any) -> bool:
+def has_value(value: Any) -> bool:
     """Whether an attribute has a value that is drawn and told."""
     return value is not None and value != ABSENT
 
 
 def values_there(facts: Facts, names: Sequence[str]) -> list[Any]:
     """The values of those attributes that have one."""
-    return [facts[name] for name in names if is_there(facts[name])]
+    return [facts[name] for name in names if has_value(facts[name])]
 
 
-def one_of(values: Sequence[Any], value: Any, what: str) -> Any:
+def known_value(values: Sequence[Any], value: Any, what: str) -> Any:
     """The value, where it is among the values; else UnlikeError that names it."""
     if value not in values:
         raise UnlikeError(f"{what} {str(value)[:40]!r} is none that screens show")
