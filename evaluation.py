@@ -55,11 +55,11 @@ from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import require_checkpoint
 from oneseed.dataset.shard_notes import done_sentence
 from oneseed.evaluation.agreement import measure_openly
-from oneseed.evaluation.attribute_judge import AttributeJudge
 from oneseed.evaluation.exact import Exam, fresh_facts
 from oneseed.evaluation.exact_pairs import measure_pairs
-from oneseed.evaluation.examiners import examiners_of, further_measures
-from oneseed.evaluation.judges import Judge, is_named_judge
+from oneseed.evaluation.exact_texts import measure_texts
+from oneseed.evaluation.examiners import CONDITIONS_COUNT, examiners_of, further_measures
+from oneseed.evaluation.judges import Judge, PictureJudge, is_named_judge
 from oneseed.evaluation.learned import (
     RealAndDrawn,
     gather_pictures,
@@ -118,7 +118,7 @@ class Evaluation(NamedTuple):
 def evaluate(
     generator: MultimodalGenerator,
     config: EvaluateConfig,
-    judge: AttributeJudge | None = None,
+    judge: PictureJudge | None = None,
     made: Parts | None = None,
 ) -> Evaluation:
     """Judges the pairs of config.seeds seeds from config.first_seed on.
@@ -210,6 +210,7 @@ def judge_drawn(
     return [
         of_pairs,
         found["conditions"],
+        measure_texts(exam, pairs, min(len(pairs), CONDITIONS_COUNT)),
         found["typed_prompts"],
         compare_joint_and_conditional(of_pairs, found["conditions"]),
         found["styles"],

@@ -41,7 +41,7 @@ class PrepareConfig(BaseConfig):
 
     source: str = option(
         "kaggle",
-        f"kaggle, a drawn collection ({' or '.join(DRAWN_STYLES)}), hf:owner/name, a folder (of "
+        f"kaggle, a drawn collection ({', '.join(DRAWN_STYLES)}), hf:owner/name, a folder (of "
         "pictures, shards or both, or a saved data set), an archive, a file of captions, or the "
         "URL of any of these in a store (s3://, gs://); several one after the other, or with "
         "commas",
@@ -58,22 +58,24 @@ class PrepareConfig(BaseConfig):
         "name of the collection; where a folder's rows carry a style, only those of this style "
         "are taken; all: every style together",
     )
-    preset: str = preset_option("", " (default: full; of sprites, which are of 64 px, small)")
+    preset: str = preset_option("", " (default: full; of sprites small, of dense-screens medium)")
     image_size: int = option(
         0,
         "side of the prepared pictures in pixels, or imagenet, clip, sd, sd_xl; 0: that of the "
-        "preset, and 64 of sprites",
+        "preset, 64 of sprites and 256 of dense-screens",
         kind=parse_image_size,
     )
     max_samples: int = option(
         0,
-        "take only so many pictures; 0: all, and of a drawn collection 15,000 (builtin) or 6,000 "
-        "(sprites)",
+        "take only so many pictures; 0: all, and of a drawn collection 15,000 (builtin) or 6,000",
     )
     level: int = option(
         5,
         "drawn collection: from 1, which tells one attribute alone, to 5, which tells all",
         choices=(1, 2, 3, 4, 5),
+    )
+    kinds: str = option(
+        "", "drawn collection of several kinds: draw only these, such as form,table; default: all"
     )
     smallest: int = option(64, "reject pictures whose short side is below this many pixels")
     cache_file: int = option(
@@ -111,6 +113,7 @@ class PrepareConfig(BaseConfig):
         self._check_formats()
         self._check_export()
         self._check_style()
+        self._check_kinds()
         self._settle_size()
         base_and_doublings(self.image_size)
         if not ENGINE.fullmatch(self.engine):
@@ -170,6 +173,19 @@ class PrepareConfig(BaseConfig):
             raise ValueError(f"--style {self.style} belongs to --source {self.style}")
         if not self.style.strip() or re.search("[\0-\x1f\x7f-\x9f\ud800-\udfff]", self.style):
             raise ValueError(f"--style is a name of one line, got {self.style!r}")
+
+    def _check_kinds(self) -> None:
+        """Names kinds that there are, once each."""
+        if not self.kinds:
+            return
+        drawn = drawn_collection(self.source)
+        known = tuple(drawn.kinds) if drawn else ()
+        wanted = [name.strip() for name in self.kinds.split(",")]
+        if not known:
+            raise ValueError("--kinds is for collections of several kinds: --source screens")
+        if wrong := [name for name in wanted if name not in known]:
+            raise ValueError(f"--kinds: {wrong[0]!r} is none of {', '.join(known)}")
+        object.__setattr__(self, "kinds", ",".join(name for name in known if name in wanted))
 
     def _settle_size(self) -> None:
         """Preset and size that no flag gives.

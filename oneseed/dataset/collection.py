@@ -34,8 +34,8 @@ from oneseed.dataset.rows import METADATA, PAIR, REPORT, check_row, fault_of
 from oneseed.file_names import named_file, safe_name
 from oneseed.synthetic.collections import DRAWN_STYLES
 
-# how reports name a drawn collection: "builtin-2 level 5"
-DRAWN_SOURCE = re.compile(r"\S+ level ([0-9]+)")
+# how reports name a drawn collection: "builtin-2 level 5", "screens-1 level 5, form,table"
+DRAWN_SOURCE = re.compile(r"\S+ level ([0-9]+)(?:, (\S+))?")
 # keys whose values many rows have: one string in memory serves them all
 SHARED_KEYS = ("style", "source", "split", "captioner", "question", "domain", "caption_kind")
 # keys that often have the value of another key of the same row
@@ -159,19 +159,22 @@ class Collection:
             # several sources, or none that is known
             source = ""
         side = size or self.prepared_size()
+        level, kinds = self.drawn_level()
         flags = [
             size_flags(side, preset or self.prepared_preset()) if side else "",
-            flag("level", self.drawn_level(), str(PrepareConfig.level)),
+            flag("level", level, str(PrepareConfig.level)),
+            flag("kinds", kinds, ""),
         ]
         if report.get("code") and self.style not in DRAWN_STYLES:
             flags.append(f"--caption-kind {CODE_CAPTIONS}")
         return prepare_command(self.style, self.data, " ".join(filter(None, flags)), source=source)
 
-    def drawn_level(self) -> str:
-        """The level of a drawn collection, as --level takes it; the default one of any other."""
+    def drawn_level(self) -> tuple[str, str]:
+        """Level and kinds of a drawn collection, as flags take them; the usual ones of others."""
         found = DRAWN_SOURCE.fullmatch(self.known_report().get("source", ""))
-        is_drawn = self.style in DRAWN_STYLES
-        return found[1] if found and is_drawn else str(PrepareConfig.level)
+        if not found or self.style not in DRAWN_STYLES:
+            return str(PrepareConfig.level), ""
+        return found[1], found[2] or ""
 
     def prepared_here(self) -> str:
         """The collections that are prepared in the same folder, as the end of a sentence."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import PixelCache
@@ -20,7 +22,7 @@ from oneseed.evaluation.metrics import (
 from oneseed.evaluation.samples import PAIRS_SHOWN, ImageCaption, as_images, as_many
 from oneseed.evaluation.section import Number, Section, joined, mean_number
 from oneseed.generation.generator import MultimodalGenerator
-from oneseed.synthetic.drawn import Facts
+from oneseed.synthetic.drawn import ABSENT, Facts
 
 # share of the distinct combinations of real pairs
 MIN_SPREAD = 0.85
@@ -46,17 +48,19 @@ def verdicts(
     """The first pairs as the page shows them: caption, and what is seen and said of each name."""
     examples = []
     for (_, caption), shown, claimed in zip(pairs[:PAIRS_SHOWN], read.seen, read.said):
-        verdict = [(name, shown[name], claimed[name]) for name in names]
+        told = [name for name in names if not shown[name] == claimed[name] == ABSENT]
+        verdict = [(name, shown[name], claimed[name]) for name in told]
         examples.append({"caption": caption, "verdict": verdict})
     return examples
 
 
 def agreement_numbers(
-    read: Reading, names: Sequence[str], ceilings: Mapping[str, Reading]
+    read: Reading, names: Sequence[str], ceilings: Mapping[str, Reading], kind: str = ""
 ) -> dict[str, Number]:
     """Do picture and caption agree, strictly, in the mean, and attribute by attribute?
 
-    ceilings: the same of pairs that do, by what they are called; perhaps none.
+    ceilings: the same of pairs that do, by what they are called; perhaps none. kind: the attribute
+    by whose values pairs are told apart, each of which has attributes of its own; "" for none.
     """
     items = agreement_items(read.seen, read.said, names)
     floor = shuffled(read.seen, read.said, names)
@@ -64,12 +68,15 @@ def agreement_numbers(
     titles = {
         "strict": "picture and caption agree, strict",
         "mean": "the same, mean of single attributes",
-        **{name: f"the same, {name}" for name in names},
     }
+    if not kind:
+        titles |= {name: f"the same, {name}" for name in names}
     numbers = {}
-    for kind, title in titles.items():
-        ceiling = {what: shares[kind] for what, shares in highest.items()}
-        numbers[f"joint_{kind}"] = mean_number(title, items[kind], floor[kind], ceiling or None)
+    for way, title in titles.items():
+        ceiling = {what: shares[way] for what, shares in highest.items()}
+        numbers[f"joint_{way}"] = mean_number(title, items[way], floor[way], ceiling or None)
+    if kind:
+        numbers |= numbers_by_kind(read, names, ceilings, kind)
     unread = {what: unread_items(one.seen, names).mean() for what, one in ceilings.items()}
     numbers["joint_unread"] = mean_number(
         "pictures that cannot be read: the judge names no value of some attribute",
@@ -80,30 +87,60 @@ def agreement_numbers(
     return numbers
 
 
+def numbers_by_kind(
+    read: Reading, names: Sequence[str], ceilings: Mapping[str, Reading], kind: str
+) -> dict[str, Number]:
+    """The strict agreement of the pairs whose captions are of each kind. kind: the attribute."""
+    by_kind = {what: shares_by_kind(one, names, kind) for what, one in ceilings.items()}
+    numbers = {}
+    for value, items in sorted(shares_by_kind(read, names, kind).items()):
+        ceiling = {
+            what: float(shares[value].mean()) for what, shares in by_kind.items() if value in shares
+        }
+        numbers[f"joint_strict_{value}"] = mean_number(
+            f"the same, strict, where the caption is of the {kind} {value}",
+            items,
+            None,
+            ceiling or None,
+        )
+    return numbers
+
+
+def shares_by_kind(read: Reading, names: Sequence[str], kind: str) -> dict[str, np.ndarray]:
+    """{value of an attribute in captions: does each of their pairs agree strictly, (N,)}."""
+    strict = agreement_items(read.seen, read.said, names)["strict"]
+    said = np.array([str(claim[kind]) for claim in read.said])
+    return {str(value): strict[said == value] for value in np.unique(said) if value != "None"}
+
+
 def measure_spread(
-    read: Reading, real: list[Facts], trained: list[Facts], names: Sequence[str]
+    read: Reading,
+    real: list[Facts],
+    trained: list[Facts],
+    names: Sequence[str],
+    kind: str = "",
 ) -> Section:
     """Are N pairs as varied as real ones, and as often of each kind?
 
-    real: the facts of as many real pairs; trained: of all that training has.
+    real: the facts of as many real pairs; trained: of all that training has; kind: as of
+    agreement_numbers(): then the frequencies of its values alone are compared.
     """
-    return joined(
-        [
-            measure_spread_of("pictures", read.seen, real, trained, names),
-            measure_spread_of("captions", read.said, real, trained, names),
-        ]
-    )
+    even = (kind,) if kind else names
+    sections = []
+    for what, found in (("pictures", read.seen), ("captions", read.said)):
+        sections.append(measure_variety(what, found, real, names))
+        sections.append(measure_frequencies(what, found, real, trained, even))
+    return joined(sections)
 
 
-def measure_spread_of(
-    kind: str, found: list[Facts], real: list[Facts], trained: list[Facts], names: Sequence[str]
+def measure_variety(
+    kind: str, found: list[Facts], real: list[Facts], names: Sequence[str]
 ) -> Section:
-    """The variety of N pictures or captions beside that of as many real pairs.
+    """How many combinations N pictures or captions show, beside as many real pairs.
 
-    kind: "pictures" or "captions"; found: what they show or say. What cannot be read counts as a
-    value of its own in distances, and as no combination.
+    kind: "pictures" or "captions"; found: what they show or say. What cannot be read counts as no
+    combination.
     """
-    count = len(found)
     combinations = distinct(found, names)
     most = max(1, distinct(real, names))
     ratio = combinations / most
@@ -111,12 +148,23 @@ def measure_spread_of(
     numbers = {
         f"distinct_{kind}": Number(title, ratio, 1 / most, 1.0, f"at least {MIN_SPREAD}"),
     }
-    warnings = []
-    if ratio < MIN_SPREAD:
-        warnings.append(
-            f"WARNING: SMALL SPREAD: the {kind} of {count} seeds show {combinations} distinct "
-            f"combinations, as many real pairs {most}; the agreement above says little."
-        )
+    if ratio >= MIN_SPREAD:
+        return Section(numbers)
+    warning = (
+        f"WARNING: SMALL SPREAD: the {kind} of {len(found)} seeds show {combinations} distinct "
+        f"combinations, as many real pairs {most}; the agreement above says little."
+    )
+    return Section(numbers, warnings=[warning])
+
+
+def measure_frequencies(
+    kind: str, found: list[Facts], real: list[Facts], trained: list[Facts], names: Sequence[str]
+) -> Section:
+    """How often N pictures or captions show each value, beside training.
+
+    What cannot be read counts as a value of its own.
+    """
+    numbers = {}
     uneven = []
     for name in names:
         frequency = frequencies(name, found, real, trained)
@@ -131,14 +179,14 @@ def measure_spread_of(
         if frequency.distance > max(MAX_DISTANCE, MAX_TYPICAL_RATIO * frequency.of_real):
             uneven.append(
                 f"{name} {frequency.distance:.2f}, most often {frequency.commonest} "
-                f"({frequency.times} of {count})"
+                f"({frequency.times} of {len(found)})"
             )
-    if uneven:
-        warnings.append(
-            f"WARNING: UNEVEN: {kind} are far from the training distribution "
-            f"in {'; '.join(uneven)}."
-        )
-    return Section(numbers, warnings=warnings)
+    if not uneven:
+        return Section(numbers)
+    warning = (
+        f"WARNING: UNEVEN: {kind} are far from the training distribution in {'; '.join(uneven)}."
+    )
+    return Section(numbers, warnings=[warning])
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ read, refuses to score. The examination travels in its file.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from oneseed.evaluation.judge_network import (
     load_judge_weights,
     read_judge_file,
 )
-from oneseed.evaluation.spoiling import IGNORED, main_attribute
+from oneseed.evaluation.spoiling import IGNORED
 from oneseed.files import whole_file
 from oneseed.model.checkpoint_facts import is_number
 from oneseed.synthetic.drawn import DrawnCollection, Facts
@@ -52,6 +52,7 @@ class AttributeJudge(nn.Module):
     """
 
     FEATURES = 256
+    network = "the picture judge"
 
     def __init__(self, drawn: DrawnCollection, width: int = 32) -> None:
         """drawn: whose pictures it reads; width: channels of the first convolution."""
@@ -152,23 +153,38 @@ def judge_views(pictures: np.ndarray | torch.Tensor, channels: int, size: int) -
     return images
 
 
-def require_pass(judge: AttributeJudge) -> None:
+class Examined(Protocol):
+    """A judge of a drawn collection that has sat its examination."""
+
+    drawn: DrawnCollection
+    about: dict[str, Any]
+
+
+def lost_by_blur(drawn: DrawnCollection) -> str:
+    """What nobody reads of a strongly blurred picture: an attribute, or "all" of them at once.
+
+    Of several kinds people may still tell the kind, but no word of it.
+    """
+    return "all" if drawn.kinds else drawn.main_attribute
+
+
+def require_pass(judge: Examined) -> None:
     """UserError (code 1) where the judge failed its examination."""
     for kind, limit in (("clean", MIN_CLEAN), ("degraded", MIN_DEGRADED)):
         right = judge.about[kind]
         if right["all"] < limit:
-            worst = min(judge.attributes, key=right.get)
+            worst = min(judge.drawn.attributes, key=right.get)
             raise UserError(
                 f"the picture judge reads all attributes of only {right['all']:.3f} of {kind} "
                 f"renders, {limit} are needed; the weakest is {worst} with {right[worst]:.3f}; "
                 "it refuses to score",
                 code=1,
             )
-    subject = main_attribute(judge.drawn)
-    read = judge.about["blurred"][subject]
+    lost = lost_by_blur(judge.drawn)
+    read = judge.about["blurred"][lost]
     if read > MAX_BLURRED:
         raise UserError(
-            f"the picture judge reads the {subject} of {read:.3f} of blurred renders, which people "
+            f"the picture judge reads the {lost} of {read:.3f} of blurred renders, which people "
             f"read of at most {MAX_BLURRED}; it refuses to score",
             code=1,
         )

@@ -12,8 +12,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from oneseed import seeds
@@ -22,12 +23,13 @@ from oneseed.console.output import progress
 from oneseed.evaluation.attribute_judge import (
     JUDGE_FORMAT,
     AttributeJudge,
+    lost_by_blur,
     read_judge,
     require_pass,
     save_judge,
 )
 from oneseed.evaluation.renders import draw_all
-from oneseed.evaluation.spoiling import DIRECTIONS_FROM, IGNORED, Drawings, Spoiler, main_attribute
+from oneseed.evaluation.spoiling import DIRECTIONS_FROM, IGNORED, Drawings, Spoiler
 from oneseed.evaluation.teaching import (
     Teacher,
     TeachingPlan,
@@ -77,7 +79,7 @@ def taught_facts(drawn: DrawnCollection, count: int, seed: int = 0) -> list[Fact
 
     The second half are rivals of the first: the same facts but for the subject.
     """
-    subject = main_attribute(drawn)
+    subject = drawn.main_attribute
     values = drawn.attributes[subject]
     first = even_sample(drawn.every_combination(), count // 2, seed)
     steps = seeds.numpy_generator(seed, "rivals").integers(1, len(values), len(first))
@@ -137,15 +139,29 @@ def teach_attribute_judge(
     return judge.eval()
 
 
+class Examinee(Protocol):
+    """A judge that can be examined."""
+
+    drawn: DrawnCollection
+
+    def views(self, pictures: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Uint8 pictures -> (N, C, S, S) in [-1, 1]."""
+        ...
+
+    def see(self, pictures: np.ndarray | torch.Tensor) -> list[Facts]:
+        """What each picture shows."""
+        ...
+
+
 def examine_attribute_judge(
-    judge: AttributeJudge, pixels: torch.Tensor, facts: Sequence[Facts]
+    judge: Examinee, pixels: torch.Tensor, facts: Sequence[Facts]
 ) -> dict[str, dict[str, float]]:
     """The shares that the judge reads right.
 
     pixels: uint8 renders of the N facts.
     Returns, as share_right() gives them, {"clean": of the renders, "degraded": of the same,
     degraded, "blurred": of the same, blurred by BLURRED_SIGMA}, and "subject_by_blur": {sigma:
-    share of the subjects that are read}.
+    share of what blur takes that is read}.
     """
     views = judge.views(pixels)
     degraded = []
@@ -155,12 +171,12 @@ def examine_attribute_judge(
         sigma: share_right(judge.see(to_pixels(blurred(views, sigma))), facts)
         for sigma in CURVE_SIGMAS
     }
-    subject = main_attribute(judge.drawn)
+    lost = lost_by_blur(judge.drawn)
     return {
         "clean": share_right(judge.see(pixels), facts),
         "degraded": share_right(judge.see(to_pixels(torch.cat(degraded))), facts),
         "blurred": by_blur[BLURRED_SIGMA],
-        "subject_by_blur": {f"{sigma:g}": right[subject] for sigma, right in by_blur.items()},
+        "subject_by_blur": {f"{sigma:g}": right[lost] for sigma, right in by_blur.items()},
     }
 
 
@@ -226,7 +242,7 @@ def train_judge(
                 raise
             print(f"{error}; another learns longer, and to read first", flush=True)
     save_judge(judge, path)
-    print(examination_result(judge.about, main_attribute(drawn)), flush=True)
+    print(examination_result(judge.about, drawn.main_attribute), flush=True)
     return judge
 
 

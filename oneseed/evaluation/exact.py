@@ -13,8 +13,7 @@ from PIL import Image
 from oneseed import seeds
 from oneseed.dataset.jsonl import Row
 from oneseed.evaluation.agreement import Reading, pair_captions
-from oneseed.evaluation.attribute_judge import AttributeJudge
-from oneseed.evaluation.judges import said_by, seen_by
+from oneseed.evaluation.judges import PictureJudge, said_by, seen_by
 from oneseed.evaluation.metrics import agreement, agreement_items, shuffled
 from oneseed.evaluation.renders import draw_all
 from oneseed.evaluation.samples import ImageCaption
@@ -64,7 +63,8 @@ def trained_facts(drawn: DrawnCollection, rows: Sequence[Row], level: int) -> li
     for row in rows:
         parsed = drawn.parse(row["caption"])
         if tells_all(parsed, names):
-            facts.append({**drawn.constant, **{name: parsed[name] for name in names}})
+            base = drawn.base(parsed[drawn.main_attribute])
+            facts.append({**base, **{name: parsed[name] for name in names}})
     return facts or drawn.collection(level=level)
 
 
@@ -73,7 +73,7 @@ class Exam:
     """A generator, its judge, and what the generator was trained on."""
 
     generator: MultimodalGenerator
-    judge: AttributeJudge
+    judge: PictureJudge
     # of whose pictures and captions
     drawn: DrawnCollection
     # from 1 up: how many attributes the captions tell
@@ -87,6 +87,11 @@ class Exam:
     def names(self) -> tuple[str, ...]:
         """The attributes that the captions tell."""
         return self.drawn.levels[self.level]
+
+    @property
+    def kind(self) -> str:
+        """The attribute whose values have attributes of their own; "" where none is such."""
+        return self.drawn.main_attribute if self.drawn.kinds else ""
 
     @property
     def is_complete(self) -> bool:

@@ -68,7 +68,8 @@ def measure_condition(exam: Exam, kind: str, facts: list[Facts]) -> Section:
             ceiling=1.0,
         ),
     }
-    if exam.is_complete and PARTIAL_LEVEL in exam.drawn.levels and kind == "seen":
+    may_be_partial = PARTIAL_LEVEL in exam.drawn.levels and not exam.kind
+    if exam.is_complete and may_be_partial and kind == "seen":
         numbers |= partial_prompt_numbers(exam, facts)
     scores = exam.generator.similarity(renders, captions).numpy()
     return Section(numbers | retrieval_numbers(exam, kind, facts, scores))

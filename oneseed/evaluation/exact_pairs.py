@@ -47,7 +47,7 @@ def measure_pairs(
         [
             Section(notes=[level_note], examples=verdicts(pairs, read, exam.names)),
             measure_agreement(exam, read),
-            measure_spread(read, real, exam.trained, exam.names),
+            measure_spread(read, real, exam.trained, exam.names, exam.kind),
             measure_memorisation(exam, pairs, rows, collection),
         ]
     )
@@ -65,10 +65,10 @@ def measure_agreement(exam: Exam, read: Reading) -> Section:
     if strict < MIN_CLEAN - CLEAN_TOLERANCE:
         warnings.append(
             f"WARNING: the judge reads only {strict:.3f} of real renders at {exam.size} px; the "
-            f"figures below are too low. It was taught at {exam.drawn.size} px; if the drawings "
+            f"figures below are too low. It was made for {exam.drawn.size} px; if the drawings "
             "have changed, remove its file and run again."
         )
-    return Section(agreement_numbers(read, exam.names, ceilings), warnings=warnings)
+    return Section(agreement_numbers(read, exam.names, ceilings, exam.kind), warnings=warnings)
 
 
 def as_many_real_facts(exam: Exam, count: int) -> list[Facts]:
@@ -112,6 +112,6 @@ def measure_memorisation(
         rebuilt,
         known=pixels,
         others=fresh,
-        network="the picture judge",
+        network=exam.judge.network,
     )
     return Section({"memorised": number, **distances}, notes=memorisation_notes(copied))

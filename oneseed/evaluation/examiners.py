@@ -5,12 +5,11 @@ from typing import NamedTuple
 from oneseed.config.evaluation import EvaluateConfig
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
-from oneseed.evaluation.attribute_judge import AttributeJudge
-from oneseed.evaluation.attribute_judge_training import load_judge
 from oneseed.evaluation.exact import Exam, level_of, trained_facts
 from oneseed.evaluation.exact_conditions import measure_conditions, measure_styles, measure_walks
 from oneseed.evaluation.exact_prompts import measure_typed_prompts
-from oneseed.evaluation.judges import Judge, is_named_judge, named_judge
+from oneseed.evaluation.judges import Judge, PictureJudge, is_named_judge, named_judge
+from oneseed.evaluation.picture_judges import picture_judge
 from oneseed.evaluation.samples import training_rows
 from oneseed.evaluation.shards import Measures
 from oneseed.generation.generator import MultimodalGenerator
@@ -30,7 +29,7 @@ class Examiners(NamedTuple):
     # that the user names
     own: Judge | None
     # that counts attributes of a drawn collection
-    exact: AttributeJudge | None
+    exact: PictureJudge | None
     # of the training captions, [] where they are not on this machine
     rows: list[Row]
 
@@ -40,11 +39,12 @@ class Examiners(NamedTuple):
             return None
         level = level_of(self.drawn, [row["caption"] for row in self.rows])
         trained = trained_facts(self.drawn, self.rows, level)
-        return Exam(generator, self.exact, self.drawn, level, trained, size)
+        drawn = self.drawn.of_kinds({facts[self.drawn.main_attribute] for facts in trained})
+        return Exam(generator, self.exact, drawn, level, trained, size)
 
 
 def examiners_of(
-    generator: MultimodalGenerator, config: EvaluateConfig, judge: AttributeJudge | None = None
+    generator: MultimodalGenerator, config: EvaluateConfig, judge: PictureJudge | None = None
 ) -> Examiners:
     """The judges that the settings name. judge: of a drawn collection, None: the one of its file.
 
@@ -55,10 +55,11 @@ def examiners_of(
     drawn = drawn_collection(generator.style) if has_captions else None
     is_named = has_captions and is_named_judge(config.judge)
     own = named_judge(config.judge) if is_named else None
+    rows = training_rows(Collection(generator.style, config.data))
     exact = None
     if drawn and not own:
-        exact = judge or load_judge(config.judge, drawn)
-    rows = training_rows(Collection(generator.style, config.data))
+        level = level_of(drawn, [row["caption"] for row in rows])
+        exact = judge or picture_judge(config.judge, drawn, level)
     return Examiners(drawn, own, exact, rows)
 
 

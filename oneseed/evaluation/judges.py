@@ -48,6 +48,19 @@ class Judge(Protocol):
         ...
 
 
+class PictureJudge(Judge, Protocol):
+    """A judge of a drawn collection: it also tells its examination and how pictures compare."""
+
+    # what its features are, for the reader
+    network: str
+    # plain JSON: the collection's version, and how it did in its examination
+    about: dict[str, Any]
+
+    def features(self, pictures: np.ndarray) -> np.ndarray:
+        """Uint8 (N, S, S) or (N, S, S, 3) -> (N, F), for distances between collections."""
+        ...
+
+
 def is_named_judge(text: str) -> bool:
     """Whether --judge names a class, module:Class, and no file."""
     return NAMED_JUDGE.fullmatch(text) is not None

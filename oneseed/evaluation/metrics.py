@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from oneseed import seeds
-from oneseed.synthetic.drawn import Facts
+from oneseed.synthetic.drawn import ABSENT, Facts
 
 # shuffled floors are means over at most so many ways to pair wrongly
 SHIFTS = 10
@@ -38,10 +38,24 @@ def agreement(
 def agreement_items(
     truths: Sequence[Facts], claims: Sequence[Facts], names: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """What agreement() takes the means of: an array (N,) from 0 to 1 of each kind."""
+    """What agreement() takes the means of: an array from 0 to 1 of each kind.
+
+    Of "strict" and "mean" (N,); of a name as many as have the attribute.
+    """
     rows = [equal_values(truth, claim, names) for truth, claim in zip(truths, claims)]
     equal = np.array(rows, float)  # (N, names)
-    return {"strict": equal.min(1), "mean": equal.mean(1), **dict(zip(names, equal.T))}
+    # what neither has is no achievement
+    counts = np.array([either_has(*pair, names) for pair in zip(truths, claims)], float)
+    mean = (equal * counts).sum(1) / counts.sum(1)
+    items = {"strict": equal.min(1), "mean": mean}
+    for name, column, counting in zip(names, equal.T, counts.T):
+        items[name] = column[counting > 0] if counting.any() else column
+    return items
+
+
+def either_has(truth: Facts, claim: Facts, names: Sequence[str]) -> list[bool]:
+    """For each name: does one of the two have such an attribute at all?"""
+    return [not truth[name] == claim[name] == ABSENT for name in names]
 
 
 def bootstrap_interval(items: Sequence[float] | np.ndarray) -> tuple[float, float]:

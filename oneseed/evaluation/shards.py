@@ -31,8 +31,7 @@ from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.notes import read_note
 from oneseed.dataset.shard_notes import ShardNotes, config_command
-from oneseed.evaluation.attribute_judge import AttributeJudge
-from oneseed.evaluation.judges import SHOWN_AT_ONCE, is_named_judge, seen_by
+from oneseed.evaluation.judges import SHOWN_AT_ONCE, PictureJudge, is_named_judge, seen_by
 from oneseed.evaluation.samples import (
     GENERATED_AT_ONCE,
     ImageCaption,
@@ -83,7 +82,7 @@ class DrawnPairs(NamedTuple):
 
 
 def judged_pairs(
-    generator: MultimodalGenerator, seeds: Sequence[int], judge: AttributeJudge | None
+    generator: MultimodalGenerator, seeds: Sequence[int], judge: PictureJudge | None
 ) -> DrawnPairs:
     """The pairs of all seeds, drawn now, and what the judge sees in them."""
     pairs, seconds_per_pair = timed_pairs(generator, seeds)
@@ -92,7 +91,7 @@ def judged_pairs(
 
 
 def judged_block(
-    generator: MultimodalGenerator, seeds: Sequence[int], judge: AttributeJudge | None
+    generator: MultimodalGenerator, seeds: Sequence[int], judge: PictureJudge | None
 ) -> DrawnPairs:
     """The same of a block, without a progress bar of its own."""
     start = time.perf_counter()
@@ -119,7 +118,7 @@ class Parts:
         self,
         generator: MultimodalGenerator,
         seeds: Sequence[int],
-        judge: AttributeJudge | None,
+        judge: PictureJudge | None,
         shard: Shard,
     ) -> int:
         """Draws and judges the pairs of a shard that no earlier run has -> how many it has now."""
@@ -135,7 +134,7 @@ class Parts:
         return count
 
     def pairs(
-        self, generator: MultimodalGenerator, seeds: Sequence[int], judge: AttributeJudge | None
+        self, generator: MultimodalGenerator, seeds: Sequence[int], judge: PictureJudge | None
     ) -> DrawnPairs:
         """The pairs of all seeds, from the files that are there; others are drawn now."""
         found = [
@@ -161,7 +160,7 @@ class Parts:
                 seconds=np.array(drawn.seconds),
             )
 
-    def read_block(self, seeds: Sequence[int], judge: AttributeJudge | None) -> DrawnPairs | None:
+    def read_block(self, seeds: Sequence[int], judge: PictureJudge | None) -> DrawnPairs | None:
         """The pairs of a block; None where its file is missing, damaged or of another order."""
         path = self.block_path(seeds)
         try:
@@ -216,7 +215,7 @@ class Parts:
             self.folder.rmdir()
 
 
-def are_seen(value: Any, count: int, judge: AttributeJudge | None) -> bool:
+def are_seen(value: Any, count: int, judge: PictureJudge | None) -> bool:
     """Whether a value is what the judge has seen in so many pictures; [] without a judge."""
     if judge is None:
         return value == []

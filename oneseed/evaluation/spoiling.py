@@ -48,11 +48,6 @@ PATCH_CELLS = 12
 DEGRADED_BLUR = 0.9
 
 
-def main_attribute(drawn: DrawnCollection) -> str:
-    """The attribute that every level tells: what a picture shows."""
-    return drawn.levels[min(drawn.levels)][0]
-
-
 @dataclass(frozen=True)
 class Directions:
     """The leading directions of some pictures, the first of most variance.
@@ -184,7 +179,7 @@ class Spoiler:
         """images: (N, C, S, S) in [-1, 1], drawings of the collection in random order."""
         self.names = list(drawn.attributes)
         self.unread = torch.tensor([len(values) for values in drawn.attributes.values()])
-        self.main = self.names.index(main_attribute(drawn))
+        self.main = self.names.index(drawn.main_attribute)
         self.limits = [
             TEXTURE_LIMITS if name == drawn.style_attribute else COARSE_LIMITS
             for name in self.names

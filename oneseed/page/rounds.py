@@ -133,8 +133,11 @@ def drawn_by_rule(drawn: DrawnCollection, caption: str, size: int) -> Image.Imag
 
     What the caption leaves open is as the collection has it, or by chance.
     """
+    told = drawn.parse(caption)
+    if drawn.kinds and told[drawn.main_attribute] is None:
+        [told] = drawn.collection(1, seed=get_random_seed())
     facts = {}
-    for name, value in drawn.parse(caption).items():
+    for name, value in told.items():
         usual = drawn.constant.get(name, UNFORESEEN.choice(drawn.attributes[name]))
         facts[name] = usual if value is None else value
     return drawn.draw(facts, get_random_seed(), size).convert("RGB")

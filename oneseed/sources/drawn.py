@@ -63,6 +63,7 @@ def draw_pictures(
     The captions are written with the whole.
     """
     folder = Collection(drawn.style, config.data).raw
+    drawn = drawn.of_kinds(config.kinds.split(","))
     drawings = list_drawings(drawn, config)
     folder.mkdir(parents=True, exist_ok=True)
     there = nonempty_files(folder)
@@ -85,7 +86,8 @@ def draw_pictures(
             for task, _ in workers.each(draw_chunk, tasks):
                 bar.update(len(task.drawings))
 
-    source = Source(folder.resolve(), f"{drawn.version} level {config.level}")
+    only = f", {config.kinds}" if config.kinds else ""
+    source = Source(folder.resolve(), f"{drawn.version} level {config.level}{only}")
     if not shard.is_whole:
         return source
 

@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from oneseed.synthetic.drawn import DrawnCollection
 
 # style, which names its folders and is a value of --source -> the class that its pictures are of
-DRAWN_CLASSES = {"builtin": "engraving", "sprites": "drawings"}
+DRAWN_CLASSES = {
+    "builtin": "engraving",
+    "sprites": "drawings",
+    "screens": "drawings",
+    "dense-screens": "drawings",
+}
 DRAWN_STYLES = tuple(DRAWN_CLASSES)
 
 
@@ -25,4 +30,12 @@ def drawn_collection(style: str) -> "DrawnCollection | None":
             from oneseed.synthetic.sprites.collection import SPRITES
 
             return SPRITES
+        case "screens":
+            from oneseed.synthetic.screens.collection import SCREENS
+
+            return SCREENS
+        case "dense-screens":
+            from oneseed.synthetic.screens.collection import DENSE_SCREENS
+
+            return DENSE_SCREENS
     return None

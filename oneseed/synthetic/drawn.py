@@ -10,10 +10,11 @@ A collection gives the few things that are its own; what follows from them is wr
 """
 
 import hashlib
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, product
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Facts = dict[str, Any]
+# value of an attribute that a picture does not have, such as the legs of a ship; None stands for
+# what cannot be read, or is not told
+ABSENT = "absent"
+# combinations of a kind that are looked at; of more, as many drawn at random
+MOST_LISTED = 6000
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,38 @@ class TypedPrompt:
 
     text: str
     asked: Facts
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What an exact check found in a text."""
+
+    # facts as of parse()
+    facts: Facts
+    # whether a parser of its language reads the text
+    is_valid: bool
+    # why not, or why it has no facts, in a sentence; "" for a caption of the collection
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """How a collection's pictures are drawn again, so that the nearest one says what they show.
+
+    looks: {kind: in how many ways the same facts are drawn}.
+    shaping: {kind: names of the attributes that move others about}; where one of them may be
+        ABSENT, all its other values move them alike.
+    together: {kind: groups of attributes that are drawn into one another, such as a line of text}.
+    unjudged: {kind: where attributes show that nobody reads there, (left, top, right, bottom) as
+        shares of the side}.
+    draw: (facts, look, size) -> as DrawnCollection.draw, in the middle of where seeds put it.
+    """
+
+    looks: Mapping[str, int]
+    shaping: Mapping[str, tuple[str, ...]]
+    together: Mapping[str, tuple[tuple[str, ...], ...]]
+    unjudged: Mapping[str, tuple[float, float, float, float]]
+    draw: "Callable[[Facts, int, int], Image.Image]"
 
 
 @dataclass(frozen=True)
@@ -59,6 +97,11 @@ class DrawnCollection:
     prompt_kinds: ways in which people type prompts; () where the collection knows none.
     typed_prompt: (facts, one of prompt_kinds, seed) -> a prompt that asks for some of the facts.
     caption_kind: "words", or "code" where captions are texts that stay letter by letter.
+    kinds: where pictures of several kinds have attributes of their own, {value of the first
+        attribute: names of the others that such pictures have}; the rest is ABSENT in their facts.
+        {}: every picture has all attributes.
+    check: any text -> whether it is a caption of the collection, where that can be told exactly.
+    redrawn: what a judge needs that draws the alternatives of a picture again; None: it is taught.
     """
 
     style: str
@@ -77,17 +120,55 @@ class DrawnCollection:
     prompt_kinds: tuple[str, ...] = ()
     typed_prompt: Callable[[Facts, str, int], TypedPrompt] | None = None
     caption_kind: str = "words"
+    kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    check: Callable[[str], Checked] | None = None
+    redrawn: Redrawn | None = None
 
     @property
     def last_level(self) -> int:
         """The level that names most attributes; some of its combinations are held out."""
         return max(self.levels)
 
-    def combinations(self, level: int) -> list[Facts]:
-        """All facts of a level, in a fixed order; attributes that it does not name are constant."""
+    @property
+    def main_attribute(self) -> str:
+        """The attribute that every level tells: what a picture shows."""
+        return self.levels[min(self.levels)][0]
+
+    def of_kinds(self, kinds: Iterable[str]) -> "DrawnCollection":
+        """The same with pictures of these kinds alone; of no kinds, and of none known, all."""
+        kept = {kind: self.kinds[kind] for kind in self.kinds if kind in set(kinds)}
+        return replace(self, kinds=kept) if kept else self
+
+    def base(self, kind: Any = None) -> Facts:
+        """What is drawn where nothing is told. kind: value of the first attribute, if any."""
+        if kind not in self.kinds:
+            return dict(self.constant)
+        own = (self.main_attribute, *self.kinds[kind])
+        absent = {name: ABSENT for name in self.attributes if name not in own}
+        return {**self.constant, **absent, self.main_attribute: kind}
+
+    def parts(self, level: int) -> dict[Any, "Combinations"]:
+        """{kind: all facts of a level}, or {None: all facts} where pictures are of one kind."""
         names = self.levels[level]
-        choices = [self.attributes[name] for name in names]
-        return [{**self.constant, **dict(zip(names, values))} for values in product(*choices)]
+        if not self.kinds:
+            return {
+                None: Combinations(self.base(), {name: self.attributes[name] for name in names})
+            }
+        found = {}
+        for kind, own in self.kinds.items():
+            choices = {name: self.attributes[name] for name in names if name in own}
+            found[kind] = Combinations(self.base(kind), choices)
+        return found
+
+    def combinations(self, level: int) -> list[Facts]:
+        """All facts of a level, in a fixed order; attributes that it does not name are constant.
+
+        Of each of several kinds at most MOST_LISTED, drawn at random.
+        """
+        parts = self.parts(level)
+        if not self.kinds:
+            return list(parts[None])
+        return list(chain.from_iterable(listed(part, MOST_LISTED) for part in parts.values()))
 
     def every_combination(self) -> list[Facts]:
         """The facts of all levels, each once, the last level's first."""
@@ -107,18 +188,38 @@ class DrawnCollection:
     def collection(self, count: int = 0, level: int = 0, seed: int = 0) -> list[Facts]:
         """`count` facts, near uniform over the level's combinations; none is held out.
 
-        count 0: as many as the collection has by default; level 0: the last one.
+        Each kind has its equal share. count 0: as many as the collection has by default; level 0:
+        the last one.
         """
         level = level or self.last_level
-        pool = self.combinations(level)
-        if level == self.last_level:
-            pool = [facts for facts in pool if not self.held_out(facts)]
-        return even_sample(pool, count or self.count, seed)
+        wanted = False if level == self.last_level else None
+        return self.sample(level, count or self.count, seed, wanted)
 
     def held_out_facts(self, count: int, seed: int = 0) -> list[Facts]:
         """`count` facts from the held-out combinations, near uniform."""
-        pool = [facts for facts in self.combinations(self.last_level) if self.held_out(facts)]
-        return even_sample(pool, count, seed)
+        return self.sample(self.last_level, count, seed, True)
+
+    def sample(self, level: int, count: int, seed: int, held_out: bool | None) -> list[Facts]:
+        """`count` facts of a level. held_out: only such or none of them; None: any."""
+
+        def is_wanted(facts: Facts) -> bool:
+            return held_out is None or self.held_out(facts) == held_out
+
+        parts = self.parts(level)
+        if not self.kinds:
+            return even_sample(pool_of(parts[None], len(parts[None]), is_wanted), count, seed)
+        order = numpy_generator(seed, "kinds")
+        shares = dict.fromkeys(parts, count // len(parts))
+        for number in order.permutation(len(parts))[: count % len(parts)]:
+            shares[list(parts)[number]] += 1
+        found: list[Facts] = []
+        for kind, share in shares.items():
+            if share:
+                own_seed = f"{seed} {kind}"
+                found += even_sample(
+                    pool_of(parts[kind], share, is_wanted, own_seed), share, own_seed
+                )
+        return [found[i] for i in order.permutation(len(found))]
 
     def style_told(self, caption: str) -> str:
         """The style that a caption names within the collection, else the collection's own."""
@@ -126,7 +227,49 @@ class DrawnCollection:
         return told or self.style
 
 
-def even_sample(combos: Sequence[Facts], count: int, seed: int) -> list[Facts]:
+class Combinations(Sequence[Facts]):
+    """All facts that some attributes allow, each made when it is asked for."""
+
+    def __init__(self, base: Facts, choices: Mapping[str, Sequence[Any]]) -> None:
+        """base: of the other attributes; choices: {attribute: its values}, the last runs first."""
+        self.base = base
+        self.choices = choices
+
+    def __len__(self) -> int:
+        return math.prod(map(len, self.choices.values()))
+
+    def __getitem__(self, i: int) -> Facts:  # ty: ignore[incompatible-method-override]
+        # a Sequence would take slices too; nobody asks for one
+        rest = range(len(self))[i]
+        facts = {}
+        for name, values in reversed(list(self.choices.items())):
+            rest, place = divmod(rest, len(values))
+            facts[name] = values[place]
+        return {**self.base, **facts}
+
+
+def listed(combos: Sequence[Facts], most: int, seed: int | str = 0) -> Sequence[Facts]:
+    """All of the combinations; where they are more than `most`, so many of them, each once."""
+    if len(combos) <= most:
+        return combos
+    numbers = numpy_generator(seed, "listed").choice(len(combos), most, replace=False)
+    return [combos[int(number)] for number in numbers]
+
+
+def pool_of(
+    combos: Sequence[Facts], count: int, is_wanted: Callable[[Facts], bool], seed: int | str = 0
+) -> list[Facts]:
+    """Combinations to draw from: at least `count` that are wanted, or all of those."""
+    most = max(MOST_LISTED, 2 * count)
+    while True:
+        some = listed(combos, most, seed)
+        pool = [facts for facts in some if is_wanted(facts)]
+        if len(pool) >= count or len(some) == len(combos):
+            return pool
+        most *= 4
+
+
+def even_sample(combos: Sequence[Facts], count: int, seed: int | str) -> list[Facts]:
     """`count` facts, in an order drawn from the seed.
 
     Each of the N combinations comes floor(count / N) or ceil(count / N) times.

@@ -16,7 +16,7 @@ from oneseed.config.evaluation import EvaluateConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import write_jsonl
-from oneseed.evaluation import examiners
+from oneseed.evaluation import picture_judges
 from oneseed.evaluation.report import text_report
 from oneseed.evaluation.samples import PAIRS_SHOWN
 from oneseed.synthetic.collections import drawn_collection
@@ -245,7 +245,7 @@ def there(monkeypatch):
 @pytest.mark.usefixtures("there")
 def test_main_writes_both_files(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda *_, **__: Perfect())
-    monkeypatch.setattr(examiners, "load_judge", lambda path, drawn: BarcodeJudge())
+    monkeypatch.setattr(picture_judges, "load_judge", lambda path, drawn: BarcodeJudge())
     assert not main(config(tmp_path, 20))
     report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert report["numbers"]["joint_strict"]["value"] == 1
@@ -256,7 +256,7 @@ def test_main_writes_both_files(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("there")
 def test_main_prints_what_moved_since_another_report(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(examiners, "load_judge", lambda path, drawn: BarcodeJudge())
+    monkeypatch.setattr(picture_judges, "load_judge", lambda path, drawn: BarcodeJudge())
     monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda *_, **__: Shuffled())
     main(config(tmp_path / "old", 20))
     monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda *_, **__: Perfect())
@@ -274,7 +274,7 @@ def test_missing_checkpoint_is_one_sentence_and_teaches_no_judge(tmp_path, monke
     def fail(path, drawn):
         pytest.fail("the judge was asked for before the model")
 
-    monkeypatch.setattr(examiners, "load_judge", fail)
+    monkeypatch.setattr(picture_judges, "load_judge", fail)
     with pytest.raises(UserError, match=r"none\.pt is missing; make it with: make demo, or python"):
         main(config(tmp_path, checkpoint=str(tmp_path / "none.pt")))
 
@@ -283,7 +283,7 @@ def test_a_judge_that_refuses_ends_the_evaluation(tmp_path, monkeypatch):
     def refuse(path, drawn):
         raise UserError("it refuses to score", code=1)
 
-    monkeypatch.setattr(examiners, "load_judge", refuse)
+    monkeypatch.setattr(picture_judges, "load_judge", refuse)
     with pytest.raises(UserError) as refusal:
         evaluate(Perfect(), config(tmp_path))
     assert refusal.value.code == 1

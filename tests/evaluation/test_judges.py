@@ -14,7 +14,7 @@ from evaluation import evaluate, main
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import write_jsonl
-from oneseed.evaluation import examiners
+from oneseed.evaluation import picture_judges
 from oneseed.evaluation.agreement import Reading, agreement_numbers, measure_spread_of
 from oneseed.evaluation.attribute_judge import AttributeJudge
 from oneseed.evaluation.judges import is_named_judge, named_judge, said_by, seen_by
@@ -208,7 +208,7 @@ def test_a_drawn_collection_may_have_another_judge_too(judges, monkeypatch):
     def fail(path, drawn):
         pytest.fail("its own judge was asked for")
 
-    monkeypatch.setattr(examiners, "load_judge", fail)
+    monkeypatch.setattr(picture_judges, "load_judge", fail)
     report, _, _ = evaluate(Drawn(), config(judges, 10, judge="tone_judges:Tones"))
     assert value(report, "joint_strict") == 1
     assert "caption_to_picture_seen" not in report["numbers"]

@@ -6,7 +6,7 @@ import pytest
 
 import evaluation
 from oneseed.console.command import UserError
-from oneseed.evaluation import examiners, shards
+from oneseed.evaluation import picture_judges, shards
 from tests.evaluation.fakes import BarcodeJudge, Perfect, config
 
 # what clocks and the system say
@@ -27,7 +27,7 @@ def drawn(monkeypatch, barcodes):
 
     monkeypatch.setattr(evaluation, "MultimodalGenerator", lambda *given, **more: Counted())
     monkeypatch.setattr(evaluation, "require_checkpoint", lambda *given: None)
-    monkeypatch.setattr(examiners, "load_judge", lambda path, drawn: BarcodeJudge())
+    monkeypatch.setattr(picture_judges, "load_judge", lambda path, drawn: BarcodeJudge())
     return seeds
 
 
