@@ -123,10 +123,7 @@ def caption_collection(collection: Collection, share: Shard | None, config: Capt
     if config.captioner == NONE:
         deal_pictures_alone(rows, kept, collection)
         return
-    if config.caption_kind:
-        for row in kept:
-            set_kind(row, config.caption_kind)
-    word_existing(kept)
+    word_existing(kept, config.caption_kind)
     from_table = take_from_table(kept, config)
 
     log = CaptionLog(collection, share)
@@ -168,9 +165,14 @@ def choose_rows(rows: Sequence[Row], max_samples: int) -> list[Row]:
     return [row for row in rows if row["id"] in chosen_ids]
 
 
-def word_existing(rows: Sequence[Row]) -> None:
-    """Words the captions of the rows, but for those of code; "" where there is none."""
+def word_existing(rows: Sequence[Row], kind: str) -> None:
+    """Words the captions of the rows, but for those of code; "" where there is none.
+
+    kind: that all captions are said to be of, "" where the rows know it.
+    """
     for row in rows:
+        if kind:
+            set_kind(row, kind)
         caption = kept_caption(row, row.get("caption") or "")
         # What stays as it is needs no second string in memory.
         if caption != row.get("caption"):

@@ -28,7 +28,7 @@ LOST_RETRIES = 3
 OBJECT_STORE_BYTES = 2**27
 # seconds between two looks at what is done: signals are heard meanwhile
 LOOKING_SECONDS = 0.5
-INSTALL = "pip install -r requirements-ray.txt"
+INSTALL_RAY = "pip install -r requirements-ray.txt"
 
 
 def workers_of(count: int, engine: str) -> Workers:
@@ -43,7 +43,7 @@ def workers_of(count: int, engine: str) -> Workers:
         import ray  # noqa: F401  # ty: ignore[import-not-found]  # an extra
     except ImportError as error:
         raise UserError(
-            f"--engine {engine} needs Ray, which is not installed: {INSTALL}, or leave --engine out"
+            f"--engine {engine} needs Ray, which is not installed: {INSTALL_RAY}, or leave --engine out"
         ) from error
     return RayWorkers(count, address)
 

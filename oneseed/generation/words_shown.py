@@ -16,7 +16,7 @@ from oneseed.console.command import UserError
 
 # a smaller picture is enlarged before it is read, in pixels of its longer side
 LEAST_SIDE = 512
-INSTALL = "pip install -r requirements-ocr.txt"
+INSTALL_READER = "pip install -r requirements-ocr.txt"
 
 
 @functools.cache
@@ -26,7 +26,7 @@ def recogniser() -> Any:
         from rapidocr import RapidOCR  # ty: ignore[import-not-found]  # an extra
     except ImportError as error:
         raise UserError(
-            f"--read needs the library rapidocr: {INSTALL}, then run the same command again"
+            f"--read needs the library rapidocr: {INSTALL_READER}, then run the same command again"
         ) from error
     # it would tell of each file that it loads
     return RapidOCR(params={"Global.log_level": "critical"})

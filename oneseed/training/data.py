@@ -292,10 +292,7 @@ def create_data_loaders(
     is_code = are_code(train)
     print_cut(texts_of(train + val), tokenizer, length, is_code=is_code)
     told = told_words(train)
-    channels = model_config.channels
-    if not channels:
-        share = colour_share(collection, model_config.image_size)
-        channels = training_channels(share, model_config.preset)
+    channels = model_config.channels or channels_of(collection, model_config)
 
     def loader_of(rows: list[Row], *, shuffle: bool) -> PairLoader:
         captions = texts_of(rows)
@@ -317,6 +314,12 @@ def create_data_loaders(
         )
 
     return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
+
+
+def channels_of(collection: Collection, model_config: ModelConfig) -> int:
+    """Channels that suit a collection: 1, or 3 where enough of it is in colour."""
+    share = colour_share(collection, model_config.image_size)
+    return training_channels(share, model_config.preset)
 
 
 def texts_of(rows: Sequence[Row]) -> list[str]:
