@@ -82,7 +82,7 @@ from oneseed.config.shards import Shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import code_lines
 from oneseed.dataset.caption_ways import ways_lines, ways_sentence, words_of_row
-from oneseed.dataset.code_texts import is_code, kept_caption, set_kind
+from oneseed.dataset.code_texts import is_code, kept_caption, word_captions
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.dealing import split_lines
 from oneseed.dataset.in_use import locked_collection, locked_share
@@ -123,7 +123,7 @@ def caption_collection(collection: Collection, share: Shard | None, config: Capt
     if config.captioner == NONE:
         deal_pictures_alone(rows, kept, collection)
         return
-    word_existing(kept, config.caption_kind)
+    word_captions(kept, config.caption_kind)
     from_table = take_from_table(kept, config)
 
     log = CaptionLog(collection, share)
@@ -163,20 +163,6 @@ def choose_rows(rows: Sequence[Row], max_samples: int) -> list[Row]:
         return list(rows)
     chosen_ids = set(sorted(row["id"] for row in rows)[:max_samples])
     return [row for row in rows if row["id"] in chosen_ids]
-
-
-def word_existing(rows: Sequence[Row], kind: str) -> None:
-    """Words the captions of the rows, but for those of code; "" where there is none.
-
-    kind: that all captions are said to be of, "" where the rows know it.
-    """
-    for row in rows:
-        if kind:
-            set_kind(row, kind)
-        caption = kept_caption(row, row.get("caption") or "")
-        # What stays as it is needs no second string in memory.
-        if caption != row.get("caption"):
-            row["caption"] = caption
 
 
 def take_from_table(rows: Sequence[Row], config: CaptionConfig) -> set[str]:

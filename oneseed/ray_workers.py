@@ -43,7 +43,8 @@ def workers_of(count: int, engine: str) -> Workers:
         import ray  # noqa: F401  # ty: ignore[import-not-found]  # an extra
     except ImportError as error:
         raise UserError(
-            f"--engine {engine} needs Ray, which is not installed: {INSTALL_RAY}, or leave --engine out"
+            f"--engine {engine} needs Ray, which is not installed: {INSTALL_RAY}, "
+            "or leave --engine out"
         ) from error
     return RayWorkers(count, address)
 

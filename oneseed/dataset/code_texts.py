@@ -9,7 +9,7 @@ control characters other than newline and tab go.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from oneseed.config.options import CAPTION_KINDS, CODE_CAPTIONS, WORD_CAPTIONS
 from oneseed.dataset.jsonl import Row
@@ -69,3 +69,17 @@ def are_code(rows: Iterable[Row]) -> bool:
     """Whether most captions are code."""
     kinds = [is_code(row) for row in rows if row.get("caption")]
     return 2 * sum(kinds) > len(kinds)
+
+
+def word_captions(rows: Sequence[Row], kind: str) -> None:
+    """Words the captions of the rows, but for those of code; "" where there is none.
+
+    kind: that all captions are said to be of, "" where the rows know it.
+    """
+    for row in rows:
+        if kind:
+            set_kind(row, kind)
+        caption = kept_caption(row, row.get("caption") or "")
+        # What stays as it is needs no second string in memory.
+        if caption != row.get("caption"):
+            row["caption"] = caption
