@@ -90,7 +90,8 @@ class MorphHandlers:
                     path, facts = saved_card(generator, pair, self.cache)
                     rows.append((path, pair_text(f"step {facts['step'] + 1}", facts)))
                 pairs += [(pair.image, pair.caption) for pair in part]
-                yield rows, None
+                if len(rows) < length:
+                    yield rows, None
             film = self.gr.processing_utils.save_bytes_to_cache(
                 film_gif(pairs), f"morph_{start}_{end}.gif", self.cache
             )
