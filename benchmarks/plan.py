@@ -78,9 +78,10 @@ RATES = {
 }
 # rates that nobody has measured here
 ASSUMED = ("caption", "index", "files_of_a_folder", "network")
-# of --measure: pictures
-FEW = 150
-MANY = 450
+# of --measure: pictures that are prepared, and those among them that are trained on
+FEW = 64
+MANY = 320
+TRAINED = 160
 SECONDS_PER_HOUR = 3600
 GB = 1e9
 
@@ -246,6 +247,7 @@ def measured() -> dict[str, float]:
             data=data,
             checkpoints=f"{folder}/run",
             **{**training, "num_epochs": 1, "epoch_pictures": 1, "sampler_steps": 20},
+            max_samples=TRAINED,
         )
         training_loop.main(model_config, train)
         metrics = json.loads(Path(f"{folder}/run/metrics.json").read_text("utf-8"))

@@ -34,7 +34,7 @@ class Place:
 
 
 class StoredPlace(Place):
-    """Store by URL: a file is made in a folder here, sent when it is whole, and removed here."""
+    """Storage by URL: a file is made in a folder here, sent when it is whole, and removed here."""
 
     def __init__(self, url: str) -> None:
         super().__init__(SENDING / hashlib.sha256(url.encode()).hexdigest()[:12])
