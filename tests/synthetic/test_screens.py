@@ -11,7 +11,13 @@ import pytest
 
 from oneseed.synthetic.collections import drawn_collection
 from oneseed.synthetic.drawn import ABSENT
-from oneseed.synthetic.screens.canvas import ACCENT_LUMINANCE, HUES, accent, grey_of
+from oneseed.synthetic.screens.canvas import (
+    ACCENT_LUMINANCE,
+    BRIGHT_LUMINANCE,
+    HUES,
+    accent,
+    grey_of,
+)
 from oneseed.synthetic.screens.collection import DENSE_SCREENS, SCREENS
 from oneseed.synthetic.screens.shelves import SHELVES, selected, shelf_rows
 
@@ -126,7 +132,9 @@ def test_a_wrong_text_is_told_from_an_invalid_one(text, is_valid, reason):
 
 def test_every_accent_has_one_grey():
     """In grey no picture differs by a colour that its text does not tell."""
-    assert {grey_of(accent(number)) for number in range(len(HUES))} == {ACCENT_LUMINANCE}
+    for luminance in (ACCENT_LUMINANCE, BRIGHT_LUMINANCE):
+        greys = {grey_of(accent(number, luminance)) for number in range(len(HUES))}
+        assert greys == {luminance}
     facts = SCREENS.collection(1)[0]
     greys = {
         SCREENS.draw.__self__.drawn_in(facts, 128, look=0, hue=hue, shift=(0, 0))

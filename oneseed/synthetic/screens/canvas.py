@@ -17,19 +17,21 @@ Point = tuple[float, float]
 SMOOTHING = 4
 # hues of what stands out, of one luminance, so that they look the same in grey
 HUES = (0.60, 0.36, 0.97, 0.78, 0.07, 0.50)
-ACCENT_LUMINANCE = 104
+ACCENT_LUMINANCE = 96
+# … and of what stands out on a dark ground
+BRIGHT_LUMINANCE = 176
 
 
 @functools.cache
-def accent(number: int) -> Colour:
-    """One of the colours of what stands out; all have the same grey."""
+def accent(number: int, luminance: int = ACCENT_LUMINANCE) -> Colour:
+    """One of the colours of what stands out; all have the same grey, the luminance."""
     hue = HUES[number % len(HUES)]
     for lightness in range(10, 95):
         red, green, blue = colorsys.hls_to_rgb(hue, lightness / 100, 0.7)
         colour = round(255 * red), round(255 * green), round(255 * blue)
-        if grey_of(colour) >= ACCENT_LUMINANCE:
-            return exact_grey(colour)
-    raise AssertionError(f"hue {hue} has no colour of luminance {ACCENT_LUMINANCE}")
+        if grey_of(colour) >= luminance:
+            return exact_grey(colour, luminance)
+    raise AssertionError(f"hue {hue} has no colour of luminance {luminance}")
 
 
 def grey_of(colour: Colour) -> int:
@@ -38,10 +40,10 @@ def grey_of(colour: Colour) -> int:
     return (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
 
 
-def exact_grey(colour: Colour) -> Colour:
-    """A colour near by whose grey is ACCENT_LUMINANCE exactly."""
+def exact_grey(colour: Colour, luminance: int) -> Colour:
+    """A colour near by whose grey is the luminance exactly."""
     red, green, blue = colour
-    while grey_of((red, green, blue)) > ACCENT_LUMINANCE:
+    while grey_of((red, green, blue)) > luminance:
         if blue:
             blue -= 1
         else:

@@ -37,6 +37,7 @@ class ChartScreen(ScreenKind):
 
     name = "chart"
     language = "python"
+    marks_ground = True
     shaping = ("type",)
 
     def __init__(self, *, dense: bool) -> None:
@@ -215,5 +216,7 @@ def draw_value(
     elif kind == "stem":
         canvas.box((x - 0.5, y, x + 0.5, bottom - 1), colour)
         canvas.disc((x, y), 3.4, colour)
+    elif kind == "scatter":
+        canvas.smooth([(x - 5, y), (x, y - 5), (x + 5, y), (x, y + 5)], colour)
     else:
-        canvas.disc((x, y), 3.4 if kind == "scatter" else 2.8, colour)
+        canvas.disc((x, y), 3, colour)

@@ -7,7 +7,13 @@ from PIL import Image
 
 from oneseed.seeds import numpy_generator
 from oneseed.synthetic.drawn import ABSENT, Checked, Facts, Redrawn
-from oneseed.synthetic.screens.canvas import HUES, Canvas, accent
+from oneseed.synthetic.screens.canvas import (
+    ACCENT_LUMINANCE,
+    BRIGHT_LUMINANCE,
+    HUES,
+    Canvas,
+    accent,
+)
 from oneseed.synthetic.screens.reading import (
     NotCodeError,
     html_tree,
@@ -86,7 +92,9 @@ class Screens:
         """Facts -> picture, where all is decided."""
         screen, own = self.own(facts)
         canvas = Canvas(size, self.grid, screen.ground(own, look), shift)
-        screen.draw(canvas, own, look, accent(hue))
+        is_bright = screen.marks_ground and look % 2 == 1
+        colour = accent(hue, BRIGHT_LUMINANCE if is_bright else ACCENT_LUMINANCE)
+        screen.draw(canvas, own, look, colour)
         return canvas.image
 
     def tell(self, facts: Facts, seed: int, level: int) -> str:

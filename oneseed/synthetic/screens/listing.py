@@ -33,6 +33,7 @@ class ListingScreen(ScreenKind):
 
     name = "code"
     language = "python"
+    marks_ground = True
 
     def __init__(self, *, dense: bool) -> None:
         """dense: with a condition in the loop and a second step."""

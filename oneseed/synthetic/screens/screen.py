@@ -32,13 +32,15 @@ class ScreenKind(ABC):
     word of its texts, where another kind has the same language and another word.
     attributes: {name: values}; levels: {level: names that it tells}, each more than the one before.
     shaping, together, unjudged: as of Redrawn, by the kind's own names.
-    looks: in how many ways the same facts are drawn.
+    looks: in how many ways the same facts are drawn; marks_ground: whether what stands out lies on
+    the ground itself, and is bright where that is dark.
     """
 
     name: ClassVar[str]
     language: ClassVar[str]
     beginning: ClassVar[str] = ""
     looks: ClassVar[int] = 4
+    marks_ground: ClassVar[bool] = False
     shaping: tuple[str, ...] = ()
     together: tuple[tuple[str, ...], ...] = ()
     unjudged: tuple[float, float, float, float] = (0, 0, 0, 0)
