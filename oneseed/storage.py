@@ -41,9 +41,9 @@ ATTEMPTS = 3
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
-def is_url(text: str) -> bool:
-    """Whether a text is a URL, of whichever protocol, and no path."""
-    return URL.match(text) is not None
+def is_url(text: str | Path) -> bool:
+    """Whether this is a URL, of whichever protocol, and no path."""
+    return URL.match(str(text)) is not None
 
 
 def checked_url(text: str, flag: str) -> str:

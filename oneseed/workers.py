@@ -133,7 +133,8 @@ class Workers:
                     # not lost where the pool takes it no more
                     place: Future[Result] = Future()
                     running[place] = task
-                    running[self.running_pool().submit(work, task)] = running.pop(place)
+                    future = self.running_pool().submit(work, task)
+                    running[future] = running.pop(place)
                     if len(running) >= TASKS_AHEAD * self.count:
                         break
             if not running:

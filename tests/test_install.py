@@ -24,6 +24,9 @@ NOT_OF_THE_PAGE = {
     "pyarrow": "an extra: Parquet",
     "pillow_heif": "an extra: HEIC",
     "imageio_ffmpeg": "an extra: films as MP4",
+    "fsspec": "an extra: storage by URL",
+    "rapidocr": "an extra: --read",
+    "pygments": "colours of code; gradio brings it",
     "huggingface_hub": "for models of the Hub; gradio brings it",
     "torchmetrics": "for figures of reports; the page shows reports and measures none",
 }

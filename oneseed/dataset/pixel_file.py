@@ -1,6 +1,6 @@
 """One file of the uint8 cache, and the note beside it: ids of its rows, and checksums of its parts.
 
-    file = CacheFile.open(path, ids_path, 128)      # DamagedCacheError where it cannot be used
+    file = CacheFile.mapped(path, ids_path, 128)      # DamagedCacheError where it cannot be used
     file.array                                      # memory-mapped
 
 A file is a .npy whose header says nothing but a shape. numpy's own reader is not used: it would
@@ -52,7 +52,7 @@ class CacheFile(NamedTuple):
     checksums: list[int] | None
 
     @classmethod
-    def open(cls, path: Path, ids_path: Path, size: int, *, total: int = 0) -> "CacheFile":
+    def mapped(cls, path: Path, ids_path: Path, size: int, *, total: int = 0) -> "CacheFile":
         """The file and its note. DamagedCacheError where they are not what was written.
 
         size: of the pictures, in pixels. total: bytes of the whole cache, of which every second,

@@ -37,7 +37,7 @@ class CacheLayout(NamedTuple):
     def opened(self, number: int, path: Path, ids_path: Path) -> CacheFile:
         """One of the files, counted from 1. DamagedCacheError where the note says another."""
         try:
-            file = CacheFile.open(path, ids_path, self.picture_shape[0], total=self.total)
+            file = CacheFile.mapped(path, ids_path, self.picture_shape[0], total=self.total)
         except DamagedCacheError as error:
             raise DamagedCacheError(f"damaged ({path.name} is {error})") from error
         if file.array.shape != (self.rows[number - 1], *self.picture_shape):

@@ -94,7 +94,7 @@ class PlannedFile(NamedTuple):
         total: see CacheFile.open.
         """
         try:
-            found = CacheFile.open(self.path, self.ids_path, self.shape[1], total=total)
+            found = CacheFile.mapped(self.path, self.ids_path, self.shape[1], total=total)
         except DamagedCacheError:
             return False
         is_same = found.array.shape == self.shape and found.ids == self.ids

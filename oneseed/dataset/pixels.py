@@ -41,7 +41,7 @@ class PixelCache:
         """
         layout = CacheLayout.read(collection, size)
         if layout is None:
-            file = CacheFile.open(collection.pixels(size), collection.pixels_ids(size), size)
+            file = CacheFile.mapped(collection.pixels(size), collection.pixels_ids(size), size)
             return cls(file.array, file.ids)
         files = [
             layout.opened(number, *collection.pixels_part(size, number))

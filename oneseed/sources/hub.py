@@ -73,7 +73,7 @@ def fetch_hub(
     ones, 0 for all; where more are wanted later, it goes on after them. A finished download asks
     nobody again. UserError with the way on where the data set cannot be had.
     """
-    marker = read_marker(source, folder)
+    marker = noted = read_marker(source, folder)
     rows = read_rows(folder, marker) if marker else []
     if rows is None:
         print(f"{folder / HUB_JOURNAL} is damaged: {source} is fetched again", flush=True)
@@ -83,7 +83,7 @@ def fetch_hub(
     if not marker.get("finished") and not has_enough:
         with locked(folder.parent, folder.name, what=source, remedy=WHEN_FETCHED):
             newer = read_marker(source, folder)
-            if newer != marker:
+            if newer != noted:
                 # another run has fetched meanwhile
                 marker, rows = newer, read_rows(folder, newer) or []
             if not marker.get("finished"):

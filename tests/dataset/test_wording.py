@@ -2,6 +2,7 @@
 
 import pytest
 
+from oneseed.dataset.code_texts import kept_caption
 from oneseed.dataset.wording import worded
 from oneseed.synthetic.collections import DRAWN_STYLES, drawn_collection
 
@@ -100,4 +101,5 @@ def test_captions_of_drawn_collections_stay_untouched(style):
     for level in drawn.levels:
         facts = drawn.collection(100, level)
         told = [drawn.tell(one, seed, level) for seed, one in enumerate(facts)]
-        assert [worded(caption, style) for caption in told] == told
+        row = {"style": style, "caption_kind": drawn.caption_kind}
+        assert [kept_caption(row, caption) for caption in told] == told

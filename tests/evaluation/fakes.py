@@ -34,6 +34,8 @@ def barcode_of(drawn):
 class BarcodeJudge:
     """Reads the bar codes of a collection, None where there is no value."""
 
+    network = "bar codes"
+
     def __init__(self, drawn=ENGRAVINGS):
         self.attributes = drawn.attributes
         self.parse_one = drawn.parse

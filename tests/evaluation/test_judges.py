@@ -15,7 +15,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import write_jsonl
 from oneseed.evaluation import picture_judges
-from oneseed.evaluation.agreement import Reading, agreement_numbers, measure_spread_of
+from oneseed.evaluation.agreement import Reading, agreement_numbers, measure_spread
 from oneseed.evaluation.attribute_judge import AttributeJudge
 from oneseed.evaluation.judges import is_named_judge, named_judge, said_by, seen_by
 from oneseed.evaluation.report import report_page, text_report
@@ -284,7 +284,7 @@ def test_pictures_that_cannot_be_read_are_wrong_and_told_as_their_own_share():
     assert numbers["joint_unread"].value == 0.5
     assert numbers["joint_unread"].ceiling == {"real pairs": 0}
     assert re.search("cannot be read", numbers["joint_unread"].title)
-    spread = measure_spread_of("pictures", seen, facts, facts, names)
+    spread = measure_spread(Reading(seen, facts), facts, facts, names)
     assert spread.numbers["distinct_pictures"].value == pytest.approx(0.5, abs=0.05)
     assert spread.numbers["distance_pictures_subject"].value == pytest.approx(0.5)
     assert "most often unread" in " ".join(spread.warnings)

@@ -1,5 +1,8 @@
 """--source sprites: a drawn collection through the scripts, small."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 
@@ -8,7 +11,9 @@ import dataset_preparation
 from oneseed.config.captioning import CaptionConfig
 from oneseed.config.preparation import PrepareConfig
 from oneseed.dataset.collection import Collection
+from oneseed.sources.drawn import draw_pictures
 from oneseed.synthetic.collections import drawn_collection
+from oneseed.workers import Workers
 
 SPRITES = drawn_collection("sprites")
 
@@ -83,3 +88,25 @@ def test_exported_sprites_are_drawings_and_can_be_prepared_again(sprites, tmp_pa
     assert sorted(row["caption"] for row in again) == sorted(
         row["caption"] for row in sprites.read_metadata()
     )
+
+
+def test_kinds_of_screens_are_drawn_alone_and_their_code_is_kept(tmp_path):
+    config = PrepareConfig(
+        source="screens", kinds="table, form", max_samples=6, workers=1, data=str(tmp_path)
+    )
+    assert (config.kinds, config.style, config.image_size) == ("form,table", "screens", 512)
+    screens = drawn_collection("screens")
+    with Workers(1) as workers:
+        draw_pictures(screens, replace(config, image_size=64), workers)
+    lines = (tmp_path / "raw" / "screens" / "metadata.jsonl").read_text("utf-8").splitlines()
+    told = [screens.parse(json.loads(line)["caption"]) for line in lines]
+    assert sorted(facts["kind"] for facts in told) == ["form"] * 3 + ["table"] * 3
+
+
+@pytest.mark.parametrize(
+    ("source", "kinds", "sentence"),
+    [("screens", "form,pie", "'pie' is none of form"), ("builtin", "form", "--source screens")],
+)
+def test_kinds_that_a_collection_has_not_are_refused(source, kinds, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        PrepareConfig(source=source, kinds=kinds)

@@ -74,7 +74,7 @@ class QueryScreen(ScreenKind):
         canvas.words((10, 13), facts["table"], SNOW, size=12, bold=True)
         if has_value(facts["limit"]):
             place = (side - 9, 13)
-            canvas.words(place, f"first {facts['limit']}", SNOW, size=11, anchor="rm")
+            canvas.words(place, f"first {facts['limit']}", SNOW, size=11, anchor="rm", bold=True)
         if has_value(facts["order"]):
             draw_order(canvas, (8, 26, side / 2 - 8, 40), facts["order"], (ink, faint))
         if has_value(facts["filter"]):
