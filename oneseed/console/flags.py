@@ -117,7 +117,7 @@ class BaseConfig:
             if name == "style" and value is not None:
                 # a Mac types accents as letters of their own
                 object.__setattr__(self, name, unicodedata.normalize("NFC", value))
-            if field.metadata["local"] and "://" in value:
+            if field.metadata["local"] and "://" in str(value):
                 raise ValueError(
                     f"{flag_of(name)} is a folder of this machine, and no URL, which only "
                     "training_loop.py reads; copy it first"
