@@ -93,7 +93,7 @@ def format_number(value):
 def open_generator(options):
     """Our model. UserError where there is none of the built-in collection."""
     generator = MultimodalGenerator(options.checkpoint, options.device)
-    if generator.style != "builtin":
+    if generator.style != ENGRAVINGS.style:
         raise UserError(
             f"{options.checkpoint} was trained on {generator.style}, and the judges know the "
             "built-in collection alone: python training_loop.py --style builtin --preset small"

@@ -241,7 +241,7 @@ def measure_checkpoint(path, judge, config):
     """A checkpoint -> the report's row of each sampler; prints a line for each."""
     model = MultimodalModel.from_checkpoint(path)
     collection = Collection(model.meta.get("style", ""), config.data)
-    if collection.style != "builtin" or not training_rows(collection):
+    if collection.style != ENGRAVINGS.style or not training_rows(collection):
         raise UserError(
             f"{path} was not trained on the built-in collection in {config.data}, "
             "which alone has exact judges"
