@@ -73,19 +73,15 @@ def fetch_hub(
     ones, 0 for all; where more are wanted later, it goes on after them. A finished download asks
     nobody again. UserError with the way on where the data set cannot be had.
     """
-    marker = noted = read_marker(source, folder)
-    rows = read_rows(folder, marker) if marker else []
-    if rows is None:
-        print(f"{folder / HUB_JOURNAL} is damaged: {source} is fetched again", flush=True)
-        marker = {}
-        rows = []
+    before = read_marker(source, folder)
+    marker, rows = noted_download(source, folder, before)
     has_enough = most and count_pictures(rows) >= most
     if not marker.get("finished") and not has_enough:
         with locked(folder.parent, folder.name, what=source, remedy=WHEN_FETCHED):
-            newer = read_marker(source, folder)
-            if newer != noted:
+            now = read_marker(source, folder)
+            if now != before:
                 # another run has fetched meanwhile
-                marker, rows = newer, read_rows(folder, newer) or []
+                marker, rows = noted_download(source, folder, now)
             if not marker.get("finished"):
                 download = Download(source, folder, most, limits=limits, batch_rows=batch_rows)
                 rows = download.fetch(marker, rows)
@@ -100,6 +96,17 @@ def fetch_hub(
         "rows": len(pictures),
     }
     return lost, [found_format]
+
+
+def noted_download(
+    source: str, folder: Path, marker: dict[str, Any]
+) -> tuple[dict[str, Any], list[Row]]:
+    """The marker of a download and its rows; ({}, []) where some are damaged, which is said."""
+    rows = read_rows(folder, marker) if marker else []
+    if rows is None:
+        print(f"{folder / HUB_JOURNAL} is damaged: {source} is fetched again", flush=True)
+        return {}, []
+    return marker, rows
 
 
 def read_marker(source: str, folder: Path) -> dict[str, Any]:
