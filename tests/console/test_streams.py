@@ -181,8 +181,9 @@ def test_a_thread_whose_reader_goes_away_ends_the_work_of_the_main_one(tmp_path)
         "def speak():",
         "    for number in range(20000): print('a line of some length', flush=True)",
         "def main():",
-        "    threading.Thread(target=speak).start()",
-        "    try: time.sleep(50)",
+        "    try:",
+        "        threading.Thread(target=speak).start()",
+        "        time.sleep(50)",
         "    finally: open('saved', 'w').close()",
         "run(main)",
     ]
