@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from oneseed.console.command import UserError
+from oneseed.preparation.journal import Examination
 from oneseed.ray_workers import workers_of
 from oneseed.workers import Workers
 
@@ -49,6 +50,16 @@ def poisoned(numbers):
     return doubled(numbers)
 
 
+def examined(paths):
+    if "7.png" in paths:
+        end_this_process()
+    return [{"sha256": path} for path in paths]
+
+
+def is_finding(row):
+    return "sha256" in row or "reason" in row
+
+
 def refused(numbers):
     raise UserError("no such number", code=1)
 
@@ -66,17 +77,20 @@ def test_a_task_whose_process_was_killed_is_done_again(workers, tmp_path):
     assert found == Counter(range(0, 24, 2))
 
 
-def test_what_ends_every_process_is_found_among_its_neighbours_and_named(workers):
-    tasks = [[number, number + 1, number + 2] for number in range(0, 12, 3)]
-    found = {}
-    for task, results in workers.each(
-        poisoned,
-        tasks,
-        split=lambda task: [[number] for number in task],
-        lost=lambda task: ["lost" for _ in task],
-    ):
-        found.update(zip(task, results))
-    assert found == {number: 2 * number for number in range(12)} | {7: "lost"}
+def test_a_picture_that_no_process_survives_is_left_out_with_a_reason_and_costs_no_other(
+    workers, tmp_path
+):
+    """Eight pictures are a task: the seven others would have been lost with it."""
+    journal = tmp_path / "journal.jsonl"
+    examination = Examination(journal, {"version": 1}, "examining", examined, is_finding)
+    originals = [{"path": f"{number}.png", "bytes": 1, "mtime": 1} for number in range(20)]
+    for original in originals:
+        original |= dict(style="", caption="", source="")
+    examination.run(originals, workers)
+    lost = [row["path"] for row in originals if "reason" in row]
+    assert lost == ["7.png"]
+    assert originals[7]["reason"] == "cannot be opened (it ended each process that read it)"
+    assert len([line for line in journal.read_text("utf-8").splitlines() if "sha256" in line]) == 19
 
 
 def test_without_a_word_for_it_a_lost_task_ends_the_run_in_one_sentence(workers):

@@ -39,9 +39,9 @@ def report_of(folder):
     return report
 
 
-def run(folder, **flags):
+def run(folder, judge="judge.pt", **flags):
     # the notes of a report name the folder of the data
-    evaluation.main(config(folder, SEEDS, judge="judge.pt", data="nowhere", **flags))
+    evaluation.main(config(folder, SEEDS, judge=judge, data="nowhere", **flags))
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -104,5 +104,10 @@ def test_parts_of_another_order_or_damaged_ones_are_made_again(drawn, tmp_path):
     drawn.clear()
     run(tmp_path)
     assert len(drawn) == 64
+    found = report_of(tmp_path)
     run(tmp_path / "one")
-    assert report_of(tmp_path) == report_of(tmp_path / "one")
+    assert found == report_of(tmp_path / "one")
+    run(tmp_path, shard="1/2")
+    drawn.clear()
+    run(tmp_path, judge="another.pt")
+    assert len(drawn) == SEEDS

@@ -1,6 +1,7 @@
 """Several machines prepare one collection, and what they make is what one run makes."""
 
 import hashlib
+import importlib.util
 import re
 
 import pytest
@@ -59,7 +60,9 @@ def test_shards_and_a_gathering_run_write_the_files_of_one_run(prints, tmp_path,
     prepare(tmp_path / "one", prints)
     examined.clear()
     for number in range(count, 0, -1):
+        before = len(examined)
         prepare(tmp_path / "many", prints, shard=f"{number}/{count}")
+        assert len(examined) - before < 15, "each does its own part"
     assert sorted(examined) == sorted(path.name for path in prints.iterdir())
     assert not Collection("engraving", tmp_path / "many").metadata.exists()
     prepare(tmp_path / "many", prints)
@@ -70,6 +73,16 @@ def test_shards_and_a_gathering_run_write_the_files_of_one_run(prints, tmp_path,
     prepare(tmp_path / "many", prints)
     assert len(examined) == 15
     assert digests(tmp_path / "many") == digests(tmp_path / "one")
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None,
+    reason="Ray is not installed: pip install -r requirements-ray.txt",
+)
+def test_processes_of_ray_write_the_files_of_one_run(prints, tmp_path):
+    prepare(tmp_path / "one", prints)
+    prepare(tmp_path / "ray", prints, engine="ray", workers=2)
+    assert digests(tmp_path / "ray") == digests(tmp_path / "one")
 
 
 def test_a_drawn_collection_is_drawn_shard_by_shard(tmp_path):
