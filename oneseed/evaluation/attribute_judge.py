@@ -168,6 +168,11 @@ def lost_by_blur(drawn: DrawnCollection) -> str:
     return "all" if drawn.kinds else drawn.main_attribute
 
 
+def what_is_lost(lost: str) -> str:
+    """What lost_by_blur() gives, for a sentence."""
+    return "everything" if lost == "all" else f"the {lost}"
+
+
 def require_pass(judge: Examined) -> None:
     """UserError (code 1) where the judge failed its examination."""
     for kind, limit in (("clean", MIN_CLEAN), ("degraded", MIN_DEGRADED)):
@@ -184,8 +189,8 @@ def require_pass(judge: Examined) -> None:
     read = judge.about["blurred"][lost]
     if read > MAX_BLURRED:
         raise UserError(
-            f"the picture judge reads the {lost} of {read:.3f} of blurred renders, which people "
-            f"read of at most {MAX_BLURRED}; it refuses to score",
+            f"the picture judge reads {what_is_lost(lost)} of {read:.3f} of blurred renders, "
+            f"which people read of at most {MAX_BLURRED}; it refuses to score",
             code=1,
         )
 

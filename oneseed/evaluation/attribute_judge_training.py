@@ -27,6 +27,7 @@ from oneseed.evaluation.attribute_judge import (
     read_judge,
     require_pass,
     save_judge,
+    what_is_lost,
 )
 from oneseed.evaluation.renders import draw_all
 from oneseed.evaluation.spoiling import DIRECTIONS_FROM, IGNORED, Drawings, Spoiler
@@ -242,17 +243,17 @@ def train_judge(
                 raise
             print(f"{error}; another learns longer, and to read first", flush=True)
     save_judge(judge, path)
-    print(examination_result(judge.about, drawn.main_attribute), flush=True)
+    print(examination_result(judge.about, lost_by_blur(drawn)), flush=True)
     return judge
 
 
 def examination_result(about: dict[str, Any], subject: str) -> str:
-    """How a judge did, in one sentence. subject: name of the main attribute."""
+    """How a judge did, in one sentence. subject: as of lost_by_blur()."""
     curve = [f"{share:.2f} at {sigma}" for sigma, share in about["subject_by_blur"].items()]
     return (
         f"The picture judge reads every attribute of {about['clean']['all']:.3f} of clean renders "
-        f"and of {about['degraded']['all']:.3f} of degraded ones; the {subject} of renders that "
-        f"are blurred, by pixels: {', '.join(curve)}."
+        f"and of {about['degraded']['all']:.3f} of degraded ones; {what_is_lost(subject)} of "
+        f"renders that are blurred, by pixels: {', '.join(curve)}."
     )
 
 
