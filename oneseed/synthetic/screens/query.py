@@ -74,7 +74,8 @@ class QueryScreen(ScreenKind):
         canvas.words((10, 13), facts["table"], SNOW, size=12, bold=True)
         if has_value(facts["limit"]):
             place = (side - 9, 13)
-            canvas.words(place, f"first {facts['limit']}", SNOW, size=11, anchor="rm", bold=True)
+            size = 14 if self.most > 4 else 11
+            canvas.words(place, f"first {facts['limit']}", SNOW, size=size, anchor="rm", bold=True)
         if has_value(facts["order"]):
             draw_order(canvas, (8, 26, side / 2 - 8, 40), facts["order"], (ink, faint))
         if has_value(facts["filter"]):
