@@ -63,6 +63,10 @@ class Alone(Noise):
 
         return ask
 
+    def picture_features(self, images):
+        # few, so that a map is arranged in no time
+        return super().picture_features(images)[:, :8]
+
     def walk(self, first, last, steps):
         for step in range(steps):
             yield self.generate_batch([step])[0]
