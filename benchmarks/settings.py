@@ -126,6 +126,16 @@ class ShardsConfig(BaseConfig):
 
 
 @dataclass(frozen=True)
+class ScaleConfig:
+    counts: str = option("1000,10000,100000", "of pictures and pairs, with commas between")
+    size: int = option(64, "side of the pictures in pixels")
+
+    def __post_init__(self):
+        if not all(count.isdecimal() and int(count) > 0 for count in self.counts.split(",")):
+            raise ValueError(f"--counts are whole numbers with commas between, not {self.counts!r}")
+
+
+@dataclass(frozen=True)
 class PageConfig:
     checkpoint: str = checkpoint_option("the model")
     clicks: int = option(40, "pairs that are asked for one after another")

@@ -1,6 +1,7 @@
 """Texts that are code, checked exactly: do they parse, and do they make what the picture shows?
 
-Nothing of a text is executed: see oneseed/synthetic/screens/reading.py.
+Texts are parsed, not executed; the one exception is a guarded statement of SQL in memory, see
+oneseed/synthetic/screens/reading.py.
 """
 
 from collections.abc import Sequence

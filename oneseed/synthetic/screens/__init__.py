@@ -3,7 +3,7 @@
     facts = SCREENS.collection()[0]         # {"kind": "form", "form_title": "Sign in", ...}
     SCREENS.draw(facts, 7, 128)             # the same bytes every time
     text = SCREENS.tell(facts, 7, 5)        # "<form style=..."
-    SCREENS.check(text).facts == facts      # and is_valid; nothing of the text is executed
+    SCREENS.check(text).facts == facts      # and is_valid; the text is only parsed, see reading
 
 Each kind has attributes of its own, told as the code that makes the screen: HTML with its style
 inline, CREATE TABLE, SELECT, calls of matplotlib, if … else. A listing is told as its own code, and
