@@ -97,7 +97,7 @@ def two_sample_auc(
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     splits = list(folds.split(x, is_encoded, all_groups))
     classifiers = (
-        LogisticRegression(C=0.01, max_iter=100),
+        LogisticRegression(C=0.01, solver="newton-cholesky"),
         RandomForestClassifier(trees, min_samples_leaf=3, random_state=seed, n_jobs=2),
     )
     areas = []
