@@ -128,7 +128,8 @@ ORDER_SETTINGS = (
 def verify(generator: MultimodalGenerator, config: InferenceConfig) -> int:
     """--verify: makes a card again -> exit status, 0 where it is true, 1 where it is not."""
     assert config.verify is not None, "no card is named"
-    original = open_picture(config.image) if config.image else None
+    side = generator.sound_side
+    original = open_picture(config.image, side) if config.image else None
     found = cards.differences(generator, config.verify, original)
     checkpoint = checkpoint_name(generator.checkpoint)
     tolerance = cards.pixel_tolerance(cards.text_inside(config.verify))

@@ -58,7 +58,7 @@ from oneseed.model.latent_check import describe_latent, is_failed
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.specs import MODEL_PARTS
 from oneseed.training import distributed, monitor, setup
-from oneseed.training.augmentation import should_augment, zoom_batch
+from oneseed.training.augmentation import should_augment, vary_batch
 from oneseed.training.compilation import Compilation
 from oneseed.training.data import Batch, PairLoader, create_data_loaders, sample_rows, use_device
 from oneseed.training.encoding import encode_codes, match_percentiles
@@ -213,7 +213,9 @@ class MultimodalTrainer:
             for index, batch in enumerate(self.train.batches(first), first):
                 step = self.epoch * len(self.train) + index
                 if self.augment:
-                    batch = zoom_batch(batch, f"{self.config.seed} {self.epoch} {index}")
+                    batch = vary_batch(
+                        batch, f"{self.config.seed} {self.epoch} {index}", self.train.medium
+                    )
                 # The update and what is noted of it are one act: a signal waits.
                 with defer_signals():
                     result = self.train_step(batch, step)

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from oneseed.console.flags import option
+from oneseed.media.kinds import MEDIA
 from oneseed.seeds import LAST_SEED, is_word, seed_of_word
 
 # the classes of pictures that are known; drawn collections have styles of their own
@@ -21,6 +22,8 @@ FINISHES = (PLAIN, BOOK)
 WORD_CAPTIONS = "words"
 CODE_CAPTIONS = "code"
 CAPTION_KINDS = (WORD_CAPTIONS, CODE_CAPTIONS)
+# of --medium: what most files of a source are
+AUTO_MEDIUM = "auto"
 PARAMETER_UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 MAX_PARAMETERS = 10**11
 # of one range such as 0-9
@@ -78,6 +81,16 @@ def caption_kind_option(note: str) -> Any:
         "words: captions are sentences, worded as their style is; code: texts such as HTML, SQL or "
         f"Python, which stay letter by letter; default: {note}",
         choices=CAPTION_KINDS,
+    )
+
+
+def medium_option() -> Any:
+    """The field `medium`."""
+    return option(
+        AUTO_MEDIUM,
+        "what the collection is made of: picture, or sound, which is learnt as its spectrum; auto: "
+        "what most files of the source are",
+        choices=(AUTO_MEDIUM, *MEDIA),
     )
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from oneseed.config.model import ModelConfig, base_and_doublings
 from oneseed.config.options import (
+    AUTO_MEDIUM,
     caption_kind_option,
     data_option,
+    medium_option,
     parse_image_size,
     preset_option,
 )
@@ -52,6 +54,7 @@ class PrepareConfig(BaseConfig):
         "format of the source's captions, where it is not to be guessed",
         choices=("auto", *CAPTION_FORMATS),
     )
+    medium: str = medium_option()
     caption_kind: str = caption_kind_option("words, but where rows or drawn collections say code")
     style: str = option(
         "engraving",
@@ -145,6 +148,10 @@ class PrepareConfig(BaseConfig):
             raise ValueError(
                 "--caption-kind is for captions of your own: "
                 f"--caption-kind {self.caption_kind} --source PATH"
+            )
+        if self.medium != AUTO_MEDIUM and self.source in ("kaggle", *DRAWN_STYLES):
+            raise ValueError(
+                f"--medium is for files of your own: --medium {self.medium} --source PATH"
             )
         if self.format != "auto" and self.source in ("kaggle", *DRAWN_STYLES):
             raise ValueError(

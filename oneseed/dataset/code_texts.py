@@ -1,7 +1,8 @@
-"""Captions that are code, such as HTML or SQL: they stay letter by letter.
+"""Captions that stay letter by letter: code, such as HTML or SQL, and what is said of a sound.
 
     kept_caption(row, "<h1>Log in</h1>\r\n")    # of a row of code: "<h1>Log in</h1>\n"
     kept_caption(row, "a ship")                 # of words: "An engraving of a ship"
+    kept_caption(row, "a dog barks")            # of a sound: "a dog barks"
 
 A row of a collection whose caption is code says "caption_kind": "code"; all other captions are
 words. Of a text of code only two things change: line ends of any system become one newline, and
@@ -13,11 +14,14 @@ from collections.abc import Iterable, Sequence
 
 from oneseed.config.options import CAPTION_KINDS, CODE_CAPTIONS, WORD_CAPTIONS
 from oneseed.dataset.jsonl import Row
-from oneseed.dataset.wording import worded
+from oneseed.dataset.segmentation import words
+from oneseed.dataset.wording import clean_caption, worded
+from oneseed.media.kinds import PICTURE, SOUND
 
 # a row's keys beside its caption that travel with it, where it has them: what was asked of the
-# picture, the field that it is from, and whether the caption is code
-TRAVELLING_KEYS = ("question", "domain", "caption_kind")
+# picture, the field that it is from, whether the caption is code, and what it is a caption of where
+# that is no picture
+TRAVELLING_KEYS = ("question", "domain", "caption_kind", "medium")
 # what is asked where nothing was asked
 CODE_QUESTION = "Write the code that this picture shows."
 ANY_LINE_END = re.compile("\r\n?")
@@ -38,9 +42,24 @@ def is_code(row: Row) -> bool:
 def kept_caption(row: Row, caption: str) -> str:
     """Any caption -> as it belongs into a row: in the words of its style, or letter by letter.
 
-    "" where it says nothing.
+    That of a sound is on one line. "" where it says nothing.
     """
-    return code_text(caption) if is_code(row) else worded(caption, row["style"])
+    if is_code(row):
+        return code_text(caption)
+    if medium_of(row) == SOUND:
+        line = clean_caption(caption)
+        return line if words(line) else ""
+    return worded(caption, row["style"])
+
+
+def medium_of(row: Row) -> str:
+    """What the row is of, one of MEDIA."""
+    return row.get("medium") or PICTURE
+
+
+def medium_of_rows(rows: Iterable[Row]) -> str:
+    """What a collection is of: its rows are of one medium, PICTURE where there are none."""
+    return next(map(medium_of, rows), PICTURE)
 
 
 def travelling(row: Row) -> Row:

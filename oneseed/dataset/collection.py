@@ -17,7 +17,7 @@ from oneseed.config.options import CODE_CAPTIONS
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.caption_ways import first_options
-from oneseed.dataset.code_texts import travelling
+from oneseed.dataset.code_texts import TRAVELLING_KEYS, travelling
 from oneseed.dataset.commands import caption_command, flag, prepare_command, size_flags
 from oneseed.dataset.dealing import deal, has_both
 from oneseed.dataset.jsonl import (
@@ -37,7 +37,7 @@ from oneseed.synthetic.collections import DRAWN_STYLES
 # how reports name a drawn collection: "builtin-2 level 5", "screens-1 level 5, form,table"
 DRAWN_SOURCE = re.compile(r"\S+ level ([0-9]+)(?:, (\S+))?")
 # keys whose values many rows have: one string in memory serves them all
-SHARED_KEYS = ("style", "source", "split", "captioner", "question", "domain", "caption_kind")
+SHARED_KEYS = ("style", "source", "split", "captioner", *TRAVELLING_KEYS)
 # keys that often have the value of another key of the same row
 EQUAL_KEYS = (("group", "id"), ("caption", "given"))
 # files of the uint8 cache, and of the ids of their rows: of one size, or one of several of it
@@ -300,7 +300,10 @@ def share_strings(row: Row) -> None:
 def pair_of(row: Row, *, wordless: bool = False) -> Row:
     """Metadata row -> its line of a caption file; wordless: with an empty caption."""
     pair = {key: row.get(key) or "" for key in ("id", "filename", "caption", "style", "split")}
-    return pair | {"caption": ""} if wordless else pair | travelling(row)
+    if not wordless:
+        return pair | travelling(row)
+    medium = {"medium": row["medium"]} if row.get("medium") else {}
+    return pair | {"caption": ""} | medium
 
 
 def is_wordless(pairs: Iterable[Row]) -> bool:

@@ -14,6 +14,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.jsonl import to_json
 from oneseed.file_names import is_plain_name
 from oneseed.files import suffix_of
+from oneseed.media.kinds import MEDIA
 
 # of a picture's side, in pixels: the largest that a PNG can have
 MAX_SIDE = 2**31 - 1
@@ -103,6 +104,11 @@ def is_natural_number(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_SIDE
 
 
+def is_seconds(value: Any) -> bool:
+    """Whether a value is how long a sound is."""
+    return type(value) in (int, float) and 0 < value < MAX_SIDE
+
+
 def is_flag(value: Any) -> bool:
     """Whether a value is true or false."""
     return type(value) is bool
@@ -111,6 +117,11 @@ def is_flag(value: Any) -> bool:
 def is_caption_kind(value: Any) -> bool:
     """Whether a value says what a caption is."""
     return value in CAPTION_KINDS
+
+
+def is_medium(value: Any) -> bool:
+    """Whether a value says what a collection is made of."""
+    return value in MEDIA
 
 
 def is_split(value: Any) -> bool:
@@ -128,10 +139,17 @@ REQUIRED_TEXT = ANY_TEXT._replace(is_required=True)
 TEXT_OR_NULL = Kind(is_text_or_null, "a text, or null", False, str.isprintable)
 SIDE = Kind(is_side, f"a whole number from 1 to {MAX_SIDE:,}", True)
 COUNT = Kind(is_natural_number, f"a whole number from 0 to {MAX_SIDE:,}")
+SECONDS = Kind(is_seconds, "a number above 0")
 FLAG = Kind(is_flag, "true or false")
+MEDIUM = Kind(is_medium, " or ".join(f'"{medium}"' for medium in MEDIA))
 CAPTION_KIND = Kind(is_caption_kind, " or ".join(f'"{kind}"' for kind in CAPTION_KINDS))
 # what travels with a caption, see code_texts
-TRAVELLING = {"question": ANY_TEXT, "domain": ANY_TEXT, "caption_kind": CAPTION_KIND}
+TRAVELLING = {
+    "question": ANY_TEXT,
+    "domain": ANY_TEXT,
+    "caption_kind": CAPTION_KIND,
+    "medium": MEDIUM,
+}
 SPLIT = Kind(is_split, '"train" or "val"')
 
 # a row of <style>_metadata.json; earlier versions wrote neither colour nor left_out
@@ -154,6 +172,8 @@ METADATA = RowKinds(
         "split": SPLIT,
         "captioner": ANY_TEXT,
         "left_out": FLAG,
+        # of a sound's file
+        "seconds": SECONDS,
         **TRAVELLING,
     }
 )

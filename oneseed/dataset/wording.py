@@ -16,6 +16,7 @@ CLASS_MEDIUM = {
     "painting": "A painting",
     "sculpture": "A sculpture",
     "iconography": "An icon",
+    "recordings": "A recording",
 }
 # style, also of a drawn collection -> how its captions begin
 MEDIUM = {

@@ -35,9 +35,10 @@ def find(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     """--find: prints what fits best, and writes the pictures found as one sheet."""
     assert config.find is not None, "nothing is looked for"
     if config.find == "training":
-        show_training(generator, config, open_picture(config.image or ""))
+        show_training(generator, config, open_picture(config.image or "", generator.sound_side))
     elif config.find == "seeds":
-        show_seeds(generator, config, open_picture(config.image) if config.image else None)
+        side = generator.sound_side
+        show_seeds(generator, config, open_picture(config.image, side) if config.image else None)
     elif config.image:
         show_captions(generator, config)
     else:
@@ -46,7 +47,7 @@ def find(generator: MultimodalGenerator, config: InferenceConfig) -> None:
 
 def show_captions(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     """Prints the captions of a file or folder that fit --image best."""
-    picture = open_picture(config.image or "")
+    picture = open_picture(config.image or "", generator.sound_side)
     found = read_caption_texts(Path(config.find or ""), Path(config.data))
     cosines = generator.similarity([picture], found.texts)[0]  # (M,)
     for i in cosines.argsort(descending=True, stable=True)[:FOUND].tolist():

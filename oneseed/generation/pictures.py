@@ -1,4 +1,4 @@
-"""Picture files that people bring, as a model looks at them: the pixels that preparing sees."""
+"""Files that people bring, as a model looks at them: the pixels that preparing sees."""
 
 import contextlib
 from collections.abc import Generator
@@ -10,37 +10,48 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.console.input_files import why_no_file
 from oneseed.media.decoding import UnusablePictureError, whole_picture
+from oneseed.media.kinds import SOUND, medium_of_file
 from oneseed.media.picture import prepare_picture
+from oneseed.media.sound import prepare_sound
 
 
-def open_picture(path: str | Path) -> Image.Image:
+def open_picture(path: str | Path, sound_side: int = 0) -> Image.Image:
     """Picture file -> RGB picture, upright, on white where it is transparent.
 
-    It may be of any kind that preparing reads. UserError where it cannot be read.
+    It may be of any kind that preparing reads. sound_side: of the square in pixels that a sound
+    becomes; 0: a sound is refused. UserError where the file cannot be read.
     """
     try:
-        return picture_inside(Path(path))
+        return picture_inside(Path(path), sound_side=sound_side)
     except UnusablePictureError as error:
+        what = "a sound or picture" if sound_side else "a picture"
+        another = "WAV or PNG" if sound_side else "PNG or JPEG"
         raise UserError(
-            f"{path} cannot be read as a picture: {error}; name another, such as a PNG or JPEG file"
+            f"{path} cannot be read as {what}: {error}; name another, such as a {another} file"
         ) from error
 
 
-def picture_inside(path: Path, *, most_pixels: int | None = None) -> Image.Image:
+def picture_inside(
+    path: Path, *, most_pixels: int | None = None, sound_side: int = 0
+) -> Image.Image:
     """As open_picture; UnusablePictureError says why a file cannot be read.
 
     most_pixels: width times height, at most.
     """
     with opened(path) as file:
+        if sound_side and medium_of_file(path) == SOUND:
+            return prepare_sound(file, sound_side, path.name).image.convert("RGB")
         return whole_picture(file, path.name, most_pixels=most_pixels)
 
 
 def square_inside(path: Path, size: int) -> Image.Image:
-    """Picture file -> the same as preparing makes it, "L" or "RGB", size x size pixels.
+    """Picture or sound file -> what preparing makes of it, "L" or "RGB", size x size pixels.
 
     UnusablePictureError says why a file cannot be read.
     """
     with opened(path) as file:
+        if medium_of_file(path) == SOUND:
+            return prepare_sound(file, size, path.name).image
         return prepare_picture(file, size, 1, path.name).image
 
 

@@ -16,6 +16,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.segmentation import missing_words
 from oneseed.generation.prompts import PromptReader, ReadPrompt, check_prompt
+from oneseed.media.kinds import PICTURE, SOUND
 from oneseed.media.modes import to_rgb
 from oneseed.model.caption_source import NONE, source_of
 from oneseed.model.multimodal import MultimodalModel
@@ -129,6 +130,16 @@ class PictureReader:
     def writes_code(self) -> bool:
         """Whether its captions are code, such as HTML, which stays letter by letter."""
         return self.model.meta.get("caption_kind") == CODE_CAPTIONS
+
+    @property
+    def medium(self) -> str:
+        """What its pictures stand for, one of MEDIA."""
+        return self.model.meta.get("medium", PICTURE)
+
+    @property
+    def sound_side(self) -> int:
+        """Side of the square in pixels that a sound is for it; 0 where it knows pictures alone."""
+        return self.model.config.image_size if self.medium == SOUND else 0
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -17,6 +17,8 @@ from oneseed.generation.code_lettering import code_block, draw_code_line
 from oneseed.generation.lettering import draw_line, wrap
 from oneseed.generation.postcard import ARRANGEMENT, POSTCARD, postcard, preview
 from oneseed.generation.requests import POSTCARD_SUFFIX
+from oneseed.media.kinds import SOUND
+from oneseed.media.sound import wav_bytes
 from oneseed.model.pixels import to_pil
 
 MAX_CAPTION_LINES = 5
@@ -37,7 +39,8 @@ def save_pair(
 ) -> dict[str, Any]:
     """Writes FOLDER/NAME.png, a card with the facts inside as PNG text, and NAME.json beside it.
 
-    A caption that is code also becomes a file of its own, NAME.html, .sql, .py or .txt.
+    A caption that is code also becomes a file of its own, NAME.html, .sql, .py or .txt, and the
+    sound that a picture stands for NAME.wav.
     facts: plain values, those of the pair as cards carry them.
     grey: the PNG has one channel.
     Returns what the JSON file says.
@@ -49,6 +52,10 @@ def save_pair(
     if facts.get("caption_kind") == CODE_CAPTIONS:
         row["code"] = f"{name}{code_suffix(facts['caption'])}"
         write_text(folder / row["code"], facts["caption"])
+    if facts.get("medium") == SOUND:
+        row["sound"] = f"{name}.wav"
+        with whole_file(folder / row["sound"]) as partial:
+            partial.write_bytes(wav_bytes(image))
     write_text(folder / f"{name}.json", json.dumps(row, ensure_ascii=False, indent=1) + "\n")
     return row
 

@@ -16,6 +16,7 @@ from oneseed.files import MAX_FILE_NAME_BYTES
 from oneseed.generation import cards
 from oneseed.generation.pictures import open_picture
 from oneseed.generation.words_shown import words_shown
+from oneseed.media.kinds import SOUND
 from oneseed.model.caption_source import NONE
 from oneseed.workers import chunks
 
@@ -147,7 +148,7 @@ def requested_pairs(
     """Settings -> how many pairs, and an iterator that makes them list by list."""
     seeds = parse_seeds(config.seeds)
     if config.image:
-        picture = open_picture(config.image)
+        picture = open_picture(config.image, generator.sound_side)
         if config.style or config.strength is None:
             return 1, iter([[redrawn_picture(generator, config, picture)]])
         return len(seeds), variations(generator, config, picture, seeds)
@@ -230,6 +231,7 @@ def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[
     model_facts = {
         "caption_source": generator.caption_source,
         "caption_kind": CODE_CAPTIONS if generator.writes_code else None,
+        "medium": SOUND if generator.medium == SOUND else None,
         "style": generator.style,
         "checkpoint": checkpoint_name(generator.checkpoint),
         "fingerprint": generator.fingerprint,

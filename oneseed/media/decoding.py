@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import ExifTags, Image, ImageFile, features
 
-from oneseed.media.kinds import HEAD_BYTES, READ_KINDS, kind_of
+from oneseed.media.kinds import HEAD_BYTES, READ_KINDS, SOUND, kind_of, medium_of_kind
 from oneseed.media.modes import simplify_mode, to_rgb
 from oneseed.media.pixels_alone import pixels_of_gif, pixels_of_jpeg, pixels_of_png
 from oneseed.media.png_parts import PNG_SIGNATURE
@@ -173,6 +173,8 @@ def readable_kind(file: BinaryIO, name: str) -> str:
     kind = kind_of(head, name)
     if not kind:
         raise UnusablePictureError("unreadable (not a picture)")
+    if medium_of_kind(kind) == SOUND:
+        raise UnusablePictureError("a sound, where a picture is wanted")
     if kind not in READ_KINDS:
         raise UnusablePictureError(f"{kind} is not read: save it as PNG")
     if kind == "HEIF" and not heic_can_be_read():

@@ -1,10 +1,14 @@
-"""Kinds of picture files: known by how their bytes begin, whatever their names say."""
+"""Kinds of files that are read: known by how their bytes begin, whatever their names say."""
 
 import re
 from pathlib import Path
 
 from oneseed.files import suffix_of
 
+# what a collection is made of
+PICTURE = "picture"
+SOUND = "sound"
+MEDIA = (PICTURE, SOUND)
 # bytes of a file's beginning that tell its kind
 HEAD_BYTES = 512
 # suffixes of the kinds that are read, under Pillow's names for them
@@ -37,15 +41,31 @@ OTHER_KINDS = {
         *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
     ),
 }
+# suffixes of the kinds of sounds that are read
+SOUND_KINDS = {
+    "WAV": (".wav", ".wave"),
+    "FLAC": (".flac",),
+    "Ogg": (".ogg", ".oga", ".opus"),
+    "MP3": (".mp3",),
+    "AIFF": (".aif", ".aiff", ".aifc"),
+}
+# suffixes of sounds that are found and not read
+UNREAD_SOUNDS = {"AAC": (".m4a", ".aac", ".m4b"), "WMA": (".wma",)}
 READ_SUFFIXES = {suffix for suffixes in READ_KINDS.values() for suffix in suffixes}
 # of everything that counts as a picture by its name
 PICTURE_SUFFIXES = READ_SUFFIXES | {
     suffix for suffixes in OTHER_KINDS.values() for suffix in suffixes
 }
+# of everything that counts as a sound by its name
+SOUND_SUFFIXES = {
+    suffix for suffixes in (SOUND_KINDS | UNREAD_SOUNDS).values() for suffix in suffixes
+}
+# of everything that a collection may be made of
+MEDIA_SUFFIXES = PICTURE_SUFFIXES | SOUND_SUFFIXES
 # {suffix: kind} where a file may begin in a way that tells nothing
 KINDS_BY_NAME = {
     suffix: kind
-    for kind, suffixes in {**OTHER_KINDS, "TGA": READ_KINDS["TGA"]}.items()
+    for kind, suffixes in {**OTHER_KINDS, **UNREAD_SOUNDS, "TGA": READ_KINDS["TGA"]}.items()
     for suffix in suffixes
 }
 # {kind: how its files begin}, the first that fits counts. TGA has no such mark.
@@ -74,12 +94,20 @@ BEGINNINGS = {
         "OpenEXR": rb"\x76\x2f\x31\x01",
         "DDS": rb"DDS \x7c\0",
         "QOI": rb"qoif",
+        "WAV": rb"RIFF.{4}WAVE|RF64.{4}WAVE",
+        "FLAC": rb"fLaC",
+        "Ogg": rb"OggS",
+        # the frames of layer III, or the notes before them
+        "MP3": rb"ID3[\x02-\x04]|\xff[\xe2\xe3\xf2\xf3\xfa\xfb]",
+        "AIFF": rb"FORM.{4}AIF[FC]",
+        "AAC": rb".{4}ftypM4[AB] |\xff[\xf0\xf1\xf8\xf9]",
+        "WMA": rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
     }.items()
 }
 
 
 def kind_of(head: bytes, name: str = "") -> str:
-    """A key of READ_KINDS or OTHER_KINDS, "" where a file is no picture.
+    """A key of READ_KINDS, OTHER_KINDS, SOUND_KINDS or UNREAD_SOUNDS; "" where a file is neither.
 
     head: the file's first HEAD_BYTES, or more.
     name: of the file. It decides only where the bytes cannot: a TGA has no mark, and most cameras'
@@ -93,19 +121,37 @@ def kind_of(head: bytes, name: str = "") -> str:
     return kind
 
 
-def is_picture_file(path: Path) -> bool:
-    """By its name or, where no suffix of a picture stands there, by how the file begins."""
-    if suffix_of(path) in PICTURE_SUFFIXES:
-        return True
+def medium_of_file(path: Path) -> str:
+    """PICTURE, SOUND or "" for a file that is neither.
+
+    By its name or, where no suffix of either stands there, by how the file begins.
+    """
+    if medium := medium_of_name(path.name):
+        return medium
     try:
         with open(path, "rb") as file:
-            return bool(kind_of(file.read(HEAD_BYTES)))
+            return medium_of_kind(kind_of(file.read(HEAD_BYTES)))
     except OSError:
         # nothing says that it is one
-        return False
+        return ""
+
+
+def medium_of_name(name: str) -> str:
+    """PICTURE or SOUND by a file's suffix, "" where that tells of neither."""
+    suffix = suffix_of(name)
+    if suffix in SOUND_SUFFIXES:
+        return SOUND
+    return PICTURE if suffix in PICTURE_SUFFIXES else ""
+
+
+def medium_of_kind(kind: str) -> str:
+    """PICTURE or SOUND of what kind_of gives, "" for ""."""
+    if kind in SOUND_KINDS or kind in UNREAD_SOUNDS:
+        return SOUND
+    return PICTURE if kind else ""
 
 
 def suffix_of_kind(head: bytes) -> str:
-    """The usual suffix of a picture that begins so; ".jpg" where it cannot be told."""
-    suffixes = READ_KINDS | OTHER_KINDS
+    """The usual suffix of a file that begins so; ".jpg" where it cannot be told."""
+    suffixes = READ_KINDS | OTHER_KINDS | SOUND_KINDS | UNREAD_SOUNDS
     return suffixes.get(kind_of(head), (".jpg",))[0]

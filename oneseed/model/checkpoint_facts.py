@@ -17,6 +17,7 @@ from oneseed.config.model import MIN_VOCABULARY, ModelConfig
 from oneseed.config.options import CAPTION_KINDS, FINISHES, PLAIN
 from oneseed.console.command import UserError
 from oneseed.console.flags import plain_type
+from oneseed.media.kinds import MEDIA
 from oneseed.model.caption_source import NEAREST, source_of
 from oneseed.model.tokenizer_json import require_own_vocabulary
 from oneseed.tensor_files import json_of_tensor
@@ -221,6 +222,7 @@ META: dict[str, tuple[Callable[[Any], bool], str]] = {
     "caption_source": (is_plain_text, "a word"),
     "finish": (lambda value: value in FINISHES, f"one of {', '.join(FINISHES)}"),
     "caption_kind": (lambda value: value in CAPTION_KINDS, f"one of {', '.join(CAPTION_KINDS)}"),
+    "medium": (lambda value: value in MEDIA, f"one of {', '.join(MEDIA)}"),
     "words": (are_plain_texts, "a list of words"),
     "phrases": (is_phrases, "what follows which word"),
     "health": (is_health, "what the latent check finds"),

@@ -21,8 +21,10 @@ from oneseed.files import whole_file
 from oneseed.media.checksum import checksum
 from oneseed.media.decoding import UnusablePictureError
 from oneseed.media.fingerprint import CONTENT_BYTES, HASH_DIGITS, fingerprint
+from oneseed.media.kinds import SOUND, medium_of_file
 from oneseed.media.picture import prepare_picture
 from oneseed.media.png import encode_png
+from oneseed.media.sound import prepare_sound
 from oneseed.preparation.journal import Examination, Missing
 from oneseed.workers import Workers
 
@@ -51,20 +53,28 @@ LOOK_DIGITS = re.compile(f"[0-9a-f]{{{HASH_DIGITS}}}([0-9a-f]{{{2 * CONTENT_BYTE
 
 
 def examine_picture(path: Path, size: int, smallest: int) -> tuple[Image.Image | None, Row]:
-    """Picture file -> (prepared picture, finding), or (None, {"reason": why it was left out}).
+    """File -> (prepared picture, finding), or (None, {"reason": why it was left out}).
+
+    A sound becomes its spectrum, see media/mel.py.
 
     size: side of the prepared picture; smallest: what the original's short side must have; pixels.
     A finding has: sha256 (of the file), width and height (of the original), grey, colour (see
     colour.in_colour), pixels (a hash of the prepared picture) and look (see
-    media/fingerprint.py).
+    media/fingerprint.py); that of a sound also seconds, and its width and height are `size`.
     """
+    heard = {}
     try:
         if path.stat().st_size > MAX_ORIGINAL_BYTES:
             return None, {"reason": f"larger than {MAX_ORIGINAL_BYTES / 2**30:.0f} GiB"}
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            image, width, height = prepare_picture(file, size, smallest, path.name)
+            if medium_of_file(path) == SOUND:
+                sound = prepare_sound(file, size, path.name)
+                image, width, height = sound.image, size, size
+                heard = {"seconds": round(sound.seconds, 2)}
+            else:
+                image, width, height = prepare_picture(file, size, smallest, path.name)
     except OSError as error:
         return None, {"reason": f"cannot be opened ({error.strerror})"}
     except UnusablePictureError as error:
@@ -80,6 +90,7 @@ def examine_picture(path: Path, size: int, smallest: int) -> tuple[Image.Image |
         "colour": in_colour(image),
         "pixels": pixels[:32],
         "look": fingerprint(image, width, height),
+        **heard,
     }
 
 

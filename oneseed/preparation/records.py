@@ -92,6 +92,7 @@ def record_of(picture_id: str, row: Row, group: str) -> Row:
         "given": row["caption"],
         "caption": row.get("mended", row["caption"]),
         **travelling(row),
+        **({"seconds": row["seconds"]} if "seconds" in row else {}),
     }
     return record | {key: row[key] for key in LATER_KEYS if key in row}
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.output import printable
-from oneseed.dataset.code_texts import is_code
+from oneseed.dataset.code_texts import is_code, medium_of_rows
 from oneseed.dataset.colour import colour_line
 from oneseed.dataset.dealing import TRAIN_PART
 from oneseed.dataset.jsonl import Row
-from oneseed.media.kinds import READ_KINDS
+from oneseed.media.kinds import PICTURE, READ_KINDS, SOUND
+from oneseed.media.mel import seconds_of
 from oneseed.preparation.duplicates import MergedTwins
 from oneseed.sources import rejections
 from oneseed.sources.survey import Survey
@@ -115,6 +116,8 @@ def prepare_report(config: PrepareConfig, findings: Findings, records: list[Row]
         "beyond_max_samples": findings.beyond_max_samples,
         "grey": sum(record["grey"] for record in records),
         "colour": sum(record["colour"] for record in records),
+        "medium": medium_of_rows(records),
+        "longer": sum(row.get("seconds", 0) > seconds_of(config.image_size) for row in records),
         "with_caption": sum(bool(record["caption"]) for record in records),
         "code": sum(is_code(record) and bool(record["caption"]) for record in records),
         **look_alike_counts(records),
@@ -187,10 +190,22 @@ def colour_kinds(report: Row, total: int) -> str:
     return f"{report['grey']:,} grey{middle}, {report['colour']:,} colour"
 
 
+def sound_line(report: Row) -> str:
+    """How much of each sound is learnt."""
+    seconds = seconds_of(report["size"])
+    line = f"the {seconds:.1f} s of each sound that hold most energy are learnt"
+    return (
+        f"{line}: {report['longer']:,} of {report['prepared']:,} are longer, and their captions "
+        "may tell of the rest"
+        if report["longer"]
+        else line
+    )
+
+
 def counts_of(report: Row) -> list[CountLine]:
     """The numbers of a report."""
     prepared = report["prepared"]
-    kinds = colour_kinds(report, prepared)
+    kinds = colour_kinds(report, prepared) if report["medium"] == PICTURE else "sounds"
     return [
         CountLine("found", report["found"]),
         CountLine("other style", report["other_style"], join_counts(report["other_styles"])),
@@ -212,7 +227,10 @@ def report_lines(report: Row, path: Path) -> Iterator[str]:
     for line in counts_of(report):
         if line.count or line.label in ALWAYS_PREPARED:
             yield str(line)
-    yield f"  {colour_line(report['colour'], report['prepared'], report['preset'])}"
+    if report["medium"] == SOUND:
+        yield f"  {sound_line(report)}"
+    else:
+        yield f"  {colour_line(report['colour'], report['prepared'], report['preset'])}"
     yield from format_lines(report["formats"])
     # Rows that a file of captions names; pictures that are bad are only counted.
     named = [row for row in report["rejected_files"] if "file" in row]

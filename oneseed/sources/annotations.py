@@ -16,7 +16,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.writers import SIDECAR_FORMATS
 from oneseed.files import suffix_of
-from oneseed.media.kinds import is_picture_file
+from oneseed.media.kinds import medium_of_file
 from oneseed.sources.columns import guess_columns, looks_like_picture, renamed
 from oneseed.sources.described import Described
 from oneseed.sources.formats import (
@@ -70,7 +70,7 @@ def list_files(folder: Path, paths: Iterable[str]) -> dict[str, FileState | None
         with contextlib.suppress(FileNotFoundError):
             if suffix_of(path) in NOTE_SUFFIXES:
                 listing[path] = None
-            elif is_picture_file(folder / path):
+            elif medium_of_file(folder / path):
                 listing[path] = state_of(folder / path)
     return listing
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
-from oneseed.media.kinds import PICTURE_SUFFIXES
+from oneseed.media.kinds import MEDIA_SUFFIXES
 
 # keys that name nothing but a picture …
 IMAGE_ONLY_KEYS = (
@@ -92,7 +92,7 @@ def with_known_keys(row: Row) -> Row:
 
 def looks_like_picture(value: Any) -> bool:
     """True for a text that ends like the name of a picture."""
-    return isinstance(value, str) and suffix_of(value.partition("#")[0]) in PICTURE_SUFFIXES
+    return isinstance(value, str) and suffix_of(value.partition("#")[0]) in MEDIA_SUFFIXES
 
 
 def guess_columns(rows: Iterable[Row], is_picture: Callable[[Any], bool]) -> dict[str, str]:

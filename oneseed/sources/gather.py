@@ -13,6 +13,7 @@ from oneseed.dataset.jsonl import Row
 from oneseed.locks import patient
 from oneseed.sources.drawn import draw_pictures
 from oneseed.sources.kaggle import fetch_kaggle
+from oneseed.sources.media import of_one_medium, set_medium
 from oneseed.sources.resolve import CLASSES, Source, sources_of
 from oneseed.sources.survey import Survey, survey_sources
 from oneseed.synthetic.collections import drawn_collection
@@ -45,13 +46,17 @@ def gather(config: PrepareConfig, workers: Workers, shard: Shard = WHOLE) -> Sur
         with patience_of(shard):
             sources = sources_of(config)
     data = Path(config.data).resolve()
-    return survey_sources(
+    survey = survey_sources(
         sources,
         config.style,
         data,
         format_name=config.format,
         caption_kind=config.caption_kind,
     )
+    if drawn:
+        set_medium(survey, drawn.medium)
+        return survey
+    return of_one_medium(survey, config.medium)
 
 
 def patience_of(shard: Shard) -> contextlib.AbstractContextManager[None]:

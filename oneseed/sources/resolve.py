@@ -16,7 +16,7 @@ from oneseed.dataset.collection import Collection
 from oneseed.dataset.commands import prepare_command
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
-from oneseed.media.kinds import PICTURE_SUFFIXES
+from oneseed.media.kinds import MEDIA_SUFFIXES
 from oneseed.sources import archive_members, hub, tables, unpacking
 from oneseed.sources.archive_names import harmless
 from oneseed.sources.rejections import Rejection, rejection
@@ -192,7 +192,7 @@ def captions_beside(
     guessed. containers: paths of archives. paths: of all files below the folder.
     """
     suffixes = {suffix_of(path) for path in paths}
-    if len(containers) != 1 or suffixes & PICTURE_SUFFIXES:
+    if len(containers) != 1 or suffixes & MEDIA_SUFFIXES:
         return {}
     (archive,) = containers
     return {

@@ -19,7 +19,7 @@ from oneseed.dataset.code_texts import code_text, is_code, travelling
 from oneseed.dataset.commands import script_command
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
-from oneseed.media.kinds import PICTURE_SUFFIXES
+from oneseed.media.kinds import MEDIA_SUFFIXES, SOUND, medium_of_file, medium_of_name
 from oneseed.sources import annotations
 from oneseed.sources.names import is_plain_folder
 from oneseed.sources.rejections import Rejection, passed_over, rejection, writable
@@ -138,6 +138,7 @@ def survey_source(
                 rejection(path, "image not found", file=row["file"], line=row["line"])
             )
         else:
+            medium = medium_of_name(path) or medium_of_file(source.folder / path)
             original = {
                 "path": path,
                 "bytes": state.length,
@@ -146,6 +147,8 @@ def survey_source(
                 "style": sys.intern(own_style or style),
                 **caption_values(row, caption_kind),
             }
+            if medium == SOUND:
+                original["medium"] = SOUND
             found.originals.append(original)
     return found
 
@@ -157,6 +160,8 @@ def caption_values(row: Row, caption_kind: str) -> Row:
     pictures; "": as the row says.
     """
     known = travelling(row)
+    # a table of paintings may say oil on canvas
+    known.pop("medium", None)
     if caption_kind:
         known["caption_kind"] = caption_kind
     if known.get("caption_kind") != CODE_CAPTIONS:
@@ -184,7 +189,7 @@ def with_pictures(source: Source, data: Path) -> Source:
 def pictures_below(folder: Path, data: Path) -> dict[str, annotations.FileState | None]:
     """{path: state} of the pictures below a folder that are such by their names."""
     files = walk_folder(folder, data).files
-    named = [path for path in files if suffix_of(path) in PICTURE_SUFFIXES]
+    named = [path for path in files if suffix_of(path) in MEDIA_SUFFIXES]
     return annotations.list_files(folder, named)
 
 

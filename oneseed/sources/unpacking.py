@@ -21,7 +21,7 @@ from oneseed.console.output import progress
 from oneseed.files import suffix_of, whole_folder
 from oneseed.locks import locked
 from oneseed.media.decoding import EMPTY_PICTURE
-from oneseed.media.kinds import PICTURE_SUFFIXES, kind_of
+from oneseed.media.kinds import MEDIA_SUFFIXES, kind_of
 from oneseed.sources import annotations
 from oneseed.sources.archive_members import (
     DAMAGE,
@@ -166,7 +166,7 @@ class Unpacking:
         problem = self.problem_of(member, name)
         if not problem:
             path = self.notes / f"{number}{suffix}" if is_note else self.picture_path(name)
-            problem = copy_member(member, path, is_known=is_note or suffix in PICTURE_SUFFIXES)
+            problem = copy_member(member, path, is_known=is_note or suffix in MEDIA_SUFFIXES)
             if not problem and is_note:
                 self.tables[name] = path
             elif not problem:
@@ -218,7 +218,7 @@ class Unpacking:
 
     def problem_of_empty(self, suffix: str) -> str:
         """Why a member without a byte is left out, or ""; no file is made for it."""
-        if suffix in PICTURE_SUFFIXES:
+        if suffix in MEDIA_SUFFIXES:
             return EMPTY_PICTURE
         if suffix not in annotations.NOTE_SUFFIXES:
             return NEITHER
@@ -227,7 +227,7 @@ class Unpacking:
 
     def picture_path(self, name: str) -> Path:
         """Where the next picture goes; `name` is what the archive calls it."""
-        suffix = suffix_of(name) if suffix_of(name) in PICTURE_SUFFIXES else ""
+        suffix = suffix_of(name) if suffix_of(name) in MEDIA_SUFFIXES else ""
         return self.folder / f"{len(self.pictures):06}_{harmless(name)}{suffix}"
 
     def keep(self, name: str, image: bytes) -> None:

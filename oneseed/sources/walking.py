@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oneseed.files import suffix_of
-from oneseed.media.kinds import PICTURE_SUFFIXES
+from oneseed.media.kinds import MEDIA_SUFFIXES
 from oneseed.sources.rejections import Rejection, passed_over, rejection
 
 # what Windows, macOS and NAS systems leave in folders and archives, in lower case
@@ -106,7 +106,7 @@ class Walk:
             if Path(entry.path).resolve() != self.data:
                 self.enter(path)
         elif problem := file_problem(entry):
-            self.lose(path, problem, is_picture=suffix_of(path) in PICTURE_SUFFIXES)
+            self.lose(path, problem, is_picture=suffix_of(path) in MEDIA_SUFFIXES)
         else:
             self.files.append(path)
 

@@ -15,6 +15,7 @@ DRAWN_CLASSES = {
     "sprites": "drawings",
     "screens": "drawings",
     "dense-screens": "drawings",
+    "sounds": "recordings",
 }
 DRAWN_STYLES = tuple(DRAWN_CLASSES)
 
@@ -38,4 +39,8 @@ def drawn_collection(style: str) -> "DrawnCollection | None":
             from oneseed.synthetic.screens.collection import DENSE_SCREENS
 
             return DENSE_SCREENS
+        case "sounds":
+            from oneseed.synthetic.sounds.collection import SOUNDS
+
+            return SOUNDS
     return None

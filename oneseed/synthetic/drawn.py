@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from oneseed.media.kinds import PICTURE
 from oneseed.seeds import numpy_generator
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class DrawnCollection:
     prompt_kinds: ways in which people type prompts; () where the collection knows none.
     typed_prompt: (facts, one of prompt_kinds, seed) -> a prompt that asks for some of the facts.
     caption_kind: "words", or "code" where captions are texts that stay letter by letter.
+    medium: "sound" where pictures are the spectra of sounds, see media/mel.py.
     kinds: where pictures of several kinds have attributes of their own, {value of the first
         attribute: names of the others that such pictures have}; the rest is ABSENT in their facts.
         {}: every picture has all attributes.
@@ -120,6 +122,7 @@ class DrawnCollection:
     prompt_kinds: tuple[str, ...] = ()
     typed_prompt: Callable[[Facts, str, int], TypedPrompt] | None = None
     caption_kind: str = "words"
+    medium: str = PICTURE
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     check: Callable[[str], Checked] | None = None
     redrawn: Redrawn | None = None

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from oneseed.media.kinds import PICTURE, SOUND
 from oneseed.seeds import torch_generator
 from oneseed.training import distributed
 from oneseed.training.data import Batch, PairLoader
@@ -49,15 +50,41 @@ def random_zoom(
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def zoom_batch(batch: Batch, purpose: str) -> Batch:
-    """A batch with its pictures zoomed at random, the same for equal purposes.
+def random_delay(
+    images: Tensor,
+    generator: torch.Generator,
+    share: float = 0.1,
+    *,
+    length: int = 0,
+    local: slice = slice(None),
+) -> Tensor:
+    """Each sound up to a `share` of its square earlier or later, (B, C, S, S); silence is white.
 
-    Of a batch that several processes share, each zooms its slice as one process would.
+    Zooming would change its pitch and its pace, which captions tell. Arguments as of random_zoom.
+    """
+    side = images.shape[-1]
+    most = round(share * side)
+    delays = torch.randint(-most, most + 1, (length or len(images),), generator=generator)
+    columns = torch.arange(side) - delays[local, None]  # (B, S)
+    is_heard = (columns >= 0) & (columns < side)
+    places = columns.clamp(0, side - 1)[:, None, None].expand(images.shape).to(images.device)
+    moved = images.gather(3, places)
+    return moved.where(is_heard[:, None, None].to(images.device), 1.0)
+
+
+# medium -> what changes its squares at random, and leaves true what captions say
+VARIED_BY = {PICTURE: random_zoom, SOUND: random_delay}
+
+
+def vary_batch(batch: Batch, purpose: str, medium: str = PICTURE) -> Batch:
+    """A batch with its pictures changed at random, the same for equal purposes.
+
+    Of a batch that several processes share, each changes its slice as one process would.
     """
     if len(batch.images) == 0:
         return batch
     length = len(batch.rows)
-    images = random_zoom(
+    images = VARIED_BY[medium](
         batch.images,
         torch_generator(purpose, "jiggle"),
         length=length,
@@ -69,9 +96,9 @@ def zoom_batch(batch: Batch, purpose: str) -> Batch:
 def view_images(loader: PairLoader, rows: Tensor, view: int) -> Tensor:
     """Pictures of a loader's rows (M,), in one of several views: (M, C, S, S).
 
-    View 0 shows them as they are, the others zoom.
+    View 0 shows them as they are, the others change them at random.
     """
     images = loader.batch(rows.numpy()).images
     if view == 0:
         return images
-    return random_zoom(images, torch_generator(f"{view} {int(rows[0])}", "view"))
+    return VARIED_BY[loader.medium](images, torch_generator(f"{view} {int(rows[0])}", "view"))

@@ -12,12 +12,13 @@ from torch import Tensor
 from oneseed.config.model import ModelConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
-from oneseed.dataset.code_texts import are_code
+from oneseed.dataset.code_texts import are_code, medium_of_rows
 from oneseed.dataset.collection import Collection, is_wordless
 from oneseed.dataset.colour import colour_share, training_channels
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import next_training
 from oneseed.dataset.pixel_store import LimitedFiles
+from oneseed.media.kinds import PICTURE
 from oneseed.model.caption_length import print_cut
 from oneseed.model.pixels import to_tensor
 from oneseed.model.tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
@@ -113,6 +114,8 @@ class PairLoader:
     last_look: int = -1
     # True where captions are code
     is_code: bool = False
+    # what the images stand for, one of MEDIA
+    medium: str = PICTURE
 
     def __post_init__(self) -> None:
         self.styles = self.styles or [""] * len(self.rows)
@@ -309,6 +312,7 @@ def create_data_loaders(
             tokenizer=tokenizer,
             wordless=wordless,
             is_code=is_code,
+            medium=medium_of_rows(train),
             word_weights=weigh_words(captions, tokenizer, length, told, config.untold_weight),
             shuffle_files=files_at_a_time(cache, config),
         )

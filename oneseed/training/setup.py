@@ -13,6 +13,7 @@ from oneseed.config.training import PICTURES_SHOWN, UNSAVED_FIELDS, TrainConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.phrases import known_phrases
 from oneseed.dataset.wording import words
+from oneseed.media.kinds import PICTURE
 from oneseed.model import checkpoint
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
@@ -149,11 +150,16 @@ def known_from_captions(train: PairLoader, tokenizer: Tokenizer) -> dict[str, An
     """What a checkpoint keeps of the training captions, for prompts: plain JSON.
 
     words: all of them, in order. phrases: see known_phrases. caption_kind: where they are code.
+    medium: where pictures stand for something else.
     """
     captions = [tokenizer.decode(tokens) for tokens in train.tokens]
     found = set().union(*map(words, captions))
     known = {"words": sorted(found), "phrases": known_phrases(captions)}
-    return known | ({"caption_kind": CODE_CAPTIONS} if train.is_code else {})
+    if train.is_code:
+        known["caption_kind"] = CODE_CAPTIONS
+    if train.medium != PICTURE:
+        known["medium"] = train.medium
+    return known
 
 
 # ---- the model -----------------------------------------------------------------------------------
