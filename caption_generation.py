@@ -82,7 +82,7 @@ from oneseed.config.shards import Shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import code_lines
 from oneseed.dataset.caption_ways import ways_lines, ways_sentence, words_of_row
-from oneseed.dataset.code_texts import is_code, kept_caption, word_captions
+from oneseed.dataset.code_texts import is_code, kept_caption, medium_of_rows, word_captions
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.dealing import split_lines
 from oneseed.dataset.in_use import locked_collection, locked_share
@@ -91,6 +91,7 @@ from oneseed.dataset.next_run import next_training
 from oneseed.dataset.pairs import deal_pairs
 from oneseed.dataset.shard_notes import done_sentence
 from oneseed.files import sweep_partials, write_changed
+from oneseed.media.kinds import SOUND
 from oneseed.synthetic.collections import DRAWN_STYLES
 from oneseed.training.expected_cut import expected_cut
 
@@ -197,6 +198,12 @@ def write_missing(
     if captioner.name in (NAMES, FOLDERS):
         write_from_names(missing, captioner.name)
         return captioner
+    if medium_of_rows(missing) == SOUND:
+        ways = ways_sentence(rows, config.style, config.data)
+        raise UserError(
+            f"{len(missing):,} of {len(rows):,} sounds of {config.style} have no caption, and "
+            f"captioners look at pictures and hear nothing; ways to captions: {ways}"
+        )
     own = [row for row in missing if not share or share.takes(row["id"])]
     known = sum(1 for row in own if log.find(captioner.name, row["id"]))
     already = f", {known:,} of them are already" if known else ""

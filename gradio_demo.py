@@ -162,6 +162,7 @@ def build_page(
 
         loaded.then(None, None, None, js="() => page.opened()", **QUIET_EVENT)
         of_tabs = [generate.styles, picture.styles, generate.note, picture.note, generate.prompt]
+        of_tabs.append(picture.sound_button)
         parts = [notice, warning, remarks, colophon, *of_tabs]
         for event in (loaded, generate.asked):
             event.then(surroundings.state, None, parts, **QUIET_EVENT)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import io
 import json
 import time
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from PIL import Image
 from pydantic import ValidationError
 
 from oneseed.api.asked import (
@@ -32,6 +34,8 @@ from oneseed.console.command import UserError
 from oneseed.generation import index
 from oneseed.generation.cards import CardFacts, signed_card
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
+from oneseed.media.kinds import SOUND
+from oneseed.media.sound import wav_bytes
 from oneseed.model.caption_source import NONE
 from oneseed.seeds import seeds_from
 from oneseed.web.inputs import one_line, parse_seed
@@ -75,6 +79,7 @@ class Routes:
         for path, answer in (
             ("/v1/pairs/{seed}.png", self.pair_picture),
             ("/v1/pairs/{seed}.json", self.pair_facts),
+            ("/v1/pairs/{seed}.wav", self.pair_sound),
             ("/v1/models", self.models),
         ):
             app.add_api_route(path, answer, methods=["GET"], dependencies=locked)
@@ -121,10 +126,17 @@ class Routes:
         """Caption, match and all else that is known of a seed's pair."""
         return await self.pair(request, seed, wanted, "json")
 
+    async def pair_sound(self, request: Request, seed: str, wanted: Wanted) -> Response:
+        """The sound of a seed as WAV, where the model has learnt sounds."""
+        generator = await self.service.generator()
+        if generator.medium != SOUND:
+            raise HTTPException(404, "This model draws pictures; it has learnt no sounds.")
+        return await self.pair(request, seed, wanted, "wav")
+
     async def pair(
         self, request: Request, seed: str, wanted: PairConditions, kind: str
     ) -> Response:
-        """Both of a pair's files. kind: "png" or "json"."""
+        """A pair's files. kind: "png", "json" or "wav"."""
         number = parse_seed(seed)
         asked = await self.asked(wanted)
         headers = {"etag": entity_tag(asked, number, kind), "cache-control": self.keep}
@@ -134,6 +146,10 @@ class Routes:
         if kind == "json":
             row = {**facts, "picture": f"{number:06d}.png"}
             return JSONResponse(row, headers=headers)
+        if kind == "wav":
+            picture = Image.open(io.BytesIO(png))
+            sound = await asyncio.to_thread(wav_bytes, picture)
+            return Response(sound, media_type="audio/wav", headers=headers)
         return Response(png, media_type="image/png", headers=headers)
 
     @property
@@ -186,7 +202,7 @@ class Routes:
         content = await request.body()
         if is_json(request):
             content = decoded(parsed(PictureOrder, content).image)
-        image = await self.service.picture(content)
+        image = await self.service.picture(content, generator.sound_side)
 
         def told() -> dict[str, Any]:
             (caption,) = generator.caption([image])
@@ -211,7 +227,7 @@ class Routes:
             content = decoded(order.image)
         if not words and not content:
             raise UserError("Send words to look for, or a picture.")
-        image = None if words else await self.service.picture(content)
+        image = None if words else await self.service.picture(content, generator.sound_side)
         rows = await self.service.call(
             lambda: generator.find_seeds(words or None, image, order.count)
         )

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oneseed.config.captioning import BLIP2, EXISTING, FOLDERS, NAMES, NONE, SMALLER
+from oneseed.dataset.code_texts import medium_of_rows
 from oneseed.dataset.commands import caption_command, page_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.name_words import folder_caption, name_caption
+from oneseed.media.kinds import PICTURE
 
 # share of the pictures whose names must say something before names are the way that comes first
 ENOUGH_NAMES = 0.5
@@ -77,7 +79,7 @@ def words_of_row(row: Row, way: str) -> str:
 def caption_ways(rows: Sequence[Row], *, model: bool = True) -> list[Way]:
     """The ways for these pictures, those that work at once first; never none.
 
-    model: False where a captioner has just been found missing.
+    model: False where a captioner has just been found missing. None of them hears sounds.
     """
     state = CaptionState.of(rows)
     ways = []
@@ -94,9 +96,9 @@ def caption_ways(rows: Sequence[Row], *, model: bool = True) -> list[Way]:
             some = "" if len(captions) == state.pictures else f", {len(captions):,} say something"
             ways.append(Way(f"--captioner {way}", f'{what}, such as "{captions[0]}"{some}'))
     ways.append(Way("--captions FILE", "a table beside them: .csv .tsv .json .jsonl"))
-    if model:
+    if model and medium_of_rows(rows) == PICTURE:
         ways.append(captioner_way())
-    ways.append(Way(f"--captioner {NONE}", "pictures alone, without words"))
+    ways.append(Way(f"--captioner {NONE}", f"{medium_of_rows(rows)}s alone, without words"))
     return ways
 
 

@@ -32,6 +32,7 @@ from oneseed.dataset.jsonl import (
 )
 from oneseed.dataset.rows import METADATA, PAIR, REPORT, check_row, fault_of
 from oneseed.file_names import named_file, safe_name
+from oneseed.media.kinds import PICTURE
 from oneseed.synthetic.collections import DRAWN_STYLES
 
 # how reports name a drawn collection: "builtin-2 level 5", "screens-1 level 5, form,table"
@@ -116,6 +117,10 @@ class Collection:
             raise UserError(f"{self.report} cannot be read as JSON ({error}); {remedy}") from error
         check_row(report, REPORT, str(self.report), remedy)
         return report
+
+    def known_medium(self) -> str:
+        """What the collection is made of, one of MEDIA; as known_report of a damaged report."""
+        return self.known_report().get("medium", PICTURE)
 
     def known_report(self) -> Row:
         """`read_report` for commands that are told; of a damaged one they go without."""

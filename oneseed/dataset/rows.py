@@ -208,6 +208,7 @@ REPORT = RowKinds(
         "colour": COUNT,
         # of captions of code
         "code": COUNT,
+        "medium": MEDIUM,
     }
 )
 

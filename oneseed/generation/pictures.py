@@ -10,7 +10,7 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.console.input_files import why_no_file
 from oneseed.media.decoding import UnusablePictureError, whole_picture
-from oneseed.media.kinds import SOUND, medium_of_file
+from oneseed.media.kinds import HEAD_BYTES, SOUND, kind_of, medium_of_kind
 from oneseed.media.picture import prepare_picture
 from oneseed.media.sound import prepare_sound
 
@@ -39,9 +39,22 @@ def picture_inside(
     most_pixels: width times height, at most.
     """
     with opened(path) as file:
-        if sound_side and medium_of_file(path) == SOUND:
-            return prepare_sound(file, sound_side, path.name).image.convert("RGB")
-        return whole_picture(file, path.name, most_pixels=most_pixels)
+        return decoded_picture(file, path.name, most_pixels=most_pixels, sound_side=sound_side)
+
+
+def decoded_picture(
+    file: BinaryIO, name: str = "", *, most_pixels: int | None = None, sound_side: int = 0
+) -> Image.Image:
+    """Open picture or sound file -> RGB picture. Arguments and errors as of picture_inside."""
+    if sound_side and is_sound(file, name):
+        return prepare_sound(file, sound_side, name).image.convert("RGB")
+    return whole_picture(file, name, most_pixels=most_pixels)
+
+
+def is_sound(file: BinaryIO, name: str = "") -> bool:
+    """Whether an open file is a sound, read here or not."""
+    file.seek(0)
+    return medium_of_kind(kind_of(file.read(HEAD_BYTES), name)) == SOUND
 
 
 def square_inside(path: Path, size: int) -> Image.Image:
@@ -50,7 +63,7 @@ def square_inside(path: Path, size: int) -> Image.Image:
     UnusablePictureError says why a file cannot be read.
     """
     with opened(path) as file:
-        if medium_of_file(path) == SOUND:
+        if is_sound(file, path.name):
             return prepare_sound(file, size, path.name).image
         return prepare_picture(file, size, 1, path.name).image
 

@@ -16,6 +16,7 @@ from oneseed.generation.requests import named_by_word
 from oneseed.page.code_view import shown_code
 from oneseed.page.events import Component, messages
 from oneseed.page.links import controls_from_query, prompt_text
+from oneseed.page.listening import listening_updates
 from oneseed.page.opening import Example, drawn_examples, opening_seed
 from oneseed.page.pair_rows import (
     PAGE_AT_ONCE,
@@ -24,6 +25,7 @@ from oneseed.page.pair_rows import (
     saved_card,
     seed_cards,
     seed_rows,
+    stands_for_sound,
     writes_code,
 )
 from oneseed.page.sentences import fit_words
@@ -247,9 +249,9 @@ class GenerateHandlers:
 
     def surroundings(
         self, seed: Any, caption: str, match: Any, remark: str, asked: Any
-    ) -> tuple[Component, Component, Component, str, Component]:
+    ) -> tuple[Any, ...]:
         """What is said of a pair: alternative text, fit and remark where there are some, its word,
-        and its caption as code where it is that.
+        its caption as code where it is that, and a button to listen where it is a sound.
 
         asked: the seed as it was typed.
         """
@@ -260,7 +262,8 @@ class GenerateHandlers:
         fit = self.gr.Textbox(fit_words(match), visible=match is not None)
         is_code = bool(caption) and writes_code(self.find_generator)
         code = shown_code(self.gr, caption, is_code=is_code)
-        return picture, fit, self.gr.Textbox(visible=bool(remark)), word, code
+        listening = listening_updates(self.gr, is_sound=stands_for_sound(self.find_generator))
+        return picture, fit, self.gr.Textbox(visible=bool(remark)), word, code, *listening
 
     def opened(self, query: Mapping[str, str]) -> tuple[Any, ...]:
         """ControlValues as the page's address has them, and the ShownPair that belongs to them.

@@ -15,6 +15,7 @@ from oneseed.page.components import (
 )
 from oneseed.page.events import Component
 from oneseed.page.generate_handlers import ANY_STYLE, PAGE_MAX_CANDIDATES
+from oneseed.page.listening import Listening, listen_button, sound_player
 from oneseed.page.share_buttons import share_buttons
 from oneseed.web.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE
 
@@ -56,6 +57,8 @@ class PairPlate:
     caption: Component
     # the caption again, where it is code
     code: Component
+    # where the picture is the spectrum of a sound
+    listening: Listening
     note: Component
     seed: Component
     # the word that was asked for, "" where a number was
@@ -218,13 +221,16 @@ def pair_plate(gr: ModuleType) -> PairPlate:
     remark = quiet_text(gr, "Remark", max_lines=8, elem_id="remark", visible=False)
     match = gr.Number(visible=False)
     word = gr.Textbox(visible=False)
+    player = sound_player(gr)
     with gr.Row(elem_classes="line small", elem_id="share") as share:
+        listen = listen_button(gr)
         share_buttons(gr, seed)
         card = gr.UploadButton("Open a card", file_types=[".png"], elem_id="card", min_width=60)
     return PairPlate(
         picture=picture,
         caption=caption,
         code=code,
+        listening=Listening(listen, player),
         note=note,
         seed=seed,
         word=word,

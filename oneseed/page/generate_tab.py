@@ -22,6 +22,7 @@ from oneseed.page.events import (
 )
 from oneseed.page.generate_handlers import ControlValues, DrawnSheet, GenerateHandlers
 from oneseed.page.generate_parts import GenerateDesk, PairPlate, generate_desk, pair_plate
+from oneseed.page.listening import connect_listening
 from oneseed.page.opening import PROMPT_EXAMPLES
 from oneseed.page.pair_rows import FindGenerator
 
@@ -93,7 +94,8 @@ class DrawEvents:
         described = drawn.success(
             fn=self.handlers.surroundings,
             inputs=[plate.seed, plate.caption, plate.match, plate.remark, self.desk.seed],
-            outputs=[plate.picture, plate.fit, plate.remark, plate.word, plate.code],
+            outputs=[plate.picture, plate.fit, plate.remark, plate.word, plate.code]
+            + plate.listening.outputs,
             **QUIET_EVENT,
         )
         # the seed is the best one of several
@@ -124,6 +126,7 @@ def connect_generate(
     asked = gr.on(begins, api_name="generate", **events.settings(), **PAIR_TASK)
     rolled = desk.random_button.click(random_seed, None, desk.seed, **QUIET_EVENT)
     lucky = events.draw(rolled.then)
+    connect_listening(gr, events.plate.listening, events.plate.picture)
     connect_steps(events)
     connect_sheet(gr, events, sheet, drawn_sheet)
     card_opened = events.plate.card.upload(

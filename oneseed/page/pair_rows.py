@@ -10,6 +10,7 @@ from oneseed.generation.batcher import Batcher
 from oneseed.generation.cards import CardFacts
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import Pair
+from oneseed.media.kinds import SOUND
 from oneseed.model.caption_source import SOURCE_WORDS
 from oneseed.page.sentences import short_fit
 
@@ -25,6 +26,14 @@ def writes_code(find_generator: FindGenerator) -> bool:
     """Whether the captions of the page's model are code; False while there is no model."""
     try:
         return find_generator().writes_code
+    except UserError:
+        return False
+
+
+def stands_for_sound(find_generator: FindGenerator) -> bool:
+    """Whether pictures of the page's model are spectra of sounds; False while there is none."""
+    try:
+        return find_generator().medium == SOUND
     except UserError:
         return False
 

@@ -173,6 +173,11 @@ class PictureHandlers:
                     rows.append((open_picture(path), text))
             yield rows
 
+    def spectrum(self, sound: Any) -> Image.Image:
+        """The spectrum of a sound that was brought."""
+        with messages(self.gr):
+            return uploaded_image(sound, self.cache, self.find_generator().sound_side)
+
     def unseen(self) -> Image.Image:
         """A picture that training has not seen; without any, one that the model carries."""
         with messages(self.gr):

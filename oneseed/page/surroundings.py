@@ -10,6 +10,7 @@ from oneseed.config.base_model import BASE, checkpoint_name
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT, DEFAULT_DATA, script_command
 from oneseed.dataset.next_run import ways_to_model
+from oneseed.media.kinds import SOUND
 from oneseed.model.caption_source import NONE, SOURCE_WORDS
 from oneseed.model.latent_check import describe_meaning, is_failed
 from oneseed.page.events import Component
@@ -51,6 +52,8 @@ class PageState(NamedTuple):
     other_note: Component
     # of the tab Generate, where words can be typed
     prompt: Component
+    # of the tab Your picture, where a sound can be brought
+    sound_button: Component
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class Surroundings:
                 note=gr.skip(),
                 other_note=gr.skip(),
                 prompt=gr.skip(),
+                sound_button=gr.skip(),
             )
         words = SOURCE_WORDS[generator.caption_source]
         warning = ""
@@ -117,6 +121,7 @@ class Surroundings:
             note=gr.Markdown(words.pair, visible=bool(words.pair)),
             other_note=gr.Markdown(words.pair, visible=bool(words.pair)),
             prompt=prompt_state(gr, generator.caption_source),
+            sound_button=gr.UploadButton(visible=generator.medium == SOUND),
         )
 
 

@@ -47,12 +47,15 @@ def upload_name(value: dict[str, Any]) -> str:
     return one_line(name, "A file's name", limit=MAX_NAME_LENGTH)
 
 
-def uploaded_image(value: Any, uploads: str | Path) -> Image.Image:
-    """What an image field sent -> PIL image, RGB. uploads: the folder in which it must lie."""
+def uploaded_image(value: Any, uploads: str | Path, sound_side: int = 0) -> Image.Image:
+    """What an image field sent -> PIL image, RGB. uploads: the folder in which it must lie.
+
+    sound_side: of the square that a sound becomes; 0: a sound is refused.
+    """
     sentence = "Bring a picture first: drop it into the frame, paste it, or choose a file."
     path = uploaded(value, uploads, sentence)
     try:
-        return picture_inside(Path(path), most_pixels=PAGE_MAX_PIXELS)
+        return picture_inside(Path(path), most_pixels=PAGE_MAX_PIXELS, sound_side=sound_side)
     except UnusablePictureError as error:
         raise UserError(
             f"This file cannot be read as a picture: {error}; bring another, such as a PNG or JPEG."

@@ -30,7 +30,9 @@ from oneseed.config.model import PRESETS, ModelConfig
 from oneseed.config.preset_sizes import preset_size
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
 from oneseed.dataset.next_run import missing_checkpoint
+from oneseed.media.kinds import PICTURE
 from oneseed.model.base import colour_weights, read_base_facts
 from oneseed.model.multimodal import MultimodalModel, differing_settings
 from oneseed.model.specs import MODEL_PARTS, describe_widths, within_budget
@@ -127,6 +129,9 @@ def fitting_base(model_config: ModelConfig, config: TrainConfig) -> OtherWeights
     It says so only to those who train a model of its preset and size.
     """
     if drawn_collection(config.style) is not None:
+        return None
+    if Collection(config.style, config.data).known_medium() != PICTURE:
+        # it knows how lines go, and nothing of spectra
         return None
     is_usual = (model_config.preset, model_config.image_size) == (
         BASE_PRESET,
