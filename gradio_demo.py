@@ -161,9 +161,8 @@ def build_page(
         colophon = gr.Markdown(visible=False, elem_id="colophon")
 
         loaded.then(None, None, None, js="() => page.opened()", **QUIET_EVENT)
-        of_tabs = [generate.styles, picture.styles, generate.note, picture.note, generate.prompt]
-        of_tabs.append(picture.sound_button)
-        parts = [notice, warning, remarks, colophon, *of_tabs]
+        parts = [notice, warning, remarks, colophon]
+        parts += [part for tab in (generate, picture) for part in tab.of_model]
         for event in (loaded, generate.asked):
             event.then(surroundings.state, None, parts, **QUIET_EVENT)
         bring_up_found(gr, tabs, generate, found=found, seeds=seeds)

@@ -205,7 +205,7 @@ class MultimodalTrainer:
             self.state.epoch = EpochState.begin(
                 len(self.kept), self.model.config.latent_dim, self.parts, self.device
             )
-        state = self.state.epoch
+        state, medium = self.state.epoch, self.train.medium
         first = self.train.batches_within(state.pairs)
         label = f"epoch {self.epoch + 1}/{self.schedule.last_epoch}"
         start = time.perf_counter()
@@ -213,9 +213,7 @@ class MultimodalTrainer:
             for index, batch in enumerate(self.train.batches(first), first):
                 step = self.epoch * len(self.train) + index
                 if self.augment:
-                    batch = vary_batch(
-                        batch, f"{self.config.seed} {self.epoch} {index}", self.train.medium
-                    )
+                    batch = vary_batch(batch, f"{self.config.seed} {self.epoch} {index}", medium)
                 # The update and what is noted of it are one act: a signal waits.
                 with defer_signals():
                     result = self.train_step(batch, step)

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 # what ends a name and is no word of it
 SUFFIXES = re.compile(
     r"(?:\.(?:jpe?g|jfif|png|webp|tiff?|bmp|gif|hei[cf]|avif|jp2|jxl|p[bgp]m|nef|cr2|arw|dng|"
-    r"tar|tgz|gz|zip|jsonl?|csv|tsv|parquet))+$",
+    r"wave?|flac|mp3|og[ga]|opus|aif[fc]?|m4a|tar|tgz|gz|zip|jsonl?|csv|tsv|parquet))+$",
     re.IGNORECASE,
 )
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -141,14 +141,14 @@ SIDE = Kind(is_side, f"a whole number from 1 to {MAX_SIDE:,}", True)
 COUNT = Kind(is_natural_number, f"a whole number from 0 to {MAX_SIDE:,}")
 SECONDS = Kind(is_seconds, "a number above 0")
 FLAG = Kind(is_flag, "true or false")
-MEDIUM = Kind(is_medium, " or ".join(f'"{medium}"' for medium in MEDIA))
+MEDIUM_VALUE = Kind(is_medium, " or ".join(f'"{medium}"' for medium in MEDIA))
 CAPTION_KIND = Kind(is_caption_kind, " or ".join(f'"{kind}"' for kind in CAPTION_KINDS))
 # what travels with a caption, see code_texts
 TRAVELLING = {
     "question": ANY_TEXT,
     "domain": ANY_TEXT,
     "caption_kind": CAPTION_KIND,
-    "medium": MEDIUM,
+    "medium": MEDIUM_VALUE,
 }
 SPLIT = Kind(is_split, '"train" or "val"')
 
@@ -208,7 +208,7 @@ REPORT = RowKinds(
         "colour": COUNT,
         # of captions of code
         "code": COUNT,
-        "medium": MEDIUM,
+        "medium": MEDIUM_VALUE,
     }
 )
 

@@ -10,6 +10,7 @@ import os
 import sys
 import wave as wav
 from collections.abc import Generator
+from fractions import Fraction
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -20,15 +21,19 @@ from oneseed.media.kinds import HEAD_BYTES, SOUND_KINDS, UNREAD_SOUNDS, kind_of
 from oneseed.media.mel import HOP, SAMPLE_RATE, mel_square, sample_count, waveform
 
 # seconds that are read of a file, whatever it says of its length
-MAX_SECONDS = 60
+MOST_SECONDS = 60
 # samples a second that a file may have
 LOWEST_RATE = 1_000
-HIGHEST_RATE = 768_000
-MAX_CHANNELS = 16
+HIGHEST_RATE = 384_000
+MOST_CHANNELS = 16
+# samples of all channels that are read of a file: 100 MB
+MOST_VALUES = 25_000_000
+# of a ratio of rates: an odd one is met within a millionth
+MAX_DIVISOR = 1000
 # a sound whose loudest sample is below this is silence, of the largest that a file can hold
 SILENCE = 1e-4
 # of a written WAV file, in bytes
-SAMPLE_BYTES = 2
+WRITTEN_SAMPLE_BYTES = 2
 
 
 class PreparedSound(NamedTuple):
@@ -52,7 +57,7 @@ def prepare_sound(file: BinaryIO, size: int, name: str = "") -> PreparedSound:
 
 
 def read_samples(file: BinaryIO, name: str = "") -> np.ndarray:
-    """Open sound file -> its first MAX_SECONDS, float32 (N,) at SAMPLE_RATE, channels averaged.
+    """Open sound file -> its first MOST_SECONDS, float32 (N,) at SAMPLE_RATE, channels averaged.
 
     UnusablePictureError as of prepare_sound.
     """
@@ -64,9 +69,10 @@ def read_samples(file: BinaryIO, name: str = "") -> np.ndarray:
             rate, channels = sound.samplerate, sound.channels
             if not LOWEST_RATE <= rate <= HIGHEST_RATE:
                 raise UnusablePictureError(f"{rate:,} samples a second")
-            if channels > MAX_CHANNELS:
+            if channels > MOST_CHANNELS:
                 raise UnusablePictureError(f"{channels:,} channels")
-            samples = sound.read(MAX_SECONDS * rate, dtype="float32", always_2d=True)
+            most = min(MOST_SECONDS * rate, MOST_VALUES // channels)
+            samples = sound.read(most, dtype="float32", always_2d=True)
     except UnusablePictureError:
         raise
     except Exception as error:
@@ -84,12 +90,8 @@ def at_sample_rate(samples: np.ndarray, rate: int) -> np.ndarray:
         return samples.astype(np.float32)
     from scipy.signal import resample_poly
 
-    divisor = np.gcd(rate, SAMPLE_RATE)
-    up, down = SAMPLE_RATE // divisor, rate // divisor
-    if max(up, down) > SAMPLE_RATE:
-        # an odd rate such as 44,101: the nearest ratio of small numbers is within a thousandth
-        up, down = round(1000 * SAMPLE_RATE / rate), 1000
-    return resample_poly(samples, max(1, up), down).astype(np.float32)
+    ratio = Fraction(SAMPLE_RATE, rate).limit_denominator(MAX_DIVISOR)
+    return resample_poly(samples, ratio.numerator, ratio.denominator).astype(np.float32)
 
 
 def loudest_part(samples: np.ndarray, length: int) -> np.ndarray:
@@ -154,7 +156,7 @@ def wav_bytes(square: Image.Image) -> bytes:
     written = io.BytesIO()
     with wav.open(written, "wb") as file:
         file.setnchannels(1)
-        file.setsampwidth(SAMPLE_BYTES)
+        file.setsampwidth(WRITTEN_SAMPLE_BYTES)
         file.setframerate(SAMPLE_RATE)
         file.writeframes(whole.tobytes())
     return written.getvalue()

@@ -36,13 +36,12 @@ class GenerateTab:
 
     # the event of Generate
     asked: Event
-    styles: Component
-    note: Component
-    prompt: Component
     # in the order of ControlValues
     controls: list[Component]
     # the pair, with the row of small buttons below it
     plate: PairPlate
+    # what depends on the model, in the order of PageState
+    of_model: list[Component]
     # draws the seed that an event, given as its method `then`, has brought to the controls
     show: Callable[[Callable[..., Event]], Event]
 
@@ -149,12 +148,9 @@ def connect_generate(
         **MODEL_TASK,
     )
     connect_examples(gr, events, runs)
-    note = events.plate.note
     return GenerateTab(
         asked=asked,
-        styles=desk.style,
-        note=note,
-        prompt=desk.prompt,
+        of_model=[desk.style, events.plate.note, desk.prompt],
         controls=desk.controls,
         plate=events.plate,
         show=events.show,

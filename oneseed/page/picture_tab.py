@@ -63,11 +63,10 @@ class PictureTools:
 
 @dataclass(frozen=True)
 class PictureTab:
-    """What the rest of the page needs of the tab: what depends on the model."""
+    """What the rest of the page needs of the tab."""
 
-    styles: Component
-    note: Component
-    sound_button: Component
+    # what depends on the model, in the order of PageState
+    of_model: list[Component]
 
 
 def picture_tab(
@@ -83,7 +82,7 @@ def picture_tab(
     handlers = PictureHandlers(gr, find_generator, pictures.upload.GRADIO_CACHE, data, batcher)
     connect_pictures(handlers, pictures, sheet)
     connect_tools(handlers, pictures.upload, tools, stop_button, sheet)
-    return PictureTab(tools.style, pictures.note, pictures.sound_button)
+    return PictureTab([tools.style, pictures.note, pictures.sound_button])
 
 
 def picture_pair(gr: ModuleType) -> PicturePair:

@@ -43,16 +43,13 @@ class PageState(NamedTuple):
     # what holds for all pairs, said calmly
     remarks: Component
     colophon: Component
-    # of the tab Generate
+    # of the tab Generate: styles, what stands below the caption, and where words can be typed
     styles: Component
-    # of the tab Your picture
-    other_styles: Component
-    # below the captions of both
     note: Component
-    other_note: Component
-    # of the tab Generate, where words can be typed
     prompt: Component
-    # of the tab Your picture, where a sound can be brought
+    # of the tab Your picture: the same two, and where a sound can be brought
+    other_styles: Component
+    other_note: Component
     sound_button: Component
 
 

@@ -15,7 +15,7 @@ from oneseed.dataset.colour import colour_line
 from oneseed.dataset.dealing import TRAIN_PART
 from oneseed.dataset.jsonl import Row
 from oneseed.media.kinds import PICTURE, READ_KINDS, SOUND
-from oneseed.media.mel import seconds_of
+from oneseed.media.mel import sound_seconds
 from oneseed.preparation.duplicates import MergedTwins
 from oneseed.sources import rejections
 from oneseed.sources.survey import Survey
@@ -117,7 +117,7 @@ def prepare_report(config: PrepareConfig, findings: Findings, records: list[Row]
         "grey": sum(record["grey"] for record in records),
         "colour": sum(record["colour"] for record in records),
         "medium": medium_of_rows(records),
-        "longer": sum(row.get("seconds", 0) > seconds_of(config.image_size) for row in records),
+        "longer": sum(row.get("seconds", 0) > sound_seconds(config.image_size) for row in records),
         "with_caption": sum(bool(record["caption"]) for record in records),
         "code": sum(is_code(record) and bool(record["caption"]) for record in records),
         **look_alike_counts(records),
@@ -192,7 +192,7 @@ def colour_kinds(report: Row, total: int) -> str:
 
 def sound_line(report: Row) -> str:
     """How much of each sound is learnt."""
-    seconds = seconds_of(report["size"])
+    seconds = sound_seconds(report["size"])
     line = f"the {seconds:.1f} s of each sound that hold most energy are learnt"
     return (
         f"{line}: {report['longer']:,} of {report['prepared']:,} are longer, and their captions "

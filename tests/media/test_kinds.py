@@ -10,10 +10,11 @@ from oneseed.media.kinds import (
     BEGINNINGS,
     HEAD_BYTES,
     OTHER_KINDS,
+    PICTURE,
     READ_KINDS,
     READ_SUFFIXES,
-    is_picture_file,
     kind_of,
+    medium_of_file,
     suffix_of_kind,
 )
 
@@ -31,7 +32,7 @@ NO_PICTURES = {
     "a paper": b"%PDF-1.7\n",
     "an archive": b"PK\3\4\x14\0\0\0",
     "a packed file": b"\x1f\x8b\x08\0\0\0\0\0",
-    "a sound": b"RIFF\x24\0\0\0WAVEfmt ",
+    "a film of Windows": b"RIFF\x24\0\0\0AVI LIST",
     "a film": b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41",
     "a program": b"\x7fELF\2\1\1\0" + bytes(60),
     "an array": b"\x93NUMPY\1\0",
@@ -77,16 +78,16 @@ def test_what_is_no_picture_is_not_called_one(what, tmp_path):
     assert kind_of(data) == ""
     for name in ("README", "file.dat", "file.mp4", "LICENSE"):
         (tmp_path / name).write_bytes(data)
-        assert not is_picture_file(tmp_path / name)
+        assert not medium_of_file(tmp_path / name)
 
 
 def test_a_picture_without_a_suffix_is_found_by_its_content_and_any_other_by_its_name(tmp_path):
     for name in ("5", "5.orig", "photo.jpg?size=large", "5.png~"):
         (tmp_path / name).write_bytes(head(GREY, "PNG"))
-        assert is_picture_file(tmp_path / name), name
+        assert medium_of_file(tmp_path / name) == PICTURE, name
     for name in ("5.PNG", "5.Jfif", "5.HEIC", "5.svg", "5.dng"):
         (tmp_path / name).write_bytes(b"damaged")
-        assert is_picture_file(tmp_path / name), name
+        assert medium_of_file(tmp_path / name) == PICTURE, name
 
 
 def test_a_tga_has_no_mark_so_its_name_tells():

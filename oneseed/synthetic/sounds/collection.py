@@ -12,11 +12,11 @@ from oneseed.synthetic.sounds.wording import (
 )
 
 # another playing or wording is another collection: raise the number
-COLLECTION = "sounds-1"
+SOUND_COLLECTION = "sounds-1"
 
 SOUNDS = DrawnCollection(
     style="sounds",
-    version=COLLECTION,
+    version=SOUND_COLLECTION,
     attributes=SOUND_ATTRIBUTES,
     levels=SOUND_LEVELS,
     constant=SOUND_CONSTANT,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from oneseed.media.mel import HIGHEST, SAMPLE_RATE, mel_square, sample_count
+from oneseed.media.mel import HIGHEST_HERTZ, SAMPLE_RATE, mel_square, sample_count
 from oneseed.seeds import numpy_generator
 
 # side of the square that a sound is made for, in pixels
@@ -102,7 +102,7 @@ def note(timbre: Timbre, pitch: float, seconds: float, rng: np.random.Generator)
     phase = 2 * np.pi * np.cumsum(pitch * 2 ** (bend / 12)) / SAMPLE_RATE
     wave = np.zeros(len(time))
     for multiple, part in timbre.partials:
-        if multiple * pitch < HIGHEST:
+        if multiple * pitch < HIGHEST_HERTZ:
             # higher partials of what decays are gone sooner
             fall = np.exp(-time * multiple**0.5 / timbre.decay) if timbre.decay else 1.0
             wave += part * fall * np.sin(multiple * phase + rng.uniform(0, 2 * np.pi))

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from oneseed.seeds import numpy_generator
@@ -18,8 +19,8 @@ SOUND_ATTRIBUTES: dict[str, tuple[Any, ...]] = {
     "surroundings": ("room", "hall", "rain", "wind"),
 }
 # how many attributes a sentence of each level names
-LEVEL_SIZES = {1: 1, 2: 3, 3: 4, 4: 6, 5: 7}
-SOUND_LEVELS = {level: tuple(SOUND_ATTRIBUTES)[:size] for level, size in LEVEL_SIZES.items()}
+SOUND_LEVEL_SIZES = {1: 1, 2: 3, 3: 4, 4: 6, 5: 7}
+SOUND_LEVELS = {level: tuple(SOUND_ATTRIBUTES)[:size] for level, size in SOUND_LEVEL_SIZES.items()}
 # what is played where a level does not name an attribute
 SOUND_CONSTANT: Facts = {
     "count": 4,
@@ -30,7 +31,7 @@ SOUND_CONSTANT: Facts = {
     "surroundings": "room",
 }
 # the wordings of each value; no wording of one value is part of another's
-WORDINGS: dict[str, dict[Any, tuple[str, ...]]] = {
+SOUND_WORDINGS: dict[str, dict[Any, tuple[str, ...]]] = {
     "instrument": {name: (name,) for name in INSTRUMENTS},
     "count": {3: ("three",), 4: ("four",), 6: ("six",)},
     "register": {
@@ -61,7 +62,7 @@ WORDINGS: dict[str, dict[Any, tuple[str, ...]]] = {
     },
 }
 # the order in which a sentence names what follows the notes
-ORDERS = (
+SOUND_ORDERS = (
     ("direction", "tempo", "instrument", "loudness", "surroundings"),
     ("instrument", "direction", "tempo", "loudness", "surroundings"),
     ("instrument", "tempo", "direction", "surroundings", "loudness"),
@@ -78,11 +79,11 @@ def tell(facts: Facts, seed: int, level: int = 5) -> str:
     said = {
         name: wordings[rng.integers(len(wordings))]
         for name in named
-        for wordings in [WORDINGS[name][facts[name]]]
+        for wordings in [SOUND_WORDINGS[name][facts[name]]]
     }
     article = "an" if facts["instrument"][0] in "aeiou" else "a"
     said["instrument"] = f"on {article} {said['instrument']}"
-    order = ORDERS[rng.integers(len(ORDERS))]
+    order = SOUND_ORDERS[rng.integers(len(SOUND_ORDERS))]
     notes = " ".join([*(said[name] for name in ("count", "register") if name in said), "notes"])
     rest = [said[name] for name in order if name in said]
     return f"{' '.join(['A recording of', notes, *rest])}."
@@ -91,12 +92,13 @@ def tell(facts: Facts, seed: int, level: int = 5) -> str:
 @functools.cache
 def sound_signs(name: str) -> dict[Any, re.Pattern[str]]:
     """{value: pattern that finds it in a text in lower case} of an attribute."""
-    return {
-        value: re.compile(
-            "|".join(r"\b" + r"\W+".join(words.split()) + r"s?\b" for words in wordings)
-        )
-        for value, wordings in WORDINGS[name].items()
-    }
+    return {value: sign_of(wordings) for value, wordings in SOUND_WORDINGS[name].items()}
+
+
+def sign_of(wordings: Iterable[str]) -> re.Pattern[str]:
+    """A pattern that finds any of the wordings, with an s at its end or without."""
+    parts = [r"\W+".join(wording.split()) for wording in wordings]
+    return re.compile(rf"\b(?:{'|'.join(parts)})s?\b")
 
 
 def parse(caption: str) -> Facts:
