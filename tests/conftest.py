@@ -147,3 +147,33 @@ def tiny_run(builtin_data, tmp_path_factory):
     )
     training_loop.main(tiny_config(vocab_size=0), train)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sound_run(tmp_path_factory):
+    """(data folder, checkpoint) of a tiny model of recordings."""
+    pytest.importorskip("soundfile", reason="pip install soundfile scipy")
+    import caption_generation
+    import training_loop
+    from oneseed.config.captioning import CaptionConfig
+    from oneseed.config.training import TrainConfig
+    from tests.recordings import STYLE, prepare, recordings
+
+    root = tmp_path_factory.mktemp("sounds")
+    data = root / "data"
+    prepare(recordings(root / "recordings"), data)
+    caption_generation.main(CaptionConfig(style=STYLE, data=str(data)))
+    train = TrainConfig(
+        style=STYLE,
+        preset="small",
+        num_epochs=1,
+        epoch_pictures=1,
+        batch_size=8,
+        sampler_steps=5,
+        data=str(data),
+        checkpoints=str(root / "run"),
+        device="cpu",
+        precision="fp32",
+    )
+    training_loop.main(tiny_config(vocab_size=0), train)
+    return data, root / "run/best_model.pt"

@@ -25,6 +25,8 @@ NOT_OF_THE_PAGE = {
     "pillow_heif": "an extra: HEIC",
     "imageio_ffmpeg": "an extra: films as MP4",
     "fsspec": "an extra: storage by URL",
+    "soundfile": "reads sounds; the page draws and plays them without",
+    "scipy": "the same",
     "rapidocr": "an extra: --read",
     "pygments": "colours of code; gradio brings it",
     "huggingface_hub": "for models of the Hub; gradio brings it",

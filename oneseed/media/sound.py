@@ -21,13 +21,13 @@ from oneseed.media.kinds import HEAD_BYTES, SOUND_KINDS, UNREAD_SOUNDS, kind_of
 from oneseed.media.mel import HOP, SAMPLE_RATE, mel_square, sample_count, waveform
 
 # seconds that are read of a file, whatever it says of its length
-MOST_SECONDS = 60
+HEARD_SECONDS = 60
 # samples a second that a file may have
 LOWEST_RATE = 1_000
 HIGHEST_RATE = 384_000
 MOST_CHANNELS = 16
 # samples of all channels that are read of a file: 100 MB
-MOST_VALUES = 25_000_000
+HEARD_VALUES = 25_000_000
 # of a ratio of rates: an odd one is met within a millionth
 MAX_DIVISOR = 1000
 # a sound whose loudest sample is below this is silence, of the largest that a file can hold
@@ -57,7 +57,7 @@ def prepare_sound(file: BinaryIO, size: int, name: str = "") -> PreparedSound:
 
 
 def read_samples(file: BinaryIO, name: str = "") -> np.ndarray:
-    """Open sound file -> its first MOST_SECONDS, float32 (N,) at SAMPLE_RATE, channels averaged.
+    """Open sound file -> its first HEARD_SECONDS, float32 (N,) at SAMPLE_RATE, channels averaged.
 
     UnusablePictureError as of prepare_sound.
     """
@@ -71,7 +71,7 @@ def read_samples(file: BinaryIO, name: str = "") -> np.ndarray:
                 raise UnusablePictureError(f"{rate:,} samples a second")
             if channels > MOST_CHANNELS:
                 raise UnusablePictureError(f"{channels:,} channels")
-            most = min(MOST_SECONDS * rate, MOST_VALUES // channels)
+            most = min(HEARD_SECONDS * rate, HEARD_VALUES // channels)
             samples = sound.read(most, dtype="float32", always_2d=True)
     except UnusablePictureError:
         raise
