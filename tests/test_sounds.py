@@ -12,6 +12,7 @@ import inference
 from oneseed.config.captioning import CaptionConfig
 from oneseed.config.inference import InferenceConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import kept_caption
 from oneseed.dataset.collection import Collection
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.training.augmentation import random_delay
@@ -32,6 +33,15 @@ def test_captions_of_sounds_stay_letter_by_letter(sound_run):
     assert set(SAYS) <= {row["caption"] for row in rows}
     train, val = Collection(STYLE, data).read_captions()
     assert {row["medium"] for row in train + val} == {"sound"}
+
+
+@pytest.mark.parametrize(
+    "given, kept",
+    [("chirping_birds", "chirping birds"), ("snake_case is said", "snake_case is said"), ("_", "")],
+)
+def test_a_label_of_a_sound_is_read_as_words(given, kept):
+    """ESC-50 calls its classes so."""
+    assert kept_caption({"medium": "sound", "style": STYLE}, given) == kept
 
 
 def test_a_seed_is_written_as_picture_caption_and_sound(sound_run, tmp_path):

@@ -42,12 +42,15 @@ def is_code(row: Row) -> bool:
 def kept_caption(row: Row, caption: str) -> str:
     """Any caption -> as it belongs into a row: in the words of its style, or letter by letter.
 
-    That of a sound is on one line. "" where it says nothing.
+    That of a sound is on one line, a label without underscores. "" where it says nothing.
     """
     if is_code(row):
         return code_text(caption)
     if medium_of(row) == SOUND:
         line = clean_caption(caption)
+        if " " not in line:
+            # a label, such as chirping_birds
+            line = line.replace("_", " ").strip()
         return line if words(line) else ""
     return worded(caption, row["style"])
 
