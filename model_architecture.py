@@ -17,6 +17,7 @@ if __name__ == "__main__":
     from oneseed.console.command import begin
 
     begin()
+    from oneseed.config import spec
     from oneseed.config.model import PRESETS, ModelConfig, SpecsConfig
     from oneseed.config.training import TrainConfig
     from oneseed.console.flags import parse_configs
@@ -27,6 +28,7 @@ if __name__ == "__main__":
         description=__doc__,
         presets=PRESETS,
         file=(ModelConfig, TrainConfig),
+        sections=spec,
     )
 
 

@@ -9,11 +9,11 @@ Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.
     python training_loop.py --style builtin --preset small    # two CPU cores: about 7 minutes
     python training_loop.py --style builtin --preset small --check
     python training_loop.py --preset medium --estimate        # the memory that it would take
+    python training_loop.py --config model.yaml --plan        # what it would make, on a page
     python training_loop.py --config model.yaml               # from a file; --schema describes it
     python training_loop.py --style engraving --init checkpoints_all/best_model.pt
     torchrun --nproc-per-node 8 training_loop.py              # one process a GPU; several machines
                                                               # share the folder
-    tail -f checkpoints/training.log
 
 At the first step expect caption near ln(vocabulary) and contrastive near ln(batch). Run the same
 command again to resume, with a larger --num-epochs to train on; --fresh begins anew.
@@ -23,6 +23,7 @@ if __name__ == "__main__":
     from oneseed.console.command import begin
 
     begin()
+    from oneseed.config import spec
     from oneseed.config.model import PRESETS, ModelConfig
     from oneseed.config.training import TrainConfig
     from oneseed.console.flags import parse_configs
@@ -33,6 +34,7 @@ if __name__ == "__main__":
         description=__doc__,
         presets=PRESETS,
         file=(ModelConfig, TrainConfig),
+        sections=spec,
     )
 
 import contextlib
@@ -64,7 +66,6 @@ from oneseed.training.data import Batch, PairLoader, create_data_loaders, sample
 from oneseed.training.encoding import encode_codes, match_percentiles
 from oneseed.training.gradient_cache import GradientCache
 from oneseed.training.losses import MultimodalLoss, make_loss
-from oneseed.training.memory import estimate_memory
 from oneseed.training.objective import Objective
 from oneseed.training.optimizers import (
     gradients_of,
@@ -75,7 +76,8 @@ from oneseed.training.optimizers import (
 )
 from oneseed.training.picture_books import carry_pictures
 from oneseed.training.pixel_source import local_data
-from oneseed.training.preflight import check_batch, silent_parameters
+from oneseed.training.plan import look_ahead, require_budget
+from oneseed.training.preflight import silent_parameters
 from oneseed.training.prior_fit import (
     MAX_BRIEF_STEPS,
     PriorFitter,
@@ -362,8 +364,8 @@ def main(model_config: ModelConfig, config: TrainConfig) -> int:
 
 
 def run_training(model_config: ModelConfig, config: TrainConfig, device: torch.device) -> int:
-    """Train, or only check or estimate -> exit status: 1 where a check failed, else 0."""
-    if config.estimate or config.check:
+    """Train, or only look ahead -> exit status: 1 where a check failed, else 0."""
+    if config.only_looks:
         return train_locked(model_config, config, device)
     with locked_run(Path(config.checkpoints)):
         return train_locked(model_config, config, device)
@@ -376,12 +378,10 @@ def train_locked(model_config: ModelConfig, config: TrainConfig, device: torch.d
         setup.resolve_precision(config.precision, device, begun_precision)
     )
     trainer = MultimodalTrainer(model, train, val, config, device=device, precision=precision)
-    if config.estimate:
-        state = trainer.state
-        estimate_memory(trainer.objective, train, [*state.optimizers, state.prior_optimizer])
-        return 0
-    if config.check:
-        return check_batch(trainer.objective, train)
+    optimizers = [*trainer.state.optimizers, trainer.state.prior_optimizer]
+    if config.only_looks:
+        return look_ahead(trainer.objective, train, val, trainer.config, optimizers)
+    require_budget(trainer.objective, optimizers, train, config.memory_budget)
     is_resumed = resume_run(trainer.folder, trainer.state, trainer.config)
     settings = setup.saved_settings(trainer.config, precision, train.shuffle_files)
     model.meta["training"] = settings

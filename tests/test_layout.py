@@ -37,7 +37,7 @@ HOME = {
     "pillow_heif": "media",
     "soundfile": "media",
     "scipy": "media",
-    "yaml": "console",
+    "yaml": "console config",
     "transformers": "captioning model finetuning",
     "torchmetrics": "evaluation",
     "onnx": "export",

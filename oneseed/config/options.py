@@ -84,14 +84,9 @@ def caption_kind_option(note: str) -> Any:
     )
 
 
-def medium_option() -> Any:
+def medium_option(note: str) -> Any:
     """The field `medium`."""
-    return option(
-        AUTO_MEDIUM,
-        "what the collection is made of: picture, or sound, which is learnt as its spectrum; auto: "
-        "what most files of the source are",
-        choices=(AUTO_MEDIUM, *MEDIA),
-    )
+    return option(AUTO_MEDIUM, note, choices=(AUTO_MEDIUM, *MEDIA))
 
 
 def device_option(note: str) -> Any:

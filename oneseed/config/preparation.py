@@ -54,7 +54,10 @@ class PrepareConfig(BaseConfig):
         "format of the source's captions, where it is not to be guessed",
         choices=("auto", *CAPTION_FORMATS),
     )
-    medium: str = medium_option()
+    medium: str = medium_option(
+        "what the collection is made of: picture, or sound, which is learnt as its spectrum; auto: "
+        "what most files of the source are"
+    )
     caption_kind: str = caption_kind_option("words, but where rows or drawn collections say code")
     style: str = option(
         "engraving",

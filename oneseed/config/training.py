@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from oneseed.config.options import (
     device_option,
+    medium_option,
     parameters_option,
     preset_option,
     style_option,
@@ -26,6 +27,9 @@ UNSAVED_FIELDS = (
     "init",
     "check",
     "estimate",
+    "plan",
+    "memory_budget",
+    "medium",
     "data",
     "cache_limit",
     "cache_folder",
@@ -149,6 +153,17 @@ class TrainConfig(BaseConfig):
         False, "look at one batch, losses and gradients, then exit 0 (all well) or 1"
     )
     estimate: bool = option(False, "print how much memory training would take, and nothing else")
+    plan: bool = option(
+        False,
+        "print on a page what would be made, of how many parameters, in how much memory and time, "
+        "and nothing else",
+    )
+    memory_budget: int = option(
+        0,
+        "such as 4GB: refuse a run whose step would hold more, and say what would fit; 0: any",
+        kind=parse_amount,
+    )
+    medium: str = medium_option("refuse a collection of another medium; auto: as it is")
     accumulate: int = option(
         1,
         "batches whose gradients make one step, as of one batch so many times as large: "
@@ -176,6 +191,11 @@ class TrainConfig(BaseConfig):
         "--cache-limit holds, all without a limit",
         at_least=0,
     )
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether nothing is trained."""
+        return self.check or self.estimate or self.plan
 
     def __post_init__(self) -> None:
         super().__post_init__()

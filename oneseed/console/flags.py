@@ -16,15 +16,13 @@ import json
 import types
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oneseed.console.input_files import why_no_file
-from oneseed.console.parser import JoinValues, OneValue, Parser, nearest_hint
+from oneseed.console.parser import JoinValues, OneValue, Parser
 from oneseed.console.texts import fault_of_text
 
 if TYPE_CHECKING:
-    import yaml
+    from oneseed.console.config_file import Sections
 
 Field = dataclasses.Field[Any]
 ConfigClass = type[Any]
@@ -192,66 +190,6 @@ def flag_reader(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
-def read_config(path: str | Path, kinds: Iterable[ConfigClass], prog: str) -> dict[str, Any]:
-    """A YAML file of settings, each value read as its flag would read it.
-
-    kinds: the dataclasses whose fields the file may set; prog: the script, for error sentences.
-    Ends the process with code 2 on an unknown key or a wrong value.
-    """
-    fields = option_fields(kinds)
-    reader = Parser(prog=prog, allow_abbrev=False)
-    reader.place = f"{path}: "
-    reader.remedy = "--schema describes the file"
-    for field in fields.values():
-        add_flag(reader, field)
-    given = argparse.Namespace()
-    for key, value in read_mapping(path, reader).value:
-        reader.place = f"{path}, line {key.start_mark.line + 1}: "
-        name = key.value if isinstance(key.value, str) else "[…]"
-        if name not in fields:
-            reader.error(f"unknown setting {name!r}{nearest_hint(name, fields)}")
-        if hasattr(given, name):
-            reader.error(f"{name} stands there twice")
-        reader.parse_args([as_flag(fields[name], value, reader)], given)
-    return vars(given)
-
-
-def read_mapping(path: str | Path, reader: Parser) -> "yaml.MappingNode":
-    """The nodes of a YAML file that holds one mapping; reader.error where it holds none.
-
-    Nodes alone: a tag builds nothing, and 1e-3, which YAML takes for a text, stays as written.
-    """
-    import yaml
-
-    if fault := why_no_file(path):
-        reader.error(fault)
-    try:
-        root = yaml.compose(Path(path).read_bytes(), Loader=yaml.SafeLoader)
-    except OSError as error:
-        reader.error(str(error.strerror))
-    except (yaml.YAMLError, RecursionError) as error:
-        reader.error(f"no YAML, {' '.join(str(error).split())}")
-    if not isinstance(root, yaml.MappingNode):
-        reader.error("no list of settings and their values, such as batch_size: 32")
-    return root
-
-
-def as_flag(field: Field, node: "yaml.Node", reader: Parser) -> str:
-    """One setting of a YAML file as it would stand on the command line."""
-    import yaml
-
-    name = field.name
-    flag = flag_of(name)
-    if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
-        reader.error(f"{name} needs one value")
-    if field.type is not bool:
-        return f"{flag}={node.value}"
-    is_on = yaml.SafeLoader.bool_values.get(node.value.lower())
-    if is_on is None:
-        reader.error(f"{name} is true or false, got {node.value!r}")
-    return flag if is_on else f"--no-{flag.removeprefix('--')}"
-
-
 def schema(kinds: Iterable[ConfigClass]) -> dict[str, Any]:
     """JSON schema of the file that read_config reads."""
     return {
@@ -283,6 +221,7 @@ def parse_configs(
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     argv: Sequence[str] | None = None,
     file: Sequence[ConfigClass] = (),
+    sections: "Sections | None" = None,
 ) -> tuple[Any, ...]:
     """Command line -> one config for each dataclass of `kinds`.
 
@@ -291,7 +230,7 @@ def parse_configs(
     presets: {name: {field: value}}, chosen by --preset.
     argv: the words of the command line; None: those of this process.
     file: the dataclasses whose fields the file of --config may set, also those that this script
-    has no use for.
+    has no use for. sections: what its nested sections mean.
     Ends the process with code 2 on a wrong flag or value.
     """
     parser = build_parser(kinds, description, has_file=bool(file))
@@ -301,7 +240,9 @@ def parse_configs(
         raise SystemExit(0)
     refuse_broken_texts(given, parser)
     if path := given.pop("config", None):
-        given = read_config(path, file, parser.prog) | given
+        from oneseed.console.config_file import read_config
+
+        given = read_config(path, file, parser.prog, sections) | given
         parser.place = f"with {path}: "
         refuse_broken_texts(given, parser)
     usual_preset = next((kind.preset for kind in kinds if hasattr(kind, "preset")), None)

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from oneseed.config.model import ModelConfig
+from oneseed.config.options import AUTO_MEDIUM
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import are_code, medium_of_rows
 from oneseed.dataset.collection import Collection, is_wordless
 from oneseed.dataset.colour import colour_share, training_channels
+from oneseed.dataset.commands import prepare_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import next_training
 from oneseed.dataset.pixel_store import LimitedFiles
@@ -292,6 +294,7 @@ def create_data_loaders(
     if tokenizer is None:
         tokenizer = Tokenizer.of_captions(texts_of(train), model_config.vocab_size)
     length = model_config.max_caption_length
+    medium = required_medium(train, config)
     is_code = are_code(train)
     print_cut(texts_of(train + val), tokenizer, length, is_code=is_code)
     told = told_words(train)
@@ -312,12 +315,24 @@ def create_data_loaders(
             tokenizer=tokenizer,
             wordless=wordless,
             is_code=is_code,
-            medium=medium_of_rows(train),
+            medium=medium,
             word_weights=weigh_words(captions, tokenizer, length, told, config.untold_weight),
             shuffle_files=files_at_a_time(cache, config),
         )
 
     return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
+
+
+def required_medium(rows: Sequence[Row], config: TrainConfig) -> str:
+    """What the rows are of. UserError where --medium says another."""
+    medium = medium_of_rows(rows)
+    if config.medium not in (AUTO_MEDIUM, medium):
+        again = prepare_command(config.style, config.data)
+        raise UserError(
+            f"{config.style} is a collection of {medium}s, and not of {config.medium}s; name "
+            f"another --style, or prepare one: {again} --medium {config.medium}"
+        )
+    return medium
 
 
 def channels_of(collection: Collection, model_config: ModelConfig) -> int:

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -92,10 +92,27 @@ def measured_peak(work: Callable[[], object], device: torch.device) -> int:
     return mode.peak
 
 
-def estimate_memory(
+class StepMemory(NamedTuple):
+    """What a training step holds."""
+
+    # {part: bytes}
+    parts: dict[str, float]
+    # bytes of activations
+    per_picture: float
+    # pictures of the step, and tokens of its longest caption
+    pictures: int
+    caption_length: int
+
+    @property
+    def total(self) -> float:
+        """Bytes of all parts."""
+        return sum(self.parts.values())
+
+
+def measure_memory(
     objective: Objective, train: PairLoader, optimizers: Iterable[torch.optim.Optimizer]
-) -> dict[str, float]:
-    """Take two small steps and print what a step of the run would hold -> {part: bytes}.
+) -> StepMemory:
+    """Take two small steps -> what a step of the run would hold. The model is spoilt by it.
 
     optimizers: all of the run's, also the prior's. Weights, gradients and optimisers do not depend
     on the batch. All else, at its peak, grows with the batch in a straight line, which is drawn
@@ -117,21 +134,29 @@ def estimate_memory(
         lambda: blank_step(objective, MORE_PICTURES, caption_length), objective.device
     )
     per_picture = (more - few) / (MORE_PICTURES - FEW_PICTURES)
-    batch_size = min(train.batch_size, len(train.rows))
+    pictures = min(train.batch_size, len(train.rows))
     parts = {
         "weights": total_bytes([*model.parameters(), *model.buffers()]),
         "gradients": total_bytes(w.grad for w in model.parameters() if w.grad is not None),
         "optimisers": total_bytes(optimizer_tensors(optimizers)),
-        "activations": few + per_picture * (batch_size - FEW_PICTURES),
+        "activations": few + per_picture * (pictures - FEW_PICTURES),
     }
-    million_weights = sum(weight.numel() for weight in model.parameters()) / 1e6
+    return StepMemory(parts, per_picture, pictures, caption_length)
+
+
+def estimate_memory(
+    objective: Objective, train: PairLoader, optimizers: Iterable[torch.optim.Optimizer]
+) -> dict[str, float]:
+    """Print what a step of the run would hold -> {part: bytes}. Arguments as of measure_memory."""
+    step = measure_memory(objective, train, optimizers)
+    million_weights = sum(weight.numel() for weight in objective.model.parameters()) / 1e6
     print(
-        f"One training step of {million_weights:.1f} M parameters, {batch_size} pictures of "
-        f"{model.config.image_size} px, captions of {caption_length} tokens, "
+        f"One training step of {million_weights:.1f} M parameters, {step.pictures} pictures of "
+        f"{objective.model.config.image_size} px, captions of {step.caption_length} tokens, "
         f"{objective.device}, {objective.precision}:"
     )
-    print_parts(parts, per_picture)
-    return parts
+    print_parts(step.parts, step.per_picture)
+    return step.parts
 
 
 def blank_step(objective: Objective, pictures: int, caption_length: int) -> None:

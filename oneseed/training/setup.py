@@ -113,7 +113,7 @@ def load_pairs(
     try:
         return create_data_loaders(model_config, config, tokenizer)
     except UserError as error:
-        if not config.estimate:
+        if not (config.estimate or config.plan):
             raise
         print(f"without a collection captions are taken to be as long as they may be ({error})")
         placeholder = placeholder_loader(model_config, config, tokenizer)

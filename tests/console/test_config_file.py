@@ -72,6 +72,7 @@ def test_every_setting_can_stand_in_the_file(tmp_path):
         "text_heads": 4,
         "device": "cpu",
         "precision": "bf16",
+        "medium": "sound",
     }
     values = {
         field.name: fitting.get(field.name, other[field.type](field.default))

@@ -19,7 +19,7 @@ SOUND_SIDE = 128
 PACE = {"slow": 0.30, "fast": 0.15}
 EARLIEST, LATEST = 0.02, 0.12
 # hertz of the middle of each register, and by how many semitones a seed may move it
-MIDDLE_PITCH = {"low": 175.0, "middle": 587.0, "high": 1760.0}
+MIDDLE_PITCH = {"low": 175.0, "middle": 494.0, "high": 1397.0}
 PITCH_SPREAD = 1.0
 # semitones from one note to the next
 STEP = 2.0
