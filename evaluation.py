@@ -142,7 +142,7 @@ def evaluate(
     ]
     exam = examiners.exam(generator, pairs[0][0].width)
     if exam:
-        parts += judge_drawn(exam, pairs, seen, rows, collection, made)
+        parts += judge_drawn(exam, pairs, seeds, seen, rows, collection, made)
     else:
         parts += judge_others(generator, own, pairs, rows, collection, config)
     training_captions = [row["caption"] for row in rows]
@@ -194,6 +194,7 @@ def note_missing_captions(collection: Collection, rows: list[Row], *, is_exact: 
 def judge_drawn(
     exam: Exam,
     pairs: list[ImageCaption],
+    seeds: list[int],
     seen: list[Facts],
     rows: list[Row],
     collection: Collection,
@@ -210,7 +211,7 @@ def judge_drawn(
     return [
         of_pairs,
         found["conditions"],
-        measure_texts(exam, pairs, min(len(pairs), CONDITIONS_COUNT)),
+        measure_texts(exam, pairs, seen, seeds, min(len(pairs), CONDITIONS_COUNT)),
         found["typed_prompts"],
         compare_joint_and_conditional(of_pairs, found["conditions"]),
         found["styles"],

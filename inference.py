@@ -17,6 +17,7 @@ Writes  outputs/        000042.png (a card, which says how it was made), 000042.
     python inference.py --seeds 7 --postcard                # also 000007_postcard.png, to pass on
     python inference.py --image plate.png                   # its caption, and the model's drawing
     python inference.py --image mockup.png --read           # and the words that the picture shows
+    python inference.py --image mockup.png --constrained    # its code, which is always valid
     python inference.py --image plate.png --strength .3 --seeds 0-4     # variations
     python inference.py --image plate.png --style stipple               # in another style
     python inference.py --find data/processed/builtin/resized --prompt "an elephant by a forest"
@@ -184,6 +185,8 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     order["first"] = parse_seeds(config.seeds)[0]
     order["fingerprint"] = generator.fingerprint
     order["caption_source"] = generator.caption_source
+    if config.constrained:
+        order["constrained"] = True
     # what has no effect on a model's pairs is no part of what was asked of it
     if not generator.draws_in_passes:
         del order["passes"]
@@ -363,7 +366,12 @@ def main(config: InferenceConfig) -> int | None:
     """Does the one task that the settings name -> exit status, where the task has one."""
     require_checkpoint(config.checkpoint, config.data)
     generator = MultimodalGenerator(
-        config.checkpoint, config.device, config.temperature, config.passes, config.finish
+        config.checkpoint,
+        config.device,
+        config.temperature,
+        config.passes,
+        config.finish,
+        constrained=config.constrained,
     )
     if config.prompt:
         say_of_prompt(generator, config.prompt, config.style)

@@ -39,7 +39,7 @@ CardFacts = dict[str, Any]
 CARD_FORMAT = 1
 INTEGER_FACTS = (
     *("card", "seed", "from", "to", "step", "steps"),
-    *("best_of", "first_seed", "match", "passes", POSTCARD),
+    *("best_of", "first_seed", "match", "passes", "constrained", POSTCARD),
 )
 FLOAT_FACTS = ("guidance", "temperature", "strength", "cosine")
 # All other facts are text.
@@ -175,6 +175,8 @@ def make_again(
     if finish or generator.can_choose_finish:
         # a card without one is of a time before models carried pictures
         generator = generator.in_finish(finish or PLAIN)
+    if facts.get("constrained"):
+        generator = generator.in_grammar()
     if "from" in facts:
         steps = facts["steps"]
         step = facts["step"]

@@ -92,16 +92,19 @@ class MultimodalGenerator(Pretrained, PictureReader):
         temperature: float = 0.0,
         passes: int = PASSES,
         finish: str | None = None,
+        *,
+        constrained: bool = False,
     ) -> None:
         """checkpoint_path: a file, a folder of save_pretrained, "hub:owner/name", or "base".
 
         temperature: of the captions, 0 for the likeliest. passes: in which a picture is drawn.
         finish: of seeds, "plain" or "book", see Autoencoder.draw_finished; None: the model's own.
+        constrained: captions are always texts of the collection's grammar, see in_grammar.
         UserError where the checkpoint is missing or not ours, or the device is not there.
         """
         self.checkpoint = checkpoint_file(checkpoint_path)
         model = MultimodalModel.from_checkpoint(checkpoint_path, pick_device(device))
-        super().__init__(model, passes, finish)
+        super().__init__(model, passes, finish, is_constrained=constrained)
         self.temperature = temperature
         self.style: str = self.model.meta.get("style", "engraving")
         # What the latent check found; None before training has ended.
@@ -258,6 +261,7 @@ class MultimodalGenerator(Pretrained, PictureReader):
             finish=finish,
             temperature=temperature,
             generators=generators,
+            constraint=self.constraint,
         )
         return list(zip(to_pil(images), captions))
 

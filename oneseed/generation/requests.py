@@ -234,6 +234,7 @@ def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[
         "checkpoint": checkpoint_name(generator.checkpoint),
         "fingerprint": generator.fingerprint,
         "temperature": generator.temperature or None,
+        "constrained": 1 if generator.is_constrained else None,
         "passes": generator.passes if generator.draws_in_passes else None,
     }
     scores: list[dict[str, Any]] = [{} for _ in pairs]

@@ -23,16 +23,17 @@ from oneseed.config.inference import PASSES
 from oneseed.config.model import ModelConfig
 from oneseed.config.options import PLAIN
 from oneseed.console.command import UserError
-from oneseed.model import caption_source, checkpoint
+from oneseed.model import checkpoint
 from oneseed.model.autoencoder import Autoencoder
 from oneseed.model.base import read_weights, refused_model, require_promised_model
 from oneseed.model.caption_book import CaptionBook
+from oneseed.model.caption_constraint import CaptionConstraint
+from oneseed.model.caption_writing import CaptionWriter
 from oneseed.model.checkpoint_facts import CHECKPOINT_FORMAT, CheckpointFacts, read_facts
 from oneseed.model.fingerprint import fingerprint_of
 from oneseed.model.picture_book import LOOKS, TONE_SIDE, PictureBook
 from oneseed.model.pixels import to_pixels, to_tensor
 from oneseed.model.prior import Prior
-from oneseed.model.text_networks import write_captions
 from oneseed.model.tokenizer import PAD, Tokenizer
 from oneseed.model.weights import (
     OnlyShapes,
@@ -48,7 +49,7 @@ from oneseed.seeds import torch_generator
 MINUS_INFINITE = frozenset(f"sampler.{name}" for name in Prior.MINUS_INFINITE)
 
 
-class MultimodalModel(Autoencoder):
+class MultimodalModel(CaptionWriter):
     """One z, two outputs: decode_image and decode_text each need z alone; encode gives it back.
 
     model = MultimodalModel()                               # the full preset, untrained
@@ -140,12 +141,15 @@ class MultimodalModel(Autoencoder):
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
         finish: str | None = None,
+        constraint: CaptionConstraint | None = None,
     ) -> list[str]:
         """z (B, D) -> B captions; see captions_of, and decode_image for finish."""
         code = self.code(z)
         if (finish or self.finish) != PLAIN:
             _, code = self.draw_finished(code, 1, finish)
-        return self.captions_of(code, temperature=temperature, generators=generators)
+        return self.captions_of(
+            code, temperature=temperature, generators=generators, constraint=constraint
+        )
 
     @torch.no_grad()
     def decode(
@@ -157,8 +161,8 @@ class MultimodalModel(Autoencoder):
         finish: str | None = None,
     ) -> tuple[torch.Tensor, list[str]]:
         """What decode_image and decode_text give, both from one solve of the flow."""
-        words = {"temperature": temperature, "generators": generators, "passes": passes}
-        return self.decode_code(self.code(z), finish=finish or self.finish, **words)
+        words: dict[str, Any] = {"temperature": temperature, "generators": generators}
+        return self.decode_code(self.code(z), passes=passes, finish=finish or self.finish, **words)
 
     @torch.no_grad()
     def decode_code(
@@ -169,57 +173,15 @@ class MultimodalModel(Autoencoder):
         finish: str = PLAIN,
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
+        constraint: CaptionConstraint | None = None,
     ) -> tuple[torch.Tensor, list[str]]:
         """Codes (B, D) -> pictures (B, 3, S, S) in [-1, 1] and B captions.
 
         passes, finish: see decode_image; the other arguments: see captions_of.
         """
         images, told = self.draw_finished(code, passes, finish)
-        captions = self.captions_of(told, temperature=temperature, generators=generators)
-        return self.to_rgb(images), captions
-
-    def captions_of(
-        self,
-        code: torch.Tensor,
-        *,
-        temperature: float = 0.0,
-        generators: Sequence[torch.Generator] | None = None,
-    ) -> list[str]:
-        """Codes (B, D) -> B captions, by the source that self.meta["caption_source"] names.
-
-        The decoder writes them; or they are those of the nearest training pictures; or they are
-        empty. temperature, generators: of what the decoder writes, see decode_tokens.
-        """
-        source = caption_source.source_of(self.meta)
-        if source == caption_source.NONE:
-            return [""] * len(code)
-        if source == caption_source.NEAREST:
-            assert self.caption_book is not None, "a model that looks captions up has a book"
-            return self.caption_book.nearest(self.leading_coordinates(code))
-        ids = self.decode_tokens(code, temperature=temperature, generators=generators)
-        return [self.tokenizer.decode(row) for row in ids]
-
-    def leading_coordinates(self, code: torch.Tensor) -> torch.Tensor:
-        """Codes (B, D) -> the coordinates that the flow models, (B, k)."""
-        return self.sampler.to_frame(code)[:, : self.sampler.dims]
-
-    def decode_tokens(
-        self,
-        code: torch.Tensor,
-        *,
-        temperature: float = 0.0,
-        generators: Sequence[torch.Generator] | None = None,
-        use_cache: bool = True,
-    ) -> list[list[int]]:
-        """Codes (B, D) -> B lists of ids; see write_captions for the arguments."""
-        return write_captions(
-            self.text_decoder,
-            code,
-            self.config.max_caption_length,
-            temperature=temperature,
-            generators=generators,
-            use_cache=use_cache,
-        )
+        words: dict[str, Any] = {"temperature": temperature, "generators": generators}
+        return self.to_rgb(images), self.captions_of(told, constraint=constraint, **words)
 
     # -- files: a plain state dict; configuration and vocabulary travel as a uint8 tensor of JSON
 
