@@ -57,7 +57,7 @@ def constraint_of(model: MultimodalModel) -> CaptionConstraint:
             "--constrained holds captions to a grammar while they are written, and this model "
             "does not write its own; leave it out"
         )
-    style = model.meta.get("style", "")
+    style = model.meta.get("style", "engraving")
     drawn = drawn_collection(style)
     if drawn is None or drawn.grammar is None:
         raise UserError(

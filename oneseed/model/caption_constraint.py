@@ -1,9 +1,9 @@
 """Captions that are held to a grammar: only tokens with which one of its texts goes on.
 
     constraint = CaptionConstraint(grammar, tokenizer, max_length=100)
-    walk = constraint.walk(rows=2)
-    allowed = walk.masked(logits)       # (2, V), -inf where no text of the grammar goes on so
-    walk.take(chosen)
+    held = constraint.begin(rows=2)
+    allowed = held.masked(logits)       # (2, V), -inf where no text of the grammar goes on so
+    held.take(chosen)
 
 A text of the grammar may be cut into tokens in any way. What is allowed depends on a row's own
 tokens alone, so on no other row. A token that leaves too little room for an end is not allowed.
@@ -55,9 +55,9 @@ class CaptionConstraint:
                 "captions have; leave --constrained out"
             )
 
-    def walk(self, rows: int) -> "Walk":
+    def begin(self, rows: int) -> "HeldCaptions":
         """So many captions, from their beginning."""
-        return Walk(self, rows)
+        return HeldCaptions(self, rows)
 
     def allowed(self, state: int, room: int) -> np.ndarray:
         """The tokens that may come next, of which at least one is. room: tokens left, with it."""
@@ -65,7 +65,7 @@ class CaptionConstraint:
         return self.tokens[state][fits]
 
 
-class Walk:
+class HeldCaptions:
     """B captions that are being written, token by token."""
 
     def __init__(self, constraint: CaptionConstraint, rows: int) -> None:

@@ -10,7 +10,7 @@ from oneseed.model.caption_constraint import CaptionConstraint
 from oneseed.model.text_networks import write_captions
 
 
-class CaptionWriter(Autoencoder):
+class CaptionedAutoencoder(Autoencoder):
     """An autoencoder that gives captions as texts: written, those of training pictures, or none."""
 
     def captions_of(

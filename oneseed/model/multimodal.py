@@ -28,7 +28,7 @@ from oneseed.model.autoencoder import Autoencoder
 from oneseed.model.base import read_weights, refused_model, require_promised_model
 from oneseed.model.caption_book import CaptionBook
 from oneseed.model.caption_constraint import CaptionConstraint
-from oneseed.model.caption_writing import CaptionWriter
+from oneseed.model.caption_writing import CaptionedAutoencoder
 from oneseed.model.checkpoint_facts import CHECKPOINT_FORMAT, CheckpointFacts, read_facts
 from oneseed.model.fingerprint import fingerprint_of
 from oneseed.model.picture_book import LOOKS, TONE_SIDE, PictureBook
@@ -49,7 +49,7 @@ from oneseed.seeds import torch_generator
 MINUS_INFINITE = frozenset(f"sampler.{name}" for name in Prior.MINUS_INFINITE)
 
 
-class MultimodalModel(CaptionWriter):
+class MultimodalModel(CaptionedAutoencoder):
     """One z, two outputs: decode_image and decode_text each need z alone; encode gives it back.
 
     model = MultimodalModel()                               # the full preset, untrained

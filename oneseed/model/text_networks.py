@@ -237,7 +237,7 @@ def write_captions(
     tokens = np.full((len(code), max_length), PAD)
     tokens[:, 0] = START
     is_open = np.full(len(code), True)
-    walk = constraint.walk(len(code)) if constraint else None
+    held = constraint.begin(len(code)) if constraint else None
     writer = CachedDecoder(decoder, code, max_length - 1) if use_cache else None
     for step in range(max_length - 1):
         if writer:
@@ -246,15 +246,15 @@ def write_captions(
             read = torch.from_numpy(tokens[:, : step + 1]).to(code.device)
             logits = decoder(code, read)[:, -1]
         logits = logits.float().cpu()  # (B, V)
-        if walk:
-            logits = torch.from_numpy(walk.masked(logits.numpy()))
+        if held:
+            logits = torch.from_numpy(held.masked(logits.numpy()))
         if temperature:
             assert generators is not None, "a temperature needs a generator for each row"
             chosen = draw_tokens(logits, temperature, generators)
         else:
             chosen = likeliest_tokens(logits.numpy())
-        if walk:
-            walk.take(chosen)
+        if held:
+            held.take(chosen)
         tokens[is_open, step + 1] = chosen[is_open]
         is_open &= (chosen != END) & (chosen != PAD)
         if not is_open.any():

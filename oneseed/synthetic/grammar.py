@@ -1,6 +1,6 @@
 """Which texts a collection's captions may be: a grammar, and the automaton that reads its texts.
 
-    ships = in_order("a ", one_of(["", "small "]), "ship")
+    ships = in_order("a ", any_of(["", "small "]), "ship")
     automaton = Automaton(ships)
     state = automaton.read(automaton.start, b"a sm")        # None where no text begins so
     automaton.is_end(automaton.read(state, b"all ship"))    # True
@@ -20,13 +20,13 @@ class InOrder:
 
 
 @dataclass(frozen=True)
-class OneOf:
+class AnyOf:
     """Alternatives."""
 
     alternatives: "tuple[Grammar, ...]"
 
 
-Grammar = str | InOrder | OneOf
+Grammar = str | InOrder | AnyOf
 
 
 def in_order(*parts: Grammar) -> Grammar:
@@ -34,9 +34,9 @@ def in_order(*parts: Grammar) -> Grammar:
     return InOrder(parts)
 
 
-def one_of(alternatives: "Iterable[Grammar]") -> Grammar:
+def any_of(alternatives: "Iterable[Grammar]") -> Grammar:
     """Any one of the alternatives; "" among them: it may be left out."""
-    return OneOf(tuple(alternatives))
+    return AnyOf(tuple(alternatives))
 
 
 class Automaton:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from oneseed.seeds import numpy_generator
 from oneseed.synthetic.drawn import ABSENT, Checked, Facts, Redrawn
-from oneseed.synthetic.grammar import Grammar, one_of
+from oneseed.synthetic.grammar import Grammar, any_of
 from oneseed.synthetic.screens.canvas import (
     ACCENT_LUMINANCE,
     BRIGHT_LUMINANCE,
@@ -111,7 +111,7 @@ class Screens:
             for screen in self.screens.values()
             for names in screen.levels.values()
         }
-        return one_of(told.values())
+        return any_of(told.values())
 
     def parse(self, text: str) -> Facts:
         """Any text -> facts, all None where it is none of the collection's."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oneseed.synthetic.drawn import Facts
-from oneseed.synthetic.grammar import Grammar, in_order, one_of
+from oneseed.synthetic.grammar import Grammar, any_of, in_order
 from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.reading import python_tree
 from oneseed.synthetic.screens.screen import (
@@ -129,14 +129,14 @@ class FlowScreen(ScreenKind):
         """As of ScreenKind."""
 
         def question(prefix: str) -> Grammar:
-            signs = one_of(COMPARISONS)
-            numbers = one_of(map(str, THRESHOLDS)) if f"{prefix}number" in told else "..."
-            asked = one_of(self.attributes[f"{prefix}variable"])
+            signs = any_of(COMPARISONS)
+            numbers = any_of(map(str, THRESHOLDS)) if f"{prefix}number" in told else "..."
+            asked = any_of(self.attributes[f"{prefix}variable"])
             is_whole = f"{prefix}comparison" in told
             return in_order(asked, " ", signs, " ", numbers) if is_whole else asked
 
         def done(name: str) -> Grammar:
-            return one_of(map(action, self.attributes[name])) if name in told else "..."
+            return any_of(map(action, self.attributes[name])) if name in told else "..."
 
         begin = in_order(question(""), ":\n    ", done("yes"))
         more: Grammar = ""
@@ -146,7 +146,7 @@ class FlowScreen(ScreenKind):
             "if": in_order("if ", begin, more, "\nelse:\n    ", done("no")),
             "while": in_order("while ", begin, "\n", done("no")),
         }
-        return one_of(shapes[shape] for shape in self.attributes["shape"])
+        return any_of(shapes[shape] for shape in self.attributes["shape"])
 
     def parse(self, text: str) -> Facts:
         """The facts of one if with its else, or of a loop and what follows."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from oneseed.synthetic.drawn import ABSENT, Facts
-from oneseed.synthetic.grammar import Grammar, in_order, one_of
+from oneseed.synthetic.grammar import Grammar, any_of, in_order
 from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.reading import Element, html_tree
 from oneseed.synthetic.screens.screen import (
@@ -130,14 +130,14 @@ class FormScreen(ScreenKind):
         """As of ScreenKind."""
         parts: list[Grammar] = ["<form"]
         if "theme" in told:
-            parts += [' style="background:', one_of(THEMES), '"']
-        parts += [">\n<h1>", one_of(FORM_TITLES), "</h1>\n"]
+            parts += [' style="background:', any_of(THEMES), '"']
+        parts += [">\n<h1>", any_of(FORM_TITLES), "</h1>\n"]
         for name, labels in self.fields.items():
             if name in told:
                 lines = [f"{field_html(one)}\n" if has_value(one) else "" for one in labels]
-                parts.append(one_of(lines))
+                parts.append(any_of(lines))
         if "button" in told:
-            parts += ["<button>", one_of(BUTTONS), "</button>\n"]
+            parts += ["<button>", any_of(BUTTONS), "</button>\n"]
         return in_order(*parts, "</form>")
 
     def parse(self, text: str) -> Facts:

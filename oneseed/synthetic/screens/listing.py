@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oneseed.synthetic.drawn import Facts
-from oneseed.synthetic.grammar import Grammar, in_order, one_of
+from oneseed.synthetic.grammar import Grammar, any_of, in_order
 from oneseed.synthetic.screens.canvas import Canvas, Colour, accent
 from oneseed.synthetic.screens.reading import python_tree
 from oneseed.synthetic.screens.screen import (
@@ -113,7 +113,7 @@ class ListingScreen(ScreenKind):
 
     def grammar(self, told: Sequence[str]) -> Grammar:
         """As of ScreenKind."""
-        names = one_of(FUNCTIONS)
+        names = any_of(FUNCTIONS)
         if "argument" not in told:
             return in_order("def ", names, "():\n    ...")
         # the argument stands in several lines, and is the same in all of them
@@ -121,20 +121,20 @@ class ListingScreen(ScreenKind):
         for argument in ARGUMENTS:
             lines: list[Grammar] = []
             if "times" in told:
-                lines += ["    for i in range(", one_of(map(str, TIMES)), "):\n        "]
+                lines += ["    for i in range(", any_of(map(str, TIMES)), "):\n        "]
                 lines.append("...")
             if "operator" in told:
-                amounts = one_of(map(str, AMOUNTS)) if "amount" in told else "..."
-                lines[-1] = in_order(f"{argument} ", one_of(OPERATORS), " ", amounts)
+                amounts = any_of(map(str, AMOUNTS)) if "amount" in told else "..."
+                lines[-1] = in_order(f"{argument} ", any_of(OPERATORS), " ", amounts)
             if "times" in told:
                 lines.append("\n")
             if "limit" in told:
-                limits = one_of(map(str, LIMITS))
+                limits = any_of(map(str, LIMITS))
                 lines += [f"        if {argument} > ", limits, ":\n            break\n"]
-                lines += [f"    {argument} ", one_of(OPERATORS), " "]
-                lines += [one_of(map(str, AMOUNTS)), "\n"]
+                lines += [f"    {argument} ", any_of(OPERATORS), " "]
+                lines += [any_of(map(str, AMOUNTS)), "\n"]
             functions.append(in_order(f"({argument}):\n", *lines, f"    return {argument}"))
-        return in_order("def ", names, one_of(functions))
+        return in_order("def ", names, any_of(functions))
 
     def parse(self, text: str) -> Facts:
         """The facts of one function, found by building what screens show and comparing trees."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from oneseed.synthetic.drawn import ABSENT, Facts
-from oneseed.synthetic.grammar import Grammar, in_order, one_of
+from oneseed.synthetic.grammar import Grammar, any_of, in_order
 from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.reading import table_columns
 from oneseed.synthetic.screens.screen import (
@@ -93,12 +93,12 @@ class TableScreen(ScreenKind):
     def grammar(self, told: Sequence[str]) -> Grammar:
         """As of ScreenKind."""
         key, *others = self.columns
-        parts = ["CREATE TABLE ", one_of(TABLE_NAMES), " (\n", one_of(self.columns[key])]
+        parts = ["CREATE TABLE ", any_of(TABLE_NAMES), " (\n", any_of(self.columns[key])]
         parts.append(" PRIMARY KEY")
         for name in others:
             if name in told:
                 columns = self.columns[name]
-                parts.append(one_of(f",\n{one}" if has_value(one) else "" for one in columns))
+                parts.append(any_of(f",\n{one}" if has_value(one) else "" for one in columns))
         return in_order(*parts, "\n);")
 
     def parse(self, text: str) -> Facts:
