@@ -15,6 +15,7 @@ from oneseed.generation.generator import MultimodalGenerator
 from oneseed.model import checkpoint
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
+from oneseed.synthetic.drawn import ABSENT
 from oneseed.synthetic.screens.collection import SCREENS
 from tests.conftest import tiny_config
 
@@ -76,7 +77,7 @@ def test_a_report_tells_free_and_constrained_texts_apart(run_of_screens):
     class ParsesAlone:
         """A judge of whom nothing but the parser is asked."""
 
-        attributes = SCREENS.attributes
+        attributes = {name: (*of, ABSENT) for name, of in SCREENS.attributes.items()}
 
         def parse(self, captions):
             return [SCREENS.parse(caption) for caption in captions]
