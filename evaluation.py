@@ -329,9 +329,16 @@ def report_health(generator: MultimodalGenerator) -> Section:
     return Section(numbers, warnings=[notice] if notice else [])
 
 
+def generator_of(config: EvaluateConfig) -> MultimodalGenerator:
+    """The model that is evaluated."""
+    return MultimodalGenerator(
+        config.checkpoint, config.device, finish=config.finish, encoder=config.encoder
+    )
+
+
 def evaluate_shard(out: Path, config: EvaluateConfig, shard: Shard) -> None:
     """Draws and judges the pairs of a shard, and makes its measurements, for `main` to gather."""
-    generator = MultimodalGenerator(config.checkpoint, config.device, finish=config.finish)
+    generator = generator_of(config)
     # of several shards the first one teaches a judge that is missing
     with patient(TEACHING_PATIENCE), locked_judge(config):
         examiners = examiners_of(generator, config)
@@ -367,7 +374,7 @@ def main(config: EvaluateConfig) -> None:
 def write_report(out: Path, config: EvaluateConfig) -> None:
     """`main`, while no other run writes into the folder of the report."""
     old = read_report(config.compare) if config.compare else None
-    generator = MultimodalGenerator(config.checkpoint, config.device, finish=config.finish)
+    generator = generator_of(config)
     made, notes = report_parts(out, generator, config)
     notes.require_all()
     has_parts = made.folder.is_dir()

@@ -372,6 +372,7 @@ def main(config: InferenceConfig) -> int | None:
         config.passes,
         config.finish,
         constrained=config.constrained,
+        encoder=config.encoder,
     )
     if config.prompt:
         say_of_prompt(generator, config.prompt, config.style)

@@ -6,6 +6,7 @@ from oneseed.config.options import (
     checkpoint_option,
     data_option,
     device_option,
+    encoder_option,
     finish_option,
     parse_seeds,
 )
@@ -131,6 +132,7 @@ class InferenceConfig(BaseConfig):
     finish: str | None = finish_option()
     batch_size: int = option(32, "pairs made at once; changes speed only", at_least=1)
     data: str = data_option()
+    encoder: str | None = encoder_option()
     device: str = device_option("where to run")
 
     def __post_init__(self) -> None:

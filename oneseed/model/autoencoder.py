@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from oneseed.config.model import MIN_VOCABULARY, ModelConfig
+from oneseed.config.model import FROZEN, MIN_VOCABULARY, ModelConfig
 from oneseed.config.options import BOOK, PLAIN
 from oneseed.console.command import UserError
 from oneseed.model.caption_book import CaptionBook
+from oneseed.model.frozen_encoder import FrozenTower
 from oneseed.model.image_networks import ImageDecoder, ImageEncoder
 from oneseed.model.initialization import init_image_networks, init_positions, init_weights
 from oneseed.model.noising import TrainingNoise
@@ -69,6 +70,21 @@ class Autoencoder(nn.Module):
         unused = self.text_decoder.unused
         unused[:] = torch.arange(len(unused), device=unused.device) >= used
         unused[[PAD, START]] = True
+
+    def set_tower(self, tower: FrozenTower) -> None:
+        """See with this frozen picture encoder. UserError where the model has one of its own."""
+        config = self.config
+        if config.encoder != FROZEN:
+            raise UserError("this model has a picture encoder of its own; leave --encoder out")
+        assert (tower.sha256, tower.width) == (config.encoder_sha256, config.encoder_width)
+        cast(ImageEncoder, self.image_encoder).tower = tower
+        self.note_tower()
+
+    def note_tower(self) -> None:
+        """Keep in mind, for those who load the model, where its frozen encoder lies."""
+        tower = getattr(self.image_encoder, "tower", None)
+        if tower is not None:
+            self.meta["encoder_path"] = str(tower.folder)
 
     def new_sampler(self) -> Prior:
         """A prior for this model that has not been fitted."""

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from oneseed.config.inference import PASSES
-from oneseed.config.model import ModelConfig
+from oneseed.config.model import FROZEN, ModelConfig
 from oneseed.config.options import PLAIN
 from oneseed.console.command import UserError
 from oneseed.model import checkpoint
@@ -31,6 +31,7 @@ from oneseed.model.caption_constraint import CaptionConstraint
 from oneseed.model.caption_writing import CaptionedAutoencoder
 from oneseed.model.checkpoint_facts import CHECKPOINT_FORMAT, CheckpointFacts, read_facts
 from oneseed.model.fingerprint import fingerprint_of
+from oneseed.model.frozen_encoder import FrozenTower, settled_encoder
 from oneseed.model.picture_book import LOOKS, TONE_SIDE, PictureBook
 from oneseed.model.pixels import to_pixels, to_tensor
 from oneseed.model.prior import Prior
@@ -60,8 +61,11 @@ class MultimodalModel(CaptionedAutoencoder):
         self, config: ModelConfig | None = None, tokenizer: Tokenizer | None = None
     ) -> None:
         """As Autoencoder's. UserError where this machine's memory does not hold the model."""
-        require_memory(expected_weights(config or ModelConfig()))
+        config, tower = settled_encoder(config or ModelConfig())
+        require_memory(expected_weights(config))
         super().__init__(config, tokenizer)
+        if tower:
+            self.set_tower(tower)
 
     def forward(
         self, images: torch.Tensor, tokens: torch.Tensor
@@ -203,6 +207,7 @@ class MultimodalModel(CaptionedAutoencoder):
         """Take vocabulary and meta from what get_extra_state gave."""
         facts = read_facts(state)
         self.meta = facts.meta
+        self.note_tower()
         self.set_tokenizer(Tokenizer(facts.tokenizer))
         if self.caption_book is not None:
             self.caption_book.captions = facts.captions or []
@@ -241,11 +246,18 @@ class MultimodalModel(CaptionedAutoencoder):
 
     @classmethod
     def from_checkpoint(
-        cls, path: str | Path = "checkpoints/best_model.pt", device: str | torch.device = "cpu"
+        cls,
+        path: str | Path = "checkpoints/best_model.pt",
+        device: str | torch.device = "cpu",
+        encoder: str | Path | None = None,
+        *,
+        sees: bool = True,
     ) -> Self:
         """Checkpoint of any preset, however it is named -> model in eval mode on `device`.
 
         path: a file, a folder of save_pretrained, "hub:owner/name", or "base".
+        encoder: the folder of its frozen picture encoder; None: where the checkpoint says.
+        sees: False for those who show it no pictures, and may lack that encoder.
         UserError where it is missing, not ours, or not the model that it promises.
         """
         weights = read_weights(path)
@@ -258,6 +270,9 @@ class MultimodalModel(CaptionedAutoencoder):
             require_promised_model(path, model)
         except UserError as error:
             raise refused_model(path, error) from error
+        if encoder or (sees and facts.config.encoder == FROZEN):
+            folder = encoder or facts.meta.get("encoder_path", "")
+            model.set_tower(FrozenTower(folder, facts.config.encoder_sha256))
         return model.eval().to(device)
 
 

@@ -14,6 +14,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.phrases import known_phrases
 from oneseed.dataset.wording import words
 from oneseed.model import checkpoint
+from oneseed.model.frozen_encoder import settled_encoder
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
 from oneseed.training import distributed
@@ -210,6 +211,7 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
 
     UserError where the collection or the checkpoint of --init does not fit the settings.
     """
+    model_config, tower = settled_encoder(model_config)
     saved = [Path(config.checkpoints) / name for name in SAVED_RUNS]
     other = tokenizer = precision = None
     if not config.fresh and any(path.exists() for path in saved):
@@ -237,6 +239,9 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
     )
     torch.manual_seed(config.seed)
     model = MultimodalModel(model_config, train.tokenizer)
+    if tower:
+        model.set_tower(tower)
+        print(tower.describe())
     if other:
         load_other_weights(model, other)
     return BuiltRun(model, train, val, precision)

@@ -77,7 +77,8 @@ def test_a_report_tells_free_and_constrained_texts_apart(run_of_screens):
     class ParsesAlone:
         """A judge of whom nothing but the parser is asked."""
 
-        attributes = {name: (*of, ABSENT) for name, of in SCREENS.attributes.items()}
+        def __init__(self):
+            self.attributes = {name: (*of, ABSENT) for name, of in SCREENS.attributes.items()}
 
         def parse(self, captions):
             return [SCREENS.parse(caption) for caption in captions]
