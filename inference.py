@@ -18,6 +18,7 @@ Writes  outputs/        000042.png (a card, which says how it was made), 000042.
     python inference.py --image plate.png                   # its caption, and the model's drawing
     python inference.py --image mockup.png --read           # and the words that the picture shows
     python inference.py --image mockup.png --constrained    # its code, which is always valid
+    python inference.py --image form.png,table.png          # one caption of both
     python inference.py --image plate.png --strength .3 --seeds 0-4     # variations
     python inference.py --image plate.png --style stipple               # in another style
     python inference.py --find data/processed/builtin/resized --prompt "an elephant by a forest"
@@ -77,7 +78,7 @@ from oneseed.generation.bulk_places import Place
 from oneseed.generation.film import save_film
 from oneseed.generation.finding import find
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
-from oneseed.generation.pictures import open_picture
+from oneseed.generation.pictures import named_pictures, open_picture
 from oneseed.generation.prompts import PromptWarning
 from oneseed.generation.rendering import (
     contact_sheet,
@@ -129,8 +130,8 @@ ORDER_SETTINGS = (
 def verify(generator: MultimodalGenerator, config: InferenceConfig) -> int:
     """--verify: makes a card again -> exit status, 0 where it is true, 1 where it is not."""
     assert config.verify is not None, "no card is named"
-    original = open_picture(config.image) if config.image else None
-    found = cards.differences(generator, config.verify, original)
+    names = named_pictures(config.image) if config.image else []
+    found = cards.differences(generator, config.verify, [open_picture(name) for name in names])
     checkpoint = checkpoint_name(generator.checkpoint)
     tolerance = cards.pixel_tolerance(cards.text_inside(config.verify))
     if found:

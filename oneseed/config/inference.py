@@ -55,7 +55,7 @@ class InferenceConfig(BaseConfig):
     image: str | None = option(
         None,
         "a picture file: alone, to caption and redraw it; with --strength, to vary it; with "
-        "--style, to restyle it",
+        "--style, to restyle it; several, FILE,FILE: one caption of all",
     )
     strength: float | None = option(
         None,

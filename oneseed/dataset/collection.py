@@ -300,6 +300,8 @@ def share_strings(row: Row) -> None:
 def pair_of(row: Row, *, wordless: bool = False) -> Row:
     """Metadata row -> its line of a caption file; wordless: with an empty caption."""
     pair = {key: row.get(key) or "" for key in ("id", "filename", "caption", "style", "split")}
+    if row.get("images"):
+        pair["images"] = row["images"]
     return pair | {"caption": ""} if wordless else pair | travelling(row)
 
 

@@ -93,6 +93,16 @@ def is_prepared_name(value: Any) -> bool:
     return is_plain_name(value) and suffix_of(value) == PREPARED_SUFFIX
 
 
+def are_prepared_names(value: Any) -> bool:
+    """Whether a value is the names of a pair's pictures: two or more, each once."""
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(map(is_prepared_name, value))
+        and len(set(value)) == len(value)
+    )
+
+
 def is_side(value: Any) -> bool:
     """Whether a value is a picture's width or height in pixels."""
     return type(value) is int and 0 < value <= MAX_SIDE
@@ -132,6 +142,7 @@ FLAG = Kind(is_flag, "true or false")
 CAPTION_KIND = Kind(is_caption_kind, " or ".join(f'"{kind}"' for kind in CAPTION_KINDS))
 # what travels with a caption, see code_texts
 TRAVELLING = {"question": ANY_TEXT, "domain": ANY_TEXT, "caption_kind": CAPTION_KIND}
+IMAGES = Kind(are_prepared_names, "a list of the names of two or more .png files")
 SPLIT = Kind(is_split, '"train" or "val"')
 
 # a row of <style>_metadata.json; earlier versions wrote neither colour nor left_out
@@ -154,6 +165,7 @@ METADATA = RowKinds(
         "split": SPLIT,
         "captioner": ANY_TEXT,
         "left_out": FLAG,
+        "images": IMAGES,
         **TRAVELLING,
     }
 )
@@ -166,6 +178,7 @@ PAIR = RowKinds(
         "style": STYLE,
         # the file decides
         "split": SPLIT,
+        "images": IMAGES,
         **TRAVELLING,
     }
 )

@@ -35,6 +35,12 @@ def picture_inside(path: Path, *, most_pixels: int | None = None) -> Image.Image
         return whole_picture(file, path.name, most_pixels=most_pixels)
 
 
+def named_pictures(text: str) -> list[str]:
+    """ "form.png,table.png" -> the names of the pictures; one whose own name has a comma is one."""
+    names = [name.strip() for name in text.split(",")]
+    return [text] if Path(text).exists() or not all(names) else names
+
+
 def square_inside(path: Path, size: int) -> Image.Image:
     """Picture file -> the same as preparing makes it, "L" or "RGB", size x size pixels.
 

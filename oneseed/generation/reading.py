@@ -202,6 +202,15 @@ class PictureReader:
         batches = to_tensor(self.letterboxed(images)).split(PICTURES_AT_ONCE)
         return torch.cat([self.model.encode_code(batch) for batch in batches])
 
+    def encode_together(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """PIL images that show one thing together, such as a form and its table -> code (1, D).
+
+        Of one image the code that encode_codes gives.
+        """
+        if len(images) == 1:
+            return self.encode_codes(images)
+        return self.model.encode_together(to_tensor(self.letterboxed(images)))
+
     def reconstruct(self, images: Sequence[Image.Image]) -> list[Image.Image]:
         """PIL images -> the model's reconstructions."""
         pictures = []

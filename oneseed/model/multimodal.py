@@ -32,6 +32,7 @@ from oneseed.model.caption_writing import CaptionedAutoencoder
 from oneseed.model.checkpoint_facts import CHECKPOINT_FORMAT, CheckpointFacts, read_facts
 from oneseed.model.fingerprint import fingerprint_of
 from oneseed.model.frozen_encoder import FrozenTower, settled_encoder
+from oneseed.model.further_pictures import FurtherPictures
 from oneseed.model.picture_book import LOOKS, TONE_SIDE, PictureBook
 from oneseed.model.pixels import to_pixels, to_tensor
 from oneseed.model.prior import Prior
@@ -85,14 +86,26 @@ class MultimodalModel(CaptionedAutoencoder):
         of each picture's pixels.
         """
         pixels = to_pixels(self.to_model_channels(images))  # (B, S, S, C)
-        noise = []
-        for picture in pixels:
-            pixel_digest = hashlib.sha256(picture.tobytes()).hexdigest()
-            generator = torch_generator(pixel_digest, "code")
-            noise.append(torch.randn(self.config.latent_dim, generator=generator))
-        code = self.image_encoder(to_tensor(pixels).to(self.device))
+        digests = [hashlib.sha256(picture.tobytes()).hexdigest() for picture in pixels]
+        return self.noised_code(self.image_encoder(to_tensor(pixels).to(self.device)), digests)
+
+    @torch.no_grad()
+    def encode_together(self, images: torch.Tensor) -> torch.Tensor:
+        """The K pictures of one pair, as encode_code takes them -> its code (1, D)."""
+        pixels = to_pixels(self.to_model_channels(images))  # (K, S, S, C)
+        inputs = to_tensor(pixels).to(self.device)
+        owners = torch.zeros(len(inputs) - 1, dtype=torch.long, device=self.device)
+        code = self.encode_pictures(inputs[:1], FurtherPictures(inputs[1:], owners))
+        digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+        return self.noised_code(code, [digest])
+
+    def noised_code(self, code: torch.Tensor, digests: Sequence[str]) -> torch.Tensor:
+        """Codes (B, D) with the noise that a seed's have. digests: from which it comes."""
         require_numbers(code, "codes")
-        return code + self.config.code_noise * torch.stack(noise).to(self.device)
+        generators = [torch_generator(digest, "code") for digest in digests]
+        dims = self.config.latent_dim
+        noise = torch.stack([torch.randn(dims, generator=one) for one in generators])
+        return code + self.config.code_noise * noise.to(self.device)
 
     @torch.no_grad()
     def encode(self, images: torch.Tensor) -> torch.Tensor:

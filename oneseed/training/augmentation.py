@@ -52,7 +52,8 @@ def random_zoom(
 def zoom_batch(batch: Batch, purpose: str) -> Batch:
     """A batch with its pictures zoomed at random, the same for equal purposes.
 
-    Of a batch that several processes share, each zooms its slice as one process would.
+    Of a batch that several processes share, each zooms its slice as one process would. Further
+    pictures of a pair stay as they are.
     """
     if len(batch.images) == 0:
         return batch
@@ -66,12 +67,13 @@ def zoom_batch(batch: Batch, purpose: str) -> Batch:
     return batch._replace(images=images)
 
 
-def view_images(loader: PairLoader, rows: Tensor, view: int) -> Tensor:
-    """Pictures of a loader's rows (M,), in one of several views: (M, C, S, S).
+def view_batch(loader: PairLoader, rows: Tensor, view: int) -> Batch:
+    """The pairs of a loader's rows (M,), in one of several views.
 
-    View 0 shows them as they are, the others zoom.
+    View 0 shows their pictures as they are, the others zoom, as zoom_batch does.
     """
-    images = loader.batch(rows.numpy()).images
+    batch = loader.batch(rows.numpy())
     if view == 0:
-        return images
-    return random_zoom(images, torch_generator(f"{view} {int(rows[0])}", "view"))
+        return batch
+    images = random_zoom(batch.images, torch_generator(f"{view} {int(rows[0])}", "view"))
+    return batch._replace(images=images)

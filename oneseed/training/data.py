@@ -19,6 +19,7 @@ from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import next_training
 from oneseed.dataset.pixel_store import LimitedFiles
 from oneseed.model.caption_length import print_cut
+from oneseed.model.further_pictures import FurtherPictures
 from oneseed.model.pixels import to_tensor
 from oneseed.model.tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
 from oneseed.seeds import torch_generator
@@ -26,6 +27,7 @@ from oneseed.storage import is_url
 from oneseed.synthetic.collections import drawn_collection
 from oneseed.training import distributed
 from oneseed.training.file_order import by_first_use, by_groups_of_files
+from oneseed.training.further_places import further_places
 from oneseed.training.pixel_source import (
     fetch_collection,
     files_at_a_time,
@@ -56,16 +58,20 @@ class Batch(NamedTuple):
     rows: Tensor
     # float (b, T), how much each token weighs in the loss, 0 for padding; None: all the same
     word_weights: Tensor | None = None
+    # of pairs of several pictures, those behind the first; None: there are no such pairs
+    further: FurtherPictures | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device; the rows stay on the CPU."""
         weights = None if self.word_weights is None else self.word_weights.to(device)
-        return Batch(self.images.to(device), self.tokens.to(device), self.rows, weights)
+        further = self.further and self.further.to(device)
+        return Batch(self.images.to(device), self.tokens.to(device), self.rows, weights, further)
 
     def part(self, rows: slice) -> "Batch":
         """Some of the pairs, as a part of the same whole batch."""
         weights = None if self.word_weights is None else self.word_weights[rows]
-        return Batch(self.images[rows], self.tokens[rows], self.rows, weights)
+        further = self.further and self.further.part(rows)
+        return Batch(self.images[rows], self.tokens[rows], self.rows, weights, further)
 
 
 @dataclass(eq=False)
@@ -113,6 +119,8 @@ class PairLoader:
     last_look: int = -1
     # True where captions are code
     is_code: bool = False
+    # {row: which of the pixels are its further pictures}, of pairs of several pictures
+    further: dict[int, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.styles = self.styles or [""] * len(self.rows)
@@ -195,16 +203,33 @@ class PairLoader:
 
     def batch(self, rows: np.ndarray) -> Batch:
         """The pairs of some rows, int (B,)."""
-        images = to_tensor(self.pixels[self.rows[rows]], self.device)  # (B, 1 or 3, S, S)
-        if images.shape[1] != self.channels and self.channels == 1:
-            images = images.mean(1, keepdim=True)
-        elif images.shape[1] != self.channels:
-            images = images.expand(-1, 3, -1, -1)
+        images = self.images_at(self.rows[rows])  # (B, C, S, S)
         tokens = padded([self.tokens[row] for row in rows], torch.int64)  # (B, T)
         weights = None
         if self.word_weights is not None:
             weights = padded([self.word_weights[row] for row in rows], torch.float32)  # (B, T)
-        return Batch(images, tokens, torch.from_numpy(rows), weights)
+        return Batch(images, tokens, torch.from_numpy(rows), weights, self.further_of(rows))
+
+    def images_at(self, places: np.ndarray) -> Tensor:
+        """Some of the pixels, int (B,) -> pictures (B, C, S, S)."""
+        images = to_tensor(self.pixels[places], self.device)  # (B, 1 or 3, S, S)
+        if images.shape[1] == self.channels:
+            return images
+        return images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
+
+    def further_of(self, rows: np.ndarray) -> FurtherPictures | None:
+        """The further pictures of some rows (B,), where they have any."""
+        pairs = [
+            (owner, place)
+            for owner, row in enumerate(rows.tolist())
+            for place in self.further.get(row, ())
+        ]
+        if not pairs:
+            return None
+        owners, places = zip(*pairs)
+        return FurtherPictures(
+            self.images_at(np.array(places)), torch.tensor(owners, device=self.device)
+        )
 
     def first_rows(self, count: int) -> Batch:
         """The pairs of at most so many rows, from the first on."""
@@ -311,6 +336,7 @@ def create_data_loaders(
             is_code=is_code,
             word_weights=weigh_words(captions, tokenizer, length, told, config.untold_weight),
             shuffle_files=files_at_a_time(cache, config),
+            further=further_places(rows, cache),
         )
 
     return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
