@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
 
 CardFacts = dict[str, Any]
+# pictures that somebody brings: one, several or none
+Originals = Image.Image | Sequence[Image.Image] | None
 
 CARD_FORMAT = 1
 INTEGER_FACTS = (
@@ -69,10 +71,8 @@ def digest_of_pixels(image: Image.Image) -> str:
 
 def digest_of_pictures(images: Sequence[Image.Image]) -> str:
     """SHA-256 in hex of the pictures that a pair was made from; of one, digest_of_pixels."""
-    digests = list(map(digest_of_pixels, images))
-    return (
-        digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
-    )
+    first, *others = map(digest_of_pixels, images)
+    return hashlib.sha256(" ".join([first, *others]).encode()).hexdigest() if others else first
 
 
 def digest_of_text(facts: CardFacts) -> str:
@@ -167,11 +167,11 @@ def requested(facts: CardFacts) -> dict[str, Any]:
 
 
 def make_again(
-    generator: "MultimodalGenerator", facts: CardFacts, originals: Sequence[Image.Image] = ()
+    generator: "MultimodalGenerator", facts: CardFacts, originals: Originals = ()
 ) -> tuple[Image.Image, str]:
     """The pair (RGB picture, caption) that the facts of a card describe.
 
-    originals: the pictures that it was made from, where it was made from some.
+    originals: the picture that it was made from, or the pictures, where it was made from some.
     UserError where that is missing or another; KeyError where a fact is missing; ValueError where
     one is out of its bounds.
     """
@@ -194,7 +194,9 @@ def make_again(
         pairs = generator.interpolate(facts["from"], facts["to"], steps, temperature=temperature)
         return pairs[step]
     if "image" in facts:
-        return make_from_picture(generator, facts, originals, temperature)
+        if isinstance(originals, Image.Image):
+            originals = [originals]
+        return make_from_picture(generator, facts, originals or (), temperature)
     return generator.generate(facts["seed"], **conditions)
 
 
@@ -225,7 +227,7 @@ def make_from_picture(
 
 
 def differences(
-    generator: "MultimodalGenerator", path: str | Path, originals: Sequence[Image.Image] = ()
+    generator: "MultimodalGenerator", path: str | Path, originals: Originals = ()
 ) -> list[str]:
     """A card, made again by the generator -> sentences on what differs, none where it is true.
 
