@@ -10,7 +10,6 @@ from PIL import Image
 import caption_generation
 import dataset_preparation
 import inference
-import training_loop
 from oneseed.config.captioning import CaptionConfig
 from oneseed.config.inference import InferenceConfig
 from oneseed.config.preparation import PrepareConfig
@@ -21,6 +20,10 @@ from oneseed.generation.pictures import named_pictures
 from oneseed.model import checkpoint
 from oneseed.model.further_pictures import FurtherPictures, joint_code
 from oneseed.training.data import create_data_loaders
+from oneseed.training.encoding import encode_codes
+from oneseed.training.gradient_cache import GradientCache
+from oneseed.training.losses import make_loss
+from oneseed.training.objective import Objective
 from tests.conftest import tiny_config
 
 COUNT = 12
@@ -95,17 +98,14 @@ def test_pairs_have_the_names_and_further_pictures_are_no_pairs(place):
     assert all(row["caption"].startswith("SELECT a FROM") for row in train + val)
 
 
-def config_of(place, **changes):
+def config_of(place):
     return TrainConfig(
         style="queries",
         preset="small",
-        epoch_pictures=1,
         batch_size=4,
-        sampler_steps=5,
         data=str(place / "data"),
         device="cpu",
         precision="fp32",
-        **{"num_epochs": 1, "checkpoints": str(place / "run"), **changes},
     )
 
 
@@ -137,15 +137,29 @@ def test_the_code_of_a_pair_is_of_all_its_pictures_and_of_one_its_own(tiny_model
     assert torch.equal(joint_code(alone, alone[:0], torch.zeros(0, dtype=torch.long)), alone)
 
 
-def test_training_learns_from_them_in_parts_as_in_whole_batches(place, tmp_path):
+def test_training_learns_from_them_in_parts_as_in_whole_batches(place, tiny_model):
     """--micro-batch gives each part of a batch its own further pictures."""
-    weights = []
-    for folder, micro_batch in (("whole", 0), ("parts", 2)):
-        config = config_of(place, checkpoints=str(tmp_path / folder), micro_batch=micro_batch)
-        training_loop.main(tiny_config(vocab_size=0), config)
-        weights.append(checkpoint.load(tmp_path / folder / "best_model.pt"))
-    for name in ("image_encoder.to_code.weight", "text_decoder.condition.weight"):
-        assert torch.allclose(weights[0][name], weights[1][name], atol=1e-4), name
+    train, _ = create_data_loaders(tiny_config(), config_of(place), tiny_model.tokenizer)
+    batch = train.batch(np.arange(6))
+    loss = make_loss(config_of(place), wordless=False)
+    objective = Objective(tiny_model, loss, torch.device("cpu"), "fp32", 0)
+    noise = objective.noise(6, 0)
+    gradients = []
+    for one, micro_batch in ((batch, 0), (batch, 2), (batch._replace(further=None), 0)):
+        GradientCache(objective, micro_batch).forward_backward(one, noise)
+        gradients.append(tiny_model.image_encoder.to_code.weight.grad.clone())
+    assert torch.allclose(gradients[0], gradients[1], atol=1e-5)
+    assert not torch.allclose(gradients[0], gradients[2], atol=1e-3)
+
+
+def test_the_prior_is_fitted_to_the_codes_of_all_pictures(place, tiny_model):
+    train, _ = create_data_loaders(tiny_config(), config_of(place), tiny_model.tokenizer)
+    rows = torch.arange(len(train.rows))
+    batch = train.batch(rows.numpy())
+    expected = tiny_model.encode_pictures(batch.images, batch.further)
+    for views in (1, 2):
+        codes = encode_codes(tiny_model, train, rows, views=views)[: len(rows)]
+        assert torch.allclose(codes, expected, atol=1e-5)
 
 
 def test_several_pictures_are_answered_with_one_caption_and_a_card_that_is_true(
