@@ -78,9 +78,8 @@ def set_code(text: str, *, width: int, height: int, sizes: Sequence[int]) -> Set
     """As set_text, of code: a line is broken, or left out, only in the smallest letters."""
     longest = max(len(clusters(line)) for line in text.expandtabs(TAB).split("\n"))
     for size in sizes:
-        found = SetText(
-            code_block(text, width=width, size=size, most=MANY), size, text, is_code=True
-        )
+        lines = code_block(text, width=width, size=size, most=MANY)
+        found = SetText(lines, size, text, is_code=True)
         if found.height <= height and longest * column_width(size) <= width:
             return found
     most = max(1, height // SetText([], sizes[-1]).step)
