@@ -86,7 +86,12 @@ from oneseed.preparation.check_cause import no_pictures, no_usable_picture, only
 from oneseed.preparation.duplicates import merge_twins
 from oneseed.preparation.examine import prepare_missing
 from oneseed.preparation.export import export_collection
-from oneseed.preparation.records import link_originals, remove_stale_files, to_records
+from oneseed.preparation.records import (
+    link_originals,
+    name_pictures,
+    remove_stale_files,
+    to_records,
+)
 from oneseed.preparation.report import (
     Findings,
     count_found,
@@ -195,7 +200,9 @@ def examine_source(config: PrepareConfig, collection: Collection, workers: Worke
     require_pictures(survey, config)
     originals, beyond = sample_originals(survey.originals, config.max_samples)
     prepare_missing(originals, survey.folder, collection, config=config, workers=workers)
-    findings = Findings.of(survey, merge_twins(originals), beyond)
+    merged = merge_twins(originals)
+    name_pictures(merged.kept, merged.duplicates)
+    findings = Findings.of(survey, merged, beyond)
     require_usable(survey, findings, config)
     return findings
 

@@ -142,7 +142,7 @@ def evaluate(
     ]
     exam = examiners.exam(generator, pairs[0][0].width)
     if exam:
-        parts += judge_drawn(exam, pairs, seen, rows, collection, made)
+        parts += judge_drawn(exam, pairs, seeds, seen, rows, collection, made)
     else:
         parts += judge_others(generator, own, pairs, rows, collection, config)
     training_captions = [row["caption"] for row in rows]
@@ -194,6 +194,7 @@ def note_missing_captions(collection: Collection, rows: list[Row], *, is_exact: 
 def judge_drawn(
     exam: Exam,
     pairs: list[ImageCaption],
+    seeds: list[int],
     seen: list[Facts],
     rows: list[Row],
     collection: Collection,
@@ -210,7 +211,7 @@ def judge_drawn(
     return [
         of_pairs,
         found["conditions"],
-        measure_texts(exam, pairs, min(len(pairs), CONDITIONS_COUNT)),
+        measure_texts(exam, pairs, seen, seeds, min(len(pairs), CONDITIONS_COUNT)),
         found["typed_prompts"],
         compare_joint_and_conditional(of_pairs, found["conditions"]),
         found["styles"],
@@ -328,9 +329,16 @@ def report_health(generator: MultimodalGenerator) -> Section:
     return Section(numbers, warnings=[notice] if notice else [])
 
 
+def generator_of(config: EvaluateConfig) -> MultimodalGenerator:
+    """The model that is evaluated."""
+    return MultimodalGenerator(
+        config.checkpoint, config.device, finish=config.finish, encoder=config.encoder
+    )
+
+
 def evaluate_shard(out: Path, config: EvaluateConfig, shard: Shard) -> None:
     """Draws and judges the pairs of a shard, and makes its measurements, for `main` to gather."""
-    generator = MultimodalGenerator(config.checkpoint, config.device, finish=config.finish)
+    generator = generator_of(config)
     # of several shards the first one teaches a judge that is missing
     with patient(TEACHING_PATIENCE), locked_judge(config):
         examiners = examiners_of(generator, config)
@@ -366,7 +374,7 @@ def main(config: EvaluateConfig) -> None:
 def write_report(out: Path, config: EvaluateConfig) -> None:
     """`main`, while no other run writes into the folder of the report."""
     old = read_report(config.compare) if config.compare else None
-    generator = MultimodalGenerator(config.checkpoint, config.device, finish=config.finish)
+    generator = generator_of(config)
     made, notes = report_parts(out, generator, config)
     notes.require_all()
     has_parts = made.folder.is_dir()

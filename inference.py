@@ -17,6 +17,8 @@ Writes  outputs/        000042.png (a card, which says how it was made), 000042.
     python inference.py --seeds 7 --postcard                # also 000007_postcard.png, to pass on
     python inference.py --image plate.png                   # its caption, and the model's drawing
     python inference.py --image mockup.png --read           # and the words that the picture shows
+    python inference.py --image mockup.png --constrained    # its code, which is always valid
+    python inference.py --image form.png,table.png          # one caption of both
     python inference.py --image plate.png --strength .3 --seeds 0-4     # variations
     python inference.py --image plate.png --style stipple               # in another style
     python inference.py --find data/processed/builtin/resized --prompt "an elephant by a forest"
@@ -76,7 +78,7 @@ from oneseed.generation.bulk_places import Place
 from oneseed.generation.film import save_film
 from oneseed.generation.finding import find
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
-from oneseed.generation.pictures import open_picture
+from oneseed.generation.pictures import open_picture, open_pictures
 from oneseed.generation.prompts import PromptWarning
 from oneseed.generation.rendering import (
     contact_sheet,
@@ -128,9 +130,8 @@ ORDER_SETTINGS = (
 def verify(generator: MultimodalGenerator, config: InferenceConfig) -> int:
     """--verify: makes a card again -> exit status, 0 where it is true, 1 where it is not."""
     assert config.verify is not None, "no card is named"
-    side = generator.sound_side
-    original = open_picture(config.image, side) if config.image else None
-    found = cards.differences(generator, config.verify, original)
+    originals = open_pictures(config.image or "", generator.sound_side)
+    found = cards.differences(generator, config.verify, originals)
     checkpoint = checkpoint_name(generator.checkpoint)
     tolerance = cards.pixel_tolerance(cards.text_inside(config.verify))
     if found:
@@ -185,6 +186,8 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     order["first"] = parse_seeds(config.seeds)[0]
     order["fingerprint"] = generator.fingerprint
     order["caption_source"] = generator.caption_source
+    if config.constrained:
+        order["constrained"] = True
     # what has no effect on a model's pairs is no part of what was asked of it
     if not generator.draws_in_passes:
         del order["passes"]
@@ -364,7 +367,13 @@ def main(config: InferenceConfig) -> int | None:
     """Does the one task that the settings name -> exit status, where the task has one."""
     require_checkpoint(config.checkpoint, config.data)
     generator = MultimodalGenerator(
-        config.checkpoint, config.device, config.temperature, config.passes, config.finish
+        config.checkpoint,
+        config.device,
+        config.temperature,
+        config.passes,
+        config.finish,
+        constrained=config.constrained,
+        encoder=config.encoder,
     )
     if config.prompt:
         say_of_prompt(generator, config.prompt, config.style)

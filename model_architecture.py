@@ -38,6 +38,7 @@ from oneseed.config.model import ModelConfig, SpecsConfig
 from oneseed.console.command import run
 from oneseed.device import pick_device
 from oneseed.files import write_text
+from oneseed.model.frozen_encoder import settled_encoder
 from oneseed.model.image_networks import ImageDecoder, ImageEncoder
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixels import to_pil, to_pixels, to_tensor
@@ -77,12 +78,15 @@ def main(config: ModelConfig, options: SpecsConfig) -> int | None:
         write_text("docs/model_specs.md", specs())
         print("wrote docs/model_specs.md")
         return None
-    config = without_collection(config)
+    config, tower = settled_encoder(without_collection(config))
     if options.parameters:
         scaled_config = within_budget(config, options.parameters)
         print(f"--parameters {options.parameters:,}: {describe_widths(config, scaled_config)}")
         config = scaled_config
     model = MultimodalModel(config).eval()
+    if tower:
+        model.set_tower(tower)
+        print(tower.describe())
     wrong = check_shapes(model)
     print_parameters(model)
     return 1 if wrong else 0

@@ -12,8 +12,7 @@ Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.
     python training_loop.py --config model.yaml --plan        # what it would make, on a page
     python training_loop.py --config model.yaml               # from a file; --schema describes it
     python training_loop.py --style engraving --init checkpoints_all/best_model.pt
-    torchrun --nproc-per-node 8 training_loop.py              # one process a GPU; several machines
-                                                              # share the folder
+    torchrun --nproc-per-node 8 training_loop.py              # one process a GPU
 
 At the first step expect caption near ln(vocabulary) and contrastive near ln(batch). Run the same
 command again to resume, with a larger --num-epochs to train on; --fresh begins anew.
@@ -62,9 +61,10 @@ from oneseed.model.specs import MODEL_PARTS
 from oneseed.training import distributed, monitor, setup
 from oneseed.training.augmentation import should_augment, vary_batch
 from oneseed.training.compilation import Compilation
-from oneseed.training.data import Batch, PairLoader, create_data_loaders, sample_rows, use_device
+from oneseed.training.data import Batch, PairLoader, sample_rows, use_device
 from oneseed.training.encoding import encode_codes, match_percentiles
 from oneseed.training.gradient_cache import GradientCache
+from oneseed.training.loaders import create_data_loaders
 from oneseed.training.losses import MultimodalLoss, make_loss
 from oneseed.training.objective import Objective
 from oneseed.training.optimizers import (

@@ -41,7 +41,7 @@ from oneseed.evaluation.samples import grey_pixels, timed_pairs
 from oneseed.files import write_text
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.synthetic.engravings.collection import ENGRAVINGS
-from oneseed.training.data import create_data_loaders
+from oneseed.training.loaders import create_data_loaders
 
 # characters of a column of the table
 COLUMN_WIDTH = 17

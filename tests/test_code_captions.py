@@ -17,8 +17,8 @@ from oneseed.dataset.collection import Collection
 from oneseed.dataset.curation import change_row
 from oneseed.sources import unpacking
 from oneseed.sources.archive_members import DEFAULT_LIMITS
-from oneseed.training.data import create_data_loaders
 from oneseed.training.fragments import fragment
+from oneseed.training.loaders import create_data_loaders
 from oneseed.training.pair_quality import repeats_a_word
 from oneseed.training.word_weights import told_words
 from tests.conftest import tiny_config

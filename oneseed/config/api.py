@@ -15,6 +15,7 @@ from oneseed.config.inference import MAX_PASSES, PASSES
 from oneseed.config.options import (
     data_option,
     device_option,
+    encoder_option,
     finish_option,
     served_checkpoint_option,
 )
@@ -72,6 +73,7 @@ class ApiConfig(BaseConfig):
     log: bool = option(
         False, "write a line of JSON for each request to stderr, without what was asked"
     )
+    encoder: str | None = encoder_option()
     device: str = device_option("where to run")
     data: str = data_option()
 

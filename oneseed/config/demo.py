@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from oneseed.config.options import data_option, device_option, served_checkpoint_option
+from oneseed.config.options import (
+    data_option,
+    device_option,
+    encoder_option,
+    served_checkpoint_option,
+)
 from oneseed.console.flags import BaseConfig, option
 
 # of the environment: the token that callers of the API must send
@@ -81,6 +86,7 @@ class DemoConfig(BaseConfig):
     )
     log: bool = option(False, "write a line for each request, without what was asked")
     log_json: bool = option(False, "write such lines as JSON objects")
+    encoder: str | None = encoder_option()
     device: str = device_option("where to run")
     data: str = data_option()
 

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from oneseed.config.options import checkpoint_option, data_option, device_option, finish_option
+from oneseed.config.options import (
+    checkpoint_option,
+    data_option,
+    device_option,
+    encoder_option,
+    finish_option,
+)
 from oneseed.config.shards import settle_shard, shard_option
 from oneseed.console.flags import BaseConfig, option
 from oneseed.seeds import LAST_SEED
@@ -29,6 +35,7 @@ class EvaluateConfig(BaseConfig):
     out: str = option("outputs/report", "folder of report.json and index.html")
     shard: str = shard_option("draw and judge only this share of the pairs")
     finish: str | None = finish_option()
+    encoder: str | None = encoder_option()
     device: str = device_option("where the model runs")
     data: str = data_option()
 

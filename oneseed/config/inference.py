@@ -6,6 +6,7 @@ from oneseed.config.options import (
     checkpoint_option,
     data_option,
     device_option,
+    encoder_option,
     finish_option,
     parse_seeds,
 )
@@ -54,7 +55,7 @@ class InferenceConfig(BaseConfig):
     image: str | None = option(
         None,
         "a picture file: alone, to caption and redraw it; with --strength, to vary it; with "
-        "--style, to restyle it",
+        "--style, to restyle it; several, FILE,FILE: one caption of all",
     )
     strength: float | None = option(
         None,
@@ -116,6 +117,11 @@ class InferenceConfig(BaseConfig):
     temperature: float = option(
         0.0, "0: each seed's likeliest caption; above: drawn, more varied", at_least=0, at_most=5
     )
+    constrained: bool = option(
+        False,
+        "of models of screens: at each step only what a text of the collection may go on with, so "
+        "that the code is always valid",
+    )
     passes: int = option(
         PASSES,
         "in which a picture is drawn: 1 gives a soft draft, more draw more of the lines and take "
@@ -126,6 +132,7 @@ class InferenceConfig(BaseConfig):
     finish: str | None = finish_option()
     batch_size: int = option(32, "pairs made at once; changes speed only", at_least=1)
     data: str = data_option()
+    encoder: str | None = encoder_option()
     device: str = device_option("where to run")
 
     def __post_init__(self) -> None:
@@ -205,6 +212,8 @@ class InferenceConfig(BaseConfig):
             raise ValueError(f"{tasks[0]} goes without --prompt and --style")
         if self.best_of > 1 and tasks and tasks[0] not in ("--count", "--interactive"):
             raise ValueError(f"--best-of chooses among pairs of seeds; leave it or {tasks[0]} out")
+        if self.constrained and (self.verify or self.find or self.index):
+            raise ValueError(f"--constrained goes with pairs that are made, not with {tasks[0]}")
 
     def _check_keepsakes(self, seeds: list[int]) -> None:
         """--film and --postcard."""

@@ -1,7 +1,9 @@
 """Settings of the model, and the presets."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import re
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
 
 from oneseed.config.options import NAMED_SIZES, parameters_option, parse_image_size, preset_option
 from oneseed.console.flags import BaseConfig, option
@@ -10,6 +12,10 @@ from oneseed.console.flags import BaseConfig, option
 MAX_OWN_VOCABULARY = 2000
 # four marks and 256 bytes
 MIN_VOCABULARY = 260
+# what a checkpoint says of an encoder that lies in a folder of its own
+FROZEN = "frozen"
+ENCODERS = ("cnn", "vit", FROZEN)
+HEX_DIGEST = re.compile("[0-9a-f]{64}")
 # channels of an attention head of the encoder vit
 VIT_HEAD_WIDTH = 32
 # a side of the picture
@@ -60,16 +66,18 @@ class ModelConfig(BaseConfig):
     )
     encoder: str = option(
         "cnn",
-        "what looks at pictures; cnn: convolutions; vit: a transformer over patches",
-        choices=("cnn", "vit"),
+        "what looks at pictures; cnn: convolutions; vit: a transformer over patches; or the folder "
+        "of a CLIP, SigLIP, DINO or ViT checkpoint, which stays as it is",
     )
     vit_width: int = option(
         384,
-        "width of --encoder vit, a multiple of 32; its heads are 32 wide",
+        "width of --encoder vit, or behind a frozen one, a multiple of 32; its heads are 32 wide",
         at_least=1,
         at_most=MAX_CHANNELS,
     )
-    vit_layers: int = option(6, "layers of --encoder vit", at_least=1, at_most=MAX_LAYERS)
+    vit_layers: int = option(
+        6, "layers of --encoder vit, or behind a frozen one", at_least=1, at_most=MAX_LAYERS
+    )
     patch: int = option(
         4, "pixels a side that the first and the last convolution handle at once; a power of two"
     )
@@ -139,6 +147,9 @@ class ModelConfig(BaseConfig):
     # no flags: which picture networks a checkpoint has, and what those of before 0.4 were like
     image_networks: str = field(default="flow", metadata={"choices": ("flow", "regression")})
     linear_dims: int = field(default=0, metadata={"choices": None})
+    # no flags: of a frozen encoder, the SHA-256 of its files and the numbers of each of its places
+    encoder_sha256: str = field(default="", metadata={"choices": None})
+    encoder_width: int = field(default=0, metadata={"choices": None})
 
     def __post_init__(self) -> None:
         self._check_image_networks()
@@ -150,7 +161,14 @@ class ModelConfig(BaseConfig):
         settings = asdict(self)
         if self.image_networks == "flow":
             del settings["image_networks"], settings["linear_dims"]
+        if self.encoder != FROZEN:
+            # as files were before encoders could be frozen
+            del settings["encoder_sha256"], settings["encoder_width"]
         return settings
+
+    def with_frozen(self, sha256: str, width: int) -> Self:
+        """The same with a frozen encoder. width: numbers of each of its places."""
+        return replace(self, encoder=FROZEN, encoder_sha256=sha256, encoder_width=width)
 
     def _check_image_networks(self) -> None:
         base_and_doublings(self.image_size)
@@ -160,9 +178,14 @@ class ModelConfig(BaseConfig):
                 f"--patch must be a power of two that leaves at least {MIN_PATCHES} x "
                 f"{MIN_PATCHES} patches, got {self.patch}"
             )
-        # of a checkpoint, which argparse has not seen
-        if self.encoder not in ("cnn", "vit"):
-            raise ValueError(f"--encoder is cnn or vit, not {self.encoder!r}")
+        if self.encoder not in ENCODERS and not Path(self.encoder).expanduser().is_dir():
+            raise ValueError(
+                "--encoder is cnn, vit, or the folder of a checkpoint such as CLIP's or DINO's, "
+                f"not {self.encoder!r}"
+            )
+        is_described = self.encoder_width > 0 and bool(HEX_DIGEST.fullmatch(self.encoder_sha256))
+        if (self.encoder == FROZEN) != is_described:
+            raise ValueError("a frozen encoder is named by its folder: --encoder PATH")
         if self.linear_dims < 0:
             raise ValueError(f"linear_dims must be 0 or more, got {self.linear_dims}")
         if self.vit_width % VIT_HEAD_WIDTH:

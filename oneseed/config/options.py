@@ -113,6 +113,15 @@ def served_checkpoint_option() -> Any:
     )
 
 
+def encoder_option() -> Any:
+    """The field `encoder` of those who use a model."""
+    return option(
+        None,
+        "of a model with a frozen picture encoder: its folder, where that is not where it was in "
+        "training",
+    )
+
+
 def finish_option() -> Any:
     """The field `finish`."""
     return option(

@@ -305,6 +305,8 @@ def share_strings(row: Row) -> None:
 def pair_of(row: Row, *, wordless: bool = False) -> Row:
     """Metadata row -> its line of a caption file; wordless: with an empty caption."""
     pair = {key: row.get(key) or "" for key in ("id", "filename", "caption", "style", "split")}
+    if row.get("images"):
+        pair["images"] = row["images"]
     if not wordless:
         return pair | travelling(row)
     medium = {"medium": row["medium"]} if row.get("medium") else {}

@@ -94,6 +94,16 @@ def is_prepared_name(value: Any) -> bool:
     return is_plain_name(value) and suffix_of(value) == PREPARED_SUFFIX
 
 
+def are_prepared_names(value: Any) -> bool:
+    """Whether a value is the names of a pair's pictures: two or more, each once."""
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(map(is_prepared_name, value))
+        and len(set(value)) == len(value)
+    )
+
+
 def is_side(value: Any) -> bool:
     """Whether a value is a picture's width or height in pixels."""
     return type(value) is int and 0 < value <= MAX_SIDE
@@ -150,6 +160,7 @@ TRAVELLING = {
     "caption_kind": CAPTION_KIND,
     "medium": MEDIUM_VALUE,
 }
+IMAGES = Kind(are_prepared_names, "a list of the names of two or more .png files")
 SPLIT = Kind(is_split, '"train" or "val"')
 
 # a row of <style>_metadata.json; earlier versions wrote neither colour nor left_out
@@ -174,6 +185,7 @@ METADATA = RowKinds(
         "left_out": FLAG,
         # of a sound's file
         "seconds": SECONDS,
+        "images": IMAGES,
         **TRAVELLING,
     }
 )
@@ -186,6 +198,7 @@ PAIR = RowKinds(
         "style": STYLE,
         # the file decides
         "split": SPLIT,
+        "images": IMAGES,
         **TRAVELLING,
     }
 )

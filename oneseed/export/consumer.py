@@ -62,6 +62,7 @@ def prompt_rules(model: MultimodalModel) -> dict[str, Any]:
 
     medium: how captions begin; named_media: of all styles together, those that a prompt may begin
     with. lead, nothing_shown: regular expressions without flags, of what stands before the subject.
+    code: True where captions are code: a prompt is encoded as its letters are, worded by nobody.
     words: those that captions have; []: not known. replacements: a phrase that no caption has ->
     what is read instead. leading: words that never end a clause. hyphenated: see there. typos:
     see typos.py.
@@ -76,6 +77,7 @@ def prompt_rules(model: MultimodalModel) -> dict[str, Any]:
         if reader.words and known and not reader.knows(phrase):
             replacements[phrase] = known[0]
     return {
+        "code": reader.is_code,
         "medium": "" if is_mixed else MEDIUM.get(style, OTHER_MEDIUM),
         "named_media": [*dict.fromkeys(MEDIUM.values())] if is_mixed else [],
         "lead": portable(openings.lead.pattern),

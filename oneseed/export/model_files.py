@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from oneseed.config.export import EXPORT_FOLDER, OnnxConfig
+from oneseed.config.model import FROZEN
 from oneseed.config.options import PLAIN
 from oneseed.dataset.commands import flag, python_name
 from oneseed.export.compact import clean, in_half
@@ -44,7 +45,9 @@ GRAPHS: dict[str, type[SeedGraph]] = {"pair": PairGraph, "prompt": PromptGraph}
 
 def write_model_files(config: OnnxConfig) -> int:
     """What `python -m oneseed.export onnx` does -> exit status."""
-    model = MultimodalModel.from_checkpoint(config.checkpoint)
+    model = MultimodalModel.from_checkpoint(config.checkpoint, sees=False)
+    if model.config.encoder == FROZEN:
+        print("the frozen picture encoder is not exported: the files draw seeds and prompts alone")
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
     # of an earlier export, perhaps of another model

@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
 
 CardFacts = dict[str, Any]
+# pictures that somebody brings: one, several or none
+Originals = Image.Image | Sequence[Image.Image] | None
 
 CARD_FORMAT = 1
 INTEGER_FACTS = (
     *("card", "seed", "from", "to", "step", "steps"),
-    *("best_of", "first_seed", "match", "passes", POSTCARD),
+    *("best_of", "first_seed", "match", "passes", "constrained", POSTCARD),
 )
 FLOAT_FACTS = ("guidance", "temperature", "strength", "cosine")
 # All other facts are text.
@@ -64,6 +67,12 @@ def digest_of_pixels(image: Image.Image) -> str:
     """SHA-256 in hex, the same for a grey picture and for the same picture in RGB."""
     size = f"{image.width} {image.height} "
     return hashlib.sha256(size.encode() + image.convert("RGB").tobytes()).hexdigest()
+
+
+def digest_of_pictures(images: Sequence[Image.Image]) -> str:
+    """SHA-256 in hex of the pictures that a pair was made from; of one, digest_of_pixels."""
+    first, *others = map(digest_of_pixels, images)
+    return hashlib.sha256(" ".join([first, *others]).encode()).hexdigest() if others else first
 
 
 def digest_of_text(facts: CardFacts) -> str:
@@ -158,11 +167,11 @@ def requested(facts: CardFacts) -> dict[str, Any]:
 
 
 def make_again(
-    generator: "MultimodalGenerator", facts: CardFacts, original: Image.Image | None = None
+    generator: "MultimodalGenerator", facts: CardFacts, originals: Originals = ()
 ) -> tuple[Image.Image, str]:
     """The pair (RGB picture, caption) that the facts of a card describe.
 
-    original: the picture that it was made from, where it was made from one.
+    originals: the picture that it was made from, or the pictures, where it was made from some.
     UserError where that is missing or another; KeyError where a fact is missing; ValueError where
     one is out of its bounds.
     """
@@ -175,6 +184,8 @@ def make_again(
     if finish or generator.can_choose_finish:
         # a card without one is of a time before models carried pictures
         generator = generator.in_finish(finish or PLAIN)
+    if facts.get("constrained"):
+        generator = generator.in_grammar()
     if "from" in facts:
         steps = facts["steps"]
         step = facts["step"]
@@ -183,42 +194,44 @@ def make_again(
         pairs = generator.interpolate(facts["from"], facts["to"], steps, temperature=temperature)
         return pairs[step]
     if "image" in facts:
-        return make_from_picture(generator, facts, original, temperature)
+        if isinstance(originals, Image.Image):
+            originals = [originals]
+        return make_from_picture(generator, facts, originals or (), temperature)
     return generator.generate(facts["seed"], **conditions)
 
 
 def make_from_picture(
     generator: "MultimodalGenerator",
     facts: CardFacts,
-    original: Image.Image | None,
+    originals: Sequence[Image.Image],
     temperature: float,
 ) -> tuple[Image.Image, str]:
     """The part of make_again for cards that were made from a picture."""
-    if original is None or digest_of_pixels(original) != facts["image_sha256"]:
-        another = "" if original is None else ", and --image names another"
+    if not originals or digest_of_pictures(originals) != facts["image_sha256"]:
+        another = ", and --image names another" if originals else ""
         named = facts["image"][:MAX_TOLD_LETTERS]
         raise UserError(
             f"this card was made from the picture {printable(named)}{another}; "
             f"name that: {script_command('inference.py', '--verify CARD --image PICTURE')}"
         )
     if "strength" not in facts:
-        codes = generator.encode_codes([original])
+        codes = generator.encode_together(originals)
         return generator.decode_code(codes, temperature=temperature)[0]
     strength = facts["strength"]
     # Its bounds are those of the flag.
     InferenceConfig(image="named", strength=strength)
     if "seed" in facts:
-        return generator.vary(original, [facts["seed"]], strength, temperature=temperature)[0]
+        return generator.vary(originals[0], [facts["seed"]], strength, temperature=temperature)[0]
     style = facts["asked_style"]
-    return generator.restyle([original], style, strength, temperature=temperature)[0]
+    return generator.restyle(originals, style, strength, temperature=temperature)[0]
 
 
 def differences(
-    generator: "MultimodalGenerator", path: str | Path, original: Image.Image | None = None
+    generator: "MultimodalGenerator", path: str | Path, originals: Originals = ()
 ) -> list[str]:
     """A card, made again by the generator -> sentences on what differs, none where it is true.
 
-    path: of the PNG file. original: see make_again.
+    path: of the PNG file. originals: see make_again.
     UserError where it is no card, or one of another model.
     """
     image, facts = read_card(path)
@@ -232,7 +245,7 @@ def differences(
             f"{own} ({generator.fingerprint[:16]}…); name that one: {remedy}"
         )
     try:
-        drawn, caption = make_again(generator, facts, original)
+        drawn, caption = make_again(generator, facts, originals)
     except (KeyError, ValueError) as error:
         reason = f"{type(error).__name__}: {printable(str(error)[:MAX_TOLD_LETTERS])}"
         raise UserError(

@@ -41,7 +41,7 @@ def code_block(text: str, *, width: int, size: int, most: int) -> list[str]:
 
 
 def draw_code_line(
-    draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, *, size: int
+    draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, *, size: int, ink: str = "black"
 ) -> None:
     """Draws a line, each letter in the middle of its column. place: left and top."""
     left, top = place
@@ -55,4 +55,4 @@ def draw_code_line(
             draw_boxes(draw, (x, top), run.text, size)
             continue
         baseline = top + fonts_of(size).default.getmetrics()[0]
-        draw.text((x + step // 2, baseline), run.text, "black", run.font, anchor="ms")
+        draw.text((x + step // 2, baseline), run.text, ink, run.font, anchor="ms")

@@ -92,16 +92,21 @@ class MultimodalGenerator(Pretrained, PictureReader):
         temperature: float = 0.0,
         passes: int = PASSES,
         finish: str | None = None,
+        *,
+        constrained: bool = False,
+        encoder: str | Path | None = None,
     ) -> None:
         """checkpoint_path: a file, a folder of save_pretrained, "hub:owner/name", or "base".
 
         temperature: of the captions, 0 for the likeliest. passes: in which a picture is drawn.
         finish: of seeds, "plain" or "book", see Autoencoder.draw_finished; None: the model's own.
+        constrained: captions are always texts of the collection's grammar, see in_grammar.
+        encoder: the folder of a frozen picture encoder that has moved.
         UserError where the checkpoint is missing or not ours, or the device is not there.
         """
         self.checkpoint = checkpoint_file(checkpoint_path)
-        model = MultimodalModel.from_checkpoint(checkpoint_path, pick_device(device))
-        super().__init__(model, passes, finish)
+        model = MultimodalModel.from_checkpoint(checkpoint_path, pick_device(device), encoder)
+        super().__init__(model, passes, finish, is_constrained=constrained)
         self.temperature = temperature
         self.style: str = self.model.meta.get("style", "engraving")
         # What the latent check found; None before training has ended.
@@ -208,10 +213,7 @@ class MultimodalGenerator(Pretrained, PictureReader):
         temperature: float | None = None,
         at_once: int = 4,
     ) -> Iterator[ImageCaption]:
-        """As interpolate, one pair after another, for those who watch or may stop on the way.
-
-        at_once: pairs that are drawn together.
-        """
+        """As interpolate, one by one, for those who watch. at_once: pairs drawn together."""
         ends = self.model.code(latents([first, last], self.dimensions))  # (2, D)
         codes = latent_operations.walk(self.model.sampler, ends, steps)  # (steps, D)
         for part in chunks(range(steps), at_once):
@@ -258,6 +260,7 @@ class MultimodalGenerator(Pretrained, PictureReader):
             finish=finish,
             temperature=temperature,
             generators=generators,
+            constraint=self.constraint,
         )
         return list(zip(to_pil(images), captions))
 

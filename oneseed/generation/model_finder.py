@@ -15,8 +15,12 @@ class ModelFinder:
     named, it gives the base model until training has written one.
     """
 
-    def __init__(self, checkpoint: str, device: str) -> None:
-        """checkpoint: a file, "base", or "" for none in particular. device: see pick_device."""
+    def __init__(self, checkpoint: str, device: str, encoder: str | None = None) -> None:
+        """checkpoint: a file, "base", or "" for none in particular. device: see pick_device.
+
+        encoder: the folder of a frozen picture encoder that has moved.
+        """
+        self.encoder = encoder
         self.named = checkpoint
         self.device = device
         self.own: MultimodalGenerator | None = None
@@ -41,6 +45,7 @@ class ModelFinder:
 
     def load(self, checkpoint: str) -> MultimodalGenerator:
         """The model of a checkpoint, whose copies need not compute its fingerprint."""
-        generator = MultimodalGenerator(checkpoint, self.device)
+        encoder = None if checkpoint == BASE else self.encoder
+        generator = MultimodalGenerator(checkpoint, self.device, encoder=encoder)
         assert generator.fingerprint, "kept by the generator, and copied with it"
         return generator

@@ -57,6 +57,17 @@ def is_sound(file: BinaryIO, name: str = "") -> bool:
     return medium_of_kind(kind_of(file.read(HEAD_BYTES), name)) == SOUND
 
 
+def open_pictures(text: str, sound_side: int = 0) -> list[Image.Image]:
+    """The pictures that a text names, see named_pictures; none for "". Else as open_picture."""
+    return [open_picture(name, sound_side) for name in named_pictures(text) if text]
+
+
+def named_pictures(text: str) -> list[str]:
+    """ "form.png,table.png" -> the names of the pictures; one whose own name has a comma is one."""
+    names = [name.strip() for name in text.split(",")]
+    return [text] if Path(text).exists() or not all(names) else names
+
+
 def square_inside(path: Path, size: int) -> Image.Image:
     """Picture or sound file -> what preparing makes of it, "L" or "RGB", size x size pixels.
 

@@ -18,10 +18,12 @@ from oneseed.dataset.segmentation import missing_words
 from oneseed.generation.prompts import PromptReader, ReadPrompt, check_prompt
 from oneseed.media.kinds import PICTURE, SOUND
 from oneseed.media.modes import to_rgb
-from oneseed.model.caption_source import NONE, source_of
+from oneseed.model.caption_constraint import CaptionConstraint
+from oneseed.model.caption_source import DECODER, NONE, source_of
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixels import to_pil, to_tensor
 from oneseed.model.weights import require_numbers
+from oneseed.synthetic.collections import drawn_collection
 from oneseed.workers import chunks
 
 # An RGB picture and its caption.
@@ -43,6 +45,29 @@ def require_words(model: MultimodalModel) -> None:
         )
 
 
+def has_grammar(model: MultimodalModel) -> bool:
+    """Whether it writes captions of which a grammar is known."""
+    drawn = drawn_collection(model.meta.get("style", ""))
+    return source_of(model.meta) == DECODER and drawn is not None and drawn.grammar is not None
+
+
+def constraint_of(model: MultimodalModel) -> CaptionConstraint:
+    """What holds a model's captions to the grammar of its collection. UserError without one."""
+    if source_of(model.meta) != DECODER:
+        raise UserError(
+            "--constrained holds captions to a grammar while they are written, and this model "
+            "does not write its own; leave it out"
+        )
+    style = model.meta.get("style", "engraving")
+    drawn = drawn_collection(style)
+    if drawn is None or drawn.grammar is None:
+        raise UserError(
+            "--constrained holds captions to the grammar of a drawn collection of code, such as "
+            f"screens, and style {style!r} has none; leave it out"
+        )
+    return CaptionConstraint(drawn.grammar, model.tokenizer, model.config.max_caption_length)
+
+
 class PictureReader:
     """A model that reads pictures: their latents, captions, and how well captions match them.
 
@@ -53,18 +78,25 @@ class PictureReader:
     """
 
     def __init__(
-        self, model: MultimodalModel, passes: int = PASSES, finish: str | None = None
+        self,
+        model: MultimodalModel,
+        passes: int = PASSES,
+        finish: str | None = None,
+        *,
+        is_constrained: bool = False,
     ) -> None:
         """model: in eval mode, as it comes from a checkpoint. passes: in which it draws.
 
-        finish: of seeds, see Autoencoder.draw_finished; None is the model's own. UserError where
-        the model cannot.
+        finish: of seeds, see Autoencoder.draw_finished; None is the model's own.
+        is_constrained: whether captions are held to the collection's grammar, see in_grammar.
+        UserError where the model cannot.
         """
         self.model = model
         self.passes = passes
         self.finish = finish or model.finish
         if self.finish == BOOK:
             model.own_picture_book()
+        self.constraint = constraint_of(model) if is_constrained else None
 
     def in_passes(self, passes: int) -> Self:
         """The same model, which draws its pictures in so many passes."""
@@ -83,7 +115,21 @@ class PictureReader:
             self.model.own_picture_book()
         return other
 
+    def in_grammar(self, *, is_constrained: bool = True) -> Self:
+        """The same model, whose captions are always such as its collection has; or as it is free.
+
+        UserError where nobody says which these are, or it does not write its captions.
+        """
+        other = copy.copy(self)
+        other.constraint = constraint_of(self.model) if is_constrained else None
+        return other
+
     # ---- what the model is
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether its captions are always such as the collection has."""
+        return self.constraint is not None
 
     @property
     def dimensions(self) -> int:
@@ -167,6 +213,15 @@ class PictureReader:
         batches = to_tensor(self.letterboxed(images)).split(PICTURES_AT_ONCE)
         return torch.cat([self.model.encode_code(batch) for batch in batches])
 
+    def encode_together(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """PIL images that show one thing together, such as a form and its table -> code (1, D).
+
+        Of one image the code that encode_codes gives.
+        """
+        if len(images) == 1:
+            return self.encode_codes(images)
+        return self.model.encode_together(to_tensor(self.letterboxed(images)))
+
     def reconstruct(self, images: Sequence[Image.Image]) -> list[Image.Image]:
         """PIL images -> the model's reconstructions."""
         pictures = []
@@ -178,7 +233,7 @@ class PictureReader:
         """PIL images -> captions."""
         captions = []
         for code in self.encode_codes(images).split(PICTURES_AT_ONCE):
-            captions += self.model.captions_of(code)
+            captions += self.model.captions_of(code, constraint=self.constraint)
         return captions
 
     # ---- prompts

@@ -11,10 +11,11 @@ from PIL import Image
 from oneseed.config.base_model import checkpoint_name
 from oneseed.config.inference import InferenceConfig
 from oneseed.config.options import CODE_CAPTIONS, parse_seeds, words_of_seeds
+from oneseed.console.command import UserError
 from oneseed.file_names import safe_name
 from oneseed.files import MAX_FILE_NAME_BYTES
 from oneseed.generation import cards
-from oneseed.generation.pictures import open_picture
+from oneseed.generation.pictures import named_pictures, open_picture
 from oneseed.generation.words_shown import words_shown
 from oneseed.media.kinds import SOUND
 from oneseed.model.caption_source import NONE
@@ -127,9 +128,18 @@ def condition_facts(config: InferenceConfig) -> dict[str, Any]:
     return facts
 
 
-def source_facts(picture: Image.Image, name: str) -> dict[str, Any]:
-    """A picture that somebody brings, RGB, and its name -> what cards say of it."""
-    return {"image": name, "image_sha256": cards.digest_of_pixels(picture)}
+def source_facts(
+    pictures: Sequence[Image.Image], name: str, *, read: bool = False
+) -> dict[str, Any]:
+    """Pictures that somebody brings, RGB, and their names -> what cards say of them.
+
+    read: also the words that they show.
+    """
+    facts = {"image": name, "image_sha256": cards.digest_of_pictures(pictures)}
+    if read:
+        words = itertools.chain.from_iterable(map(words_shown, pictures))
+        facts["words_shown"] = "\n".join(words)
+    return facts
 
 
 def name_after(picture: Path, end: str) -> str:
@@ -148,10 +158,16 @@ def requested_pairs(
     """Settings -> how many pairs, and an iterator that makes them list by list."""
     seeds = parse_seeds(config.seeds)
     if config.image:
-        picture = open_picture(config.image, generator.sound_side)
+        names = named_pictures(config.image)
+        pictures = [open_picture(name, generator.sound_side) for name in names]
+        if len(names) > 1 and (config.style or config.strength is not None):
+            raise UserError(
+                "several pictures are captioned together, and not varied or restyled; name one "
+                f"of them: --image {names[0]}"
+            )
         if config.style or config.strength is None:
-            return 1, iter([[redrawn_picture(generator, config, picture)]])
-        return len(seeds), variations(generator, config, picture, seeds)
+            return 1, iter([[redrawn_picture(generator, config, names, pictures)]])
+        return len(seeds), variations(generator, config, pictures[0], seeds)
     if config.interpolate:
         return (len(seeds) - 1) * config.interpolate, interpolations(generator, config, seeds)
     batches = chunks(seeds, config.batch_size)
@@ -159,19 +175,24 @@ def requested_pairs(
 
 
 def redrawn_picture(
-    generator: "MultimodalGenerator", config: InferenceConfig, picture: Image.Image
+    generator: "MultimodalGenerator",
+    config: InferenceConfig,
+    names: Sequence[str],
+    pictures: Sequence[Image.Image],
 ) -> Pair:
-    """The model's own drawing and caption of --image: as it is, or in another style."""
-    path = Path(config.image or "")
-    facts = source_facts(picture, path.as_posix())
-    if config.read:
-        facts |= {"words_shown": "\n".join(words_shown(picture))}
+    """The model's own drawing and caption of --image: as it is, or in another style.
+
+    Of several pictures their one caption, and the drawing of the first.
+    """
+    path = Path(names[0])
+    named = ",".join(Path(name).as_posix() for name in names)
+    facts = source_facts(pictures, named, read=config.read)
     if not config.style:
-        ((image, caption),) = generator.decode_code(generator.encode_codes([picture]))
+        ((image, caption),) = generator.decode_code(generator.encode_together(pictures))
         return Pair(name_after(path, "_drawn"), "drawn by the model", image, caption, facts)
 
     strength = 1.0 if config.strength is None else config.strength
-    ((image, caption),) = generator.restyle([picture], config.style, strength)
+    ((image, caption),) = generator.restyle(pictures, config.style, strength)
     facts |= {"style": config.style, "asked_style": config.style, "strength": strength}
     name = name_after(path, f"_{safe_name(config.style)}")
     return Pair(name, config.style, image, caption, facts)
@@ -186,9 +207,7 @@ def variations(
     """Pairs around --image, one per seed, as far from it as --strength says."""
     assert config.strength is not None, "variations need a strength"
     path = Path(config.image or "")
-    source = source_facts(picture, path.as_posix())
-    if config.read:
-        source |= {"words_shown": "\n".join(words_shown(picture))}
+    source = source_facts([picture], path.as_posix(), read=config.read)
     for batch in chunks(seeds, config.batch_size):
         varied = generator.vary(picture, batch, config.strength)
         yield [
@@ -236,6 +255,7 @@ def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[
         "checkpoint": checkpoint_name(generator.checkpoint),
         "fingerprint": generator.fingerprint,
         "temperature": generator.temperature or None,
+        "constrained": 1 if generator.is_constrained else None,
         "passes": generator.passes if generator.draws_in_passes else None,
     }
     scores: list[dict[str, Any]] = [{} for _ in pairs]

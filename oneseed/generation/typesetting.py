@@ -4,7 +4,8 @@
     draw_text(draw, (88, 1150), text, width=1024, centred=True)
 
 All of a text is in one font where one has its letters. A text that does not fit even in the
-smallest letters ends in "…".
+smallest letters ends in "…". A text of several lines is code: its lines stay, and every letter has
+a column of its own.
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,14 @@ from dataclasses import dataclass
 
 from PIL import ImageDraw
 
+from oneseed.generation.code_lettering import TAB, code_block, column_width, draw_code_line
 from oneseed.generation.lettering import clusters, draw_line, text_width, wrap
 
 # from one line to the next, as a part of the letters' height
 LEADING = 1.35
 CUT = " …"
+# lines; more than a box holds
+MANY = 10_000
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class SetText:
     size: int
     # the text as it was, which chooses the font
     whole: str = ""
+    # True where each letter has a column, and lines begin below each other
+    is_code: bool = False
 
     @property
     def step(self) -> int:
@@ -40,6 +46,8 @@ class SetText:
 
     def width_of(self, line: str) -> float:
         """Of a line in this font, in pixels."""
+        if self.is_code:
+            return len(clusters(line)) * column_width(self.size)
         return text_width(line, self.size, self.whole)
 
 
@@ -48,6 +56,8 @@ def set_text(text: str, *, width: int, height: int, sizes: Sequence[int]) -> Set
 
     width, height: of the box, in pixels. sizes: of letters, the largest first.
     """
+    if "\n" in text.strip():
+        return set_code(text, width=width, height=height, sizes=sizes)
     for size in sizes:
         empty = SetText([], size, text)
         # as many lines as it needs even if they break well
@@ -62,6 +72,19 @@ def set_text(text: str, *, width: int, height: int, sizes: Sequence[int]) -> Set
     lines = wrap(text, width=width, size=smallest.size, most=most, whole=text)
     lines[-1] = cut_line(lines[-1], smallest, width)
     return SetText(lines, smallest.size, text)
+
+
+def set_code(text: str, *, width: int, height: int, sizes: Sequence[int]) -> SetText:
+    """As set_text, of code: a line is broken, or left out, only in the smallest letters."""
+    longest = max(len(clusters(line)) for line in text.expandtabs(TAB).split("\n"))
+    for size in sizes:
+        lines = code_block(text, width=width, size=size, most=MANY)
+        found = SetText(lines, size, text, is_code=True)
+        if found.height <= height and longest * column_width(size) <= width:
+            return found
+    most = max(1, height // SetText([], sizes[-1]).step)
+    lines = code_block(text, width=width, size=sizes[-1], most=most)
+    return SetText(lines, sizes[-1], text, is_code=True)
 
 
 def balanced(found: SetText, width: int) -> SetText:
@@ -110,6 +133,12 @@ def draw_text(
 ) -> None:
     """Draws the lines. place: left and top of the box. width: of the box, in pixels."""
     left, top = place
+    if text.is_code:
+        block = round(max(map(text.width_of, text.lines), default=0))
+        left += (width - block) // 2 if centred else 0
+        for number, line in enumerate(text.lines):
+            draw_code_line(draw, (left, top + number * text.step), line, size=text.size, ink=ink)
+        return
     for number, line in enumerate(text.lines):
         length = round(text.width_of(line))
         indent = (width - length) // 2 if centred else 0

@@ -6,10 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from oneseed.config.model import MIN_VOCABULARY, ModelConfig
+from oneseed.config.model import FROZEN, MIN_VOCABULARY, ModelConfig
 from oneseed.config.options import BOOK, PLAIN
 from oneseed.console.command import UserError
 from oneseed.model.caption_book import CaptionBook
+from oneseed.model.frozen_encoder import FrozenTower
+from oneseed.model.further_pictures import FurtherPictures, joint_code
 from oneseed.model.image_networks import ImageDecoder, ImageEncoder
 from oneseed.model.initialization import init_image_networks, init_positions, init_weights
 from oneseed.model.noising import TrainingNoise
@@ -70,6 +72,21 @@ class Autoencoder(nn.Module):
         unused[:] = torch.arange(len(unused), device=unused.device) >= used
         unused[[PAD, START]] = True
 
+    def set_tower(self, tower: FrozenTower) -> None:
+        """See with this frozen picture encoder. UserError where the model has one of its own."""
+        config = self.config
+        if config.encoder != FROZEN:
+            raise UserError("this model has a picture encoder of its own; leave --encoder out")
+        assert (tower.sha256, tower.width) == (config.encoder_sha256, config.encoder_width)
+        cast(ImageEncoder, self.image_encoder).tower = tower
+        self.note_tower()
+
+    def note_tower(self) -> None:
+        """Keep in mind, for those who load the model, where its frozen encoder lies."""
+        tower = getattr(self.image_encoder, "tower", None)
+        if tower is not None:
+            self.meta["encoder_path"] = str(tower.folder)
+
     def new_sampler(self) -> Prior:
         """A prior for this model that has not been fitted."""
         prior = Prior(self.config).to(self.device)
@@ -87,22 +104,36 @@ class Autoencoder(nn.Module):
         """Where the networks run."""
         return self.sampler.mean.device
 
+    def encode_pictures(
+        self, images: torch.Tensor, further: FurtherPictures | None = None
+    ) -> torch.Tensor:
+        """Pictures (B, C, S, S), and the further ones of some of them -> codes (B, D)."""
+        codes = self.image_encoder(images)
+        if further is None or not len(further.owners):
+            return codes
+        return joint_code(codes, self.image_encoder(further.images), further.owners)
+
     def autoencode(
-        self, images: torch.Tensor, tokens: torch.Tensor, noise: TrainingNoise
+        self,
+        images: torch.Tensor,
+        tokens: torch.Tensor,
+        noise: TrainingNoise,
+        further: FurtherPictures | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What training runs -> code (B, D), pictures (B, C, S, S), logits (B, T, V).
 
         images: (B, C, S, S), C as configured. tokens: (B, T); logits[:, t] are of tokens[:, t + 1].
         Both decoders read the code with noise; the picture decoder sees the noised pictures too.
+        further: pictures that some codes are of beside the first, which alone is drawn.
         """
-        code, read, drawn = self.redraw(images, noise)
+        code, read, drawn = self.redraw(images, noise, further)
         return code, drawn, self.text_decoder(read, tokens)
 
     def redraw(
-        self, images: torch.Tensor, noise: TrainingNoise
+        self, images: torch.Tensor, noise: TrainingNoise, further: FurtherPictures | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """As autoencode, of pictures alone -> code (B, D), the code with noise, pictures."""
-        code = self.image_encoder(images)  # (B, D)
+        code = self.encode_pictures(images, further)  # (B, D)
         read = code + self.config.code_noise * noise.code
         drawn = self.image_decoder(read, noise.noised(images), noise.times)
         return code, read, drawn

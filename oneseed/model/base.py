@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from oneseed.config.base_model import BASE, checkpoint_file, checkpoint_name
+from oneseed.config.model import FROZEN
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import flag, python_name, script_command
 from oneseed.dataset.next_run import RESTORE_COMMAND, missing_checkpoint
@@ -71,10 +72,21 @@ OUTWARD = ("image_decoder.outward.weight", "image_decoder.outward.bias")
 # ---- packing -------------------------------------------------------------------------------------
 
 
+def require_own_encoder(model: "MultimodalModel") -> None:
+    """UserError where a model sees through a frozen encoder, which nothing that is packed has."""
+    if model.config.encoder == FROZEN:
+        raise UserError(
+            f"this model sees through the picture encoder in {model.meta.get('encoder_path')}, "
+            "which is no part of it, so others could not use it; for others train one with "
+            f"--encoder vit, or draw alone: {python_name()} -m oneseed.export onnx"
+        )
+
+
 def save_base(model: "MultimodalModel", path: str | Path) -> None:
     """Write a model to a file, which a killed run leaves as it was."""
     from safetensors.torch import save
 
+    require_own_encoder(model)
     packed = pack_weights(model.state_dict())
     content = save(packed, {DIGEST: checkpoint.digest(packed)})
     with whole_file(path) as partial:
@@ -85,10 +97,11 @@ def save_pretrained(model: "MultimodalModel", folder: str | Path) -> None:
     """Write config.json, tokenizer.json and model.safetensors: exactly this model, for others.
 
     The weights come last. Where a killed run leaves them beside the facts of another model, reading
-    finds another fingerprint than theirs.
+    finds another fingerprint than theirs. UserError where it sees through a frozen encoder.
     """
     from safetensors.torch import save
 
+    require_own_encoder(model)
     packed = pack_weights(model.state_dict(), is_exact=True)
     write_facts_files(packed.pop(EXTRA_STATE), Path(folder))
     content = save(packed, {PROMISE: model.fingerprint()})

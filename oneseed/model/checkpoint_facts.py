@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 import torch
 
-from oneseed.config.model import MIN_VOCABULARY, ModelConfig
+from oneseed.config.model import ENCODERS, MIN_VOCABULARY, ModelConfig
 from oneseed.config.options import CAPTION_KINDS, FINISHES, PLAIN
 from oneseed.console.command import UserError
 from oneseed.console.flags import plain_type
@@ -111,7 +111,8 @@ def config_of_settings(saved: Any) -> ModelConfig:
         kind = plain_type(known[name])
         if not is_of_kind(value, kind):
             raise UserError(f"its {name} is no {kind.__name__}")
-        choices = known[name].metadata["choices"]
+        # a folder is a flag's value, and none of a checkpoint
+        choices = ENCODERS if name == "encoder" else known[name].metadata["choices"]
         if choices and value not in choices:
             raise UserError(f"its {name} is {str(value)[:40]!r}, not one of {choices}")
         if kind is not str and value > MAX_SIZE:
@@ -227,6 +228,7 @@ META: dict[str, tuple[Callable[[Any], bool], str]] = {
     "phrases": (is_phrases, "what follows which word"),
     "health": (is_health, "what the latent check finds"),
     "match": (is_match_scale, f"{PERCENTILES} numbers that rise"),
+    "encoder_path": (is_plain_text, "the folder of its picture encoder"),
     "epoch": (is_count, "a number of epochs"),
     "init": (is_beginning, "what a run began with"),
     "training": (lambda value: isinstance(value, dict), "the settings of a run"),

@@ -9,12 +9,15 @@ from dataclasses import asdict
 
 import torch
 
+from oneseed.config.model import FROZEN
 from oneseed.config.options import PLAIN
 from oneseed.model import caption_source
 from oneseed.model.autoencoder import Autoencoder
 
 # settings that models before version 0.4 do not have
 FLOW_SETTINGS = ("blocks", "image_networks")
+# … and those that only models with a frozen picture encoder have
+FROZEN_SETTINGS = ("encoder_sha256", "encoder_width")
 
 
 def fingerprint_of(model: Autoencoder) -> str:
@@ -25,6 +28,8 @@ def fingerprint_of(model: Autoencoder) -> str:
     does not count.
     """
     settings = asdict(model.config)
+    if model.config.encoder != FROZEN:
+        settings = {name: settings[name] for name in settings if name not in FROZEN_SETTINGS}
     if model.config.image_networks == "regression":
         # the cards of before 0.4 stay true
         settings = {name: settings[name] for name in settings if name not in FLOW_SETTINGS}

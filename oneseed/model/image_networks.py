@@ -15,7 +15,9 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import nn
 
-from oneseed.config.model import VIT_HEAD_WIDTH, ModelConfig, base_and_doublings
+from oneseed.config.model import FROZEN, VIT_HEAD_WIDTH, ModelConfig, base_and_doublings
+from oneseed.console.command import UserError
+from oneseed.model.frozen_encoder import FrozenTower
 from oneseed.model.text_networks import Block
 from oneseed.model.time_waves import WAVES, time_waves, wave_frequencies
 from oneseed.model.weights import require_numbers
@@ -121,16 +123,23 @@ class ImageEncoder(nn.Module):
 
     # whether training keeps less and computes more; see checkpointed
     recompute = False
+    # what gives the features of a model whose encoder is frozen
+    tower: FrozenTower | None = None
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         base, widths = feature_widths(config)
+        self.base = base
         self.grid = code_grid(config)
         self.patch = config.patch
-        if config.encoder == "vit":
+        self.is_frozen = config.encoder == FROZEN
+        if self.is_frozen:
+            width = config.encoder_width
+            self.layers: nn.Module = PatchTransformer(width, base**2, self.grid.channels, config)
+        elif config.encoder == "vit":
             self.patch = config.image_size // base
             inward = config.channels * self.patch**2
-            self.layers: nn.Module = PatchTransformer(inward, base**2, self.grid.channels, config)
+            self.layers = PatchTransformer(inward, base**2, self.grid.channels, config)
         else:
             first = nn.Conv2d(config.channels * config.patch**2, widths[0], 3, padding=1)
             layers: list[nn.Module] = [first, ChannelNorm(widths[0]), nn.SiLU()]
@@ -142,8 +151,11 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Pictures (B, C, S, S) -> code (B, D)."""
-        x = F.pixel_unshuffle(images, self.patch)  # (B, C P P, S / P, S / P)
-        x = x.contiguous(memory_format=torch.channels_last)
+        if self.is_frozen:
+            x = self.frozen_features(images)  # (B, W, base, base)
+        else:
+            x = F.pixel_unshuffle(images, self.patch)  # (B, C P P, S / P, S / P)
+            x = x.contiguous(memory_format=torch.channels_last)
         if isinstance(self.layers, PatchTransformer):
             x = self.layers(x, recompute=self.recompute)  # (B, channels, base, base)
         elif self.recompute and torch.is_grad_enabled():
@@ -154,6 +166,16 @@ class ImageEncoder(nn.Module):
             x = self.layers(x)  # (B, channels, base, base)
         x = F.adaptive_avg_pool2d(x, self.grid.side)  # (B, channels, side, side)
         return F.rms_norm(self.to_code(x.flatten(1)).float(), self.to_code.bias.shape)
+
+    def frozen_features(self, images: torch.Tensor) -> torch.Tensor:
+        """Pictures (B, C, S, S) -> what the frozen encoder says of each place, (B, W, base, base).
+
+        Of one scale: some encoders have numbers that are a hundred times as large as others.
+        """
+        if self.tower is None:
+            raise UserError("this model's picture encoder is not loaded; name it: --encoder PATH")
+        x = F.adaptive_avg_pool2d(self.tower.features(images), self.base)
+        return F.layer_norm(x.movedim(1, -1), x.shape[1:2]).movedim(-1, 1)
 
 
 class ResidualBlock(nn.Module):

@@ -20,19 +20,22 @@ import torch
 from torch import nn
 
 from oneseed.config.inference import PASSES
-from oneseed.config.model import ModelConfig
+from oneseed.config.model import FROZEN, ModelConfig
 from oneseed.config.options import PLAIN
 from oneseed.console.command import UserError
-from oneseed.model import caption_source, checkpoint
+from oneseed.model import checkpoint
 from oneseed.model.autoencoder import Autoencoder
 from oneseed.model.base import read_weights, refused_model, require_promised_model
 from oneseed.model.caption_book import CaptionBook
+from oneseed.model.caption_constraint import CaptionConstraint
+from oneseed.model.caption_writing import CaptionedAutoencoder
 from oneseed.model.checkpoint_facts import CHECKPOINT_FORMAT, CheckpointFacts, read_facts
 from oneseed.model.fingerprint import fingerprint_of
+from oneseed.model.frozen_encoder import FrozenTower, settled_encoder
+from oneseed.model.further_pictures import FurtherPictures
 from oneseed.model.picture_book import LOOKS, TONE_SIDE, PictureBook
 from oneseed.model.pixels import to_pixels, to_tensor
 from oneseed.model.prior import Prior
-from oneseed.model.text_networks import write_captions
 from oneseed.model.tokenizer import PAD, Tokenizer
 from oneseed.model.weights import (
     OnlyShapes,
@@ -48,7 +51,7 @@ from oneseed.seeds import torch_generator
 MINUS_INFINITE = frozenset(f"sampler.{name}" for name in Prior.MINUS_INFINITE)
 
 
-class MultimodalModel(Autoencoder):
+class MultimodalModel(CaptionedAutoencoder):
     """One z, two outputs: decode_image and decode_text each need z alone; encode gives it back.
 
     model = MultimodalModel()                               # the full preset, untrained
@@ -59,8 +62,11 @@ class MultimodalModel(Autoencoder):
         self, config: ModelConfig | None = None, tokenizer: Tokenizer | None = None
     ) -> None:
         """As Autoencoder's. UserError where this machine's memory does not hold the model."""
-        require_memory(expected_weights(config or ModelConfig()))
+        config, tower = settled_encoder(config or ModelConfig())
+        require_memory(expected_weights(config))
         super().__init__(config, tokenizer)
+        if tower:
+            self.set_tower(tower)
 
     def forward(
         self, images: torch.Tensor, tokens: torch.Tensor
@@ -80,14 +86,26 @@ class MultimodalModel(Autoencoder):
         of each picture's pixels.
         """
         pixels = to_pixels(self.to_model_channels(images))  # (B, S, S, C)
-        noise = []
-        for picture in pixels:
-            pixel_digest = hashlib.sha256(picture.tobytes()).hexdigest()
-            generator = torch_generator(pixel_digest, "code")
-            noise.append(torch.randn(self.config.latent_dim, generator=generator))
-        code = self.image_encoder(to_tensor(pixels).to(self.device))
+        digests = [hashlib.sha256(picture.tobytes()).hexdigest() for picture in pixels]
+        return self.noised_code(self.image_encoder(to_tensor(pixels).to(self.device)), digests)
+
+    @torch.no_grad()
+    def encode_together(self, images: torch.Tensor) -> torch.Tensor:
+        """The K pictures of one pair, as encode_code takes them -> its code (1, D)."""
+        pixels = to_pixels(self.to_model_channels(images))  # (K, S, S, C)
+        inputs = to_tensor(pixels).to(self.device)
+        owners = torch.zeros(len(inputs) - 1, dtype=torch.long, device=self.device)
+        code = self.encode_pictures(inputs[:1], FurtherPictures(inputs[1:], owners))
+        digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+        return self.noised_code(code, [digest])
+
+    def noised_code(self, code: torch.Tensor, digests: Sequence[str]) -> torch.Tensor:
+        """Codes (B, D) with the noise that a seed's have. digests: from which it comes."""
         require_numbers(code, "codes")
-        return code + self.config.code_noise * torch.stack(noise).to(self.device)
+        generators = [torch_generator(digest, "code") for digest in digests]
+        dims = self.config.latent_dim
+        noise = torch.stack([torch.randn(dims, generator=one) for one in generators])
+        return code + self.config.code_noise * noise.to(self.device)
 
     @torch.no_grad()
     def encode(self, images: torch.Tensor) -> torch.Tensor:
@@ -140,12 +158,15 @@ class MultimodalModel(Autoencoder):
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
         finish: str | None = None,
+        constraint: CaptionConstraint | None = None,
     ) -> list[str]:
         """z (B, D) -> B captions; see captions_of, and decode_image for finish."""
         code = self.code(z)
         if (finish or self.finish) != PLAIN:
             _, code = self.draw_finished(code, 1, finish)
-        return self.captions_of(code, temperature=temperature, generators=generators)
+        return self.captions_of(
+            code, temperature=temperature, generators=generators, constraint=constraint
+        )
 
     @torch.no_grad()
     def decode(
@@ -157,8 +178,8 @@ class MultimodalModel(Autoencoder):
         finish: str | None = None,
     ) -> tuple[torch.Tensor, list[str]]:
         """What decode_image and decode_text give, both from one solve of the flow."""
-        words = {"temperature": temperature, "generators": generators, "passes": passes}
-        return self.decode_code(self.code(z), finish=finish or self.finish, **words)
+        words: dict[str, Any] = {"temperature": temperature, "generators": generators}
+        return self.decode_code(self.code(z), passes=passes, finish=finish or self.finish, **words)
 
     @torch.no_grad()
     def decode_code(
@@ -169,57 +190,15 @@ class MultimodalModel(Autoencoder):
         finish: str = PLAIN,
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
+        constraint: CaptionConstraint | None = None,
     ) -> tuple[torch.Tensor, list[str]]:
         """Codes (B, D) -> pictures (B, 3, S, S) in [-1, 1] and B captions.
 
         passes, finish: see decode_image; the other arguments: see captions_of.
         """
         images, told = self.draw_finished(code, passes, finish)
-        captions = self.captions_of(told, temperature=temperature, generators=generators)
-        return self.to_rgb(images), captions
-
-    def captions_of(
-        self,
-        code: torch.Tensor,
-        *,
-        temperature: float = 0.0,
-        generators: Sequence[torch.Generator] | None = None,
-    ) -> list[str]:
-        """Codes (B, D) -> B captions, by the source that self.meta["caption_source"] names.
-
-        The decoder writes them; or they are those of the nearest training pictures; or they are
-        empty. temperature, generators: of what the decoder writes, see decode_tokens.
-        """
-        source = caption_source.source_of(self.meta)
-        if source == caption_source.NONE:
-            return [""] * len(code)
-        if source == caption_source.NEAREST:
-            assert self.caption_book is not None, "a model that looks captions up has a book"
-            return self.caption_book.nearest(self.leading_coordinates(code))
-        ids = self.decode_tokens(code, temperature=temperature, generators=generators)
-        return [self.tokenizer.decode(row) for row in ids]
-
-    def leading_coordinates(self, code: torch.Tensor) -> torch.Tensor:
-        """Codes (B, D) -> the coordinates that the flow models, (B, k)."""
-        return self.sampler.to_frame(code)[:, : self.sampler.dims]
-
-    def decode_tokens(
-        self,
-        code: torch.Tensor,
-        *,
-        temperature: float = 0.0,
-        generators: Sequence[torch.Generator] | None = None,
-        use_cache: bool = True,
-    ) -> list[list[int]]:
-        """Codes (B, D) -> B lists of ids; see write_captions for the arguments."""
-        return write_captions(
-            self.text_decoder,
-            code,
-            self.config.max_caption_length,
-            temperature=temperature,
-            generators=generators,
-            use_cache=use_cache,
-        )
+        words: dict[str, Any] = {"temperature": temperature, "generators": generators}
+        return self.to_rgb(images), self.captions_of(told, constraint=constraint, **words)
 
     # -- files: a plain state dict; configuration and vocabulary travel as a uint8 tensor of JSON
 
@@ -241,6 +220,7 @@ class MultimodalModel(Autoencoder):
         """Take vocabulary and meta from what get_extra_state gave."""
         facts = read_facts(state)
         self.meta = facts.meta
+        self.note_tower()
         self.set_tokenizer(Tokenizer(facts.tokenizer))
         if self.caption_book is not None:
             self.caption_book.captions = facts.captions or []
@@ -279,11 +259,18 @@ class MultimodalModel(Autoencoder):
 
     @classmethod
     def from_checkpoint(
-        cls, path: str | Path = "checkpoints/best_model.pt", device: str | torch.device = "cpu"
+        cls,
+        path: str | Path = "checkpoints/best_model.pt",
+        device: str | torch.device = "cpu",
+        encoder: str | Path | None = None,
+        *,
+        sees: bool = True,
     ) -> Self:
         """Checkpoint of any preset, however it is named -> model in eval mode on `device`.
 
         path: a file, a folder of save_pretrained, "hub:owner/name", or "base".
+        encoder: the folder of its frozen picture encoder; None: where the checkpoint says.
+        sees: False for those who show it no pictures, and may lack that encoder.
         UserError where it is missing, not ours, or not the model that it promises.
         """
         weights = read_weights(path)
@@ -296,6 +283,9 @@ class MultimodalModel(Autoencoder):
             require_promised_model(path, model)
         except UserError as error:
             raise refused_model(path, error) from error
+        if encoder or (sees and facts.config.encoder == FROZEN):
+            folder = encoder or facts.meta.get("encoder_path", "")
+            model.set_tower(FrozenTower(folder, facts.config.encoder_sha256))
         return model.eval().to(device)
 
 

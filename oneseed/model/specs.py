@@ -62,7 +62,7 @@ def scaled_widths(
         steps["text_width"] = WIDTH_STEP * config.text_heads
     if "vit_width" in steps:
         steps["vit_width"] = VIT_HEAD_WIDTH
-        if config.encoder != "vit":
+        if config.encoder == "cnn":
             del steps["vit_width"]
     widths = {}
     for name, step in steps.items():

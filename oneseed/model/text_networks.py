@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from oneseed.config.model import ModelConfig
+from oneseed.model.caption_constraint import CaptionConstraint
 from oneseed.model.tokenizer import END, PAD, START
 from oneseed.model.weights import require_numbers
 
@@ -225,16 +226,18 @@ def write_captions(
     temperature: float = 0.0,
     generators: Sequence[torch.Generator] | None = None,
     use_cache: bool = True,
+    constraint: CaptionConstraint | None = None,
 ) -> list[list[int]]:
     """Codes (B, D) -> B lists of ids, from START to END, or max_length ids where no END came.
 
     temperature: 0 takes the likeliest token, the lower id among near-equals; above 0 it is drawn,
     row i with generators[i] (CPU). use_cache: False reads all tokens again for each one, with the
-    same result.
+    same result. constraint: of what may be written.
     """
     tokens = np.full((len(code), max_length), PAD)
     tokens[:, 0] = START
     is_open = np.full(len(code), True)
+    held = constraint.begin(len(code)) if constraint else None
     writer = CachedDecoder(decoder, code, max_length - 1) if use_cache else None
     for step in range(max_length - 1):
         if writer:
@@ -243,11 +246,15 @@ def write_captions(
             read = torch.from_numpy(tokens[:, : step + 1]).to(code.device)
             logits = decoder(code, read)[:, -1]
         logits = logits.float().cpu()  # (B, V)
+        if held:
+            logits = torch.from_numpy(held.masked(logits.numpy()))
         if temperature:
             assert generators is not None, "a temperature needs a generator for each row"
             chosen = draw_tokens(logits, temperature, generators)
         else:
             chosen = likeliest_tokens(logits.numpy())
+        if held:
+            held.take(chosen)
         tokens[is_open, step + 1] = chosen[is_open]
         is_open &= (chosen != END) & (chosen != PAD)
         if not is_open.any():

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 from oneseed.config.model import MAX_OWN_VOCABULARY
 from oneseed.console.command import UserError
 from oneseed.model.caption_length import readable_beginning
-from oneseed.model.tokenizer_json import MARKS, MAX_TOKEN_LENGTH, require_own_vocabulary
+from oneseed.model.tokenizer_json import (
+    BYTE_OF_LETTER,
+    MARKS,
+    MAX_TOKEN_LENGTH,
+    require_own_vocabulary,
+)
 
 if TYPE_CHECKING:
     import tokenizers
@@ -106,6 +111,11 @@ class Tokenizer:
         """The ids of a text, without START and END, and the characters that each stands for."""
         self.bpe.encode_special_tokens = True
         return self.bpe.encode(text, add_special_tokens=False)
+
+    def bytes_of(self, token: int) -> bytes:
+        """The bytes that an entry stands for, b"" of a mark."""
+        letters = self.bpe.id_to_token(token) or ""
+        return b"" if token <= UNK else bytes(BYTE_OF_LETTER[letter] for letter in letters)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Ids (START, END, PAD anywhere) -> the text before the first END."""

@@ -60,14 +60,16 @@ MODEL_FRAME = {
 }
 
 
-def byte_letters() -> frozenset[str]:
+def byte_letters() -> dict[str, int]:
     """The 256 letters that stand for bytes, as GPT-2 chose them: none of them is a blank."""
     printed = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = 256 - len(printed)
-    return frozenset(map(chr, [*printed, *range(256, 256 + others)]))
+    others = [byte for byte in range(256) if byte not in printed]
+    letters = [*map(chr, printed), *(chr(256 + number) for number in range(len(others)))]
+    return dict(zip(letters, [*printed, *others]))
 
 
-BYTE_LETTERS = byte_letters()
+BYTE_OF_LETTER = byte_letters()
+BYTE_LETTERS = frozenset(BYTE_OF_LETTER)
 
 
 # a model's is read several times while it is loaded

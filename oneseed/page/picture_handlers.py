@@ -74,7 +74,7 @@ class PictureHandlers:
         with messages(self.gr):
             image = uploaded_image(picture, self.cache)
             generator = self.find_generator()
-            source = source_facts(image, upload_name(picture))
+            source = source_facts([image], upload_name(picture))
             pair = self.batcher.call(lambda: redrawn_pair(generator, image, source))
             path, facts = saved_card(generator, pair, self.cache)
             return path, facts["caption"]
@@ -110,7 +110,7 @@ class PictureHandlers:
             first = parse_seed(seed)
             length = whole_number(count, "How many", low=1, high=PAGE_MAX_SHEET)
             image = uploaded_image(picture, self.cache)
-            source = source_facts(image, upload_name(picture))
+            source = source_facts([image], upload_name(picture))
             generator = self.find_generator()
             wanted = seeds_from(first, length)
             rows = []
@@ -135,7 +135,7 @@ class PictureHandlers:
             image = uploaded_image(picture, self.cache)
             if not generator.styles:
                 raise UserError("This model knows only one style.")
-            source = source_facts(image, upload_name(picture))
+            source = source_facts([image], upload_name(picture))
             rows = []
             names = [wanted] if wanted else generator.styles
             for pair in self.batcher.each(restyled_pairs(generator, image, source, names, how_far)):

@@ -57,6 +57,8 @@ def merge_twins(originals: list[Row]) -> MergedTwins:
             merged.duplicates.append({"path": row["path"], "same_as": twin["path"]})
             if not twin["caption"]:
                 twin |= {"caption": row["caption"], **travelling(row)}
+                if "images" in row:
+                    twin["images"] = row["images"]
             continue
         first[row["sha256"]] = row
         first[row["pixels"]] = row

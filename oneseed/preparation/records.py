@@ -17,6 +17,7 @@ from oneseed.dataset.notes import read_note
 from oneseed.dataset.rows import PREPARED_NAME
 from oneseed.files import suffix_of, sweep_partials, write_changed
 from oneseed.preparation.duplicates import look_alikes
+from oneseed.preparation.examine import prepared_name
 from oneseed.sources.resolve import UNPACKED
 
 # keys of a record that later stages add, and that stay when pictures are prepared again
@@ -53,6 +54,21 @@ def to_records(kept: list[Row], earlier: Iterable[Row]) -> tuple[list[Row], Coun
     for number, (picture_id, row, group) in enumerate(zip(ids, kept, groups)):
         kept[number] = record_of(picture_id, row, group)
     return kept, earlier_sources
+
+
+def name_pictures(kept: list[Row], duplicates: list[Row]) -> None:
+    """Rows of several pictures name them as they are prepared, each once, their own first.
+
+    duplicates: see MergedTwins. Pictures that could not be used are left out; of one picture alone
+    nothing is said.
+    """
+    names = {row["path"]: prepared_name(row["sha256"]) for row in kept}
+    names |= {row["path"]: names.get(row["same_as"], "") for row in duplicates}
+    for row in kept:
+        found = [names[row["path"]], *(names.get(path, "") for path in row.pop("images", []))]
+        several = [name for name in dict.fromkeys(found) if name]
+        if len(several) > 1:
+            row["images"] = several
 
 
 def earlier_values(record: Row, row: Row) -> Row:
@@ -94,7 +110,10 @@ def record_of(picture_id: str, row: Row, group: str) -> Row:
         **travelling(row),
         **({"seconds": row["seconds"]} if "seconds" in row else {}),
     }
-    return record | {key: row[key] for key in LATER_KEYS if key in row}
+    if row.get("is_beside") and not record["caption"]:
+        # a part of other pairs, and none of its own
+        record["left_out"] = True
+    return record | {key: row[key] for key in (*LATER_KEYS, "images") if key in row}
 
 
 def link_originals(records: list[Row], folder: Path, collection: Collection) -> None:

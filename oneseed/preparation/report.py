@@ -252,6 +252,6 @@ def format_lines(formats: list[Row]) -> Iterator[str]:
     pictures = sum(known.get("further_pictures", 0) for known in formats)
     if pictures:
         yield (
-            f"  {pictures:,} further pictures in rows that name several, whose first is the row's "
-            "picture; the others are not looked at for its caption"
+            f"  {pictures:,} further pictures in rows that name several lie elsewhere, or are no "
+            "pictures; the rows do without them"
         )

@@ -38,8 +38,8 @@ class RowSays(NamedTuple):
     captions: list[str]
     # what was asked of the picture, "" for nothing
     question: str = ""
-    # pictures that the row names beside the first
-    further_images: int = 0
+    # pictures that the row names beside the first, whatever they are
+    further_images: Sequence[Any] = ()
 
 
 class Turn(NamedTuple):
@@ -119,7 +119,7 @@ def read_conversation(row: Row, keys: tuple[str, ...]) -> RowSays:
         image,
         [require_utf8(answer) for answer in answers],
         question_of(turns),
-        len(named_images({"image": named})) - 1,
+        named_images({"image": named})[1:],
     )
 
 

@@ -11,7 +11,8 @@ class Described:
     """What annotation files say."""
 
     # {path of a picture, which may be missing: row with caption, file, line and perhaps style,
-    # question, domain, caption_kind}
+    # question, domain, caption_kind; of a row of several pictures images, the paths of all of them;
+    # of a picture that only stands beside others is_beside}
     rows: dict[str, Row] = field(default_factory=dict)
     # rows and files that say nothing of use
     lost: list[Rejection] = field(default_factory=list)

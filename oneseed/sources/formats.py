@@ -53,11 +53,15 @@ def read_plain(row: Row) -> RowSays:
 
 def says_of(row: Row, image_keys: Sequence[str], caption_keys: Sequence[str]) -> RowSays:
     """What a row says whose pictures and captions stand under some of these keys."""
+    images = named_images(row, image_keys)
+    if isinstance(row.get("images"), list) and row["images"][:1] == images:
+        # as our own metadata.jsonl names several, beside file_name
+        images = named_images(row, ["images"])
     return RowSays(
         one_image(row, image_keys),
         all_captions(row, caption_keys),
         text_of_key(row, QUESTION_KEYS),
-        len(named_images(row, image_keys)) - 1,
+        images[1:],
     )
 
 

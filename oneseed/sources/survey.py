@@ -81,6 +81,8 @@ def survey_sources(
         below = source.folder.relative_to(folder).as_posix()
         for row in found.originals:
             row |= {"path": join_paths(below, row["path"]), "source": source.name}
+            if "images" in row:
+                row["images"] = [join_paths(below, path) for path in row["images"]]
         together.originals.extend(found.originals)
         together.lost.extend(source.lost)
         for row in found.lost:
@@ -146,6 +148,7 @@ def survey_source(
                 # one string in memory serves the rows of a style
                 "style": sys.intern(own_style or style),
                 **caption_values(row, caption_kind),
+                **{key: row[key] for key in ("images", "is_beside") if key in row},
             }
             if medium == SOUND:
                 original["medium"] = SOUND

@@ -3,7 +3,7 @@
 import contextlib
 import posixpath
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from oneseed.sources.rejections import Rejection, passed_over, rejection
 OUTSIDE = "the image lies outside of the folder"
 # letters of a value that may be the name of a picture
 MAX_NAME_LETTERS = 2**12
+# pictures of a row that are looked at, beside the first
+MAX_BESIDE = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +77,28 @@ class TableReader:
             known["member"] = member
         known |= {"file": self.name, "line": line}
         name = "" if isinstance(image, bytes) else name_key(name_spellings(image)[-1])
+        beside = self.pictures_beside(line, further_images, found.path)
+        if beside:
+            known["images"] = [found.path, *beside]
         table.add(found, name, known)
+        for path in beside:
+            row_beside = {"caption": "", "file": self.name, "line": line}
+            # no pair of its own, unless a row gives it a caption
+            table.rows.setdefault(path, row_beside)["is_beside"] = True
         table.further_captions += max(len(captions) - 1, 0)
-        table.further_pictures += further_images
+        table.further_pictures += len(further_images) - len(beside)
+
+    def pictures_beside(self, line: int, images: Sequence[Any], first: str) -> list[str]:
+        """Paths of the pictures that a row names beside its first, as far as they can be named."""
+        paths = []
+        for number, image in enumerate(images[:MAX_BESIDE], 2):
+            with contextlib.suppress(ValueError):
+                named = one_image({"image": [image]})
+                if isinstance(named, bytes):
+                    paths.append(self.keep_embedded(line, named, number))
+                else:
+                    paths.append(find_picture(named, self.finder, self.name, self.base).path)
+        return [path for path in dict.fromkeys(paths) if path != first]
 
     def what_it_says(self, line: int, row: Row, table: "Table") -> RowSays:
         """A row's picture and captions; a bad caption costs no picture that the row itself holds.
@@ -93,11 +114,15 @@ class TableReader:
             table.lost.append(passed_over(self.name, str(error), line=line))
             return RowSays(image, [])
 
-    def keep_embedded(self, line: int, image: bytes) -> str:
-        """Stores a picture that lies inside the file -> the name that it gets."""
+    def keep_embedded(self, line: int, image: bytes, number: int = 1) -> str:
+        """Stores a picture that lies inside the file -> the name that it gets.
+
+        number: from 1, of those of a row.
+        """
         if self.keep is None:
             raise ValueError("holds the picture itself; name the file as --source")
-        path = f"{self.name}/{line:06}{suffix_of_kind(image)}"
+        end = f"_{number}" if number > 1 else ""
+        path = f"{self.name}/{line:06}{end}{suffix_of_kind(image)}"
         self.keep(path, image)
         return path
 

@@ -258,6 +258,9 @@ class Unpacking:
         for name, file_name in self.pictures.items():
             known = described.rows.get(name, {})
             said = {key: known[key] for key in SAID_KEYS if known.get(key)}
+            several = [self.pictures.get(path) for path in known.get("images", ())]
+            if several:
+                said["images"] = [one for one in several if one]
             rows.append({"file_name": file_name, "member": name, **said})
         if self.guessed:
             reason = (

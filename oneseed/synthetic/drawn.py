@@ -22,6 +22,7 @@ import numpy as np
 
 from oneseed.media.kinds import PICTURE
 from oneseed.seeds import numpy_generator
+from oneseed.synthetic.grammar import Grammar
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -104,6 +105,8 @@ class DrawnCollection:
         {}: every picture has all attributes.
     check: any text -> whether it is a caption of the collection, where that can be told exactly.
     redrawn: what a judge needs that draws the alternatives of a picture again; None: it is taught.
+    grammar: the texts that `tell` gives, of all levels, and no other; captions can then be written
+        so that they are always one of these. None: nobody says which they are.
     """
 
     style: str
@@ -126,6 +129,7 @@ class DrawnCollection:
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     check: Callable[[str], Checked] | None = None
     redrawn: Redrawn | None = None
+    grammar: Grammar | None = None
 
     @property
     def last_level(self) -> int:

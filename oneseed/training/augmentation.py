@@ -79,7 +79,8 @@ VARIED_BY = {PICTURE: random_zoom, SOUND: random_delay}
 def vary_batch(batch: Batch, purpose: str, medium: str = PICTURE) -> Batch:
     """A batch with its pictures changed at random, the same for equal purposes.
 
-    Of a batch that several processes share, each changes its slice as one process would.
+    Of a batch that several processes share, each changes its slice as one process would. Further
+    pictures of a pair stay as they are.
     """
     if len(batch.images) == 0:
         return batch
@@ -93,12 +94,13 @@ def vary_batch(batch: Batch, purpose: str, medium: str = PICTURE) -> Batch:
     return batch._replace(images=images)
 
 
-def view_images(loader: PairLoader, rows: Tensor, view: int) -> Tensor:
-    """Pictures of a loader's rows (M,), in one of several views: (M, C, S, S).
+def view_batch(loader: PairLoader, rows: Tensor, view: int) -> Batch:
+    """The pairs of a loader's rows (M,), in one of several views.
 
-    View 0 shows them as they are, the others change them at random.
+    View 0 shows their pictures as they are, the others change them at random.
     """
-    images = loader.batch(rows.numpy()).images
+    batch = loader.batch(rows.numpy())
     if view == 0:
-        return images
-    return VARIED_BY[loader.medium](images, torch_generator(f"{view} {int(rows[0])}", "view"))
+        return batch
+    generator = torch_generator(f"{view} {int(rows[0])}", "view")
+    return batch._replace(images=VARIED_BY[loader.medium](batch.images, generator))

@@ -26,7 +26,7 @@ from oneseed.config.base_model import (
     checkpoint_name,
     is_base,
 )
-from oneseed.config.model import PRESETS, ModelConfig
+from oneseed.config.model import FROZEN, PRESETS, ModelConfig
 from oneseed.config.preset_sizes import preset_size
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
@@ -180,6 +180,8 @@ def require_same_config(model_config: ModelConfig, other: ModelConfig, path: str
     usual = defaults | PRESETS.get(other.preset, {})
     flags = [f"--preset {other.preset}"]
     for name, value in asdict(other).items():
+        if other.encoder == FROZEN and name.startswith("encoder"):
+            value = "PATH" if name == "encoder" else usual[name]
         is_open = name in ("vocab_size", "channels") and not usual[name]
         if name not in ("preset", "neck") and value != usual[name] and not is_open:
             flags.append(f"--{name.replace('_', '-')} {value}")

@@ -1,4 +1,4 @@
-"""Batches of pictures and captions: the loaders of a prepared collection."""
+"""Batches of pictures and captions, and who loads them."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -9,33 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from oneseed.config.model import ModelConfig
-from oneseed.config.options import AUTO_MEDIUM
-from oneseed.config.training import TrainConfig
-from oneseed.console.command import UserError
-from oneseed.dataset.code_texts import are_code, medium_of_rows
-from oneseed.dataset.collection import Collection, is_wordless
-from oneseed.dataset.colour import colour_share, training_channels
-from oneseed.dataset.commands import prepare_command
-from oneseed.dataset.jsonl import Row
-from oneseed.dataset.next_run import next_training
 from oneseed.dataset.pixel_store import LimitedFiles
 from oneseed.media.kinds import PICTURE
-from oneseed.model.caption_length import print_cut
+from oneseed.model.further_pictures import FurtherPictures
 from oneseed.model.pixels import to_tensor
-from oneseed.model.tokenizer import END, PAD, START, UNK, Encoded, Tokenizer
+from oneseed.model.tokenizer import PAD, Tokenizer
 from oneseed.seeds import torch_generator
-from oneseed.storage import is_url
-from oneseed.synthetic.collections import drawn_collection
 from oneseed.training import distributed
 from oneseed.training.file_order import by_first_use, by_groups_of_files
-from oneseed.training.pixel_source import (
-    fetch_collection,
-    files_at_a_time,
-    open_pixels,
-    training_collection,
-)
-from oneseed.training.word_weights import WordWeights, told_words, weigh_words
+from oneseed.training.word_weights import WordWeights
 
 # where batches are until a trainer says otherwise
 CPU = torch.device("cpu")
@@ -59,16 +41,20 @@ class Batch(NamedTuple):
     rows: Tensor
     # float (b, T), how much each token weighs in the loss, 0 for padding; None: all the same
     word_weights: Tensor | None = None
+    # of pairs of several pictures, those behind the first; None: there are no such pairs
+    further: FurtherPictures | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device; the rows stay on the CPU."""
         weights = None if self.word_weights is None else self.word_weights.to(device)
-        return Batch(self.images.to(device), self.tokens.to(device), self.rows, weights)
+        further = self.further and self.further.to(device)
+        return Batch(self.images.to(device), self.tokens.to(device), self.rows, weights, further)
 
     def part(self, rows: slice) -> "Batch":
         """Some of the pairs, as a part of the same whole batch."""
         weights = None if self.word_weights is None else self.word_weights[rows]
-        return Batch(self.images[rows], self.tokens[rows], self.rows, weights)
+        further = self.further and self.further.part(rows)
+        return Batch(self.images[rows], self.tokens[rows], self.rows, weights, further)
 
 
 @dataclass(eq=False)
@@ -118,6 +104,8 @@ class PairLoader:
     is_code: bool = False
     # what the images stand for, one of MEDIA
     medium: str = PICTURE
+    # {row: which of the pixels are its further pictures}, of pairs of several pictures
+    further: dict[int, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.styles = self.styles or [""] * len(self.rows)
@@ -200,16 +188,33 @@ class PairLoader:
 
     def batch(self, rows: np.ndarray) -> Batch:
         """The pairs of some rows, int (B,)."""
-        images = to_tensor(self.pixels[self.rows[rows]], self.device)  # (B, 1 or 3, S, S)
-        if images.shape[1] != self.channels and self.channels == 1:
-            images = images.mean(1, keepdim=True)
-        elif images.shape[1] != self.channels:
-            images = images.expand(-1, 3, -1, -1)
+        images = self.images_at(self.rows[rows])  # (B, C, S, S)
         tokens = padded([self.tokens[row] for row in rows], torch.int64)  # (B, T)
         weights = None
         if self.word_weights is not None:
             weights = padded([self.word_weights[row] for row in rows], torch.float32)  # (B, T)
-        return Batch(images, tokens, torch.from_numpy(rows), weights)
+        return Batch(images, tokens, torch.from_numpy(rows), weights, self.further_of(rows))
+
+    def images_at(self, places: np.ndarray) -> Tensor:
+        """Some of the pixels, int (B,) -> pictures (B, C, S, S)."""
+        images = to_tensor(self.pixels[places], self.device)  # (B, 1 or 3, S, S)
+        if images.shape[1] == self.channels:
+            return images
+        return images.mean(1, keepdim=True) if self.channels == 1 else images.expand(-1, 3, -1, -1)
+
+    def further_of(self, rows: np.ndarray) -> FurtherPictures | None:
+        """The further pictures of some rows (B,), where they have any."""
+        pairs = [
+            (owner, place)
+            for owner, row in enumerate(rows.tolist())
+            for place in self.further.get(row, ())
+        ]
+        if not pairs:
+            return None
+        owners, places = zip(*pairs)
+        return FurtherPictures(
+            self.images_at(np.array(places)), torch.tensor(owners, device=self.device)
+        )
 
     def first_rows(self, count: int) -> Batch:
         """The pairs of at most so many rows, from the first on."""
@@ -259,132 +264,3 @@ def sample_rows(loader: PairLoader, count: int, seed: int) -> Tensor:
     if total <= MAX_ROWS_IN_ORDER:
         return torch.arange(total)[:count]
     return torch.randperm(total, generator=torch_generator(seed, "some"))[:count]
-
-
-def create_data_loaders(
-    model_config: ModelConfig, config: TrainConfig, tokenizer: Tokenizer | None = None
-) -> tuple[PairLoader, PairLoader]:
-    """Loaders of the training and the validation pairs of config.style; both know the tokenizer.
-
-    tokenizer None: that of the training captions. UserError where an earlier stage is missing.
-    """
-    collection = fetch_collection(config, model_config.image_size)
-    train, val = collection.read_captions()
-    wordless = is_wordless(train + val)
-    remedy = command_to_prepare(model_config, config)
-    if not is_url(config.data) and not collection.has_pixels(model_config.image_size):
-        raise UserError(
-            f"the pictures of {config.style} were not prepared at {model_config.image_size} px; "
-            f"make them with: {remedy}{other_size(collection, len(train))}"
-        )
-    cache = open_pixels(collection, model_config, config)
-    if missing := [row["filename"] for row in train + val if row["id"] not in cache]:
-        raise UserError(
-            f"{len(missing)} captioned pictures are not among the prepared ones ({missing[0]} …); "
-            f"deal the pairs again: {collection.deal_command(collection.read_metadata())}"
-        )
-    if config.max_samples:
-        train = train[: config.max_samples]
-        val = val[: max(2, config.max_samples // 10)]
-    if len(train) < 2 or len(val) < 1:
-        raise UserError(
-            f"{len(train)} training and {len(val)} validation pairs are too few to train on; "
-            f"prepare more pictures: {remedy}"
-        )
-    if tokenizer is None:
-        tokenizer = Tokenizer.of_captions(texts_of(train), model_config.vocab_size)
-    length = model_config.max_caption_length
-    medium = required_medium(train, config)
-    is_code = are_code(train)
-    print_cut(texts_of(train + val), tokenizer, length, is_code=is_code)
-    told = told_words(train)
-    channels = model_config.channels or channels_of(collection, model_config)
-
-    def loader_of(rows: list[Row], *, shuffle: bool) -> PairLoader:
-        captions = texts_of(rows)
-        return PairLoader(
-            cache.array,
-            np.asarray(cache.rows(row["id"] for row in rows)),
-            Encoded(captions, tokenizer, length),
-            batch_size=config.batch_size * config.accumulate,
-            channels=channels,
-            seed=config.seed,
-            shuffle=shuffle,
-            styles=[requested_style(row) for row in rows],
-            ids=[row["id"] for row in rows],
-            tokenizer=tokenizer,
-            wordless=wordless,
-            is_code=is_code,
-            medium=medium,
-            word_weights=weigh_words(captions, tokenizer, length, told, config.untold_weight),
-            shuffle_files=files_at_a_time(cache, config),
-        )
-
-    return loader_of(train, shuffle=True), loader_of(val, shuffle=False)
-
-
-def required_medium(rows: Sequence[Row], config: TrainConfig) -> str:
-    """What the rows are of. UserError where --medium says another."""
-    medium = medium_of_rows(rows)
-    if config.medium not in (AUTO_MEDIUM, medium):
-        again = prepare_command(config.style, config.data)
-        raise UserError(
-            f"{config.style} is a collection of {medium}s, and not of {config.medium}s; name "
-            f"another --style, or prepare one: {again} --medium {config.medium}"
-        )
-    return medium
-
-
-def channels_of(collection: Collection, model_config: ModelConfig) -> int:
-    """Channels that suit a collection: 1, or 3 where enough of it is in colour."""
-    share = colour_share(collection, model_config.image_size)
-    return training_channels(share, model_config.preset)
-
-
-def texts_of(rows: Sequence[Row]) -> list[str]:
-    """The captions of rows."""
-    return [row["caption"] for row in rows]
-
-
-def command_to_prepare(model_config: ModelConfig, config: TrainConfig) -> str:
-    """The command that prepares the pictures that these settings need."""
-    collection = training_collection(config)
-    return collection.prepare_again(model_config.image_size, model_config.preset)
-
-
-def other_size(collection: Collection, samples: int) -> str:
-    """How to train on the pictures as they are prepared, as the end of a sentence; "" for no way.
-
-    samples: training pairs.
-    """
-    size = collection.prepared_size()
-    if size is None:
-        return ""
-    return f"; or train on those of {size} px that are there: {next_training(collection, samples)}"
-
-
-def requested_style(row: Row) -> str:
-    """What --style of inference asks for: the row's own style.
-
-    A drawn collection may tell it in the caption, as the engravings tell their technique.
-    """
-    drawn = drawn_collection(row["style"])
-    return drawn.style_told(row["caption"]) if drawn else row["style"]
-
-
-def placeholder_loader(
-    model_config: ModelConfig, config: TrainConfig, tokenizer: Tokenizer | None
-) -> PairLoader:
-    """What --estimate takes for a collection that is not prepared yet.
-
-    It has no pictures, and one batch of captions that are as long as they may be.
-    """
-    longest = [START, *[UNK] * (model_config.max_caption_length - 2), END]
-    return PairLoader(
-        None,
-        np.arange(config.batch_size * config.accumulate),
-        [longest] * (config.batch_size * config.accumulate),
-        batch_size=config.batch_size * config.accumulate,
-        channels=model_config.channels or 1,
-        tokenizer=tokenizer,
-    )

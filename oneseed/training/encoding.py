@@ -7,7 +7,7 @@ from torch import Tensor
 
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.seeds import torch_generator
-from oneseed.training.augmentation import view_images
+from oneseed.training.augmentation import view_batch
 from oneseed.training.data import PairLoader, sample_rows
 from oneseed.training.fragments import fragment
 from oneseed.training.losses import caption_loss
@@ -32,8 +32,8 @@ def encode_codes(
     for view, view_codes in enumerate(codes.split(len(rows))):
         chunks = zip(view_codes.split(ENCODE_CHUNK), rows.split(ENCODE_CHUNK))
         for chunk_codes, chunk_rows in chunks:
-            images = view_images(loader, chunk_rows, view).to(model.device)
-            chunk_codes.copy_(model.image_encoder(images))
+            batch = view_batch(loader, chunk_rows, view).to(model.device)
+            chunk_codes.copy_(model.encode_pictures(batch.images, batch.further))
     return codes
 
 
@@ -101,7 +101,7 @@ def caption_reading(model: MultimodalModel, val: PairLoader) -> float | None:
         return None
     model.eval()
     batch = batch.to(model.device)
-    codes = model.image_encoder(batch.images)
+    codes = model.encode_pictures(batch.images, batch.further)
     own, other = (
         caption_loss(model.text_decoder(told, batch.tokens), batch.tokens, batch.word_weights)
         for told in (codes, codes.roll(1, 0))

@@ -111,7 +111,8 @@ class GradientCache:
         # a process may have no row of a small batch
         empty = torch.zeros(0, model.config.latent_dim, device=self.objective.device)
         with self.objective.autocast():
-            codes = [model.image_encoder(batch.images[rows]).float() for rows in micro_batches]
+            parts = [batch.part(rows) for rows in micro_batches]
+            codes = [model.encode_pictures(part.images, part.further).float() for part in parts]
             captions = [model.text_encoder(batch.tokens[rows]).float() for rows in micro_batches]
         return Embeddings(torch.cat([empty, *codes]), torch.cat([empty, *captions]))
 
@@ -129,7 +130,7 @@ class GradientCache:
         """
         model = self.objective.model
         with self.objective.autocast():
-            codes, drawn, logits = model.autoencode(part.images, part.tokens, noise)
+            codes, drawn, logits = model.autoencode(part.images, part.tokens, noise, part.further)
             captions = model.text_encoder(part.tokens)
         # a scalar with the gradients of the contrastive loss of the whole batch
         code_term = (codes.float() * embedding_gradients.codes).sum()

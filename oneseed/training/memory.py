@@ -135,8 +135,10 @@ def measure_memory(
     )
     per_picture = (more - few) / (MORE_PICTURES - FEW_PICTURES)
     pictures = min(train.batch_size, len(train.rows))
+    tower = getattr(model.image_encoder, "tower", None)
+    frozen = tower.network.parameters() if tower else ()
     parts = {
-        "weights": total_bytes([*model.parameters(), *model.buffers()]),
+        "weights": total_bytes([*model.parameters(), *model.buffers(), *frozen]),
         "gradients": total_bytes(w.grad for w in model.parameters() if w.grad is not None),
         "optimisers": total_bytes(optimizer_tensors(optimizers)),
         "activations": few + per_picture * (pictures - FEW_PICTURES),

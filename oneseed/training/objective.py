@@ -50,9 +50,9 @@ class Objective:
         logits = captions = None
         with self.autocast():
             if self.loss.wordless:
-                codes, _, drawn = self.model.redraw(images, noise)
+                codes, _, drawn = self.model.redraw(images, noise, batch.further)
             else:
-                codes, drawn, logits = self.model.autoencode(images, tokens, noise)
+                codes, drawn, logits = self.model.autoencode(images, tokens, noise, batch.further)
                 captions = self.model.text_encoder(tokens)
         losses = self.loss(
             drawn,

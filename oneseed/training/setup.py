@@ -15,6 +15,7 @@ from oneseed.dataset.phrases import known_phrases
 from oneseed.dataset.wording import words
 from oneseed.media.kinds import PICTURE
 from oneseed.model import checkpoint
+from oneseed.model.frozen_encoder import settled_encoder
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
 from oneseed.training import distributed
@@ -23,7 +24,8 @@ from oneseed.training.beginning import (
     other_weights,
     resolve_model_config,
 )
-from oneseed.training.data import PairLoader, create_data_loaders, placeholder_loader
+from oneseed.training.data import PairLoader
+from oneseed.training.loaders import create_data_loaders, placeholder_loader
 from oneseed.training.prior_fit import PRIOR_BATCH
 from oneseed.training.saved_state import model_facts
 from oneseed.training.schedule import passes_per_epoch
@@ -216,6 +218,7 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
 
     UserError where the collection or the checkpoint of --init does not fit the settings.
     """
+    model_config, tower = settled_encoder(model_config)
     saved = [Path(config.checkpoints) / name for name in SAVED_RUNS]
     other = tokenizer = precision = None
     if not config.fresh and any(path.exists() for path in saved):
@@ -243,6 +246,9 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
     )
     torch.manual_seed(config.seed)
     model = MultimodalModel(model_config, train.tokenizer)
+    if tower:
+        model.set_tower(tower)
+        print(tower.describe())
     if other:
         load_other_weights(model, other)
     return BuiltRun(model, train, val, precision)

@@ -18,7 +18,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.curation import change_row, matching_rows, row_kind
 from oneseed.dataset.jsonl import read_jsonl
-from oneseed.training.data import create_data_loaders
+from oneseed.training.loaders import create_data_loaders
 
 
 @pytest.fixture

@@ -164,3 +164,25 @@ def test_the_script_words_prompts_as_the_program(tokenizer, tiny_model, style):
         given,
     )
     assert found == [reader.read(prompt).text for prompt in given["prompts"]]
+
+
+def test_a_prompt_of_a_model_of_code_is_worded_by_nobody(tiny_model):
+    """The exported page made "An engraving of <h1>" of it, and respelt its capitals."""
+    tiny_model.meta |= {"caption_kind": "code", "words": ["log", "in"], "style": "screens"}
+    reader = PromptReader.of_model(tiny_model)
+    rules = prompt_rules(tiny_model)
+    assert rules["code"] is True
+    prompts = [" Log In  <h1>", "SELECT name\n  FROM ships;", "log, in!", "“in”"]
+    given = {
+        "rules": json.loads(json.dumps(rules)),
+        "json": json.loads(tiny_model.tokenizer.json),
+        "prompts": prompts,
+    }
+    found = by_script(
+        "given.prompts.map((prompt) => new one.PromptReader(given.rules, "
+        "new one.Tokenizer(given.json)).read(prompt))",
+        given,
+    )
+    assert [one["text"] for one in found] == [reader.read(prompt).text for prompt in prompts]
+    assert found[0]["remarks"] == ["no training caption has “h1”"]
+    assert found[2]["remarks"] == []

@@ -286,6 +286,35 @@ def words_line(material: Material, rng: Rng) -> Trial:
     )
 
 
+def words_kinds(material: Material, rng: Rng) -> Trial:
+    """Kinds of a drawn collection, as somebody types them."""
+    place = material.place
+    place.restore(())
+    known = ("form", "table", "query", "chart", "flow", "code")
+    chosen = [rng.choice((*known, *VALUES, *TEXTS)) for _ in range(rng.randrange(1, 4))]
+    kinds = rng.choice((",", ", ", ",,", " ")).join(chosen)
+    words = without_nul((*SCREENS, f"--kinds={kinds}"))
+
+    def check(place: Place, outcome: Outcome) -> Iterator[str]:
+        """Where it ends well, the pictures are of these kinds alone."""
+        path = place.work / "data" / "metadata" / "screens_metadata.json"
+        if outcome.code or not path.exists():
+            return
+        from oneseed.synthetic.screens.collection import SCREENS as DRAWN
+
+        asked = {name.strip() for name in kinds.split(",")}
+        for row in json.loads(path.read_text("utf-8")):
+            kind = DRAWN.parse(row["caption"])["kind"]
+            if asked & {*known} and kind not in asked:
+                yield f"a picture of the kind {kind}, and asked was {kinds[:40]!r}"
+
+    return Trial(f"--kinds {kinds[:40]!r}", [words], check=check)
+
+
+SCREENS = (
+    *("dataset_preparation.py", "--source", "screens", "--preset", "small", "--image-size", "32"),
+    *("--smallest", "16", "--workers", "1", "--max-samples", "4"),
+)
 MODEL = ("model_architecture.py", "--preset", "small")
 
 

@@ -7,15 +7,18 @@ import types
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from inference import main
 from oneseed.config.inference import InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.generation import cards
 from oneseed.generation.code_lettering import code_block
+from oneseed.generation.film import set_captions
 from oneseed.generation.generator import MultimodalGenerator
+from oneseed.generation.postcard import postcard
 from oneseed.generation.rendering import contact_sheet
+from oneseed.generation.typesetting import draw_text, set_text
 from oneseed.generation.words_shown import recogniser
 from oneseed.model import checkpoint
 from oneseed.model.caption_book import CaptionBook
@@ -80,6 +83,42 @@ def test_lines_of_code_stay_lines_on_sheets():
     indented = np.asarray(contact_sheet([(image, "x\n    yy")], ["1"])) < 128
     plain = np.asarray(contact_sheet([(image, "x\nyy")], ["1"])) < 128
     assert indented.any(axis=(0, 2)).nonzero()[0].max() > plain.any(axis=(0, 2)).nonzero()[0].max()
+
+
+def rows_of_ink(picture, box):
+    """The rows within a box that hold ink, and the leftmost column of it in each."""
+    dark = np.asarray(picture.convert("L").crop(box)) < 100
+    return {row: int(line.argmax()) for row, line in enumerate(dark) if line.any()}
+
+
+def test_lines_of_code_stay_lines_below_postcards_and_films():
+    """A caption of code was set as a sentence: its lines ran together, and none was indented."""
+    text = "while age > 5:\n    print('Go')\nprint('Stop')"
+    found = set_text(text, width=1024, height=250, sizes=(60, 30, 15))
+    assert found.lines == ["while age > 5:", "    print('Go')", "print('Stop')"]
+    assert found.is_code
+    assert found.width_of(found.lines[1]) > found.width_of(found.lines[0])
+    paper = Image.new("RGB", (1024, 250), "white")
+    draw_text(ImageDraw.Draw(paper), (0, 0), found, width=1024, centred=True)
+    first, second, third = (
+        min(rows_of_ink(paper, (0, top, 1024, top + found.step)).values())
+        for top in (0, found.step, 2 * found.step)
+    )
+    assert abs(first - third) < found.size < second - first
+    image = Image.new("L", (64, 64), 255)
+    facts = {"caption": text, "seed": 7, "checkpoint": "a.pt", "fingerprint": "0" * 64}
+    facts |= {"caption_source": "decoder", "caption_kind": "code"}
+    assert postcard(image, facts).size == (1200, 1500)
+    assert set_captions([text, "SELECT a\nFROM b;"])[text].lines == found.lines
+
+
+def test_code_that_fits_in_no_size_says_how_many_lines_are_missing():
+    found = set_text(SIXTY_LINES, width=400, height=100, sizes=(20, 10))
+    assert found.size == 10
+    assert found.height <= 100
+    assert found.lines[-1].endswith("more lines")
+    long_line = set_text("a\n" + "b" * 300, width=200, height=400, sizes=(20, 10))
+    assert "".join(long_line.lines[1:]) == "b" * 300
 
 
 def test_read_without_its_library_names_the_command(run_of_code, tmp_path, monkeypatch):

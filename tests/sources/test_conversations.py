@@ -125,11 +125,20 @@ def test_a_file_may_mix_the_forms(tmp_path):
         },
     ],
 )
-def test_a_row_of_several_pictures_is_of_the_first_and_the_others_are_counted(tmp_path, row):
+def test_a_row_of_several_pictures_names_them_all_and_its_answer_is_of_the_first(tmp_path, row):
     """A form and its table in one row: it was refused, and its answer lost."""
     described = describe_made(tmp_path, {"x.jsonl": row})
     assert captions_of(described) == {"1.png": "a castle"}
+    assert described.rows["1.png"]["images"] == ["1.png", "2.png"]
+    assert described.rows["2.png"]["is_beside"]
     assert not described.lost
+    assert not any("further_pictures" in found for found in described.formats)
+
+
+def test_a_picture_that_cannot_be_named_is_counted_and_costs_no_row(tmp_path):
+    row = ROWS["messages and images"] | {"images": ["1.png", "https://a.example/2.png"]}
+    described = describe_made(tmp_path, {"x.jsonl": row})
+    assert captions_of(described) == {"1.png": "a castle"}
     assert [found["further_pictures"] for found in described.formats] == [1]
 
 

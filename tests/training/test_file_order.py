@@ -14,8 +14,8 @@ from oneseed.console.command import UserError
 from oneseed.dataset.pixel_store import LimitedFiles
 from oneseed.seeds import torch_generator
 from oneseed.training import setup
-from oneseed.training.data import create_data_loaders
 from oneseed.training.file_order import by_first_use, by_groups_of_files
+from oneseed.training.loaders import create_data_loaders
 from tests.conftest import tiny_config
 from tests.pixel_collection import FILE_BYTES, STYLE, many_pictures
 from training_loop import MultimodalTrainer

@@ -1,7 +1,7 @@
 """Training says how many captions it cuts before it begins, and trains on readable beginnings."""
 
 from oneseed.config.training import TrainConfig
-from oneseed.training.data import create_data_loaders
+from oneseed.training.loaders import create_data_loaders
 from tests.conftest import tiny_config
 
 

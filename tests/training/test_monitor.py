@@ -12,7 +12,7 @@ import torch
 from oneseed.config.training import TrainConfig
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.training import monitor
-from oneseed.training.data import create_data_loaders
+from oneseed.training.loaders import create_data_loaders
 from oneseed.training.speed import count_flops
 from oneseed.training.state import EpochState
 from tests.conftest import tiny_config

@@ -19,8 +19,9 @@ from oneseed.generation.generator import MultimodalGenerator
 from oneseed.model import checkpoint
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
-from oneseed.training.data import PairLoader, create_data_loaders
+from oneseed.training.data import PairLoader
 from oneseed.training.encoding import encode_codes
+from oneseed.training.loaders import create_data_loaders
 from oneseed.training.prior_fit import fit_prior_briefly
 from tests.conftest import CAPTIONS, tiny_config
 from training_loop import MultimodalTrainer

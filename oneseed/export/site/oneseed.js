@@ -211,6 +211,7 @@ export class PromptReader {
     // A prompt as typed -> { text, remarks }: as a caption would say it, and sentences on words
     // that no caption has.
     read(prompt) {
+        if (this.rules.code) return this.readCode(prompt);
         let text = prompt.split(/\s+/).filter(Boolean).join(" ").normalize("NFC");
         text = text.replace(/\s+(?=[.,;:!?])|[\s!?;:,…]+$/g, "");
         for (const [open, close] of this.rules.quotation_marks) {
@@ -239,6 +240,14 @@ export class PromptReader {
         const { kept, remarks } = this.known(pieces);
         const subject = join(this.respelt(kept.length ? kept : pieces)) + tail;
         return { text: `${opening} ${subject}`.trimEnd(), remarks };
+    }
+
+    // A prompt of a model of code: its letters, and which of its words no caption has.
+    readCode(prompt) {
+        const typed = (prompt.match(WORD) ?? []).map((word) => word.toLowerCase());
+        const missing = this.words.size ? typed.filter((word) => !this.words.has(word)) : [];
+        const remarks = [...new Set(missing)].map((word) => `no training caption has “${word}”`);
+        return { text: ` ${prompt.trim()}`, remarks };
     }
 
     // In a collection of all styles: the medium that a text begins with, or "".

@@ -1,9 +1,11 @@
 """A chart whose values can be read off, told as calls of matplotlib."""
 
 import ast
+from collections.abc import Sequence
 from typing import Any
 
 from oneseed.synthetic.drawn import ABSENT, Facts
+from oneseed.synthetic.grammar import Grammar, any_of, in_order
 from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.reading import python_tree
 from oneseed.synthetic.screens.screen import (
@@ -110,6 +112,23 @@ class ChartScreen(ScreenKind):
         text = f"plt.{facts['type']}([{told}], {values})"
         return f'{text}\nplt.title("{facts["title"]}")' if has_value(facts["title"]) else text
 
+    def grammar(self, told: Sequence[str]) -> Grammar:
+        """As of ScreenKind."""
+        values = any_of(str(number) for number in range(1, HIGHEST + 1))
+        places = [name for name in self.places if name in told]
+        may_lack_one = any(ABSENT in self.attributes[name] for name in places)
+        charts = []
+        for count in range(len(places) - may_lack_one, len(places) + 1):
+            labels = [str(list(range(1, count + 1)))[1:-1]]
+            if "labels" in told:
+                labels = [label_list(some[:count]) for some in LABELS.values()]
+            numbers = [values, *[in_order(", ", values)] * (count - 1)]
+            charts.append(in_order("([", any_of(labels), "], [", *numbers, "])"))
+        text = in_order("plt.", any_of(CHARTS), any_of(charts))
+        if "title" not in told:
+            return text
+        return in_order(text, '\nplt.title("', any_of(CHART_TITLES), '")')
+
     def parse(self, text: str) -> Facts:
         """The facts of one or two calls with plain values."""
         calls = [plain_call(node) for node in python_tree(text).body]
@@ -137,6 +156,11 @@ class ChartScreen(ScreenKind):
                 raise UnlikeError("it calls more than a chart and its title")
             facts["title"] = known_value(CHART_TITLES, arguments[0], "the title")
         return facts
+
+
+def label_list(labels: Sequence[str]) -> str:
+    """Labels as they stand in a list of Python's."""
+    return ", ".join(f'"{one}"' for one in labels)
 
 
 def plain_call(node: ast.stmt) -> tuple[str, list[Any]]:

@@ -7,6 +7,7 @@ from PIL import Image
 
 from oneseed.seeds import numpy_generator
 from oneseed.synthetic.drawn import ABSENT, Checked, Facts, Redrawn
+from oneseed.synthetic.grammar import Grammar, any_of
 from oneseed.synthetic.screens.canvas import (
     ACCENT_LUMINANCE,
     BRIGHT_LUMINANCE,
@@ -102,6 +103,15 @@ class Screens:
         screen, own = self.own(facts)
         told = screen.levels[level]
         return screen.tell({name: own[name] if name in told else None for name in own})
+
+    def grammar(self) -> Grammar:
+        """The texts that are told of all kinds, at all levels."""
+        told = {
+            (screen.name, names): screen.grammar(names)
+            for screen in self.screens.values()
+            for names in screen.levels.values()
+        }
+        return any_of(told.values())
 
     def parse(self, text: str) -> Facts:
         """Any text -> facts, all None where it is none of the collection's."""

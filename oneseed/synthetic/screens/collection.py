@@ -34,6 +34,7 @@ def screens(style: str, version: str, *, dense: bool) -> DrawnCollection:
         kinds=made.kinds,
         check=made.check,
         redrawn=made.redrawn(),
+        grammar=made.grammar(),
     )
 
 

@@ -1,9 +1,11 @@
 """A flowchart of one or two questions, told as if … else, or as a loop."""
 
 import ast
+from collections.abc import Sequence
 from typing import Any
 
 from oneseed.synthetic.drawn import Facts
+from oneseed.synthetic.grammar import Grammar, any_of, in_order
 from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.reading import python_tree
 from oneseed.synthetic.screens.screen import (
@@ -122,6 +124,29 @@ class FlowScreen(ScreenKind):
         if self.dense and has_value(facts["other_variable"]):
             text += f"\nelif {condition(facts, 'other_')}:\n    {action(facts['other_yes'])}"
         return f"{text}\n{no}" if facts["shape"] == "while" else f"{text}\nelse:\n    {no}"
+
+    def grammar(self, told: Sequence[str]) -> Grammar:
+        """As of ScreenKind."""
+
+        def question(prefix: str) -> Grammar:
+            signs = any_of(COMPARISONS)
+            numbers = any_of(map(str, THRESHOLDS)) if f"{prefix}number" in told else "..."
+            asked = any_of(self.attributes[f"{prefix}variable"])
+            is_whole = f"{prefix}comparison" in told
+            return in_order(asked, " ", signs, " ", numbers) if is_whole else asked
+
+        def done(name: str) -> Grammar:
+            return any_of(map(action, self.attributes[name])) if name in told else "..."
+
+        begin = in_order(question(""), ":\n    ", done("yes"))
+        more: Grammar = ""
+        if "other_variable" in told:
+            more = in_order("\nelif ", question("other_"), ":\n    ", done("other_yes"))
+        shapes = {
+            "if": in_order("if ", begin, more, "\nelse:\n    ", done("no")),
+            "while": in_order("while ", begin, "\n", done("no")),
+        }
+        return any_of(shapes[shape] for shape in self.attributes["shape"])
 
     def parse(self, text: str) -> Facts:
         """The facts of one if with its else, or of a loop and what follows."""

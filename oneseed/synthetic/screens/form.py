@@ -1,6 +1,9 @@
 """A form in a window, told as HTML with its style inline."""
 
+from collections.abc import Sequence
+
 from oneseed.synthetic.drawn import ABSENT, Facts
+from oneseed.synthetic.grammar import Grammar, any_of, in_order
 from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.reading import Element, html_tree
 from oneseed.synthetic.screens.screen import (
@@ -122,6 +125,20 @@ class FormScreen(ScreenKind):
         if has_value(facts["button"]):
             lines.append(f"<button>{facts['button']}</button>")
         return "\n".join([*lines, "</form>"])
+
+    def grammar(self, told: Sequence[str]) -> Grammar:
+        """As of ScreenKind."""
+        parts: list[Grammar] = ["<form"]
+        if "theme" in told:
+            parts += [' style="background:', any_of(THEMES), '"']
+        parts += [">\n<h1>", any_of(FORM_TITLES), "</h1>\n"]
+        for name, labels in self.fields.items():
+            if name in told:
+                lines = [f"{field_html(one)}\n" if has_value(one) else "" for one in labels]
+                parts.append(any_of(lines))
+        if "button" in told:
+            parts += ["<button>", any_of(BUTTONS), "</button>\n"]
+        return in_order(*parts, "</form>")
 
     def parse(self, text: str) -> Facts:
         """The facts of one <form>."""

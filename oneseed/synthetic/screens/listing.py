@@ -1,9 +1,11 @@
 """A listing in an editor, told as the code that it shows."""
 
 import ast
+from collections.abc import Sequence
 from typing import Any
 
 from oneseed.synthetic.drawn import Facts
+from oneseed.synthetic.grammar import Grammar, any_of, in_order
 from oneseed.synthetic.screens.canvas import Canvas, Colour, accent
 from oneseed.synthetic.screens.reading import python_tree
 from oneseed.synthetic.screens.screen import (
@@ -108,6 +110,31 @@ class ListingScreen(ScreenKind):
             lines += [f"        if {argument} > {facts['limit']}:", "            break"]
             lines.append(f"    {argument} {facts['last_operator']} {facts['last_amount']}")
         return "\n".join([*lines, f"    return {argument}"])
+
+    def grammar(self, told: Sequence[str]) -> Grammar:
+        """As of ScreenKind."""
+        names = any_of(FUNCTIONS)
+        if "argument" not in told:
+            return in_order("def ", names, "():\n    ...")
+        # the argument stands in several lines, and is the same in all of them
+        functions = []
+        for argument in ARGUMENTS:
+            lines: list[Grammar] = []
+            if "times" in told:
+                lines += ["    for i in range(", any_of(map(str, TIMES)), "):\n        "]
+                lines.append("...")
+            if "operator" in told:
+                amounts = any_of(map(str, AMOUNTS)) if "amount" in told else "..."
+                lines[-1] = in_order(f"{argument} ", any_of(OPERATORS), " ", amounts)
+            if "times" in told:
+                lines.append("\n")
+            if "limit" in told:
+                limits = any_of(map(str, LIMITS))
+                lines += [f"        if {argument} > ", limits, ":\n            break\n"]
+                lines += [f"    {argument} ", any_of(OPERATORS), " "]
+                lines += [any_of(map(str, AMOUNTS)), "\n"]
+            functions.append(in_order(f"({argument}):\n", *lines, f"    return {argument}"))
+        return in_order("def ", names, any_of(functions))
 
     def parse(self, text: str) -> Facts:
         """The facts of one function, found by building what screens show and comparing trees."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from oneseed.synthetic.drawn import ABSENT, Facts
+from oneseed.synthetic.grammar import Grammar, any_of, in_order
 from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.screen import (
     CHALK,
@@ -109,6 +110,16 @@ class QueryScreen(ScreenKind):
         if has_value(facts["limit"]):
             text += f"\nLIMIT {facts['limit']}"
         return f"{text};"
+
+    def grammar(self, told: Sequence[str]) -> Grammar:
+        """As of ScreenKind."""
+        parts: list[Grammar] = ["SELECT ", any_of(self.attributes["columns"])]
+        parts += [" FROM ", any_of(SHELVES)]
+        for name, words in {"filter": "WHERE", "order": "ORDER BY", "limit": "LIMIT"}.items():
+            if name in told:
+                values = self.attributes[name]
+                parts.append(any_of(f"\n{words} {one}" if has_value(one) else "" for one in values))
+        return in_order(*parts, ";")
 
     def parse(self, text: str) -> Facts:
         """The facts of a query that sqlite runs."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from oneseed.synthetic.drawn import ABSENT, Facts
+from oneseed.synthetic.grammar import Grammar
 from oneseed.synthetic.screens.canvas import Canvas, Colour
 
 SNOW: Colour = (255, 255, 255)
@@ -58,6 +59,10 @@ class ScreenKind(ABC):
     @abstractmethod
     def tell(self, facts: Facts) -> str:
         """The text that makes the screen, of the facts that are told."""
+
+    @abstractmethod
+    def grammar(self, told: Sequence[str]) -> Grammar:
+        """The texts that `tell` gives where these attributes are told, and no other."""
 
     @abstractmethod
     def parse(self, text: str) -> Facts:

@@ -1,8 +1,10 @@
 """The scheme of a table, as drawings of databases show it, told as CREATE TABLE."""
 
 import re
+from collections.abc import Sequence
 
 from oneseed.synthetic.drawn import ABSENT, Facts
+from oneseed.synthetic.grammar import Grammar, any_of, in_order
 from oneseed.synthetic.screens.canvas import Canvas, Colour
 from oneseed.synthetic.screens.reading import table_columns
 from oneseed.synthetic.screens.screen import (
@@ -14,6 +16,7 @@ from oneseed.synthetic.screens.screen import (
     SNOW,
     ScreenKind,
     UnlikeError,
+    has_value,
     known_value,
     values_there,
 )
@@ -86,6 +89,17 @@ class TableScreen(ScreenKind):
         key, *others = values_there(facts, tuple(self.columns))
         columns = ",\n".join([f"{key} PRIMARY KEY", *others])
         return f"CREATE TABLE {facts['name']} (\n{columns}\n);"
+
+    def grammar(self, told: Sequence[str]) -> Grammar:
+        """As of ScreenKind."""
+        key, *others = self.columns
+        parts = ["CREATE TABLE ", any_of(TABLE_NAMES), " (\n", any_of(self.columns[key])]
+        parts.append(" PRIMARY KEY")
+        for name in others:
+            if name in told:
+                columns = self.columns[name]
+                parts.append(any_of(f",\n{one}" if has_value(one) else "" for one in columns))
+        return in_order(*parts, "\n);")
 
     def parse(self, text: str) -> Facts:
         """The facts of what sqlite says that the statement creates."""
