@@ -117,7 +117,7 @@ def translated(sections: "list[tuple[yaml.ScalarNode, yaml.Node]]") -> Translati
     return found
 
 
-def shape_of(node: "yaml.Node") -> str:
+def form_of(node: "yaml.Node") -> str:
     """Whether a node is a "mapping", a "sequence" or a "scalar"."""
     return type(node).__name__.removesuffix("Node").lower()
 
@@ -137,25 +137,25 @@ def pairs_of(
     name: str, node: "yaml.Node", line: int
 ) -> "Iterator[tuple[yaml.ScalarNode, yaml.Node]]":
     """The pairs of a mapping. SpecError where a node is none."""
-    if shape_of(node) != "mapping":
+    if form_of(node) != "mapping":
         raise SpecError(line, f"{name} needs keys of its own, such as {name}: {{...}}")
     for key, value in node.value:
-        if shape_of(key) != "scalar":
+        if form_of(key) != "scalar":
             raise SpecError(line_of(key), f"a key of {name} is a word")
         yield key, value
 
 
 def listed_words(name: str, node: "yaml.Node", line: int) -> list[str]:
     """The words of a list, or of one word, in lower case."""
-    nodes = node.value if shape_of(node) == "sequence" else [node]
-    if not all(shape_of(one) == "scalar" for one in nodes):
+    nodes = node.value if form_of(node) == "sequence" else [node]
+    if not all(form_of(one) == "scalar" for one in nodes):
         raise SpecError(line, f"{name} needs a word or a list of words")
     return [one.value.lower() for one in nodes]
 
 
 def word_of(name: str, node: "yaml.Node", line: int) -> str:
     """One word, as it stands there."""
-    if shape_of(node) != "scalar" or node.tag.endswith(":null"):
+    if form_of(node) != "scalar" or node.tag.endswith(":null"):
         raise SpecError(line, f"{name} needs one value")
     return str(node.value)
 
@@ -213,7 +213,7 @@ def inputs(node: "yaml.Node", line: int, found: Translation) -> None:
 def parameter_budget(node: "yaml.Node", line: int, found: Translation) -> None:
     """A number, or max and min."""
     name = "constraints.parameter_budget"
-    if shape_of(node) != "mapping":
+    if form_of(node) != "mapping":
         found.set("parameters", word_of(name, node, line), line)
         return
     bounds = {}

@@ -24,7 +24,7 @@ PITCH_SPREAD = 1.0
 # semitones from one note to the next
 STEP = 2.0
 # share of the time until the next note that a held one sounds, and seconds of its end
-HELD = 0.55
+HELD_SHARE = 0.55
 RELEASE = 0.02
 # loudness of the softest note that swells or fades, of the loudest
 SOFTEST = 0.03
@@ -124,7 +124,7 @@ def notes_of(facts: dict[str, Any], length: int, rng: np.random.Generator) -> np
     start = rng.uniform(EARLIEST, LATEST)
     wave = np.zeros(length)
     for number, part in enumerate(note_loudness(facts["loudness"], count)):
-        sounding = note(timbre, pitches[number], HELD * pace, rng)
+        sounding = note(timbre, pitches[number], HELD_SHARE * pace, rng)
         place = int((start + number * pace) * SAMPLE_RATE)
         sounding = sounding[: max(0, length - place)]
         wave[place : place + len(sounding)] += part * sounding
