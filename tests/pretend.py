@@ -30,6 +30,9 @@ class Pretend:
     passes = 2
     draws_in_passes = False
     writes_code = False
+    medium = "picture"
+    sound_side = 0
+    is_constrained = False
     dimensions = 1024
     grey = False
     fingerprint = "5eed" * 16

@@ -62,8 +62,7 @@ def create_data_loaders(
     if tokenizer is None:
         tokenizer = Tokenizer.of_captions(texts_of(train), model_config.vocab_size)
     length = model_config.max_caption_length
-    medium = required_medium(train, config)
-    is_code = are_code(train)
+    medium, is_code = required_medium(train, config), are_code(train)
     print_cut(texts_of(train + val), tokenizer, length, is_code=is_code)
     told = told_words(train)
     channels = model_config.channels or channels_of(collection, model_config)
