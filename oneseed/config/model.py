@@ -15,7 +15,7 @@ MIN_VOCABULARY = 260
 # what a checkpoint says of an encoder that lies in a folder of its own
 FROZEN = "frozen"
 ENCODERS = ("cnn", "vit", FROZEN)
-WEIGHTS_DIGEST = re.compile("[0-9a-f]{64}")
+DIGEST_DIGITS = re.compile("[0-9a-f]{64}")
 # channels of an attention head of the encoder vit
 VIT_HEAD_WIDTH = 32
 # a side of the picture
@@ -183,9 +183,7 @@ class ModelConfig(BaseConfig):
                 "--encoder is cnn, vit, or the folder of a checkpoint such as CLIP's or DINO's, "
                 f"not {self.encoder!r}"
             )
-        is_described = self.encoder_width > 0 and bool(
-            WEIGHTS_DIGEST.fullmatch(self.encoder_sha256)
-        )
+        is_described = self.encoder_width > 0 and bool(DIGEST_DIGITS.fullmatch(self.encoder_sha256))
         if (self.encoder == FROZEN) != is_described:
             raise ValueError("a frozen encoder is named by its folder: --encoder PATH")
         if self.linear_dims < 0:
