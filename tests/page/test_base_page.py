@@ -26,7 +26,7 @@ def opened(tmp_path, monkeypatch, capsys):
     pages = []
 
     class Found(Noise):
-        def __init__(self, checkpoint, device):
+        def __init__(self, checkpoint, device, encoder=None):
             self.checkpoint = base_model.checkpoint_file(checkpoint)
             if not self.checkpoint.exists():
                 raise UserError(f"{checkpoint} is missing")

@@ -718,7 +718,7 @@ def test_main_finds_a_checkpoint_that_appears_later(tmp_path, monkeypatch):
     pages = []
 
     class Late(Noise):
-        def __init__(self, checkpoint, device):
+        def __init__(self, checkpoint, device, encoder=None):
             tries.append(checkpoint)
             if len(tries) < 3:
                 raise UserError("not yet")
