@@ -60,6 +60,9 @@ class Engraver(Pretend):
             + (f" ({style})" if style else "")
         )
 
+    def encode_together(self, images):
+        return self.encode_codes(images[:1])
+
     def encode_codes(self, images):
         return images
 
