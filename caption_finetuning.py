@@ -47,45 +47,33 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from oneseed.captioning.adapters import require_peft
 from oneseed.captioning.huggingface import LoadedCaptioner
-from oneseed.captioning.taught import TaughtNotes
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError, defer_signals, hold_reader, run
 from oneseed.console.output import progress
-from oneseed.dataset.collection import Collection
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.jsonl import Row
 from oneseed.device import pick_device
 from oneseed.finetuning import looks
-from oneseed.finetuning.adapter import add_adapter, save_adapter, trained_weights_of
+from oneseed.finetuning.adapter import save_adapter, trained_weights_of
 from oneseed.finetuning.board import CaptionerBoard
-from oneseed.finetuning.cost import cost_lines, estimate_cost_of
 from oneseed.finetuning.examples import (
     Example,
     answer_logits,
     answer_loss,
-    end_of_answer,
     make_batch,
-    read_examples,
 )
-from oneseed.finetuning.loading import load_base, load_outline
-from oneseed.finetuning.merging import Merged, merge_adapter
+from oneseed.finetuning.merging import after_lines_of, merge_adapter
 from oneseed.finetuning.pages import write_page
-from oneseed.finetuning.parts import part_sizes, table_lines
-from oneseed.finetuning.preflight import (
-    Fitted,
-    changed_by_tokens,
-    first_batch_lines,
-    fit_examples,
-    fitted_lines,
-)
+from oneseed.finetuning.parts import part_sizes
+from oneseed.finetuning.preflight import Fitted
 from oneseed.finetuning.run import (
     FinetuningFolder,
     FinetuningState,
     is_better_look,
     saved_when_stopped,
 )
+from oneseed.finetuning.setup import dtype_of_frozen, prepare_captioner
 from oneseed.seeds import torch_generator
 from oneseed.training import distributed
 from oneseed.training.run_folder import locked_run
@@ -109,8 +97,10 @@ class CaptionerTrainer:
     def __init__(
         self, captioner: LoadedCaptioner, fitted: Fitted, config: FinetuningConfig, end: int
     ) -> None:
-        """captioner: with its adapter. end: the token behind each answer."""
+        """captioner: with its adapter and notes. end: the token behind each answer."""
+        assert captioner.notes, "they say what it is asked"
         self.captioner = captioner
+        self.notes = captioner.notes
         self.model: nn.Module = captioner.model
         self.device: torch.device = captioner.model.device
         self.fitted = fitted
@@ -264,7 +254,7 @@ class CaptionerTrainer:
         """Ask about held-out pictures, note the figures, keep the best adapter, save the run."""
         look = self.measure_look() if distributed.is_first() else None
         look = distributed.broadcast_object(look)
-        look["is_best"] = is_better_look(look, self.state.best)
+        look["is_best"] = is_better_look(look, self.state.best, is_code=self.judge.is_code)
         if look["is_best"] and distributed.is_first():
             save_adapter(self.model, self.folder.adapter)
         with defer_signals():
@@ -273,7 +263,7 @@ class CaptionerTrainer:
             self.state.loss_tokens = 0
             self.save()
         if distributed.is_first():
-            self.folder.log(look_line(look, self.total_steps))
+            self.folder.log(looks.look_line(look, self.total_steps))
             self.folder.write_metrics(self.state)
             self.board.show(look, self.answers)
             self.write_page()
@@ -283,11 +273,7 @@ class CaptionerTrainer:
         self.model.eval()
         config = self.config
         self.answers = looks.ask(
-            self.val[: config.held_out],
-            self.captioner,
-            max_new_tokens=self.fitted.max_new_tokens,
-            batch_size=config.batch_size,
-            is_code=self.judge.is_code,
+            self.val[: config.held_out], self.captioner, batch_size=config.batch_size
         )
         val_loss = looks.held_out_loss(
             self.val, self.captioner, self.end, batch_size=config.batch_size, dtype=self.dtype
@@ -315,23 +301,12 @@ class CaptionerTrainer:
 
     # ---- the end ---------------------------------------------------------------------------------
 
-    def notes(self) -> TaughtNotes:
-        """What lies beside the merged checkpoint."""
-        examples = self.fitted.examples
-        return TaughtNotes(
-            examples.question,
-            examples.caption_kind,
-            self.fitted.max_new_tokens,
-            self.config.style,
-            self.config.model,
-        )
-
     def finish(self) -> int:
         """Merge the best adapter, compare both, write the figures -> 1 where they differ."""
         held_out = self.val[: self.config.held_out]
         self.folder.log("merging the best adapter, and asking both about held-out pictures")
         merged = merge_adapter(
-            self.folder.adapter, self.config, self.notes(), held_out, self.end, self.device
+            self.folder.adapter, self.config, self.notes, held_out, self.end, self.device
         )
         self.answers = merged.answers
         after = {
@@ -339,6 +314,7 @@ class CaptionerTrainer:
             "floor": looks.floor_of(held_out, self.judge),
             "equal_texts": merged.equal_texts,
             "largest_difference": merged.largest_difference,
+            "difference": merged.difference,
         }
         with self.folder.open_log():
             for line in after_lines_of(merged, after):
@@ -348,77 +324,9 @@ class CaptionerTrainer:
         return 0 if merged.is_equal else 1
 
 
-def dtype_of_frozen(model: nn.Module) -> torch.dtype:
-    """The kind of number of the frozen weights, which pictures have, too."""
-    for weight in model.parameters():
-        if not weight.requires_grad and weight.is_floating_point():
-            return weight.dtype
-    return torch.float32
-
-
 def cuda_devices(device: torch.device) -> list[torch.device]:
     """The devices whose random numbers a step may draw, beside the processor's."""
     return [device] if device.type == "cuda" else []
-
-
-def look_line(look: Row, total_steps: int) -> str:
-    """A look in one line."""
-    train = "" if look["train_loss"] is None else f"loss {look['train_loss']:.4f}, "
-    figures = ", ".join(f"{name} {look[name]:.3f}" for name in looks.FIGURES)
-    best = ", the best so far" if look["is_best"] else ""
-    return (
-        f"step {look['step']:,}/{total_steps:,} | {train}held out {look['val_loss']:.4f} | "
-        f"{look['asked']} held-out answers: {figures}{best}"
-    )
-
-
-def after_lines_of(merged: Merged, after: Row) -> list[str]:
-    """What has become of the captioner, for a terminal."""
-    shown = [("merged checkpoint", after["figures"]), ("floor, another's text", after["floor"])]
-    lines = []
-    for name, figures in shown:
-        told = ", ".join(f"{figure} {figures[figure]:.3f}" for figure in looks.FIGURES)
-        lines.append(f"  {name:<22} {told}")
-    for kind, found in after["figures"].get("kinds", {}).items():
-        told = f"exact {found['exact']:.3f}, valid {found['valid']:.3f} of {found['asked']}"
-        lines.append(f"    {kind:<20} {told}")
-    lines.append(
-        f"merged against adapter: the same texts {merged.equal_texts} of {len(merged.answers)}, "
-        f"logits differ by {merged.largest_difference:.1e} at most, of {merged.largest_logit:.3g}"
-    )
-    if not merged.is_equal:
-        lines.append("✗ the merged checkpoint is not what was taught; use the adapter")
-    return lines
-
-
-def prepare_captioner(
-    config: FinetuningConfig, device: torch.device
-) -> tuple[LoadedCaptioner, Fitted, int]:
-    """The captioner with its adapter, its pairs, and the end of an answer; all of it shown.
-
-    With --estimate without its weights.
-    """
-    require_peft("caption_finetuning.py")
-    collection = Collection(config.style, config.data)
-    examples = read_examples(collection, config.question, config.max_samples)
-    captioner = load_outline(config) if config.estimate else load_base(config, device)
-    end = end_of_answer(captioner)
-    fitted = fit_examples(examples, captioner, end, config)
-    model = add_adapter(captioner.model, config)
-    for line in (*table_lines(part_sizes(model)), *fitted_lines(fitted)):
-        print(line)
-    train = fitted.examples.train
-    if changed := changed_by_tokens([*train, *fitted.examples.val], captioner):
-        print(
-            f"  captions that the captioner's tokens change: {len(changed):,}, such as "
-            f"{changed[0].answer[:60]!r}"
-        )
-    print("\n".join(first_batch_lines(train[: config.batch_size], captioner, end)))
-    for line in cost_lines(estimate_cost_of(model, fitted, config, device), config):
-        print(line, flush=True)
-    if config.recompute and not config.estimate:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    return LoadedCaptioner(captioner.processor, model), fitted, end
 
 
 def main(config: FinetuningConfig) -> int:

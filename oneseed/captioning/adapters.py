@@ -1,11 +1,12 @@
 """Adapters of peft: low-rank matrices in a folder of their own, laid over the checkpoint they name.
 
-    model = load_with_adapter("checkpoints/captioner/adapter", ...)
+    model = merged_with_adapter(model, "checkpoints/captioner/adapter")
 
 transformers reads such a folder, too, and leaves the lengths that DoRA has taught (its "magnitude
 vectors") as they were before, without an error. So it goes through peft, which reads all of it.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def is_adapter(folder: Path | str) -> bool:
 def require_peft(reason: str) -> Any:
     """The library peft. UserError with the command that installs it. reason: who needs it."""
     try:
-        import peft  # ty: ignore[unresolved-import]  # an extra
+        import peft  # ty: ignore[import-not-found]  # an extra
     except ImportError as error:
         raise UserError(
             f"{reason} needs the library peft: {INSTALL_CAPTIONER}, then run the same command again"
@@ -52,7 +53,15 @@ def base_of_adapter(folder: Path | str) -> str:
     return base
 
 
+def with_adapter(model: Any, folder: Path | str) -> Any:
+    """A model with an adapter's folder laid over it, in eval mode."""
+    peft = require_peft(f"the adapter {folder}")
+    with warnings.catch_warnings():
+        # peft asks transformers by a name of before
+        warnings.simplefilter("ignore", FutureWarning)
+        return peft.PeftModel.from_pretrained(model, str(folder)).eval()
+
+
 def merged_with_adapter(model: Any, folder: Path | str) -> Any:
     """A model and an adapter's folder -> the model with the adapter worked into its weights."""
-    peft = require_peft(f"the adapter {folder}")
-    return peft.PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+    return with_adapter(model, folder).merge_and_unload(safe_merge=True)

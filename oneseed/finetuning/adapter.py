@@ -4,6 +4,7 @@ model = add_adapter(captioner.model, config)
 save_adapter(model, Path("checkpoints/captioner/adapter"))
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,9 @@ def add_adapter(model: nn.Module, config: FinetuningConfig) -> Any:
         target_modules=targets or NO_TARGET,
         modules_to_save=whole or None,
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # peft asks transformers by a name of before
+        warnings.simplefilter("ignore", FutureWarning)
         torch.manual_seed(config.seed)
         taught = peft.get_peft_model(model, settings)
     taught.peft_config["default"].base_model_name_or_path = config.model

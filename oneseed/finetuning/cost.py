@@ -12,6 +12,7 @@ from oneseed.finetuning.adapter import trained_weights_of
 from oneseed.finetuning.loading import FEW_BITS
 from oneseed.finetuning.parts import is_beside, linear_modules
 from oneseed.finetuning.preflight import Fitted
+from oneseed.training.memory import format_bytes
 
 # bytes of a number
 HALF = 2
@@ -101,10 +102,11 @@ def speed_of(device: torch.device) -> float:
 
 def cost_lines(cost: Cost, config: FinetuningConfig) -> list[str]:
     """Memory and time, for a terminal."""
-    lines = [f"  {name:<15} {size / 1e9:>9.3f} GB" for name, size in cost.memory.items()]
+    lines = [f"  {name:<15} {format_bytes(size):>10}" for name, size in cost.memory.items()]
+    total = format_bytes(sum(cost.memory.values()))
     lines.append(
-        f"  {'sum':<15} {sum(cost.memory.values()) / 1e9:>9.3f} GB   for {config.batch_size} pairs "
-        "at a time, beside the program; activations very roughly"
+        f"  {'sum':<15} {total:>10}   for {config.batch_size} pairs at a time, beside the program; "
+        "activations very roughly"
     )
     lines.append(
         f"  time: very roughly {describe_duration(cost.seconds)}, without the looks at held-out "

@@ -1,5 +1,6 @@
 """The captioner that is to be taught: whole in memory, in four bits, or without its weights."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ def load_base(config: FinetuningConfig, device: "torch.device") -> LoadedCaption
     UserError where it cannot be had, or its parts cannot be told.
     """
     require_model(config)
+    silence_bars()
     load = load_in_few_bits if config.bits == FEW_BITS else None
     captioner = load_captioner(config.model, device, flag="--model", load=load)
     require_known_parts(captioner.model, config.model)
@@ -40,6 +42,13 @@ def load_outline(config: FinetuningConfig) -> LoadedCaptioner:
     captioner = load_captioner(config.model, "meta", flag="--model", load=outline)
     require_known_parts(captioner.model, config.model)
     return captioner
+
+
+def silence_bars() -> None:
+    """transformers draws no bars: a checkpoint is read and written several times in a run."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
 
 def require_model(config: FinetuningConfig) -> None:
@@ -64,7 +73,12 @@ def require_model(config: FinetuningConfig) -> None:
 def outline(name: str, device: str, *, is_offline: bool) -> LoadedCaptioner:
     """Processor and model of a checkpoint, of the weights only their shapes."""
     import torch
-    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+    from transformers import (
+        AutoConfig,
+        AutoModelForImageTextToText,
+        AutoProcessor,
+        GenerationConfig,
+    )
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -75,6 +89,11 @@ def outline(name: str, device: str, *, is_offline: bool) -> LoadedCaptioner:
         model = AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
     if not hasattr(processor, "tokenizer"):
         raise ValueError("it has no tokenizer")
+    # an old checkpoint has none of its own
+    with contextlib.suppress(OSError):
+        model.generation_config = GenerationConfig.from_pretrained(
+            name, local_files_only=is_offline
+        )
     return LoadedCaptioner(processor, model.eval())
 
 
@@ -87,7 +106,7 @@ def load_in_few_bits(name: str, device: "torch.device", *, is_offline: bool) -> 
     from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 
     try:
-        import bitsandbytes  # noqa: F401  # ty: ignore[unresolved-import]  # an extra
+        import bitsandbytes  # noqa: F401  # ty: ignore[import-not-found]  # an extra
     except ImportError as error:
         raise UserError(
             f"--bits 4 needs the library bitsandbytes: {INSTALL_BITS}, then run the same command "

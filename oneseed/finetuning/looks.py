@@ -1,6 +1,6 @@
 """A look at what a captioner has learnt: it is asked about held-out pictures, and judged.
 
-    answers = ask(examples.val[:32], captioner, room)
+    answers = ask(examples.val[:32], captioner, batch_size=8)
     figures_of(answers, judge)      # {"exact": 0.5, "valid": 1.0, "similarity": 0.93, ...}
 
 Exact: the very text. Valid: of a drawn collection whose texts are code, what a parser of their
@@ -17,6 +17,7 @@ import torch
 
 from oneseed.captioning.huggingface import LoadedCaptioner, caption_pictures
 from oneseed.config.options import CODE_CAPTIONS
+from oneseed.dataset.jsonl import Row
 from oneseed.finetuning.examples import (
     AnswerBatch,
     Example,
@@ -83,14 +84,14 @@ def judge_of(examples: Examples, style: str) -> Judge:
 
 
 def ask(
-    examples: Sequence[Example],
-    captioner: LoadedCaptioner,
-    *,
-    max_new_tokens: int,
-    batch_size: int,
-    is_code: bool,
+    examples: Sequence[Example], captioner: LoadedCaptioner, *, batch_size: int
 ) -> list[Answer]:
-    """The captioner's answers about the pictures of examples, greedy: always the same."""
+    """The answers about the pictures of examples, as caption_generation.py would get them.
+
+    captioner: with its notes.
+    """
+    assert captioner.notes, "a captioner that was taught says what it is asked"
+    notes = captioner.notes
     answers = []
     for batch in chunks(list(examples), batch_size):
         questions = [example.question for example in batch]
@@ -99,8 +100,8 @@ def ask(
                 pictures_of(batch),
                 questions,
                 captioner,
-                max_new_tokens=max_new_tokens,
-                is_code=is_code,
+                max_new_tokens=notes.max_new_tokens,
+                is_code=notes.is_code,
             )
         answers += [Answer(example, text, cut) for example, (text, cut) in zip(batch, texts)]
     return answers
@@ -171,10 +172,12 @@ def similarities(answers: Sequence[Answer]) -> list[float]:
     """chrF of each answer with its true text, 0 to 1."""
     from torchmetrics.functional.text import chrf_score
 
-    return [
-        float(chrf_score([answer.text], [[answer.example.answer]], n_word_order=0))
-        for answer in answers
-    ]
+    found = []
+    for answer in answers:
+        score = chrf_score([answer.text], [[answer.example.answer]], n_word_order=0)
+        assert isinstance(score, torch.Tensor), "a score, as no sentence's own was asked for"
+        found.append(float(score))
+    return found
 
 
 def floor_of(examples: Sequence[Example], judge: Judge) -> dict[str, Any]:
@@ -182,4 +185,15 @@ def floor_of(examples: Sequence[Example], judge: Judge) -> dict[str, Any]:
     others = [*examples[1:], *examples[:1]]
     return figures_of(
         [Answer(example, other.answer, False) for example, other in zip(examples, others)], judge
+    )
+
+
+def look_line(look: Row, total_steps: int) -> str:
+    """A look in one line."""
+    train = "" if look["train_loss"] is None else f"loss {look['train_loss']:.4f}, "
+    figures = ", ".join(f"{name} {look[name]:.3f}" for name in FIGURES)
+    best = ", the best so far" if look["is_best"] else ""
+    return (
+        f"step {look['step']:,}/{total_steps:,} | {train}held out {look['val_loss']:.4f} | "
+        f"{look['asked']} held-out answers: {figures}{best}"
     )

@@ -80,7 +80,7 @@ def linear_modules(model: "nn.Module", part: str) -> list[str]:
     """Full names of the linear layers of a part, but for the one that gives the words."""
     from torch import nn
 
-    words = model.get_output_embeddings()  # ty: ignore[call-non-callable]  # of transformers
+    words = model.get_output_embeddings()  # ty: ignore[not-callable]  # of transformers
     return [
         name
         for name, module in model.named_modules()

@@ -59,11 +59,19 @@ class FinetuningState:
         return next((look for look in reversed(self.looks) if look["is_best"]), None)
 
 
-def is_better_look(look: Row, best: Row | None) -> bool:
-    """Whether answers are more similar to the true ones than ever; else the loss decides."""
+def is_better_look(look: Row, best: Row | None, *, is_code: bool) -> bool:
+    """Whether a captioner is better than it has ever been.
+
+    Of words the loss of held-out captions decides, of code first how many texts are exact. What has
+    learnt nothing yet is never the best.
+    """
+    if not look["step"]:
+        return False
     if best is None:
         return True
-    return (look["similarity"], -look["val_loss"]) > (best["similarity"], -best["val_loss"])
+    if is_code and look["exact"] != best["exact"]:
+        return look["exact"] > best["exact"]
+    return look["val_loss"] < best["val_loss"]
 
 
 class FinetuningFolder:
