@@ -37,7 +37,10 @@ from oneseed.synthetic.collections import DRAWN_STYLES
 # how reports name a drawn collection: "builtin-2 level 5", "screens-1 level 5, form,table"
 DRAWN_SOURCE = re.compile(r"\S+ level ([0-9]+)(?:, (\S+))?")
 # keys whose values many rows have: one string in memory serves them all
-SHARED_KEYS = ("style", "source", "split", "captioner", "question", "domain", "caption_kind")
+SHARED_KEYS = (
+    *("style", "source", "split", "captioner"),
+    *("question", "marked_question", "system", "domain", "caption_kind"),
+)
 # keys that often have the value of another key of the same row
 EQUAL_KEYS = (("group", "id"), ("caption", "given"))
 # files of the uint8 cache, and of the ids of their rows: of one size, or one of several of it

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from oneseed.config.options import CAPTION_KINDS
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import is_turns
 from oneseed.dataset.jsonl import to_json
 from oneseed.file_names import is_plain_name
 from oneseed.files import suffix_of
@@ -113,6 +114,11 @@ def is_caption_kind(value: Any) -> bool:
     return value in CAPTION_KINDS
 
 
+def is_writable_turns(value: Any) -> bool:
+    """Whether a value is what was said after a caption, in texts that can be written."""
+    return is_turns(value) and all(is_utf8_text(turn["content"]) for turn in value)
+
+
 def is_split(value: Any) -> bool:
     """Whether a value names a split."""
     return value in ("train", "val")
@@ -130,8 +136,16 @@ SIDE = Kind(is_side, f"a whole number from 1 to {MAX_SIDE:,}", True)
 COUNT = Kind(is_natural_number, f"a whole number from 0 to {MAX_SIDE:,}")
 FLAG = Kind(is_flag, "true or false")
 CAPTION_KIND = Kind(is_caption_kind, " or ".join(f'"{kind}"' for kind in CAPTION_KINDS))
+TURNS = Kind(is_writable_turns, "a list of turns, each with role (user, assistant) and content")
 # what travels with a caption, see code_texts
-TRAVELLING = {"question": ANY_TEXT, "domain": ANY_TEXT, "caption_kind": CAPTION_KIND}
+TRAVELLING = {
+    "question": ANY_TEXT,
+    "marked_question": ANY_TEXT,
+    "system": ANY_TEXT,
+    "turns": TURNS,
+    "domain": ANY_TEXT,
+    "caption_kind": CAPTION_KIND,
+}
 SPLIT = Kind(is_split, '"train" or "val"')
 
 # a row of <style>_metadata.json; earlier versions wrote neither colour nor left_out

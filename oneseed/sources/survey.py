@@ -15,7 +15,7 @@ from pathlib import Path
 
 from oneseed.config.options import CODE_CAPTIONS
 from oneseed.console.command import UserError
-from oneseed.dataset.code_texts import code_text, is_code, travelling
+from oneseed.dataset.code_texts import clean_labels, code_text, is_code, travelling
 from oneseed.dataset.commands import script_command
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
@@ -164,10 +164,7 @@ def caption_values(row: Row, caption_kind: str) -> Row:
     said = row.get("caption", "")
     on_one_line = " ".join(CONTROL.sub("", said).split())
     caption = code_text(said) if is_code(known) else on_one_line
-    for key in ("question", "domain"):
-        if key in known:
-            known[key] = sys.intern(code_text(known[key]).strip())
-    return {"caption": caption, **known}
+    return {"caption": caption, **clean_labels(known)}
 
 
 def with_pictures(source: Source, data: Path) -> Source:
