@@ -62,9 +62,9 @@ def is_turns(value: Any) -> bool:
 
 def is_turn(value: Any) -> bool:
     """Whether a value is one turn of `is_turns`."""
-    if not isinstance(value, dict) or value.get("role") not in ("user", "assistant"):
+    if not isinstance(value, dict) or value.keys() != {"role", "content"}:
         return False
-    return isinstance(value.get("content"), str)
+    return value["role"] in ("user", "assistant") and isinstance(value["content"], str)
 
 
 def clean_labels(labels: Row) -> Row:

@@ -136,13 +136,13 @@ SIDE = Kind(is_side, f"a whole number from 1 to {MAX_SIDE:,}", True)
 COUNT = Kind(is_natural_number, f"a whole number from 0 to {MAX_SIDE:,}")
 FLAG = Kind(is_flag, "true or false")
 CAPTION_KIND = Kind(is_caption_kind, " or ".join(f'"{kind}"' for kind in CAPTION_KINDS))
-TURNS = Kind(is_writable_turns, "a list of turns, each with role (user, assistant) and content")
+TURN_LIST = Kind(is_writable_turns, "a list of turns, each with role (user, assistant) and content")
 # what travels with a caption, see code_texts
 TRAVELLING = {
     "question": ANY_TEXT,
     "marked_question": ANY_TEXT,
     "system": ANY_TEXT,
-    "turns": TURNS,
+    "turns": TURN_LIST,
     "domain": ANY_TEXT,
     "caption_kind": CAPTION_KIND,
 }

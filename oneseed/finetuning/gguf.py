@@ -48,7 +48,7 @@ PACKAGES = {
     "gguf": "gguf",
     "sentencepiece": "sentencepiece",
 }
-REQUIREMENTS = "requirements-gguf.txt"
+GGUF_REQUIREMENTS = "requirements-gguf.txt"
 # letters of the converter's own words in a message
 MAX_QUOTE = 300
 
@@ -71,7 +71,7 @@ def require_exportable(folder: Path) -> Row:
             f"{folder} is an adapter, which llama.cpp's converter cannot read: name the merged "
             "checkpoint that lies beside it, --model PATH"
         )
-    config = read_config(folder)
+    config = read_checkpoint_config(folder)
     family = str(config.get("model_type", ""))
     working = ", ".join(name for name, reason in FAMILIES.items() if not reason)
     reason = FAMILIES.get(family, "nobody has tried it with pictures here")
@@ -90,7 +90,7 @@ def require_exportable(folder: Path) -> Row:
     return config
 
 
-def read_config(folder: Path) -> Row:
+def read_checkpoint_config(folder: Path) -> Row:
     """config.json of a checkpoint. UserError where there is none."""
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
@@ -119,8 +119,8 @@ def require_packages(packages: dict[str, str], what: str) -> None:
     missing = [name for module, name in packages.items() if not importlib.util.find_spec(module)]
     if missing:
         raise UserError(
-            f"{what} needs {', '.join(missing)}: pip install -r {REQUIREMENTS}, then run the same "
-            "command again"
+            f"{what} needs {', '.join(missing)}: pip install -r {GGUF_REQUIREMENTS}, then run the "
+            "same command again"
         )
 
 

@@ -70,7 +70,7 @@ def answer(server: Any, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def serve(arguments: list[str]) -> None:
+def answer_lines(arguments: list[str]) -> None:
     """Answers until stdin ends. What the library prints itself goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -89,7 +89,7 @@ def serve(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     try:
-        serve(sys.argv[1:])
+        answer_lines(sys.argv[1:])
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         os._exit(1)

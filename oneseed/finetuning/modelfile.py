@@ -14,7 +14,7 @@ from oneseed.console.command import UserError
 
 # {model type: what its chat template writes for a picture}; llama.cpp writes it itself, before the
 # words of the turn
-PICTURE_MARKS = dict.fromkeys(
+CHAT_PICTURE_MARKS = dict.fromkeys(
     ("qwen2_vl", "qwen2_5_vl", "qwen3_vl"), "<|vision_start|><|image_pad|><|vision_end|>"
 )
 # stand for texts while the chat template is rendered; no template holds them
@@ -42,7 +42,7 @@ def modelfile_text(folder: Path, model_file: str, vision_file: str) -> str:
     model_file, vision_file: names of the GGUF files beside it.
     """
     processor = load_processor(folder)
-    prompts = prompts_of(processor, PICTURE_MARKS[model_type(folder)])
+    prompts = prompts_of(processor, CHAT_PICTURE_MARKS[model_type(folder)])
     template = go_template(prompts)
     if '"""' in template:
         raise UserError(

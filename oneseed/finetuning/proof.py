@@ -29,7 +29,7 @@ from oneseed.finetuning.gguf import (
 from oneseed.finetuning.modelfile import load_processor, question_message
 
 # seconds until an answer must be there; loading counts as one
-PATIENCE = 600.0
+ANSWER_PATIENCE = 600.0
 # differing answers that are shown
 MAX_SHOWN_ANSWERS = 3
 # letters of each
@@ -252,7 +252,7 @@ def ask(process: subprocess.Popen[str], asked: dict[str, Any]) -> dict[str, Any]
     """One question to the worker. BrokenPipeError where it ends, or is silent for too long."""
     assert process.stdin is not None, "a pipe was asked for"
     assert process.stdout is not None, "a pipe was asked for"
-    watch = threading.Timer(PATIENCE, process.kill)
+    watch = threading.Timer(ANSWER_PATIENCE, process.kill)
     watch.start()
     try:
         process.stdin.write(json.dumps(asked) + "\n")

@@ -10,7 +10,7 @@ Qwen2-VL, TRL    {"images": […], "messages": […]}, {"images": […], "prompt
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from oneseed.sources.captions import (
     whole_text,
 )
 from oneseed.sources.columns import IMAGE_KEYS, QUESTION_KEYS, TURN_KEYS
-from oneseed.sources.dialogues import Dialogue, Turn, dialogue_of, joined, with_places
+from oneseed.sources.dialogues import Dialogue, Turn, as_paragraphs, dialogue_of, with_places
 
 # a picture's name within a text, as Qwen-VL writes it
 NAMED_IN_TEXT = re.compile(r"<img>(.*?)</img>", re.DOTALL)
@@ -109,15 +109,21 @@ def read_conversation(row: Row, keys: tuple[str, ...]) -> RowSays:
     ValueError where there is none.
     """
     turns = list(turns_of(row, keys))
+    images = images_of(row, turns)
+    image = one_image({"image": images})
+    pictures = len(images)
+    dialogue = dialogue_of(turns, system=whole_text(row.get("system")), pictures=pictures)
+    return says_in(dialogue, image, pictures - 1)
+
+
+def images_of(row: Row, turns: Iterable[Turn]) -> list[Any]:
+    """What a conversation names as its pictures, each once: in the row, else in its turns."""
     named_in_turns = [image for turn in turns for image in turn.images]
     named = next((row[key] for key in IMAGE_KEYS if row.get(key)), None)
     only_id = named is not None and named in (row.get("id"), row.get("key"), row.get("name"))
     if named_in_turns and (named is None or only_id):
         named = named_in_turns
-    image = one_image({"image": named})
-    pictures = len(named_images({"image": named}))
-    dialogue = dialogue_of(turns, system=whole_text(row.get("system")), pictures=pictures)
-    return says_in(dialogue, image, pictures - 1)
+    return [image for image in named_images({"image": named}) if image]
 
 
 def read_instruction(row: Row, image_keys: tuple[str, ...]) -> RowSays:
@@ -130,7 +136,7 @@ def read_instruction(row: Row, image_keys: tuple[str, ...]) -> RowSays:
     for exchange in as_list(row.get("history")):
         if isinstance(exchange, list) and len(exchange) == 2:
             turns += [turn_of("user", exchange[:1]), turn_of("assistant", exchange[1:])]
-    asked = joined([text_of_key(row, QUESTION_KEYS), whole_text(row.get("input"))])
+    asked = as_paragraphs([text_of_key(row, QUESTION_KEYS), whole_text(row.get("input"))])
     answer = one_caption(row, ("output", "response"))
     turns += [turn_of("user", [asked]), turn_of("assistant", [answer])]
     pictures = len(named_images(row, image_keys))

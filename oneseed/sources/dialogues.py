@@ -103,13 +103,15 @@ def dialogue_of(turns: Iterable[Turn], *, system: str = "", pictures: int = 1) -
         elif exchanges:
             break
     if not exchanges:
-        return Dialogue(question=without_marks("\n".join(asked)), system=joined(instructions))
+        return Dialogue(
+            question=without_marks("\n".join(asked)), system=as_paragraphs(instructions)
+        )
     exchanges = with_so_many_marks(exchanges, pictures)
     question = whole_text(exchanges[0][0])
     return Dialogue(
         question=without_marks(question),
         marked_question="" if are_marks_first(question) else question.strip(),
-        system=joined(instructions),
+        system=as_paragraphs(instructions),
         answers=tuple(answer for _, answer in exchanges),
         turns=tuple(turns_after(exchanges[1:])),
         unused=len(listed) - used,
@@ -139,7 +141,7 @@ def turns_after(exchanges: Sequence[tuple[str, str]]) -> list[Row]:
     return turns
 
 
-def joined(texts: Iterable[str]) -> str:
+def as_paragraphs(texts: Iterable[str]) -> str:
     """The texts that say something, as paragraphs."""
     return "\n".join(filter(str.strip, texts))
 
@@ -175,5 +177,5 @@ def labels_in(row: Row) -> Row:
     labels = {key: whole_text(row.get(key)) for key in ("marked_question", "system")}
     found: Row = {key: value for key, value in labels.items() if value}
     if turns and is_turns(turns):
-        found["turns"] = [{key: turn[key] for key in ("role", "content")} for turn in turns]
+        found["turns"] = turns
     return found

@@ -6,7 +6,7 @@ import pytest
 
 from oneseed.console.command import UserError
 from oneseed.finetuning.modelfile import (
-    PICTURE_MARKS,
+    CHAT_PICTURE_MARKS,
     go_template,
     literal,
     modelfile_text,
@@ -15,7 +15,7 @@ from oneseed.finetuning.modelfile import (
 )
 from tests.finetuning import tiny_qwen
 
-MARK = PICTURE_MARKS["qwen2_vl"]
+MARK = CHAT_PICTURE_MARKS["qwen2_vl"]
 
 
 @pytest.fixture(scope="module")
