@@ -30,6 +30,8 @@ Writes  data/captions/<style>_{train,val}.jsonl  the pairs, 90/10; a picture onc
     python caption_generation.py --captioner none
     # a checkpoint in a folder; replaces the captions there are
     python caption_generation.py --captioner PATH --recaption
+    # one that caption_finetuning.py has taught: asked what it was taught with
+    python caption_generation.py --captioner checkpoints/captioner --recaption
     # a server: vLLM, llama.cpp; OPENAI_API_KEY if it wants a key
     python caption_generation.py --captioner http://localhost:8000/v1 --batch-size 32
     # Ollama
@@ -69,6 +71,7 @@ from oneseed.captioning.huggingface import NoCaptionerError
 from oneseed.captioning.quality import find_flags, quality_lines, quality_numbers
 from oneseed.captioning.review import write_review
 from oneseed.captioning.shares import caption_notes, gathering_command, share_of
+from oneseed.captioning.taught import read_notes, settle_answers
 from oneseed.config.captioning import (
     BLIP2,
     EXISTING,
@@ -198,6 +201,8 @@ def write_missing(
         write_from_names(missing, captioner.name)
         return captioner
     own = [row for row in missing if not share or share.takes(row["id"])]
+    notes = None if captioner.server else read_notes(captioner.name)
+    config = settle_answers(own, notes, config)
     known = sum(1 for row in own if log.find(captioner.name, row["id"]))
     already = f", {known:,} of them are already" if known else ""
     print(

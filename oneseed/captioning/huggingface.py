@@ -4,10 +4,9 @@ torch and transformers are imported inside the functions: collections that have 
 """
 
 import errno
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from oneseed.captioning.adapters import base_of_adapter, is_adapter, merged_with_adapter
 from oneseed.captioning.answers import Said, read_answer
+from oneseed.captioning.duration import BEAMS, print_estimate
 from oneseed.captioning.jobs import (
-    CAPTION_QUESTION,
     Caption,
     CaptionJob,
     NoCaption,
@@ -25,9 +25,10 @@ from oneseed.captioning.jobs import (
     quote_answer,
 )
 from oneseed.captioning.marks import is_mark, opens_thoughts
+from oneseed.captioning.taught import TaughtNotes, read_notes
 from oneseed.config.captioning import BLIP2, SMALLER, CaptionConfig
 from oneseed.console.command import UserError
-from oneseed.dataset.commands import script_command
+from oneseed.dataset.code_texts import is_code
 from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
 from oneseed.workers import chunks
 
@@ -36,17 +37,8 @@ if TYPE_CHECKING:
 
 # known before the download; counted for all others
 PARAMETERS = {BLIP2: 3.74e9, SMALLER: 0.22e9}
-# continuations that a plain captioner tries at the same time
-BEAMS = 5
-# tokens that a captioner reads before it writes: the picture and the prompt
-INPUT_TOKENS = 300
 # tokens of a prompt that tell whether thoughts are begun in it
 PROMPT_END = 16
-# rows and columns of the matrices that measure a processor
-MATRIX_SIDE = 1024
-MATRIX_ROUNDS = 4
-# seconds above which a smaller captioner is named
-LONG_WAIT = 600
 # seconds until the hub must answer
 HUB_PATIENCE = 10
 
@@ -63,60 +55,19 @@ class LoadedCaptioner:
     processor: Any
     # in eval mode, on its device
     model: Any
+    # of one that was taught here; None of any other
+    notes: TaughtNotes | None = None
 
 
-def matmul_speed() -> float:
-    """Measures floating-point operations per second of float32 matrix products on the CPU."""
-    import torch
-
-    matrix = torch.randn(MATRIX_SIDE, MATRIX_SIDE)
-    # The first product is slower.
-    matrix @ matrix
-    start = time.perf_counter()
-    for _ in range(MATRIX_ROUNDS):
-        matrix @ matrix
-    return MATRIX_ROUNDS * 2 * MATRIX_SIDE**3 / (time.perf_counter() - start)
-
-
-def print_estimate(captioner: str, parameters: float, count: int, *, tokens: int) -> None:
-    """Prints what to expect without a GPU: time, memory and a smaller command.
-
-    count: pictures; tokens: of a caption. Two operations per parameter and token, for what the
-    captioner reads and for each of the BEAMS continuations.
-    """
-    operations = count * 2 * parameters * (INPUT_TOKENS + BEAMS * tokens)
-    seconds = operations / matmul_speed()
-    print(
-        f"no GPU: {captioner} ({parameters / 1e9:.2g} billion parameters, "
-        f"{4 * parameters / 1e9:.2g} GB of memory) will take very roughly "
-        f"{rough_duration(seconds)} for {count:,} pictures here",
-        flush=True,
-    )
-    if seconds > LONG_WAIT:
-        smaller = [] if captioner == SMALLER else [f"--captioner {SMALLER}"]
-        options = " or ".join([*smaller, "--max-samples 50"])
-        command = script_command("caption_generation.py", options)
-        print(f"  smaller: {command}; Ctrl+C keeps what is done", flush=True)
-
-
-def rough_duration(seconds: float) -> str:
-    """A time in the unit that suits it: "3 minutes"."""
-    if seconds > 5400:
-        return f"{seconds / 3600:,.1f} hours"
-    if seconds > 90:
-        return f"{seconds / 60:,.0f} minutes"
-    return f"{seconds:.0f} seconds"
-
-
-def is_here(captioner: str) -> bool:
+def is_here(captioner: str, flag: str = "--captioner") -> bool:
     """True for a folder or a downloaded checkpoint, False where the hub has it.
 
-    UserError where the hub cannot be reached or does not know the name, after one request;
-    transformers itself would try again for two minutes.
+    flag: by which it was named. UserError where the hub cannot be reached or does not know the
+    name, after one request; transformers itself would try again for two minutes.
     """
     from huggingface_hub import hf_hub_url, try_to_load_from_cache
 
-    ways = "name a checkpoint in a folder, --captioner PATH"
+    ways = f"name a checkpoint in a folder, {flag} PATH"
     try:
         if Path(captioner).expanduser().is_dir():
             return True
@@ -146,11 +97,20 @@ def is_here(captioner: str) -> bool:
         ) from error
 
 
-def load_captioner(captioner: str, device: "torch.device | str") -> LoadedCaptioner:
+def load_captioner(
+    captioner: str,
+    device: "torch.device | str",
+    *,
+    flag: str = "--captioner",
+    load: Callable[..., LoadedCaptioner] | None = None,
+) -> LoadedCaptioner:
     """Loads a checkpoint by name or folder; without network where it is on this machine already.
 
-    bfloat16 on a GPU, else float32. UserError where it cannot be loaded.
+    bfloat16 on a GPU, else float32. A folder of peft's is laid over the checkpoint that it names.
+    flag: by which it was named. load: does it, in place of load_pretrained.
+    UserError where it cannot be loaded.
     """
+    load = load or load_pretrained
     folder = Path(captioner).expanduser()
     if folder.is_dir():
         name = str(folder)
@@ -158,11 +118,15 @@ def load_captioner(captioner: str, device: "torch.device | str") -> LoadedCaptio
     else:
         name = captioner
         # A download may have been cut off: then the network has the rest.
-        offline_ways = [True, False] if is_here(captioner) else [False]
+        offline_ways = [True, False] if is_here(captioner, flag) else [False]
     trouble: Exception | None = None
     for is_offline in offline_ways:
         try:
-            return load_pretrained(name, device, is_offline=is_offline)
+            return load(name, device, is_offline=is_offline)
+        except UserError as error:
+            raise NoCaptionerError(
+                f"the captioner {captioner} cannot be loaded: {error}"
+            ) from error
         except Exception as error:
             # transformers raises nearly anything on a broken or foreign checkpoint.
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -171,7 +135,7 @@ def load_captioner(captioner: str, device: "torch.device | str") -> LoadedCaptio
     raise NoCaptionerError(
         f"the captioner {captioner} cannot be loaded "
         f"({type(trouble).__name__}: {quote_answer(trouble)}): name another image-text-to-text "
-        f"checkpoint, such as --captioner {SMALLER}"
+        f"checkpoint, such as {flag} {SMALLER}"
     ) from trouble
 
 
@@ -188,6 +152,9 @@ def load_pretrained(
 
     logging.set_verbosity_error()
     dtype = torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
+    notes = read_notes(name)
+    adapter = name if is_adapter(name) else ""
+    name = base_of_adapter(adapter) if adapter else name
     processor = AutoProcessor.from_pretrained(
         name, local_files_only=is_offline, trust_remote_code=False
     )
@@ -196,7 +163,10 @@ def load_pretrained(
     )
     if not hasattr(processor, "tokenizer"):
         raise ValueError("it has no tokenizer")
-    return LoadedCaptioner(processor, model.to(device).eval())
+    model = model.to(device)
+    if adapter:
+        model = merged_with_adapter(model, adapter)
+    return LoadedCaptioner(processor, model.eval(), notes)
 
 
 def caption_pictures(
@@ -205,9 +175,12 @@ def caption_pictures(
     captioner: LoadedCaptioner,
     *,
     max_new_tokens: int,
+    is_code: bool = False,
 ) -> list[tuple[str, bool]]:
     """B RGB pictures and prompts -> B answers without their prompts, each with whether it is cut.
 
+    prompts: how a caption begins, or, for a chat model and one that was taught here, a question.
+    is_code: the answers are texts of code, which repeat themselves and keep their white space.
     Deterministic; a row does not depend on the others (with BLIP-1 only where all prompts are
     equal).
     """
@@ -215,17 +188,12 @@ def caption_pictures(
 
     processor = captioner.processor
     model = captioner.model
-    # The new words follow the prompt at once.
-    processor.tokenizer.padding_side = "left"
-    if processor.tokenizer.pad_token is None:
-        processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    if is_chat(processor):
-        inputs = chat_inputs(pictures, prompts, processor)
+    inputs = prompt_inputs(pictures, prompts, captioner)
+    if is_chat(processor) or is_code or captioner.notes:
         # Chat models do not repeat themselves, and a penalty would weigh against the words that
-        # the question asks for.
+        # the question asks for, and against the brackets of code.
         search = {"num_beams": 1}
     else:
-        inputs = plain_inputs(pictures, prompts, captioner)
         # Plain captioners tend to repeat themselves.
         search = {"num_beams": BEAMS, "repetition_penalty": 1.2}
     # This casts the float tensors only.
@@ -236,7 +204,7 @@ def caption_pictures(
         )
     if repeats_input(model.config):
         tokens = tokens[:, inputs["input_ids"].shape[1] :]  # (B, new)
-    captions = decode_answers(tokens, processor)
+    captions = decode_answers(tokens, processor, is_code=is_code)
     if is_chat(processor) and begins_with_thoughts(inputs["input_ids"], processor):
         captions = [f"<think>{caption}" for caption in captions]
     # Its answer starts with the prompt too, but one token off: the text goes, not the tokens.
@@ -247,8 +215,11 @@ def caption_pictures(
     return [(caption, row[-1] not in ends) for caption, row in zip(captions, tokens.tolist())]
 
 
-def decode_answers(tokens: "torch.Tensor", processor: Any) -> list[str]:
-    """Tokens (B, T) -> B texts. Of the special tokens those stay that part thoughts from answer."""
+def decode_answers(tokens: "torch.Tensor", processor: Any, *, is_code: bool = False) -> list[str]:
+    """Tokens (B, T) -> B texts. Of the special tokens those stay that part thoughts from answer.
+
+    is_code: white space stays at both ends.
+    """
     tokenizer = processor.tokenizer
     special = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens))
     for number, token in tokenizer.added_tokens_decoder.items():
@@ -258,7 +229,12 @@ def decode_answers(tokens: "torch.Tensor", processor: Any) -> list[str]:
     texts = []
     for row in tokens.tolist():
         spoken = [token for token in row if token not in silent]
-        texts.append(tokenizer.decode(spoken, skip_special_tokens=False).strip())
+        if is_code:
+            # some tokenizers join a point to the word before it
+            text = tokenizer.decode(spoken, clean_up_tokenization_spaces=False)
+        else:
+            text = tokenizer.decode(spoken, skip_special_tokens=False).strip()
+        texts.append(text)
     return texts
 
 
@@ -273,13 +249,29 @@ def is_chat(processor: Any) -> bool:
     return bool(getattr(processor, "chat_template", None))
 
 
-def chat_inputs(pictures: Sequence[Image.Image], prompts: Sequence[str], processor: Any) -> Any:
-    """B pictures and prompts -> the tensors of B questions in the model's chat template."""
+def prompt_inputs(
+    pictures: Sequence[Image.Image], prompts: Sequence[str], captioner: LoadedCaptioner
+) -> Any:
+    """B pictures and prompts -> the tensors that the model reads before it writes.
+
+    Padding stands on the left: what is written follows the prompt at once.
+    """
+    tokenizer = captioner.processor.tokenizer
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if is_chat(captioner.processor):
+        return chat_inputs(pictures, prompts, captioner.processor)
+    return plain_inputs(pictures, prompts, captioner)
+
+
+def chat_inputs(pictures: Sequence[Image.Image], questions: Sequence[str], processor: Any) -> Any:
+    """B pictures and questions -> the tensors of B questions in the model's chat template."""
     chats = []
-    for picture, prompt in zip(pictures, prompts):
+    for picture, question in zip(pictures, questions):
         content = [
             {"type": "image", "image": picture},
-            {"type": "text", "text": CAPTION_QUESTION.format(prompt)},
+            {"type": "text", "text": question},
         ]
         chats.append([{"role": "user", "content": content}])
     return processor.apply_chat_template(
@@ -300,7 +292,12 @@ def plain_inputs(
     # Florence-2 knows tasks instead of prompts.
     if captioner.model.config.model_type == "florence2":
         text = ["<CAPTION>"] * len(text)
-    return captioner.processor(images=list(pictures), text=text, padding=True, return_tensors="pt")
+    inputs = captioner.processor(
+        images=list(pictures), text=text, padding=True, return_tensors="pt"
+    )
+    # PaliGemma's processor adds what only training asks for.
+    inputs.pop("labels", None)
+    return inputs
 
 
 def repeats_input(model_config: Any) -> bool:
@@ -344,10 +341,10 @@ def each_caption(
 ) -> Iterator[Caption | NoCaption]:
     """Captions in batches of equal prompts, because BLIP-1 knows no padding of prompts."""
 
-    def prompt_of_job(job: CaptionJob) -> str:
-        return job.prompt
+    def asked_of(job: CaptionJob) -> tuple[str, bool]:
+        return prompt_for(job, captioner), is_code(job.row)
 
-    for prompt, same_prompt in groupby(sorted(jobs, key=prompt_of_job), key=prompt_of_job):
+    for (prompt, are_code), same_prompt in groupby(sorted(jobs, key=asked_of), key=asked_of):
         for batch in chunks(list(same_prompt), config.batch_size):
             shown: list[CaptionJob] = []
             pictures: list[Image.Image] = []
@@ -364,6 +361,14 @@ def each_caption(
                 [prompt] * len(pictures),
                 captioner,
                 max_new_tokens=config.max_new_tokens,
+                is_code=are_code,
             )
             for job, (text, is_cut) in zip(shown, answers):
                 yield read_answer(job, Said(text, "length" if is_cut else "stop"))
+
+
+def prompt_for(job: CaptionJob, captioner: LoadedCaptioner) -> str:
+    """What a captioner reads beside the picture of a job: a question, or how a caption begins."""
+    if captioner.notes:
+        return captioner.notes.question_of(job.row)
+    return job.question if is_chat(captioner.processor) else job.prompt

@@ -22,6 +22,9 @@ WITHOUT_MODEL = (EXISTING, NAMES, FOLDERS, NONE)
 # what captions without a flag, and what does it without a GPU
 BLIP2 = "Salesforce/blip2-opt-2.7b"
 SMALLER = "Salesforce/blip-image-captioning-base"
+# length limits of a caption, in the captioner's tokens
+WORD_TOKENS = 40
+CODE_TOKENS = 1000
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,11 @@ class CaptionConfig(BaseConfig):
     )
     shard: str = shard_option("caption only this share")
     batch_size: int = option(8, "pictures captioned at once; of a server, requests at once")
-    max_new_tokens: int = option(40, "length limit of a new caption, in the captioner's tokens")
+    max_new_tokens: int = option(
+        0,
+        f"length limit of a new caption, in the captioner's tokens; 0: {WORD_TOKENS}, of code "
+        f"{CODE_TOKENS:,}, and of a captioner that was taught here what it was taught",
+    )
     device: str = device_option("where the captioner runs")
     max_samples: int = option(0, "caption only so many pictures; 0: all")
     review: str = option(
@@ -73,8 +80,8 @@ class CaptionConfig(BaseConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         # one sentence for both
-        if self.batch_size < 1 or self.max_new_tokens < 1:
-            raise ValueError("--batch-size and --max-new-tokens are at least 1")
+        if self.batch_size < 1 or self.max_new_tokens < 0:
+            raise ValueError("--batch-size is at least 1, and --max-new-tokens 0 or more")
         if re.match(r"[\w.-]+:[0-9]+(/|$)", self.captioner):
             raise ValueError(
                 "the address of a server begins with http:// or https://: "

@@ -1,0 +1,369 @@
+"""Teach a captioner on a prepared collection, so that it writes as its captions do.
+
+Reads   data/captions/<style>_{train,val}.jsonl   made by caption_generation.py
+        data/processed/<style>/resized/           made by dataset_preparation.py
+Writes  checkpoints/captioner/                    the merged checkpoint, which every program reads
+                                                  that reads such a checkpoint; captioner.json says
+                                                  what it is to be asked
+        checkpoints/captioner/adapter/            the best adapter, as peft reads it
+        checkpoints/captioner/{metrics.json, report.html, training.log, tensorboard/, last.pt}
+
+    # low-rank matrices in the language model and what leads to it
+    python caption_finetuning.py --model Qwen/Qwen2.5-VL-3B-Instruct --style my_prints
+    # what will be taught, the first batch, memory and time, without loading the weights
+    python caption_finetuning.py --model PATH --style my_prints --estimate
+    # DoRA and rsLoRA, the connector as a whole, the language model in four bits
+    python caption_finetuning.py --model PATH --dora --rslora --connector whole --bits 4
+    # what is asked of each picture; it is kept beside the checkpoint, and asked again later
+    python caption_finetuning.py --model PATH --question "Which SQL makes this table?"
+    # 32 pairs a step, 4 of them in memory at a time
+    python caption_finetuning.py --model PATH --batch-size 4 --accumulate 8 --recompute
+    # two GPUs
+    torchrun --nproc-per-node 2 caption_finetuning.py --model PATH --style my_prints
+    # afterwards
+    python caption_generation.py --style my_prints --captioner checkpoints/captioner --recaption
+
+Only the answer and its end count for the loss. Run the same command again to resume. It needs
+pip install -r requirements-captioner.txt.
+"""
+
+if __name__ == "__main__":
+    from oneseed.console.command import begin
+
+    begin()
+    from oneseed.config.finetuning import FinetuningConfig
+    from oneseed.console.flags import parse_configs
+
+    CONFIGS = parse_configs(FinetuningConfig, description=__doc__)
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from oneseed.captioning.huggingface import LoadedCaptioner
+from oneseed.config.finetuning import FinetuningConfig
+from oneseed.console.command import UserError, defer_signals, hold_reader, run
+from oneseed.console.output import progress
+from oneseed.dataset.commands import caption_command
+from oneseed.dataset.jsonl import Row
+from oneseed.device import pick_device
+from oneseed.finetuning import looks
+from oneseed.finetuning.adapter import save_adapter, trained_weights_of
+from oneseed.finetuning.board import CaptionerBoard
+from oneseed.finetuning.examples import (
+    Example,
+    answer_logits,
+    answer_loss,
+    make_batch,
+)
+from oneseed.finetuning.merging import after_lines_of, merge_adapter
+from oneseed.finetuning.pages import write_page
+from oneseed.finetuning.parts import part_sizes
+from oneseed.finetuning.preflight import Fitted
+from oneseed.finetuning.run import (
+    FinetuningFolder,
+    FinetuningState,
+    is_better_look,
+    saved_when_stopped,
+)
+from oneseed.finetuning.setup import dtype_of_frozen, prepare_captioner
+from oneseed.seeds import torch_generator
+from oneseed.training import distributed
+from oneseed.training.run_folder import locked_run
+
+__all__ = ["CaptionerTrainer", "main"]
+
+# share of the steps in which the learning rate rises to its peak
+WARMUP_SHARE = 0.03
+# gradients longer than this are shortened to it
+MAX_GRADIENT = 1.0
+
+
+class CaptionerTrainer:
+    """Teaches one captioner, and keeps the folder of the run up to date.
+
+    trainer = CaptionerTrainer(captioner, fitted, config, end)
+    trainer.resume()
+    trainer.fit()
+    """
+
+    def __init__(
+        self, captioner: LoadedCaptioner, fitted: Fitted, config: FinetuningConfig, end: int
+    ) -> None:
+        """captioner: with its adapter and notes. end: the token behind each answer."""
+        assert captioner.notes, "they say what it is asked"
+        self.captioner = captioner
+        self.notes = captioner.notes
+        self.model: nn.Module = captioner.model
+        self.device: torch.device = captioner.model.device
+        self.fitted = fitted
+        self.train = fitted.examples.train
+        self.val = fitted.examples.val
+        self.config = config
+        self.end = end
+        self.weights = list(trained_weights_of(self.model).values())
+        self.optimizer = torch.optim.AdamW(self.weights, lr=config.learning_rate, weight_decay=0.0)
+        self.dtype = dtype_of_frozen(self.model)
+        self.step_pairs = config.batch_size * config.accumulate
+        self.steps_per_epoch = math.ceil(len(self.train) / self.step_pairs)
+        self.total_steps = self.steps_per_epoch * config.num_epochs
+        self.look_every = config.checkpoint_every or self.steps_per_epoch
+        self.state = FinetuningState()
+        self.folder = FinetuningFolder(config, (len(self.train), len(self.val)))
+        self.judge = looks.judge_of(fitted.examples, config.style)
+        self.board = CaptionerBoard(self.folder.path / "tensorboard", asdict(config))
+        self.answers: list[looks.Answer] = []
+
+    def resume(self) -> bool:
+        """Go on where last.pt stands -> False where there is none."""
+        found = self.folder.load(self.model, self.optimizer)
+        self.state = found or self.state
+        return found is not None
+
+    def fit(self) -> None:
+        """All steps that are left, with looks at held-out pictures between them."""
+        with self.folder.open_log(), saved_when_stopped(self.save):
+            if not self.state.looks:
+                self.look()
+            bar = progress(
+                label="teaching", total=self.total_steps, unit="step", initial=self.state.step
+            )
+            with bar:
+                while self.state.step < self.total_steps:
+                    loss = self.train_step()
+                    bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+                    bar.update()
+                    is_last = self.state.step == self.total_steps
+                    if self.state.step % self.look_every == 0 or is_last:
+                        self.look()
+                    elif time.monotonic() > self.folder.next_save:
+                        self.save()
+
+    def save(self) -> None:
+        """last.pt: everything that an exact resume needs."""
+        self.folder.save(self.state, self.model, self.optimizer)
+
+    # ---- a step ----------------------------------------------------------------------------------
+
+    def rows_of_step(self, step: int) -> list[int]:
+        """The training pairs of a step, in an order that depends on seed and epoch alone."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        generator = torch_generator(f"{self.config.seed} {epoch}", "order")
+        order = torch.randperm(len(self.train), generator=generator).tolist()
+        return order[within * self.step_pairs : (within + 1) * self.step_pairs]
+
+    def learning_rate(self, step: int) -> float:
+        """Rises over the first steps, then falls to zero by a cosine."""
+        warmup = max(1, round(WARMUP_SHARE * self.total_steps))
+        if step < warmup:
+            return self.config.learning_rate * (step + 1) / warmup
+        done = (step - warmup) / max(1, self.total_steps - warmup)
+        return self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+    def train_step(self) -> float:
+        """One optimiser step over all processes -> its loss, nats for each token of an answer.
+
+        UserError where the loss is not a number; no weight is changed then.
+        """
+        step = self.state.step
+        rows = self.rows_of_step(step)
+        tokens = sum(self.fitted.answer_lengths[row] for row in rows)
+        self.model.train()
+        self.optimizer.zero_grad()
+        # dropout, where a captioner has any, depends on the step alone
+        with torch.random.fork_rng(devices=cuda_devices(self.device)):
+            torch.manual_seed(torch_generator(f"{self.config.seed} {step}", "step").initial_seed())
+            total = self.backward(rows, tokens)
+        loss = self.share_gradients(total) / tokens
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the loss of step {step + 1} is not a number: go on from the last look with a "
+                "smaller --learning-rate and --fresh",
+                code=1,
+            )
+        nn.utils.clip_grad_norm_(self.weights, MAX_GRADIENT)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(step)
+        # The update and what is noted of it are one act: a signal waits.
+        with defer_signals():
+            self.optimizer.step()
+            self.state.step += 1
+            self.state.loss_sum += loss * tokens
+            self.state.loss_tokens += tokens
+        return loss
+
+    def backward(self, rows: Sequence[int], tokens: int) -> float:
+        """Adds this process's share of the gradients of a step -> its share of the loss, in nats.
+
+        rows: of all processes. tokens: that count in all of them.
+        """
+        total = 0.0
+        for begin in range(0, len(rows), self.config.batch_size):
+            several = rows[begin : begin + self.config.batch_size]
+            own = several[distributed.local_slice(len(several))]
+            if not own:
+                continue
+            examples = [self.train[row] for row in own]
+            try:
+                total += self.backward_batch(examples, tokens)
+            except torch.OutOfMemoryError as error:
+                raise UserError(
+                    f"{len(own)} pairs do not fit into the memory of {self.device}; run again with "
+                    f"--recompute, --bits 4, or --batch-size {max(1, len(several) // 2)} "
+                    f"--accumulate {2 * self.config.accumulate}",
+                    code=1,
+                ) from error
+        return total
+
+    def backward_batch(self, examples: Sequence[Example], tokens: int) -> float:
+        """Adds the gradients of a batch -> its loss, in nats. tokens: of the whole step."""
+        batch = make_batch(examples, self.captioner, self.end)
+        batch = looks.on_device(batch, self.device, self.dtype)
+        with looks.autocast_of(self.device):
+            logits = answer_logits(self.model, batch)
+        loss = answer_loss(logits, batch.labels)
+        (loss / tokens).backward()
+        return float(loss.detach())
+
+    def share_gradients(self, loss: float) -> float:
+        """Sums the gradients of all processes -> the sum of their losses."""
+        if distributed.world_size() == 1:
+            return loss
+        pieces = [
+            torch.zeros_like(weight) if weight.grad is None else weight.grad
+            for weight in self.weights
+        ]
+        flat = torch.cat([piece.flatten() for piece in pieces])
+        distributed.all_reduce(flat)
+        summed = flat.split([piece.numel() for piece in pieces])
+        for weight, gradient in zip(self.weights, summed):
+            weight.grad = gradient.view_as(weight)
+        box = torch.tensor([loss], dtype=torch.float64, device=self.device)
+        return float(distributed.all_reduce(box))
+
+    # ---- a look ----------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Ask about held-out pictures, note the figures, keep the best adapter, save the run."""
+        look = self.measure_look() if distributed.is_first() else None
+        look = distributed.broadcast_object(look)
+        look["is_best"] = is_better_look(look, self.state.best, is_code=self.judge.is_code)
+        if look["is_best"] and distributed.is_first():
+            save_adapter(self.model, self.folder.adapter)
+        with defer_signals():
+            self.state.looks = [*self.state.looks, look]
+            self.state.loss_sum = 0.0
+            self.state.loss_tokens = 0
+            self.save()
+        if distributed.is_first():
+            self.folder.log(looks.look_line(look, self.total_steps))
+            self.folder.write_metrics(self.state)
+            self.board.show(look, self.answers)
+            self.write_page()
+
+    def measure_look(self) -> Row:
+        """The figures of the captioner as it is now."""
+        self.model.eval()
+        config = self.config
+        self.answers = looks.ask(
+            self.val[: config.held_out], self.captioner, batch_size=config.batch_size
+        )
+        val_loss = looks.held_out_loss(
+            self.val, self.captioner, self.end, batch_size=config.batch_size, dtype=self.dtype
+        )
+        tokens = self.state.loss_tokens
+        return {
+            "step": self.state.step,
+            "epoch": self.state.step / self.steps_per_epoch,
+            "train_loss": self.state.loss_sum / tokens if tokens else None,
+            "val_loss": val_loss,
+            **looks.figures_of(self.answers, self.judge),
+        }
+
+    def write_page(self, after: Row | None = None) -> None:
+        """report.html, as things stand. after: the figures of the merged checkpoint."""
+        write_page(
+            self.folder.path / "report.html",
+            f"{Path(self.config.model).name}, taught on {self.config.style}",
+            sizes=part_sizes(self.model),
+            looks=self.state.looks,
+            answers=self.answers,
+            judge=self.judge,
+            after=after,
+        )
+
+    # ---- the end ---------------------------------------------------------------------------------
+
+    def finish(self) -> int:
+        """Merge the best adapter, compare both, write the figures -> 1 where they differ."""
+        held_out = self.val[: self.config.held_out]
+        self.folder.log("merging the best adapter, and asking both about held-out pictures")
+        merged = merge_adapter(
+            self.folder.adapter, self.config, self.notes, held_out, self.end, self.device
+        )
+        self.answers = merged.answers
+        after = {
+            "figures": looks.figures_of(merged.answers, self.judge),
+            "floor": looks.floor_of(held_out, self.judge),
+            "equal_texts": merged.equal_texts,
+            "largest_difference": merged.largest_difference,
+            "difference": merged.difference,
+        }
+        with self.folder.open_log():
+            for line in after_lines_of(merged, after):
+                self.folder.log(line)
+        self.folder.write_metrics(self.state, after)
+        self.write_page(after)
+        return 0 if merged.is_equal else 1
+
+
+def cuda_devices(device: torch.device) -> list[torch.device]:
+    """The devices whose random numbers a step may draw, beside the processor's."""
+    return [device] if device.type == "cuda" else []
+
+
+def main(config: FinetuningConfig) -> int:
+    """One run, in this process or, started by torchrun, in several."""
+    # behind | head it ends where there is something to save
+    hold_reader()
+    device = distributed.start_processes(pick_device(config.device))
+    with contextlib.ExitStack() as stack:
+        stack.callback(distributed.stop_processes)
+        # One process speaks for all.
+        if not distributed.is_first():
+            os.environ["TQDM_DISABLE"] = "1"
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        if config.estimate:
+            prepare_captioner(config, device)
+            return 0
+        stack.enter_context(locked_run(Path(config.checkpoints)))
+        return finetune(config, device)
+
+
+def finetune(config: FinetuningConfig, device: torch.device) -> int:
+    """Teach in a folder where no other run works -> exit status."""
+    captioner, fitted, end = prepare_captioner(config, device)
+    trainer = CaptionerTrainer(captioner, fitted, config, end)
+    if config.fresh and distributed.is_first():
+        trainer.folder.archive()
+    distributed.broadcast_object(None)
+    if trainer.resume():
+        print(f"resuming after step {trainer.state.step:,} of {trainer.total_steps:,}")
+    trainer.fit()
+    code = trainer.finish() if distributed.is_first() else 0
+    folder = Path(config.checkpoints).as_posix()
+    next_command = caption_command(config.style, config.data, f"--captioner {folder} --recaption")
+    print(f"Done: {folder}; next: {next_command}")
+    return distributed.broadcast_object(code)
+
+
+if __name__ == "__main__":
+    run(main, *CONFIGS)

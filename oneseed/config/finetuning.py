@@ -1,0 +1,117 @@
+"""Settings of caption_finetuning.py."""
+
+from dataclasses import dataclass
+
+from oneseed.config.options import data_option, device_option, style_option
+from oneseed.console.flags import BaseConfig, option
+
+LANGUAGE = "language"
+CONNECTOR = "connector"
+VISION = "vision"
+# parts of a captioner, in the order in which they are told
+PARTS = (VISION, CONNECTOR, LANGUAGE)
+# how a connector is taught: by low-rank matrices beside it, or all its weights
+LOW_RANK = "lora"
+WHOLE_PART = "whole"
+# bits of a frozen weight of the language model
+ALL_BITS = (16, 4)
+
+
+def read_parts(text: str) -> tuple[str, ...]:
+    """ "language,connector" -> its parts, in the order of PARTS. ValueError for any other word."""
+    asked = {part.strip() for part in text.split(",") if part.strip()}
+    if not asked or asked - set(PARTS):
+        raise ValueError(
+            f"--train names parts of the captioner, of {', '.join(PARTS)}, with commas between; "
+            f"got {text!r}"
+        )
+    return tuple(part for part in PARTS if part in asked)
+
+
+@dataclass(frozen=True)
+class FinetuningConfig(BaseConfig):
+    """Which captioner is taught, on what, how and where."""
+
+    model: str = option(
+        "", "the captioner to teach: an image-text-to-text checkpoint, its folder or its hub name"
+    )
+    style: str = style_option()
+    question: str = option(
+        "",
+        "what is asked where a row of the collection asks nothing of its own; default: to describe "
+        "the picture, or to write the code that it shows",
+    )
+    rank: int = option(16, "rank of the matrices beside the frozen weights", at_least=1)
+    alpha: int = option(
+        0,
+        "weight of what is taught: alpha / rank, with --rslora alpha / √rank; 0: twice the rank",
+        at_least=0,
+    )
+    dora: bool = option(False, "also teach the length of each row of a weight (DoRA)")
+    rslora: bool = option(False, "divide alpha by √rank instead of the rank (rsLoRA)")
+    train: str = option(
+        "language,connector", f"parts that are taught, of {', '.join(PARTS)}, with commas between"
+    )
+    connector: str = option(
+        LOW_RANK,
+        "how the connector is taught: lora, as all else, or whole, which is all of its weights",
+        choices=(LOW_RANK, WHOLE_PART),
+    )
+    bits: int = option(
+        16,
+        "16: frozen weights as they are, bfloat16 on a GPU; 4: those of the language model in four "
+        "bits, which needs bitsandbytes",
+        choices=ALL_BITS,
+    )
+    learning_rate: float = option(
+        2e-4, "peak, reached after 3 % of the steps; falls to zero by a cosine", above=0
+    )
+    num_epochs: int = option(3, "times that each pair is shown", at_least=1)
+    batch_size: int = option(8, "pairs that are in memory together", at_least=1)
+    accumulate: int = option(1, "batches whose gradients make one step", at_least=1)
+    recompute: bool = option(
+        False, "keep fewer activations and compute them again on the way back: less memory, slower"
+    )
+    checkpoint_every: int = option(
+        0, "steps between two looks at held-out pictures; 0: once an epoch", at_least=0
+    )
+    held_out: int = option(
+        32, "held-out pictures that the captioner is asked at each look", at_least=1
+    )
+    max_new_tokens: int = option(
+        0,
+        "length limit of an answer, in tokens; 0: half as much again as the longest that is taught",
+        at_least=0,
+    )
+    max_length: int = option(
+        0,
+        "tokens of picture, question and answer together; longer pairs are left out; 0: as many as "
+        "the captioner can read",
+        at_least=0,
+    )
+    max_samples: int = option(0, "learn from so many pairs; 0: all", at_least=0)
+    device: str = device_option("where to train")
+    checkpoints: str = option("checkpoints/captioner", "folder of the run", local=True)
+    fresh: bool = option(False, "begin anew; the old run moves to CHECKPOINTS/previous/")
+    seed: int = option(0, "of initial values and order", at_least=0)
+    estimate: bool = option(
+        False, "print parts, first batch, memory and time without loading the weights, and end"
+    )
+    data: str = data_option()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that are taught."""
+        return read_parts(self.train)
+
+    @property
+    def scale(self) -> int:
+        """The alpha that holds."""
+        return self.alpha or 2 * self.rank
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if CONNECTOR not in read_parts(self.train) and self.connector == WHOLE_PART:
+            raise ValueError(
+                f"--connector {WHOLE_PART} teaches the connector: name it in --train, too"
+            )

@@ -1,0 +1,247 @@
+"""Pairs of a collection as a captioner learns from them: a picture, a question, and the answer.
+
+    examples = read_examples(collection, "")
+    batch = make_batch(examples.train[:8], captioner, end)
+    loss = answer_loss(answer_logits(model, batch), batch.labels) / batch.answer_tokens
+
+The tokens before the answer are those that a captioner reads when it is asked, made by the same
+function. They are padded on the left, and the answers on the right: so all answers of a batch begin
+in one column, and only what stands there counts for the loss.
+"""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from oneseed.captioning.huggingface import LoadedCaptioner, is_chat, prompt_inputs
+from oneseed.config.options import CODE_CAPTIONS, WORD_CAPTIONS
+from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import CODE_QUESTION, are_code
+from oneseed.dataset.collection import Collection
+from oneseed.dataset.jsonl import Row
+from oneseed.dataset.prepared import DamagedPreparedError, damaged_prepared, load_prepared
+
+# what is asked of pictures whose captions are words
+WORDS_QUESTION = "Describe this picture."
+# label of a place that does not count
+IGNORED = -100
+# stands for an answer while the end of its turn is looked for
+ANSWER_MARK = "ANSWER"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture, what is asked of it, and the answer that is taught."""
+
+    id: str
+    # PNG file
+    picture: Path
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The pairs of a collection, dealt."""
+
+    train: list[Example]
+    val: list[Example]
+    # asked where a row asks nothing of its own
+    question: str
+    # one of CAPTION_KINDS
+    caption_kind: str
+
+
+@dataclass(frozen=True)
+class AnswerBatch:
+    """B examples as tensors."""
+
+    # what the model reads: prompts and answers (B, P + A), or prompts alone where it has a decoder
+    # apart; pictures as its family wants them
+    inputs: dict[str, Tensor]
+    # (B, A): tokens of the answers with their ends, IGNORED behind them
+    labels: Tensor
+    has_decoder_apart: bool
+
+    @property
+    def answer_tokens(self) -> int:
+        """How many tokens count for the loss."""
+        return int((self.labels != IGNORED).sum())
+
+
+# ---- from a collection ---------------------------------------------------------------------------
+
+
+def read_examples(collection: Collection, question: str, most: int = 0) -> Examples:
+    """The pairs of a collection that have captions.
+
+    question: asked where a row asks nothing; "": what suits the captions. most: training pairs,
+    0 for all. UserError where one of the splits has none.
+    """
+    train, val = collection.read_captions()
+    captioned = [row for row in (*train, *val) if row["caption"]]
+    kind = CODE_CAPTIONS if are_code(captioned) else WORD_CAPTIONS
+    usual = question or (CODE_QUESTION if kind == CODE_CAPTIONS else WORDS_QUESTION)
+    found = Examples(
+        [example_of(row, collection, usual) for row in train if row["caption"]][: most or None],
+        [example_of(row, collection, usual) for row in val if row["caption"]],
+        usual,
+        kind,
+    )
+    if not found.train or not found.val:
+        side = "train on" if not found.train else "validate with"
+        raise UserError(
+            f"{collection.style} has no captioned picture to {side}: caption more of them: "
+            f"{collection.deal_command(collection.read_metadata())}"
+        )
+    return found
+
+
+def example_of(row: Row, collection: Collection, question: str) -> Example:
+    """A row of a caption file -> its example. question: asked where the row asks nothing."""
+    return Example(
+        row["id"],
+        collection.resized / row["filename"],
+        row.get("question") or question,
+        row["caption"],
+    )
+
+
+def pictures_of(examples: Sequence[Example]) -> list[Any]:
+    """The RGB pictures of examples. UserError for a damaged one, with what mends it."""
+    pictures = []
+    for example in examples:
+        try:
+            pictures.append(load_prepared(example.picture).convert("RGB"))
+        except DamagedPreparedError as error:
+            style = example.picture.parent.parent.name
+            collection = Collection(style, example.picture.parents[3])
+            raise damaged_prepared(example.picture, error, collection) from error
+    return pictures
+
+
+# ---- tokens --------------------------------------------------------------------------------------
+
+
+def end_tokens(captioner: LoadedCaptioner) -> list[int]:
+    """The tokens that end an answer when this captioner writes."""
+    settings = getattr(captioner.model, "generation_config", None)
+    found = settings.eos_token_id if settings is not None else None
+    if found is None:
+        found = captioner.processor.tokenizer.eos_token_id
+    if found is None:
+        raise UserError("this captioner has no token that ends an answer, so it cannot be taught")
+    return [found] if isinstance(found, int) else list(found)
+
+
+def end_of_answer(captioner: LoadedCaptioner) -> int:
+    """The token that is taught to stand behind each answer.
+
+    Of those that end an answer it is the one that the chat template writes there.
+    """
+    ends = end_tokens(captioner)
+    if not is_chat(captioner.processor):
+        return ends[0]
+    turns = [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]},
+        {"role": "assistant", "content": [{"type": "text", "text": ANSWER_MARK}]},
+    ]
+    try:
+        text = captioner.processor.apply_chat_template(turns, tokenize=False)
+    except Exception:
+        # a template is a program of whoever made the checkpoint
+        return ends[0]
+    behind = text.rpartition(ANSWER_MARK)[2]
+    tokens = captioner.processor.tokenizer(behind, add_special_tokens=False).input_ids
+    return next((token for token in tokens if token in ends), ends[0])
+
+
+def answer_tokens_of(answer: str, captioner: LoadedCaptioner, end: int) -> list[int]:
+    """The tokens of an answer and the one that ends it."""
+    return [*captioner.processor.tokenizer(answer, add_special_tokens=False).input_ids, end]
+
+
+def has_decoder_apart(captioner: LoadedCaptioner) -> bool:
+    """Whether prompt and answer go through networks of their own, as in Florence-2."""
+    config = captioner.model.config
+    if config.model_type == "blip-2":
+        return not config.use_decoder_only_language_model
+    return bool(config.is_encoder_decoder)
+
+
+def make_batch(examples: Sequence[Example], captioner: LoadedCaptioner, end: int) -> AnswerBatch:
+    """B examples -> tensors on the CPU. end: the token behind each answer."""
+    prompts = [example.question for example in examples]
+    inputs = dict(prompt_inputs(pictures_of(examples), prompts, captioner))
+    rows = [answer_tokens_of(example.answer, captioner, end) for example in examples]
+    length = max(map(len, rows))
+    labels = torch.full((len(rows), length), IGNORED)  # (B, A)
+    for row, tokens in enumerate(rows):
+        labels[row, : len(tokens)] = torch.tensor(tokens)
+    is_apart = has_decoder_apart(captioner)
+    if not is_apart:
+        inputs = with_answers(inputs, labels, captioner)
+    return AnswerBatch(inputs, labels, is_apart)
+
+
+def with_answers(
+    inputs: dict[str, Tensor], labels: Tensor, captioner: LoadedCaptioner
+) -> dict[str, Tensor]:
+    """Prompts (B, P) with the answers (B, A) behind them, in all tensors that speak of tokens."""
+    counts = labels != IGNORED  # (B, A)
+    padding = captioner.processor.tokenizer.pad_token_id
+    # PaliGemma: a prompt is read as one, an answer word by word. Others: 0 stands for text.
+    kind = 1 if captioner.model.config.model_type.startswith("paligemma") else 0
+    tails = {
+        "input_ids": labels.masked_fill(~counts, padding),
+        "attention_mask": counts.long(),
+        "token_type_ids": torch.full_like(labels, kind),
+        "mm_token_type_ids": torch.zeros_like(labels),
+    }
+    shape = inputs["input_ids"].shape
+    joined = {}
+    for name, value in inputs.items():
+        if name in tails:
+            value = torch.cat([value, tails[name].to(value.dtype)], dim=1)  # (B, P + A)
+        else:
+            is_of_tokens = value.shape == shape and not value.is_floating_point()
+            assert not is_of_tokens, f"{name} says something of each token of the prompt"
+        joined[name] = value
+    return joined
+
+
+# ---- the loss ------------------------------------------------------------------------------------
+
+
+def answer_logits(model: Any, batch: AnswerBatch) -> Tensor:
+    """(B, A, V): what the model expects at each place of the answers."""
+    if batch.has_decoder_apart:
+        return model(**batch.inputs, labels=batch.labels, use_cache=False).logits
+    length = batch.labels.shape[1]
+    kept = {}
+    if "logits_to_keep" in inspect.signature(model_within(model).forward).parameters:
+        # of a large vocabulary the logits of the prompt would be gigabytes
+        kept = {"logits_to_keep": length + 1}
+    logits = model(**batch.inputs, use_cache=False, **kept).logits
+    return logits[:, -length - 1 : -1]  # the place before a token foretells it
+
+
+def model_within(model: Any) -> Any:
+    """The captioner inside peft's wrapper, or itself where there is none."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy in nats, summed over the tokens of all answers.
+
+    logits: (B, A, V) any float; labels: (B, A), IGNORED where nothing counts.
+    """
+    return F.cross_entropy(
+        logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+    )

@@ -1,0 +1,200 @@
+"""Before a captioner learns: what fits, what the first batch teaches, and what it will cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from torch import Tensor
+
+from oneseed.captioning.huggingface import LoadedCaptioner
+from oneseed.config.finetuning import FinetuningConfig
+from oneseed.console.command import UserError
+from oneseed.console.output import code_lines, printable
+from oneseed.finetuning.examples import (
+    IGNORED,
+    Example,
+    Examples,
+    answer_tokens_of,
+    has_decoder_apart,
+    make_batch,
+)
+
+# examples of the first batch that are shown
+SHOWN_EXAMPLES = 2
+# lines of an answer that are shown
+SHOWN_LINES = 12
+# room of an answer beyond the longest that is taught
+ANSWER_ROOM = 1.5
+# a tokenizer without a limit says a number like this
+NO_LIMIT = 10**9
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The pairs that a captioner can learn from, and what is known of their lengths."""
+
+    examples: Examples
+    # tokens of each training answer with its end
+    answer_lengths: list[int]
+    # of the first pair: tokens of picture and question together, and those of the picture
+    prompt_tokens: int
+    picture_tokens: int
+    # longest input in tokens; None: no limit is known
+    limit: int | None
+    # the longest answer that a look waits for
+    max_new_tokens: int
+    # pairs that are too long, of training and validation
+    left_out: int
+
+
+def image_token_of(captioner: LoadedCaptioner) -> int | None:
+    """The token that stands for a part of a picture; None where the family says none."""
+    config = captioner.model.config
+    found = getattr(config, "image_token_id", None)
+    return found if found is not None else getattr(config, "image_token_index", None)
+
+
+def limit_of(captioner: LoadedCaptioner, asked: int) -> int | None:
+    """Tokens that the captioner can read; of a limit that was asked for, the smaller one."""
+    text = captioner.model.config.get_text_config()
+    limits = [
+        asked or NO_LIMIT,
+        getattr(text, "max_position_embeddings", None) or NO_LIMIT,
+        captioner.processor.tokenizer.model_max_length or NO_LIMIT,
+    ]
+    least = min(limits)
+    return None if least >= NO_LIMIT else least
+
+
+def fit_examples(
+    examples: Examples, captioner: LoadedCaptioner, end: int, config: FinetuningConfig
+) -> Fitted:
+    """Leaves out the pairs that are too long.
+
+    UserError where a picture would not fit, where its place is missing, or where nothing is left.
+    """
+    first = make_batch(examples.train[:1], captioner, end)
+    tokens = first.inputs["input_ids"][0]  # (P + A,) or (P,)
+    prompt = len(tokens) - (0 if first.has_decoder_apart else first.labels.shape[1])
+    image_token = image_token_of(captioner)
+    pictures = int((tokens == image_token).sum()) if image_token is not None else 0
+    if not pictures:
+        raise UserError(
+            f"{config.model} reads no picture: its prompt holds no token of one, as where a chat "
+            "template leaves pictures out; name another checkpoint with --model"
+        )
+    limit = limit_of(captioner, config.max_length)
+    if limit is not None and prompt >= limit:
+        raise UserError(
+            f"the picture and its question take {prompt:,} tokens ({pictures:,} of them the "
+            f"picture) and the captioner reads {limit:,}: raise --max-length, ask less, or prepare "
+            "smaller pictures"
+        )
+    asked = question_tokens(examples.train[0], captioner)
+    is_apart = has_decoder_apart(captioner)
+
+    def length(example: Example) -> int:
+        answer = len(answer_tokens_of(example.answer, captioner, end))
+        more = question_tokens(example, captioner) - asked
+        return max(prompt + more, answer) if is_apart else prompt + more + answer
+
+    kept = [
+        [one for one in side if limit is None or length(one) <= limit]
+        for side in (examples.train, examples.val)
+    ]
+    left_out = len(examples.train) + len(examples.val) - len(kept[0]) - len(kept[1])
+    if not kept[0] or not kept[1]:
+        raise UserError(
+            f"no pair is short enough: picture and question take {prompt:,} tokens, and with its "
+            f"answer {limit:,} is the limit: raise --max-length, or name another --model"
+        )
+    lengths = [len(answer_tokens_of(one.answer, captioner, end)) for one in kept[0]]
+    room = config.max_new_tokens or round(ANSWER_ROOM * max(lengths))
+    return Fitted(
+        replace(examples, train=kept[0], val=kept[1]),
+        answer_lengths=lengths,
+        prompt_tokens=prompt,
+        picture_tokens=pictures,
+        limit=limit,
+        max_new_tokens=room,
+        left_out=left_out,
+    )
+
+
+def question_tokens(example: Example, captioner: LoadedCaptioner) -> int:
+    """How many tokens a question has."""
+    return len(captioner.processor.tokenizer(example.question, add_special_tokens=False).input_ids)
+
+
+def fitted_lines(fitted: Fitted) -> list[str]:
+    """What was found of the pairs, for a terminal."""
+    examples = fitted.examples
+    longest = max(fitted.answer_lengths)
+    mean = sum(fitted.answer_lengths) / len(fitted.answer_lengths)
+    limit = "no limit is known" if fitted.limit is None else f"at most {fitted.limit:,} together"
+    lines = [
+        f"{len(examples.train):,} pairs to train and {len(examples.val):,} to validate; picture "
+        f"{fitted.picture_tokens:,} tokens, with the question {fitted.prompt_tokens:,}; answers "
+        f"{mean:.0f} on average, {longest:,} at most; {limit}"
+    ]
+    if fitted.left_out:
+        lines.append(f"  left out, since they are too long: {fitted.left_out:,}")
+    return lines
+
+
+def changed_by_tokens(examples: Sequence[Example], captioner: LoadedCaptioner) -> list[Example]:
+    """The examples whose answer comes back as another text from the captioner's tokens.
+
+    Such a tokenizer lacks a letter, or joins blanks; what is lost cannot be learnt.
+    """
+    tokenizer = captioner.processor.tokenizer
+    changed = []
+    for example in examples:
+        tokens = tokenizer(example.answer, add_special_tokens=False).input_ids
+        text = tokenizer.decode(tokens, clean_up_tokenization_spaces=False)
+        if text.strip() != example.answer.strip():
+            changed.append(example)
+    return changed
+
+
+def first_batch_lines(
+    examples: Sequence[Example], captioner: LoadedCaptioner, end: int
+) -> list[str]:
+    """The first examples as the captioner reads them, and what of them counts for the loss.
+
+    UserError where nothing counts.
+    """
+    batch = make_batch(examples, captioner, end)
+    tokenizer = captioner.processor.tokenizer
+    lines = []
+    for row in range(min(SHOWN_EXAMPLES, len(examples))):
+        counted = batch.labels[row][batch.labels[row] != IGNORED]
+        if len(counted) < 2:
+            raise UserError(
+                f"nothing of {examples[row].picture.name} counts for the loss: its caption "
+                f"{examples[row].answer!r} has no tokens"
+            )
+        prompt = batch.inputs["input_ids"][row]
+        if not batch.has_decoder_apart:
+            prompt = prompt[: -batch.labels.shape[1]]
+        lines += [
+            f"  {examples[row].picture.name} is read as",
+            f"    {printable(prompt_text(prompt, captioner))}",
+            f"  and {len(counted)} tokens of the answer count, the last one as its end:",
+            *code_lines(tokenizer.decode(counted), indent=4, most=SHOWN_LINES),
+        ]
+    return lines
+
+
+def prompt_text(tokens: Tensor, captioner: LoadedCaptioner) -> str:
+    """A prompt (P,) as text; padding is left out, and the tokens of a picture are counted."""
+    tokenizer = captioner.processor.tokenizer
+    image_token = image_token_of(captioner)
+    texts = []
+    for is_picture, run in groupby(tokens.tolist(), lambda token: token == image_token):
+        piece = [token for token in run if token != tokenizer.pad_token_id]
+        if is_picture:
+            texts.append(f"{tokenizer.decode(piece[:1])} x {len(piece)}")
+        else:
+            texts.append(tokenizer.decode(piece, skip_special_tokens=False))
+    return "".join(texts)

@@ -1,0 +1,203 @@
+"""The files of a captioner's run: what it goes on from, its figures, and what it has taught.
+
+last.pt         everything that an exact resume needs; last_but_one.pt the one before
+adapter/        the best adapter so far, as peft reads it
+config.json, …  the merged checkpoint, once the run has ended; captioner.json: what it is asked
+metrics.json    the looks at held-out pictures, and the figures of the merged checkpoint
+report.html     the same with pictures; training.log what was printed; tensorboard/ the curves
+"""
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+
+from oneseed.config.finetuning import FinetuningConfig
+from oneseed.console.command import Terminated, UserError, release_reader
+from oneseed.dataset.jsonl import Row
+from oneseed.files import write_text
+from oneseed.finetuning.adapter import trained_weights_of
+from oneseed.model import checkpoint
+from oneseed.training import distributed
+from oneseed.training.run_folder import MIN_SAVE_INTERVAL
+
+KIND = "captioner run 1"
+# settings that a run that goes on must share with the one that began
+SETTINGS = (
+    *("model", "style", "question", "rank", "alpha", "dora", "rslora", "train", "connector"),
+    *("bits", "learning_rate", "num_epochs", "batch_size", "accumulate", "checkpoint_every"),
+    *("held_out", "max_new_tokens", "max_length", "seed"),
+)
+# files of a run, which --fresh moves away
+RUN_PATTERNS = (
+    *("adapter", "tensorboard", "last*.pt", "checksums.json", "metrics.json", "report.html"),
+    *("training.log", "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "gguf"),
+)
+
+
+@dataclass
+class FinetuningState:
+    """What a run knows; with the weights and the optimiser all that last.pt holds."""
+
+    # steps that are done
+    step: int = 0
+    # one for each look at held-out pictures
+    looks: list[Row] = field(default_factory=list)
+    # since the last look: nats, and the tokens that they were summed over
+    loss_sum: float = 0.0
+    loss_tokens: int = 0
+
+    @property
+    def best(self) -> Row | None:
+        """The look at which the captioner was best."""
+        return next((look for look in reversed(self.looks) if look["is_best"]), None)
+
+
+def is_better_look(look: Row, best: Row | None, *, is_code: bool) -> bool:
+    """Whether a captioner is better than it has ever been.
+
+    Of words the loss of held-out captions decides, of code first how many texts are exact. What has
+    learnt nothing yet is never the best.
+    """
+    if not look["step"]:
+        return False
+    if best is None:
+        return True
+    if is_code and look["exact"] != best["exact"]:
+        return look["exact"] > best["exact"]
+    return look["val_loss"] < best["val_loss"]
+
+
+class FinetuningFolder:
+    """Reads and writes the files of one run; of several processes only the first writes."""
+
+    def __init__(self, config: FinetuningConfig, samples: tuple[int, int]) -> None:
+        """samples: pairs to train and to validate."""
+        self.path = Path(config.checkpoints)
+        self.adapter = self.path / "adapter"
+        settings = asdict(config)
+        self.settings = {name: settings[name] for name in SETTINGS} | {"samples": list(samples)}
+        self.next_save = time.monotonic() + MIN_SAVE_INTERVAL
+        self.log_file: TextIO | None = None
+
+    @contextlib.contextmanager
+    def open_log(self) -> Generator[None]:
+        """Within the block, what is logged also goes to training.log."""
+        if not distributed.is_first():
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / "training.log", "a", encoding="utf-8") as self.log_file:
+            try:
+                yield
+            finally:
+                self.log_file = None
+
+    def log(self, line: str) -> None:
+        """Print a line, and append it to training.log where that is open."""
+        if not distributed.is_first():
+            return
+        print(line, flush=True)
+        if self.log_file is not None:
+            print(line, file=self.log_file, flush=True)
+
+    def archive(self) -> None:
+        """The files of an earlier run move to the folder previous/, replacing what was there."""
+        found = [path for pattern in RUN_PATTERNS for path in self.path.glob(pattern)]
+        files = [path for path in dict.fromkeys(found) if not path.name.startswith(".")]
+        if not files:
+            return
+        previous = self.path / "previous"
+        shutil.rmtree(previous, ignore_errors=True)
+        previous.mkdir(parents=True)
+        for path in files:
+            path.rename(previous / path.name)
+        print(f"the earlier run moved to {previous.as_posix()}/")
+
+    # ---- going on --------------------------------------------------------------------------------
+
+    def save(
+        self, state: FinetuningState, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Write last.pt; the file that was there becomes last_but_one.pt."""
+        if not distributed.is_first():
+            return
+        saved = {
+            "kind": KIND,
+            "settings": json.dumps(self.settings),
+            "state": json.dumps(asdict(state)),
+            "weights": {
+                name: weight.detach().cpu() for name, weight in trained_weights_of(model).items()
+            },
+            "optimizer": optimizer.state_dict(),
+        }
+        checkpoint.save(self.path / "last.pt", saved, keep="last_but_one.pt")
+        self.next_save = time.monotonic() + MIN_SAVE_INTERVAL
+
+    def load(
+        self, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+    ) -> FinetuningState | None:
+        """Go on where last.pt stands -> the state; None where there is no run.
+
+        UserError where it belongs to another run.
+        """
+        paths = (self.path / "last.pt", self.path / "last_but_one.pt")
+        if not any(path.exists() for path in paths):
+            return None
+        instead = (
+            "use --checkpoints DIR for a second run, or --fresh to begin anew (this one then moves "
+            f"to {self.path.as_posix()}/previous/)"
+        )
+        try:
+            saved, found = checkpoint.load_first(*paths)
+        except UserError as error:
+            raise UserError(
+                f"{paths[0]} is damaged, and so is the one before it: {instead}"
+            ) from error
+        self.require_same_run(saved, str(found), instead)
+        weights = trained_weights_of(model)
+        if saved["weights"].keys() != weights.keys():
+            raise UserError(f"{found} has taught other weights: {instead}")
+        with torch.no_grad():
+            for name, weight in weights.items():
+                weight.copy_(saved["weights"][name])
+        optimizer.load_state_dict(saved["optimizer"])
+        return FinetuningState(**json.loads(saved["state"]))
+
+    def require_same_run(self, saved: dict[str, Any], name: str, instead: str) -> None:
+        """UserError where a saved run is none of a captioner's, or one with other settings."""
+        if saved.get("kind") != KIND:
+            raise UserError(f"{name} is no run of this script: {instead}")
+        before = json.loads(saved["settings"])
+        for key, value in self.settings.items():
+            if before.get(key) != value:
+                shown = "pairs" if key == "samples" else f"--{key.replace('_', '-')}"
+                raise UserError(
+                    f"{name} is a run with {shown} {before.get(key)!r} and not {value!r}: {instead}"
+                )
+
+    # ---- figures ---------------------------------------------------------------------------------
+
+    def write_metrics(self, state: FinetuningState, after: Row | None = None) -> None:
+        """metrics.json: all looks, and once the run has ended the figures of what it made."""
+        if distributed.is_first():
+            found = {"settings": self.settings, "looks": state.looks, "after": after}
+            text = json.dumps(found, ensure_ascii=False, indent=1)
+            write_text(self.path / "metrics.json", text + "\n")
+
+
+@contextlib.contextmanager
+def saved_when_stopped(save: Any) -> Generator[None]:
+    """A signal, a reader that goes, or a process that is lost: save() comes first."""
+    try:
+        release_reader()
+        yield
+    except (KeyboardInterrupt, Terminated, distributed.LostProcessError):
+        save()
+        raise
