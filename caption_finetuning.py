@@ -58,13 +58,13 @@ from oneseed.finetuning import looks
 from oneseed.finetuning.adapter import save_adapter, trained_weights_of
 from oneseed.finetuning.board import CaptionerBoard
 from oneseed.finetuning.examples import (
-    Example,
+    TaughtExample,
     answer_logits,
     answer_loss,
     make_batch,
 )
 from oneseed.finetuning.merging import after_lines_of, merge_adapter
-from oneseed.finetuning.pages import write_page
+from oneseed.finetuning.pages import write_run_page
 from oneseed.finetuning.parts import part_sizes
 from oneseed.finetuning.preflight import Fitted
 from oneseed.finetuning.run import (
@@ -119,7 +119,7 @@ class CaptionerTrainer:
         self.folder = FinetuningFolder(config, (len(self.train), len(self.val)))
         self.judge = looks.judge_of(fitted.examples, config.style)
         self.board = CaptionerBoard(self.folder.path / "tensorboard", asdict(config))
-        self.answers: list[looks.Answer] = []
+        self.answers: list[looks.HeldOutAnswer] = []
 
     def resume(self) -> bool:
         """Go on where last.pt stands -> False where there is none."""
@@ -205,8 +205,8 @@ class CaptionerTrainer:
         rows: of all processes. tokens: that count in all of them.
         """
         total = 0.0
-        for begin in range(0, len(rows), self.config.batch_size):
-            several = rows[begin : begin + self.config.batch_size]
+        for first in range(0, len(rows), self.config.batch_size):
+            several = rows[first : first + self.config.batch_size]
             own = several[distributed.local_slice(len(several))]
             if not own:
                 continue
@@ -222,7 +222,7 @@ class CaptionerTrainer:
                 ) from error
         return total
 
-    def backward_batch(self, examples: Sequence[Example], tokens: int) -> float:
+    def backward_batch(self, examples: Sequence[TaughtExample], tokens: int) -> float:
         """Adds the gradients of a batch -> its loss, in nats. tokens: of the whole step."""
         batch = make_batch(examples, self.captioner, self.end)
         batch = looks.on_device(batch, self.device, self.dtype)
@@ -275,7 +275,7 @@ class CaptionerTrainer:
         self.answers = looks.ask(
             self.val[: config.held_out], self.captioner, batch_size=config.batch_size
         )
-        val_loss = looks.held_out_loss(
+        val_loss = looks.loss_of_answers(
             self.val, self.captioner, self.end, batch_size=config.batch_size, dtype=self.dtype
         )
         tokens = self.state.loss_tokens
@@ -289,7 +289,7 @@ class CaptionerTrainer:
 
     def write_page(self, after: Row | None = None) -> None:
         """report.html, as things stand. after: the figures of the merged checkpoint."""
-        write_page(
+        write_run_page(
             self.folder.path / "report.html",
             f"{Path(self.config.model).name}, taught on {self.config.style}",
             sizes=part_sizes(self.model),

@@ -17,6 +17,7 @@ from tests.behaviour import observed
 IMPORTABLE = {
     "dataset_preparation": ("prepare_collection", "main"),
     "caption_generation": ("main",),
+    "caption_finetuning": ("CaptionerTrainer", "main"),
     "model_architecture": (
         *("ImageEncoder", "ImageDecoder", "TextEncoder", "TextDecoder", "MultimodalModel"),
         *("to_tensor", "to_pil", "latents", "pick_device", "main"),

@@ -14,6 +14,7 @@ import pytest
 from oneseed.config.captioning import CaptionConfig
 from oneseed.config.demo import DemoConfig
 from oneseed.config.evaluation import EvaluateConfig
+from oneseed.config.finetuning import FinetuningConfig
 from oneseed.config.inference import InferenceConfig
 from oneseed.config.model import PRESETS, ModelConfig, SpecsConfig
 from oneseed.config.preparation import PrepareConfig
@@ -36,6 +37,7 @@ TALES_OF_THE_PAST = ("the version before", "version before", "previous version",
 CONFIGS_OF = {
     "dataset_preparation.py": (PrepareConfig,),
     "caption_generation.py": (CaptionConfig,),
+    "caption_finetuning.py": (FinetuningConfig,),
     "model_architecture.py": (ModelConfig, SpecsConfig),
     "training_loop.py": (ModelConfig, TrainConfig),
     "inference.py": (InferenceConfig,),

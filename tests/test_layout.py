@@ -36,7 +36,9 @@ HOME = {
     "pillow_heif": "media",
     "yaml": "console",
     "transformers": "captioning model finetuning",
-    "torchmetrics": "evaluation",
+    "torchmetrics": "evaluation finetuning",
+    "peft": "captioning",
+    "bitsandbytes": "finetuning",
     "onnx": "export",
     "onnxscript": "export",
     "onnxruntime": "export",
@@ -59,6 +61,7 @@ LAYER_OF = {part: layer for layer, line in enumerate(LAYERS) for part in line.sp
 SCRIPTS = [
     "dataset_preparation",
     "caption_generation",
+    "caption_finetuning",
     "model_architecture",
     "training_loop",
     "inference",
@@ -79,7 +82,7 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_the_root_holds_the_seven_scripts_and_no_other_python_file():
+def test_the_root_holds_the_eight_scripts_and_no_other_python_file():
     assert sorted(path.stem for path in ROOT.glob("*.py")) == sorted(SCRIPTS)
 
 
@@ -122,7 +125,15 @@ def test_help_shows_examples_before_any_heavy_import(script):
         for line in shown.stderr.splitlines()
         if line.startswith("import time")
     }
-    heavy = {"torch", "transformers", "gradio", "sklearn", "torchmetrics", "kaggle", "kagglehub"}
+    heavy = {
+        "torch",
+        "transformers",
+        "gradio",
+        "sklearn",
+        "torchmetrics",
+        "kaggle",
+        "kagglehub",
+    } | {"peft"}
     assert not loaded & heavy
 
 

@@ -175,12 +175,12 @@ def caption_pictures(
     captioner: LoadedCaptioner,
     *,
     max_new_tokens: int,
-    is_code: bool = False,
+    as_code: bool = False,
 ) -> list[tuple[str, bool]]:
     """B RGB pictures and prompts -> B answers without their prompts, each with whether it is cut.
 
     prompts: how a caption begins, or, for a chat model and one that was taught here, a question.
-    is_code: the answers are texts of code, which repeat themselves and keep their white space.
+    as_code: the answers are texts of code, which repeat themselves and keep their white space.
     Deterministic; a row does not depend on the others (with BLIP-1 only where all prompts are
     equal).
     """
@@ -189,7 +189,7 @@ def caption_pictures(
     processor = captioner.processor
     model = captioner.model
     inputs = prompt_inputs(pictures, prompts, captioner)
-    if is_chat(processor) or is_code or captioner.notes:
+    if is_chat(processor) or as_code or captioner.notes:
         # Chat models do not repeat themselves, and a penalty would weigh against the words that
         # the question asks for, and against the brackets of code.
         search = {"num_beams": 1}
@@ -204,7 +204,7 @@ def caption_pictures(
         )
     if repeats_input(model.config):
         tokens = tokens[:, inputs["input_ids"].shape[1] :]  # (B, new)
-    captions = decode_answers(tokens, processor, is_code=is_code)
+    captions = decode_answers(tokens, processor, as_code=as_code)
     if is_chat(processor) and begins_with_thoughts(inputs["input_ids"], processor):
         captions = [f"<think>{caption}" for caption in captions]
     # Its answer starts with the prompt too, but one token off: the text goes, not the tokens.
@@ -215,10 +215,10 @@ def caption_pictures(
     return [(caption, row[-1] not in ends) for caption, row in zip(captions, tokens.tolist())]
 
 
-def decode_answers(tokens: "torch.Tensor", processor: Any, *, is_code: bool = False) -> list[str]:
+def decode_answers(tokens: "torch.Tensor", processor: Any, *, as_code: bool = False) -> list[str]:
     """Tokens (B, T) -> B texts. Of the special tokens those stay that part thoughts from answer.
 
-    is_code: white space stays at both ends.
+    as_code: white space stays at both ends.
     """
     tokenizer = processor.tokenizer
     special = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens))
@@ -229,7 +229,7 @@ def decode_answers(tokens: "torch.Tensor", processor: Any, *, is_code: bool = Fa
     texts = []
     for row in tokens.tolist():
         spoken = [token for token in row if token not in silent]
-        if is_code:
+        if as_code:
             # some tokenizers join a point to the word before it
             text = tokenizer.decode(spoken, clean_up_tokenization_spaces=False)
         else:
@@ -361,7 +361,7 @@ def each_caption(
                 [prompt] * len(pictures),
                 captioner,
                 max_new_tokens=config.max_new_tokens,
-                is_code=are_code,
+                as_code=are_code,
             )
             for job, (text, is_cut) in zip(shown, answers):
                 yield read_answer(job, Said(text, "length" if is_cut else "stop"))

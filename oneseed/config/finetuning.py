@@ -17,7 +17,7 @@ WHOLE_PART = "whole"
 ALL_BITS = (16, 4)
 
 
-def read_parts(text: str) -> tuple[str, ...]:
+def parse_train_parts(text: str) -> tuple[str, ...]:
     """ "language,connector" -> its parts, in the order of PARTS. ValueError for any other word."""
     asked = {part.strip() for part in text.split(",") if part.strip()}
     if not asked or asked - set(PARTS):
@@ -102,7 +102,7 @@ class FinetuningConfig(BaseConfig):
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts that are taught."""
-        return read_parts(self.train)
+        return parse_train_parts(self.train)
 
     @property
     def scale(self) -> int:
@@ -111,7 +111,7 @@ class FinetuningConfig(BaseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if CONNECTOR not in read_parts(self.train) and self.connector == WHOLE_PART:
+        if CONNECTOR not in parse_train_parts(self.train) and self.connector == WHOLE_PART:
             raise ValueError(
                 f"--connector {WHOLE_PART} teaches the connector: name it in --train, too"
             )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oneseed.dataset.jsonl import Row
-from oneseed.finetuning.examples import pictures_of
-from oneseed.finetuning.looks import FIGURES, Answer
+from oneseed.finetuning.examples import example_pictures
+from oneseed.finetuning.looks import LOOK_FIGURES, HeldOutAnswer
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -26,7 +26,7 @@ class CaptionerBoard:
         self.settings = settings
         self.writer: SummaryWriter | None = None
 
-    def show(self, look: Row, answers: Sequence[Answer]) -> None:
+    def show(self, look: Row, answers: Sequence[HeldOutAnswer]) -> None:
         """A look's losses and figures, and some of its answers."""
         step = look["step"]
         if self.writer is None:
@@ -36,10 +36,10 @@ class CaptionerBoard:
         if look["train_loss"] is not None:
             losses["train"] = look["train_loss"]
         writer.add_scalars("losses/answer", losses, step)
-        for name in FIGURES:
+        for name in LOOK_FIGURES:
             writer.add_scalar(f"held out/{name}", look[name], step)
         shown = answers[:BOARD_ANSWERS]
-        pictures = pictures_of([answer.example for answer in shown])
+        pictures = example_pictures([answer.example for answer in shown])
         for number, (answer, picture) in enumerate(zip(shown, pictures)):
             writer.add_image(f"pictures/{number}", np.asarray(picture), step, dataformats="HWC")
             true = indented(answer.example.answer)

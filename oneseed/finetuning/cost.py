@@ -9,7 +9,7 @@ from oneseed.captioning.duration import matmul_speed
 from oneseed.config.finetuning import LANGUAGE, FinetuningConfig
 from oneseed.console.amounts import describe_duration
 from oneseed.finetuning.adapter import trained_weights_of
-from oneseed.finetuning.loading import FEW_BITS
+from oneseed.finetuning.loading import FOUR_BITS
 from oneseed.finetuning.parts import is_beside, linear_modules
 from oneseed.finetuning.preflight import Fitted
 from oneseed.training.memory import format_bytes
@@ -36,7 +36,7 @@ GPU_SQUARE = 4096
 
 
 @dataclass(frozen=True)
-class Cost:
+class TeachingCost:
     """What a run takes."""
 
     # bytes of each part of the memory
@@ -47,7 +47,7 @@ class Cost:
 
 def estimate_cost_of(
     model: Any, fitted: Fitted, config: FinetuningConfig, device: torch.device
-) -> Cost:
+) -> TeachingCost:
     """Memory of a step and time of a run. model: taught or only outlined, with its adapter."""
     trained = sum(weight.numel() for weight in trained_weights_of(model).values())
     frozen_bytes = weight_bytes(model, config, device)
@@ -68,14 +68,14 @@ def estimate_cost_of(
     parameters = sum(weight.numel() for weight in model.parameters())
     each = RECOMPUTED_OPERATIONS if config.recompute else FROZEN_OPERATIONS
     operations = each * parameters * tokens * len(fitted.examples.train) * config.num_epochs
-    return Cost(memory, operations / (speed_of(device) * REACHED_SPEED))
+    return TeachingCost(memory, operations / (device_speed(device) * REACHED_SPEED))
 
 
 def weight_bytes(model: Any, config: FinetuningConfig, device: torch.device) -> float:
     """Bytes of the frozen weights on their device, with --bits 4 as they are then."""
     number = HALF if device.type == "cuda" else SINGLE
     few = set()
-    if config.bits == FEW_BITS:
+    if config.bits == FOUR_BITS:
         few = {f"{name}.weight" for name in linear_modules(model, LANGUAGE)}
     total = 0.0
     for name, weight in model.named_parameters():
@@ -84,7 +84,7 @@ def weight_bytes(model: Any, config: FinetuningConfig, device: torch.device) -> 
     return total
 
 
-def speed_of(device: torch.device) -> float:
+def device_speed(device: torch.device) -> float:
     """Operations per second of large matrix products there, measured."""
     if device.type != "cuda":
         return matmul_speed()
@@ -100,7 +100,7 @@ def speed_of(device: torch.device) -> float:
     return 4 * 2 * GPU_SQUARE**3 / (begin.elapsed_time(end) / 1000)
 
 
-def cost_lines(cost: Cost, config: FinetuningConfig) -> list[str]:
+def cost_lines(cost: TeachingCost, config: FinetuningConfig) -> list[str]:
     """Memory and time, for a terminal."""
     lines = [f"  {name:<15} {format_bytes(size):>10}" for name, size in cost.memory.items()]
     total = format_bytes(sum(cost.memory.values()))

@@ -30,13 +30,13 @@ from oneseed.dataset.prepared import DamagedPreparedError, damaged_prepared, loa
 # what is asked of pictures whose captions are words
 WORDS_QUESTION = "Describe this picture."
 # label of a place that does not count
-IGNORED = -100
+IGNORED_LABEL = -100
 # stands for an answer while the end of its turn is looked for
 ANSWER_MARK = "ANSWER"
 
 
 @dataclass(frozen=True)
-class Example:
+class TaughtExample:
     """A picture, what is asked of it, and the answer that is taught."""
 
     id: str
@@ -47,11 +47,11 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Examples:
+class TaughtExamples:
     """The pairs of a collection, dealt."""
 
-    train: list[Example]
-    val: list[Example]
+    train: list[TaughtExample]
+    val: list[TaughtExample]
     # asked where a row asks nothing of its own
     question: str
     # one of CAPTION_KINDS
@@ -65,20 +65,20 @@ class AnswerBatch:
     # what the model reads: prompts and answers (B, P + A), or prompts alone where it has a decoder
     # apart; pictures as its family wants them
     inputs: dict[str, Tensor]
-    # (B, A): tokens of the answers with their ends, IGNORED behind them
+    # (B, A): tokens of the answers with their ends, IGNORED_LABEL behind them
     labels: Tensor
     has_decoder_apart: bool
 
     @property
     def answer_tokens(self) -> int:
         """How many tokens count for the loss."""
-        return int((self.labels != IGNORED).sum())
+        return int((self.labels != IGNORED_LABEL).sum())
 
 
 # ---- from a collection ---------------------------------------------------------------------------
 
 
-def read_examples(collection: Collection, question: str, most: int = 0) -> Examples:
+def read_examples(collection: Collection, question: str, most: int = 0) -> TaughtExamples:
     """The pairs of a collection that have captions.
 
     question: asked where a row asks nothing; "": what suits the captions. most: training pairs,
@@ -88,7 +88,7 @@ def read_examples(collection: Collection, question: str, most: int = 0) -> Examp
     captioned = [row for row in (*train, *val) if row["caption"]]
     kind = CODE_CAPTIONS if are_code(captioned) else WORD_CAPTIONS
     usual = question or (CODE_QUESTION if kind == CODE_CAPTIONS else WORDS_QUESTION)
-    found = Examples(
+    found = TaughtExamples(
         [example_of(row, collection, usual) for row in train if row["caption"]][: most or None],
         [example_of(row, collection, usual) for row in val if row["caption"]],
         usual,
@@ -103,9 +103,9 @@ def read_examples(collection: Collection, question: str, most: int = 0) -> Examp
     return found
 
 
-def example_of(row: Row, collection: Collection, question: str) -> Example:
+def example_of(row: Row, collection: Collection, question: str) -> TaughtExample:
     """A row of a caption file -> its example. question: asked where the row asks nothing."""
-    return Example(
+    return TaughtExample(
         row["id"],
         collection.resized / row["filename"],
         row.get("question") or question,
@@ -113,7 +113,7 @@ def example_of(row: Row, collection: Collection, question: str) -> Example:
     )
 
 
-def pictures_of(examples: Sequence[Example]) -> list[Any]:
+def example_pictures(examples: Sequence[TaughtExample]) -> list[Any]:
     """The RGB pictures of examples. UserError for a damaged one, with what mends it."""
     pictures = []
     for example in examples:
@@ -175,13 +175,15 @@ def has_decoder_apart(captioner: LoadedCaptioner) -> bool:
     return bool(config.is_encoder_decoder)
 
 
-def make_batch(examples: Sequence[Example], captioner: LoadedCaptioner, end: int) -> AnswerBatch:
+def make_batch(
+    examples: Sequence[TaughtExample], captioner: LoadedCaptioner, end: int
+) -> AnswerBatch:
     """B examples -> tensors on the CPU. end: the token behind each answer."""
     prompts = [example.question for example in examples]
-    inputs = dict(prompt_inputs(pictures_of(examples), prompts, captioner))
+    inputs = dict(prompt_inputs(example_pictures(examples), prompts, captioner))
     rows = [answer_tokens_of(example.answer, captioner, end) for example in examples]
     length = max(map(len, rows))
-    labels = torch.full((len(rows), length), IGNORED)  # (B, A)
+    labels = torch.full((len(rows), length), IGNORED_LABEL)  # (B, A)
     for row, tokens in enumerate(rows):
         labels[row, : len(tokens)] = torch.tensor(tokens)
     is_apart = has_decoder_apart(captioner)
@@ -194,7 +196,7 @@ def with_answers(
     inputs: dict[str, Tensor], labels: Tensor, captioner: LoadedCaptioner
 ) -> dict[str, Tensor]:
     """Prompts (B, P) with the answers (B, A) behind them, in all tensors that speak of tokens."""
-    counts = labels != IGNORED  # (B, A)
+    counts = labels != IGNORED_LABEL  # (B, A)
     padding = captioner.processor.tokenizer.pad_token_id
     # PaliGemma: a prompt is read as one, an answer word by word. Others: 0 stands for text.
     kind = 1 if captioner.model.config.model_type.startswith("paligemma") else 0
@@ -240,8 +242,8 @@ def model_within(model: Any) -> Any:
 def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy in nats, summed over the tokens of all answers.
 
-    logits: (B, A, V) any float; labels: (B, A), IGNORED where nothing counts.
+    logits: (B, A, V) any float; labels: (B, A), IGNORED_LABEL where nothing counts.
     """
     return F.cross_entropy(
-        logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+        logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED_LABEL, reduction="sum"
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 INSTALL_BITS = "pip install 'bitsandbytes>=0.50'"
 # bits of a frozen weight of the language model with --bits 4
-FEW_BITS = 4
+FOUR_BITS = 4
 
 
 def load_base(config: FinetuningConfig, device: "torch.device") -> LoadedCaptioner:
@@ -30,7 +30,7 @@ def load_base(config: FinetuningConfig, device: "torch.device") -> LoadedCaption
     """
     require_model(config)
     silence_bars()
-    load = load_in_few_bits if config.bits == FEW_BITS else None
+    load = load_in_few_bits if config.bits == FOUR_BITS else None
     captioner = load_captioner(config.model, device, flag="--model", load=load)
     require_known_parts(captioner.model, config.model)
     return captioner
@@ -39,7 +39,7 @@ def load_base(config: FinetuningConfig, device: "torch.device") -> LoadedCaption
 def load_outline(config: FinetuningConfig) -> LoadedCaptioner:
     """The captioner of --model without its weights: shapes alone, on the meta device."""
     require_model(config)
-    captioner = load_captioner(config.model, "meta", flag="--model", load=outline)
+    captioner = load_captioner(config.model, "meta", flag="--model", load=load_shapes)
     require_known_parts(captioner.model, config.model)
     return captioner
 
@@ -70,7 +70,7 @@ def require_model(config: FinetuningConfig) -> None:
     is_here(config.model, "--model")
 
 
-def outline(name: str, device: str, *, is_offline: bool) -> LoadedCaptioner:
+def load_shapes(name: str, device: str, *, is_offline: bool) -> LoadedCaptioner:
     """Processor and model of a checkpoint, of the weights only their shapes."""
     import torch
     from transformers import (
@@ -112,7 +112,7 @@ def load_in_few_bits(name: str, device: "torch.device", *, is_offline: bool) -> 
             f"--bits 4 needs the library bitsandbytes: {INSTALL_BITS}, then run the same command "
             "again"
         ) from error
-    shapes = outline(name, "meta", is_offline=is_offline).model
+    shapes = load_shapes(name, "meta", is_offline=is_offline).model
     spared = [*topmost_modules(shapes, VISION), *topmost_modules(shapes, CONNECTOR)]
     words = shapes.get_output_embeddings()
     spared += [path for path, module in shapes.named_modules() if module is words]

@@ -20,12 +20,12 @@ from oneseed.config.options import CODE_CAPTIONS
 from oneseed.dataset.jsonl import Row
 from oneseed.finetuning.examples import (
     AnswerBatch,
-    Example,
-    Examples,
+    TaughtExample,
+    TaughtExamples,
     answer_logits,
     answer_loss,
+    example_pictures,
     make_batch,
-    pictures_of,
 )
 from oneseed.synthetic.collections import drawn_collection
 from oneseed.workers import chunks
@@ -33,21 +33,21 @@ from oneseed.workers import chunks
 # held-out pairs whose loss is measured, at most
 LOSS_PAIRS = 256
 # of figures that a page and a log show, in this order
-FIGURES = ("exact", "valid", "similarity")
+LOOK_FIGURES = ("exact", "valid", "similarity")
 
 
 @dataclass(frozen=True)
-class Answer:
+class HeldOutAnswer:
     """What a captioner said of a held-out picture."""
 
-    example: Example
+    example: TaughtExample
     text: str
     # whether the length limit ended it
     is_cut: bool
 
 
 @dataclass(frozen=True)
-class Judge:
+class AnswerJudge:
     """How answers about a collection are judged."""
 
     # whether texts are code: white space counts then
@@ -57,18 +57,18 @@ class Judge:
     # the kind of picture that a true text tells; "" where a collection has one kind
     kind_of: Callable[[str], str]
 
-    def is_exact(self, answer: Answer) -> bool:
+    def is_exact(self, answer: HeldOutAnswer) -> bool:
         """Whether it is the true text, letter by letter."""
         truth = answer.example.answer
         return answer.text == truth if self.is_code else answer.text.strip() == truth.strip()
 
-    def is_valid(self, answer: Answer) -> bool:
+    def is_valid(self, answer: HeldOutAnswer) -> bool:
         """Whether it is a text of its kind at all."""
         is_whole = bool(answer.text.strip()) and not answer.is_cut
         return is_whole and (self.is_readable is None or self.is_readable(answer.text))
 
 
-def judge_of(examples: Examples, style: str) -> Judge:
+def judge_of(examples: TaughtExamples, style: str) -> AnswerJudge:
     """The judge of a collection's answers."""
     drawn = drawn_collection(style)
     is_code = examples.caption_kind == CODE_CAPTIONS
@@ -77,15 +77,15 @@ def judge_of(examples: Examples, style: str) -> Judge:
         check = drawn.check
         is_readable = lambda text: check(text).is_valid  # noqa: E731
     if drawn is None or not drawn.kinds:
-        return Judge(is_code, is_readable, lambda text: "")
-    return Judge(
+        return AnswerJudge(is_code, is_readable, lambda text: "")
+    return AnswerJudge(
         is_code, is_readable, lambda text: str(drawn.parse(text)[drawn.main_attribute] or "")
     )
 
 
 def ask(
-    examples: Sequence[Example], captioner: LoadedCaptioner, *, batch_size: int
-) -> list[Answer]:
+    examples: Sequence[TaughtExample], captioner: LoadedCaptioner, *, batch_size: int
+) -> list[HeldOutAnswer]:
     """The answers about the pictures of examples, as caption_generation.py would get them.
 
     captioner: with its notes.
@@ -97,13 +97,13 @@ def ask(
         questions = [example.question for example in batch]
         with autocast_of(captioner.model.device):
             texts = caption_pictures(
-                pictures_of(batch),
+                example_pictures(batch),
                 questions,
                 captioner,
                 max_new_tokens=notes.max_new_tokens,
-                is_code=notes.is_code,
+                as_code=notes.is_code,
             )
-        answers += [Answer(example, text, cut) for example, (text, cut) in zip(batch, texts)]
+        answers += [HeldOutAnswer(example, text, cut) for example, (text, cut) in zip(batch, texts)]
     return answers
 
 
@@ -122,8 +122,8 @@ def on_device(batch: AnswerBatch, device: torch.device, dtype: torch.dtype) -> A
 
 
 @torch.no_grad()
-def held_out_loss(
-    examples: Sequence[Example],
+def loss_of_answers(
+    examples: Sequence[TaughtExample],
     captioner: LoadedCaptioner,
     end: int,
     *,
@@ -143,7 +143,7 @@ def held_out_loss(
     return total / tokens
 
 
-def figures_of(answers: Sequence[Answer], judge: Judge) -> dict[str, Any]:
+def figures_of(answers: Sequence[HeldOutAnswer], judge: AnswerJudge) -> dict[str, Any]:
     """How good answers are: shares of exact and valid ones, and the mean similarity.
 
     Also "kinds", {kind: exact, valid and count} where a collection draws several.
@@ -168,7 +168,7 @@ def figures_of(answers: Sequence[Answer], judge: Judge) -> dict[str, Any]:
     return found | ({"kinds": kinds} if kinds else {})
 
 
-def similarities(answers: Sequence[Answer]) -> list[float]:
+def similarities(answers: Sequence[HeldOutAnswer]) -> list[float]:
     """chrF of each answer with its true text, 0 to 1."""
     from torchmetrics.functional.text import chrf_score
 
@@ -180,18 +180,19 @@ def similarities(answers: Sequence[Answer]) -> list[float]:
     return found
 
 
-def floor_of(examples: Sequence[Example], judge: Judge) -> dict[str, Any]:
+def floor_of(examples: Sequence[TaughtExample], judge: AnswerJudge) -> dict[str, Any]:
     """The figures of answers that are true of another picture, which needs no look at this one."""
     others = [*examples[1:], *examples[:1]]
     return figures_of(
-        [Answer(example, other.answer, False) for example, other in zip(examples, others)], judge
+        [HeldOutAnswer(example, other.answer, False) for example, other in zip(examples, others)],
+        judge,
     )
 
 
 def look_line(look: Row, total_steps: int) -> str:
     """A look in one line."""
     train = "" if look["train_loss"] is None else f"loss {look['train_loss']:.4f}, "
-    figures = ", ".join(f"{name} {look[name]:.3f}" for name in FIGURES)
+    figures = ", ".join(f"{name} {look[name]:.3f}" for name in LOOK_FIGURES)
     best = ", the best so far" if look["is_best"] else ""
     return (
         f"step {look['step']:,}/{total_steps:,} | {train}held out {look['val_loss']:.4f} | "

@@ -20,9 +20,9 @@ from oneseed.config.finetuning import FinetuningConfig
 from oneseed.dataset.jsonl import Row
 from oneseed.files import sweep_partials, whole_folder
 from oneseed.finetuning.adapter import FILE_MODE
-from oneseed.finetuning.examples import AnswerBatch, Example, answer_logits, make_batch
+from oneseed.finetuning.examples import AnswerBatch, TaughtExample, answer_logits, make_batch
 from oneseed.finetuning.loading import load_unquantised
-from oneseed.finetuning.looks import FIGURES, Answer, ask, autocast_of, on_device
+from oneseed.finetuning.looks import LOOK_FIGURES, HeldOutAnswer, ask, autocast_of, on_device
 
 # what a checkpoint is found by; moved last, so that a folder has it only when all is there
 CONFIG_NAME = "config.json"
@@ -38,7 +38,7 @@ class Merged:
     # as it was read from its folder
     captioner: LoadedCaptioner
     # its answers about the held-out pictures
-    answers: list[Answer]
+    answers: list[HeldOutAnswer]
     # how many of them are the adapter's, letter by letter
     equal_texts: int
     # of the logits of one batch: the largest one, and that of all of them as a share of their size
@@ -57,7 +57,7 @@ def merge_adapter(
     adapter: Path,
     config: FinetuningConfig,
     notes: TaughtNotes,
-    held_out: Sequence[Example],
+    held_out: Sequence[TaughtExample],
     end: int,
     device: torch.device,
 ) -> Merged:
@@ -124,7 +124,7 @@ def after_lines_of(merged: Merged, after: Row) -> list[str]:
     shown = [("merged checkpoint", after["figures"]), ("floor, another's text", after["floor"])]
     lines = []
     for name, figures in shown:
-        told = ", ".join(f"{figure} {figures[figure]:.3f}" for figure in FIGURES)
+        told = ", ".join(f"{figure} {figures[figure]:.3f}" for figure in LOOK_FIGURES)
         lines.append(f"  {name:<22} {told}")
     for kind, found in after["figures"].get("kinds", {}).items():
         told = f"exact {found['exact']:.3f}, valid {found['valid']:.3f} of {found['asked']}"

@@ -8,14 +8,14 @@ from typing import Any
 from oneseed.console.html import data_url, html_page, safe_text
 from oneseed.dataset.jsonl import Row
 from oneseed.files import write_text
-from oneseed.finetuning.looks import FIGURES, Answer, Judge
+from oneseed.finetuning.looks import LOOK_FIGURES, AnswerJudge, HeldOutAnswer
 from oneseed.finetuning.parts import PartSize
 
 # answers that the page shows, the wrong ones first
 SHOWN_ANSWERS = 24
 # pixels of a picture on the page
 SHOWN_SIDE = 200
-STYLE = f"""
+PAGE_STYLE = f"""
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem }}
 table {{ border-collapse: collapse; margin: 1rem 0 }}
 th, td {{ padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #8886 }}
@@ -26,14 +26,14 @@ pre {{ white-space: pre-wrap; margin: 0; overflow-wrap: anywhere }}
 """
 
 
-def write_page(
+def write_run_page(
     path: Path,
     title: str,
     *,
     sizes: Sequence[PartSize],
     looks: Sequence[Row],
-    answers: Sequence[Answer],
-    judge: Judge,
+    answers: Sequence[HeldOutAnswer],
+    judge: AnswerJudge,
     after: Row | None = None,
 ) -> None:
     """Writes the page of a run. answers: of its last look; after: figures of what it has made."""
@@ -47,14 +47,14 @@ def write_page(
     ]
     for answer in sorted(answers, key=judge.is_exact)[:SHOWN_ANSWERS]:
         body += answer_section(answer, judge)
-    write_text(path, html_page(title, STYLE, body))
+    write_text(path, html_page(title, PAGE_STYLE, body))
 
 
 def parts_table(sizes: Sequence[PartSize]) -> list[str]:
     """What of the captioner is taught."""
     total = sum(size.parameters for size in sizes)
     rows = [
-        row_of(
+        page_row(
             [
                 size.part,
                 f"{size.parameters:,}",
@@ -65,20 +65,20 @@ def parts_table(sizes: Sequence[PartSize]) -> list[str]:
         )
         for size in sizes
     ]
-    head = row_of(["part", "parameters", "share", "trained", "of the part"], "th")
+    head = page_row(["part", "parameters", "share", "trained", "of the part"], "th")
     return ["<h2>What is taught</h2><table>", head, *rows, "</table>"]
 
 
 def looks_table(looks: Sequence[Row]) -> list[str]:
     """The figures of all looks; the best one is marked."""
-    head = row_of(["step", "epoch", "train loss", "held-out loss", *FIGURES, ""], "th")
+    head = page_row(["step", "epoch", "train loss", "held-out loss", *LOOK_FIGURES, ""], "th")
     rows = []
     for look in looks:
         train = "" if look["train_loss"] is None else f"{look['train_loss']:.4f}"
-        figures = [f"{look[name]:.3f}" for name in FIGURES]
+        figures = [f"{look[name]:.3f}" for name in LOOK_FIGURES]
         best = "best so far" if look["is_best"] else ""
         rows.append(
-            row_of(
+            page_row(
                 [look["step"], f"{look['epoch']:.2f}", train, f"{look['val_loss']:.4f}", *figures]
                 + [best]
             )
@@ -90,7 +90,7 @@ def after_lines(after: Row | None) -> list[str]:
     """Figures of the merged checkpoint, with floor and by kinds; [] until the run has ended."""
     if after is None:
         return []
-    head = row_of(["", *FIGURES, "asked"], "th")
+    head = page_row(["", *LOOK_FIGURES, "asked"], "th")
     rows = [figures_row("the merged checkpoint", after["figures"])]
     rows += [
         figures_row(f"of {kind}", found)
@@ -102,16 +102,16 @@ def after_lines(after: Row | None) -> list[str]:
 
 def figures_row(name: str, figures: Row) -> str:
     """A row of a table of figures; those that are missing stay empty."""
-    shown = ["" if figure not in figures else f"{figures[figure]:.3f}" for figure in FIGURES]
-    return row_of([name, *shown, figures["asked"]])
+    shown = ["" if figure not in figures else f"{figures[figure]:.3f}" for figure in LOOK_FIGURES]
+    return page_row([name, *shown, figures["asked"]])
 
 
-def row_of(cells: Sequence[Any], tag: str = "td") -> str:
+def page_row(cells: Sequence[Any], tag: str = "td") -> str:
     """A row of a table. tag: td, or th for a head."""
     return "<tr>" + "".join(f"<{tag}>{safe_text(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 
-def answer_section(answer: Answer, judge: Judge) -> list[str]:
+def answer_section(answer: HeldOutAnswer, judge: AnswerJudge) -> list[str]:
     """One held-out picture with what is true and what was said."""
     image = f'<img alt="" src="{picture_url(answer.example.picture)}">'
     marks = [
@@ -123,13 +123,13 @@ def answer_section(answer: Answer, judge: Judge) -> list[str]:
     return [
         "<section>",
         image,
-        f"<pre>{lines_of(answer.example.answer)}</pre>",
-        f"<div><pre>{lines_of(answer.text)}</pre><p>{safe_text(', '.join(marks))}</p></div>",
+        f"<pre>{escaped_lines(answer.example.answer)}</pre>",
+        f"<div><pre>{escaped_lines(answer.text)}</pre><p>{safe_text(', '.join(marks))}</p></div>",
         "</section>",
     ]
 
 
-def lines_of(text: str) -> str:
+def escaped_lines(text: str) -> str:
     """A text with its lines, escaped."""
     return "\n".join(safe_text(line) for line in text.split("\n"))
 

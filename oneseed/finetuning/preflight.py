@@ -11,9 +11,9 @@ from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.console.output import code_lines, printable
 from oneseed.finetuning.examples import (
-    IGNORED,
-    Example,
-    Examples,
+    IGNORED_LABEL,
+    TaughtExample,
+    TaughtExamples,
     answer_tokens_of,
     has_decoder_apart,
     make_batch,
@@ -33,7 +33,7 @@ NO_LIMIT = 10**9
 class Fitted:
     """The pairs that a captioner can learn from, and what is known of their lengths."""
 
-    examples: Examples
+    examples: TaughtExamples
     # tokens of each training answer with its end
     answer_lengths: list[int]
     # of the first pair: tokens of picture and question together, and those of the picture
@@ -67,7 +67,7 @@ def limit_of(captioner: LoadedCaptioner, asked: int) -> int | None:
 
 
 def fit_examples(
-    examples: Examples, captioner: LoadedCaptioner, end: int, config: FinetuningConfig
+    examples: TaughtExamples, captioner: LoadedCaptioner, end: int, config: FinetuningConfig
 ) -> Fitted:
     """Leaves out the pairs that are too long.
 
@@ -93,15 +93,15 @@ def fit_examples(
     asked = question_tokens(examples.train[0], captioner)
     is_apart = has_decoder_apart(captioner)
 
-    def length(example: Example) -> int:
+    def length(example: TaughtExample) -> int:
         answer = len(answer_tokens_of(example.answer, captioner, end))
         more = question_tokens(example, captioner) - asked
         return max(prompt + more, answer) if is_apart else prompt + more + answer
 
-    kept = [
-        [one for one in side if limit is None or length(one) <= limit]
-        for side in (examples.train, examples.val)
-    ]
+    def short(side: Sequence[TaughtExample]) -> list[TaughtExample]:
+        return [one for one in side if limit is None or length(one) <= limit]
+
+    kept = (short(examples.train), short(examples.val))
     left_out = len(examples.train) + len(examples.val) - len(kept[0]) - len(kept[1])
     if not kept[0] or not kept[1]:
         raise UserError(
@@ -121,7 +121,7 @@ def fit_examples(
     )
 
 
-def question_tokens(example: Example, captioner: LoadedCaptioner) -> int:
+def question_tokens(example: TaughtExample, captioner: LoadedCaptioner) -> int:
     """How many tokens a question has."""
     return len(captioner.processor.tokenizer(example.question, add_special_tokens=False).input_ids)
 
@@ -142,7 +142,9 @@ def fitted_lines(fitted: Fitted) -> list[str]:
     return lines
 
 
-def changed_by_tokens(examples: Sequence[Example], captioner: LoadedCaptioner) -> list[Example]:
+def changed_by_tokens(
+    examples: Sequence[TaughtExample], captioner: LoadedCaptioner
+) -> list[TaughtExample]:
     """The examples whose answer comes back as another text from the captioner's tokens.
 
     Such a tokenizer lacks a letter, or joins blanks; what is lost cannot be learnt.
@@ -158,7 +160,7 @@ def changed_by_tokens(examples: Sequence[Example], captioner: LoadedCaptioner) -
 
 
 def first_batch_lines(
-    examples: Sequence[Example], captioner: LoadedCaptioner, end: int
+    examples: Sequence[TaughtExample], captioner: LoadedCaptioner, end: int
 ) -> list[str]:
     """The first examples as the captioner reads them, and what of them counts for the loss.
 
@@ -168,7 +170,7 @@ def first_batch_lines(
     tokenizer = captioner.processor.tokenizer
     lines = []
     for row in range(min(SHOWN_EXAMPLES, len(examples))):
-        counted = batch.labels[row][batch.labels[row] != IGNORED]
+        counted = batch.labels[row][batch.labels[row] != IGNORED_LABEL]
         if len(counted) < 2:
             raise UserError(
                 f"nothing of {examples[row].picture.name} counts for the loss: its caption "
@@ -179,14 +181,14 @@ def first_batch_lines(
             prompt = prompt[: -batch.labels.shape[1]]
         lines += [
             f"  {examples[row].picture.name} is read as",
-            f"    {printable(prompt_text(prompt, captioner))}",
+            f"    {printable(told_prompt(prompt, captioner))}",
             f"  and {len(counted)} tokens of the answer count, the last one as its end:",
             *code_lines(tokenizer.decode(counted), indent=4, most=SHOWN_LINES),
         ]
     return lines
 
 
-def prompt_text(tokens: Tensor, captioner: LoadedCaptioner) -> str:
+def told_prompt(tokens: Tensor, captioner: LoadedCaptioner) -> str:
     """A prompt (P,) as text; padding is left out, and the tokens of a picture are counted."""
     tokenizer = captioner.processor.tokenizer
     image_token = image_token_of(captioner)

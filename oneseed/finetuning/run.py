@@ -14,7 +14,7 @@ import time
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 
@@ -26,8 +26,9 @@ from oneseed.finetuning.adapter import trained_weights_of
 from oneseed.model import checkpoint
 from oneseed.training import distributed
 from oneseed.training.run_folder import MIN_SAVE_INTERVAL
+from oneseed.training.run_log import RunLog
 
-KIND = "captioner run 1"
+RUN_KIND = "captioner run 1"
 # settings that a run that goes on must share with the one that began
 SETTINGS = (
     *("model", "style", "question", "rank", "alpha", "dora", "rslora", "train", "connector"),
@@ -74,38 +75,16 @@ def is_better_look(look: Row, best: Row | None, *, is_code: bool) -> bool:
     return look["val_loss"] < best["val_loss"]
 
 
-class FinetuningFolder:
+class FinetuningFolder(RunLog):
     """Reads and writes the files of one run; of several processes only the first writes."""
 
     def __init__(self, config: FinetuningConfig, samples: tuple[int, int]) -> None:
         """samples: pairs to train and to validate."""
-        self.path = Path(config.checkpoints)
+        super().__init__(Path(config.checkpoints))
         self.adapter = self.path / "adapter"
         settings = asdict(config)
         self.settings = {name: settings[name] for name in SETTINGS} | {"samples": list(samples)}
         self.next_save = time.monotonic() + MIN_SAVE_INTERVAL
-        self.log_file: TextIO | None = None
-
-    @contextlib.contextmanager
-    def open_log(self) -> Generator[None]:
-        """Within the block, what is logged also goes to training.log."""
-        if not distributed.is_first():
-            yield
-            return
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / "training.log", "a", encoding="utf-8") as self.log_file:
-            try:
-                yield
-            finally:
-                self.log_file = None
-
-    def log(self, line: str) -> None:
-        """Print a line, and append it to training.log where that is open."""
-        if not distributed.is_first():
-            return
-        print(line, flush=True)
-        if self.log_file is not None:
-            print(line, file=self.log_file, flush=True)
 
     def archive(self) -> None:
         """The files of an earlier run move to the folder previous/, replacing what was there."""
@@ -129,7 +108,7 @@ class FinetuningFolder:
         if not distributed.is_first():
             return
         saved = {
-            "kind": KIND,
+            "kind": RUN_KIND,
             "settings": json.dumps(self.settings),
             "state": json.dumps(asdict(state)),
             "weights": {
@@ -172,7 +151,7 @@ class FinetuningFolder:
 
     def require_same_run(self, saved: dict[str, Any], name: str, instead: str) -> None:
         """UserError where a saved run is none of a captioner's, or one with other settings."""
-        if saved.get("kind") != KIND:
+        if saved.get("kind") != RUN_KIND:
             raise UserError(f"{name} is no run of this script: {instead}")
         before = json.loads(saved["settings"])
         for key, value in self.settings.items():

@@ -17,7 +17,7 @@ import shutil
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import Terminated, UserError, release_reader
@@ -31,6 +31,7 @@ from oneseed.model.multimodal import MultimodalModel, differing_settings, requir
 from oneseed.training import distributed
 from oneseed.training.beginning import require_same_beginning
 from oneseed.training.found_files import require_own_files, require_places
+from oneseed.training.run_log import RunLog
 from oneseed.training.saved_state import require_last_fit, require_progress, require_run
 from oneseed.training.state import TrainState
 
@@ -48,7 +49,7 @@ MIN_SAVE_INTERVAL = 180
 MAX_SAVE_SHARE = 0.01
 
 
-class RunFolder:
+class RunFolder(RunLog):
     """Reads and writes the files of one run; of several processes only the first writes.
 
     folder = RunFolder(Path("checkpoints"))
@@ -57,37 +58,15 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.next_save = time.monotonic() + MIN_SAVE_INTERVAL
         self.next_epoch_save = time.monotonic()
         # of the best epoch, where best_model.pt has not been written since
         self.unsaved_best: dict[str, Any] | None = None
         # whether an epoch has ended since the last save
         self.has_unsaved_epoch = False
-        self.log_file: TextIO | None = None
 
-    # ---- log and metrics -------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def open_log(self) -> Generator[None]:
-        """Within the block, what is logged also goes to training.log."""
-        if not distributed.is_first():
-            yield
-            return
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / "training.log", "a", encoding="utf-8") as self.log_file:
-            try:
-                yield
-            finally:
-                self.log_file = None
-
-    def log(self, line: str) -> None:
-        """Print a line, and append it to training.log where that is open."""
-        if not distributed.is_first():
-            return
-        print(line, flush=True)
-        if self.log_file is not None:
-            print(line, file=self.log_file, flush=True)
+    # ---- metrics ---------------------------------------------------------------------------------
 
     def write_metrics(self, metrics: list[Row]) -> None:
         """metrics.json: a row for each finished epoch."""

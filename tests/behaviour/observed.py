@@ -102,6 +102,7 @@ STYLE = "stipple"
 SCRIPTS = (
     "dataset_preparation",
     "caption_generation",
+    "caption_finetuning",
     "model_architecture",
     "training_loop",
     "inference",

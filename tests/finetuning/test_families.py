@@ -2,12 +2,23 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from oneseed.finetuning.examples import IGNORED, end_of_answer, make_batch, read_examples
+from oneseed.captioning.huggingface import load_captioner, prompt_inputs
+from oneseed.dataset.collection import Collection
+from oneseed.finetuning.examples import (
+    IGNORED_LABEL,
+    answer_logits,
+    end_of_answer,
+    example_pictures,
+    make_batch,
+    read_examples,
+    with_answers,
+)
 from oneseed.finetuning.parts import part_of
 from tests.captioning import families
 from tests.finetuning.tiny import saved, teach, tiny_collection
@@ -31,18 +42,21 @@ def data(tmp_path_factory):
     return tiny_collection(tmp_path_factory.mktemp("pairs"), 20).data
 
 
-@pytest.fixture(params=[*FAMILIES, "blip2"])
-def family(request, tmp_path, tiny_blip2):
-    """-> (its name, the folder of a tiny checkpoint)."""
-    if request.param == "smolvlm":
+def checkpoint(name, folder, tiny_blip2):
+    """Saves the tiny captioner of a family -> its folder."""
+    if name == "smolvlm":
         pytest.importorskip("num2words", reason="SmolVLM's processor needs it")
-    if request.param == "blip2":
-        return "blip2", tiny_blip2(tmp_path / "base")
-    return request.param, saved(FAMILIES[request.param], tmp_path / "base")
+    return tiny_blip2(folder) if name == "blip2" else saved(FAMILIES[name], folder)
 
 
-def test_a_family_learns_and_its_frozen_weights_stay_bit_for_bit(family, data, tmp_path, capsys):
-    name, base = family
+@pytest.mark.parametrize(
+    "name",
+    # a connector that is taught whole, and a decoder apart; Qwen2-VL stands in test_teaching.py
+    ["gemma3", "florence2"]
+    + [pytest.param(name, marks=LONG) for name in ("llava", "smolvlm", "paligemma", "blip2")],
+)
+def test_a_family_learns_and_its_frozen_weights_stay_bit_for_bit(name, data, tmp_path, tiny_blip2):
+    base = checkpoint(name, tmp_path / "base", tiny_blip2)
     run = tmp_path / "run"
     parts = "language,connector"
     assert teach(base, data, run, dora=True, rslora=True, train=parts, max_samples=8) == 0
@@ -60,20 +74,40 @@ def test_a_family_learns_and_its_frozen_weights_stay_bit_for_bit(family, data, t
     moved = {weight for weight in before if not torch.equal(before[weight], after[weight])}
     assert {part_of(weight) for weight in moved} == {"language", "connector"}
     adapter = load_file(run / "adapter" / "adapter_model.safetensors")
-    assert any("magnitude" in weight for weight in adapter) == (name != "bare")
+    assert any("magnitude" in weight for weight in adapter)
 
 
-def test_the_mask_of_a_family_decodes_to_caption_and_end(family, data):
-    from oneseed.captioning.huggingface import load_captioner
-    from oneseed.dataset.collection import Collection
+@pytest.mark.parametrize("name", [*FAMILIES, "blip2"])
+def test_what_counts_is_the_caption_and_its_end_and_is_read_as_when_it_is_asked(
+    name, data, tmp_path, tiny_blip2
+):
+    """A mask that is one token off teaches the question, or never to end.
 
-    _, base = family
-    captioner = load_captioner(base, "cpu")
+    Padding, kinds of tokens and places differ by family: where one of them is wrong, what training
+    expects after the words that a captioner has written is not what it writes next.
+    """
+    captioner = load_captioner(checkpoint(name, tmp_path / "base", tiny_blip2), "cpu")
     examples = read_examples(Collection("engraving", data), "").train[:3]
     end = end_of_answer(captioner)
     batch = make_batch(examples, captioner, end)
     tokenizer = captioner.processor.tokenizer
     for example, row in zip(examples, batch.labels):
-        counted = row[row != IGNORED].tolist()
+        counted = row[row != IGNORED_LABEL].tolist()
         assert counted[-1] == end == 2
         assert tokenizer.decode(counted[:-1]).strip() == example.answer
+
+    questions = [example.question for example in examples]
+    prompts = prompt_inputs(example_pictures(examples), questions, captioner)
+    model = captioner.model
+    with torch.inference_mode():
+        written = model.generate(**prompts, max_new_tokens=5, min_new_tokens=5, do_sample=False)
+        if batch.has_decoder_apart:
+            # a decoder begins with a token of its own
+            answers = written[:, 1:]
+            inputs = dict(prompts)
+        else:
+            answers = written[:, -5:]
+            inputs = with_answers(dict(prompts), answers, captioner)
+        expected = answer_logits(model, replace(batch, inputs=inputs, labels=answers))
+    expected[:, :, end] = -torch.inf  # as min_new_tokens has it
+    assert torch.equal(expected.argmax(-1), answers), name

@@ -3,7 +3,13 @@
 import pytest
 from torch import nn
 
-from oneseed.config.finetuning import CONNECTOR, LANGUAGE, VISION, FinetuningConfig, read_parts
+from oneseed.config.finetuning import (
+    CONNECTOR,
+    LANGUAGE,
+    VISION,
+    FinetuningConfig,
+    parse_train_parts,
+)
 from oneseed.console.command import UserError
 from oneseed.finetuning.parts import (
     PartSize,
@@ -76,7 +82,7 @@ def test_the_table_has_every_part_with_its_shares():
 
 
 def test_parts_are_read_in_any_order_and_others_are_refused():
-    assert read_parts("language, vision") == (VISION, LANGUAGE)
+    assert parse_train_parts("language, vision") == (VISION, LANGUAGE)
     for wrong in ("", "words", "language,eyes"):
         with pytest.raises(ValueError, match="--train names parts"):
             FinetuningConfig(train=wrong)

@@ -1,7 +1,12 @@
 """Tiny captioners and collections that they are taught on; what several tests use."""
 
+import json
+
+import torch
+
 import caption_finetuning
 from oneseed.config.finetuning import FinetuningConfig
+from oneseed.finetuning.setup import prepare_captioner
 from tests.captioning.families import tiny_qwen
 from tests.captioning.prepared import prepared, run_main
 
@@ -30,8 +35,6 @@ def saved(build, folder, *, template="", ends=2, spread=None):
     template: a chat template other than the family's own. ends: token of an end, by number or text.
     spread: standard deviation of its weights; small ones make it answer the same to everything.
     """
-    import torch
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         processor, model = build()
@@ -71,3 +74,15 @@ def config_of(model, data, folder, **changes):
 def teach(model, data, folder, **changes):
     """A whole run -> its exit status."""
     return caption_finetuning.main(config_of(model, data, folder, **changes))
+
+
+def figures(folder):
+    """metrics.json without the place of the run."""
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def trainer_of(base, data, folder, **changes):
+    """A run before its first step."""
+    config = config_of(base, data, folder, **changes)
+    captioner, fitted, end = prepare_captioner(config, torch.device("cpu"))
+    return caption_finetuning.CaptionerTrainer(captioner, fitted, config, end)

@@ -1,0 +1,218 @@
+"""A captioner learns from pairs: resumed, shared and merged runs are the run that one would be."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from caption_finetuning import CaptionerTrainer
+from oneseed.console.command import UserError
+from oneseed.training import distributed
+from tests.finetuning.tiny import (
+    config_of,
+    figures,
+    saved_qwen,
+    teach,
+    tiny_collection,
+    trainer_of,
+)
+
+pytest.importorskip("peft", reason="pip install -r requirements-captioner.txt")
+
+ROOT = Path(__file__).resolve().parents[2]
+LONG = pytest.mark.skipif(not os.environ.get("LONG"), reason="some minutes; LONG=1 runs it")
+# seven steps in two epochs; the last of an epoch has fewer pairs
+FLAGS = dict(
+    dora=True,
+    rslora=True,
+    train="vision,connector,language",
+    num_epochs=2,
+    checkpoint_every=2,
+    max_samples=14,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_collection(tmp_path_factory.mktemp("pairs"), 20).data
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return saved_qwen(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def whole_run(base, data, tmp_path_factory):
+    """A run without interruption -> its folder."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    assert teach(base, data, folder, **FLAGS) == 0
+    return folder
+
+
+def adapter_of(folder):
+    return load_file(folder / "adapter" / "adapter_model.safetensors")
+
+
+def assert_same_run(one, other):
+    assert figures(one)["looks"] == figures(other)["looks"]
+    first = adapter_of(one)
+    second = adapter_of(other)
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+# ---- what it learns ------------------------------------------------------------------------------
+
+
+def test_a_run_learns_and_keeps_its_best_adapter(whole_run):
+    looks = figures(whole_run)["looks"]
+    assert [look["step"] for look in looks] == [0, 2, 4, 6, 8]
+    losses = [look["val_loss"] for look in looks]
+    assert losses[-1] < losses[0]
+    best = [look for look in looks if look["is_best"]][-1]
+    assert best["val_loss"] == min(losses[1:])
+    assert not looks[0]["is_best"], "it had learnt nothing yet"
+
+
+def test_the_page_of_a_run_asks_nobody_for_anything(whole_run):
+    page = (whole_run / "report.html").read_text()
+    assert "default-src 'none'; img-src data:" in page
+    assert page.count("data:image/png;base64,iVBOR") == 2
+    assert "An engraving of castle" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize("accumulate", [2, pytest.param(4, marks=LONG)])
+def test_a_batch_in_pieces_makes_the_step_of_the_whole(base, data, tmp_path, accumulate):
+    """A piece with short captions must not weigh as much as one with long ones."""
+    gradients = []
+    for size, pieces in ((4, 1), (4 // accumulate, accumulate)):
+        trainer = trainer_of(base, data, tmp_path, **FLAGS, batch_size=size, accumulate=pieces)
+        trainer.train_step()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in trainer.weights]))
+    assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[0].norm()
+
+
+def test_two_processes_have_the_gradients_of_one(base, data, tmp_path, monkeypatch):
+    """What each of two processes adds, summed, is what one would have."""
+    alone = trainer_of(base, data, tmp_path, **FLAGS)
+    rows = alone.rows_of_step(0)[:3]
+    tokens = sum(alone.fitted.answer_lengths[row] for row in rows)
+    loss = alone.backward(rows, tokens)
+    share = 0.0
+    both = trainer_of(base, data, tmp_path, **FLAGS)
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    for rank in range(2):
+        monkeypatch.setattr(distributed, "rank", lambda number=rank: number)
+        share += both.backward(rows, tokens)
+    assert share == pytest.approx(loss, rel=1e-5)
+    for one, other in zip(alone.weights, both.weights):
+        assert torch.allclose(one.grad, other.grad, atol=1e-5)
+
+
+# ---- resumed, shared -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stopped_after", [3, pytest.param(4, marks=LONG)])
+def test_an_interrupted_run_goes_on_bit_for_bit(
+    base, data, tmp_path, whole_run, monkeypatch, stopped_after
+):
+    """Within an epoch, and where a look at held-out pictures was just taken."""
+    real = CaptionerTrainer.train_step
+
+    def interrupted(self):
+        if self.state.step == stopped_after:
+            raise KeyboardInterrupt
+        return real(self)
+
+    monkeypatch.setattr(CaptionerTrainer, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        teach(base, data, tmp_path / "run", **FLAGS)
+    assert not (tmp_path / "run" / "config.json").exists(), "no checkpoint before there is one"
+    monkeypatch.setattr(CaptionerTrainer, "train_step", real)
+    assert teach(base, data, tmp_path / "run", **FLAGS) == 0
+    assert_same_run(tmp_path / "run", whole_run)
+
+
+def test_a_finished_run_that_is_run_again_is_the_same(base, data, tmp_path, whole_run, capsys):
+    folder = shutil.copytree(whole_run, tmp_path / "run")
+    assert teach(base, data, folder, **FLAGS) == 0
+    assert "resuming after step 8 of 8" in capsys.readouterr().out
+    assert_same_run(folder, whole_run)
+
+
+def test_a_run_with_other_settings_is_not_mixed_with_it(base, data, tmp_path, whole_run):
+    folder = shutil.copytree(whole_run, tmp_path / "run")
+    with pytest.raises(UserError, match=r"is a run with --rank 4 and not 2: use --checkpoints DIR"):
+        teach(base, data, folder, **{**FLAGS, "rank": 2})
+    assert_same_run(folder, whole_run)
+
+
+def command(base, data, folder, *begin):
+    flags = config_of(base, data, folder, **FLAGS)
+    words = []
+    for name in ("model", "data", "checkpoints", "train", "num_epochs", "checkpoint_every"):
+        words += [f"--{name.replace('_', '-')}", str(getattr(flags, name))]
+    for name in (
+        "max_samples",
+        "batch_size",
+        "held_out",
+        "rank",
+        "max_new_tokens",
+        "learning_rate",
+    ):
+        words += [f"--{name.replace('_', '-')}", str(getattr(flags, name))]
+    script = str(ROOT / "caption_finetuning.py")
+    return [*(begin or (sys.executable,)), script, *words, "--dora", "--rslora", "--device", "cpu"]
+
+
+@LONG
+def test_two_gloo_processes_teach_what_one_would(base, data, tmp_path, whole_run):
+    """Through torchrun, the last batch of an epoch smaller than the others."""
+    begin = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    done = subprocess.run(
+        command(base, data, tmp_path / "two", *begin),
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("merged against adapter") == 1, "one process speaks"
+    for one, other in zip(figures(tmp_path / "two")["looks"], figures(whole_run)["looks"]):
+        assert one["val_loss"] == pytest.approx(other["val_loss"], rel=1e-3)
+    first = adapter_of(tmp_path / "two")
+    second = adapter_of(whole_run)
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.allclose(first[name], second[name], atol=2e-2), name
+
+
+@LONG
+def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(base, data, tmp_path, whole_run):
+    import random
+    import time
+
+    folder = tmp_path / "run"
+    words = command(base, data, folder)
+    random_numbers = random.Random(0)
+    for _ in range(2):
+        running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        log = folder / "training.log"
+        before = log.read_bytes().count(b"\n") if log.exists() else 0
+        while running.poll() is None:
+            if log.exists() and log.read_bytes().count(b"\n") > before:
+                break
+            time.sleep(0.05)
+        time.sleep(random_numbers.random())
+        running.kill()
+        running.wait()
+    assert subprocess.run(words, stdout=subprocess.DEVNULL).returncode == 0
+    assert_same_run(folder, whole_run)
+    assert not list(folder.glob(".*partial"))
