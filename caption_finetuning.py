@@ -7,6 +7,7 @@ Writes  checkpoints/captioner/                    the merged checkpoint, which e
                                                   what it is to be asked
         checkpoints/captioner/adapter/            the best adapter, as peft reads it
         checkpoints/captioner/{metrics.json, report.html, training.log, tensorboard/, last.pt}
+        checkpoints/captioner/gguf/               with --export: model.gguf, mmproj.gguf, Modelfile
 
     # low-rank matrices in the language model and what leads to it
     python caption_finetuning.py --model Qwen/Qwen2.5-VL-3B-Instruct --style my_prints
@@ -20,6 +21,12 @@ Writes  checkpoints/captioner/                    the merged checkpoint, which e
     python caption_finetuning.py --model PATH --batch-size 4 --accumulate 8 --recompute
     # two GPUs
     torchrun --nproc-per-node 2 caption_finetuning.py --model PATH --style my_prints
+    # two towers, such as CLIP's: each caption finds its picture, and the other way round
+    python caption_finetuning.py --objective contrastive --model openai/clip-vit-base-patch32
+    # files of conversations: every fault with its line, before anything is prepared
+    python caption_finetuning.py --check train.jsonl,val.jsonl
+    # for llama.cpp and Ollama, proved on held-out pictures; pip install -r requirements-gguf.txt
+    python caption_finetuning.py --export gguf --outtype q8_0 --least .9
     # afterwards
     python caption_generation.py --style my_prints --captioner checkpoints/captioner --recaption
 
@@ -48,7 +55,7 @@ import torch
 from torch import nn
 
 from oneseed.captioning.huggingface import LoadedCaptioner
-from oneseed.config.finetuning import FinetuningConfig
+from oneseed.config.finetuning import CONTRASTIVE, FinetuningConfig
 from oneseed.console.command import UserError, defer_signals, hold_reader, run
 from oneseed.console.output import progress
 from oneseed.dataset.commands import caption_command
@@ -57,12 +64,15 @@ from oneseed.device import pick_device
 from oneseed.finetuning import looks
 from oneseed.finetuning.adapter import save_adapter, trained_weights_of
 from oneseed.finetuning.board import CaptionerBoard
+from oneseed.finetuning.check import print_check
+from oneseed.finetuning.contrastive_run import teach_towers
 from oneseed.finetuning.examples import (
     TaughtExample,
     answer_logits,
     answer_loss,
     make_batch,
 )
+from oneseed.finetuning.exporting import export_captioner
 from oneseed.finetuning.merging import after_lines_of, merge_adapter
 from oneseed.finetuning.pages import write_run_page
 from oneseed.finetuning.parts import part_sizes
@@ -331,6 +341,10 @@ def cuda_devices(device: torch.device) -> list[torch.device]:
 
 def main(config: FinetuningConfig) -> int:
     """One run, in this process or, started by torchrun, in several."""
+    if config.check:
+        return print_check([Path(name.strip()) for name in config.check.split(",")])
+    if config.export:
+        return export_captioner(config)
     # behind | head it ends where there is something to save
     hold_reader()
     device = distributed.start_processes(pick_device(config.device))
@@ -345,6 +359,8 @@ def main(config: FinetuningConfig) -> int:
             prepare_captioner(config, device)
             return 0
         stack.enter_context(locked_run(Path(config.checkpoints)))
+        if config.objective == CONTRASTIVE:
+            return teach_towers(config, device)
         return finetune(config, device)
 
 

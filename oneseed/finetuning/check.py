@@ -105,6 +105,13 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
     return report
 
 
+def print_check(paths: Sequence[Path]) -> int:
+    """Checks the files and prints what was found -> exit status, 1 for a fault or no row at all."""
+    report = check_files(paths)
+    print("\n".join(report.lines()))
+    return 0 if report.is_fine else 1
+
+
 def check_file(path: Path, report: CheckReport) -> None:
     """Adds the rows of one file to the report. UserError where it holds no rows of pictures."""
     numbered_rows = iter(read_table(path.name, path))

@@ -58,6 +58,11 @@ class TwoTowers:
         model = self.model
         return model.get_base_model() if hasattr(model, "get_base_model") else model
 
+    @property
+    def family(self) -> str:
+        """The model type of its config."""
+        return self.within.config.model_type
+
     def image_features(self, pairs: Sequence[SearchPair]) -> Tensor:
         """(B, D), length 1: the pictures of pairs."""
         pictures = [load_prepared(pair.picture).convert("RGB") for pair in pairs]
@@ -73,7 +78,7 @@ class TwoTowers:
         """Texts -> token ids, with a mask where the family has one."""
         return self.processor(
             text=list(texts),
-            padding=TEXT_PADDING[self.within.config.model_type],
+            padding=TEXT_PADDING[self.family],
             truncation=True,
             max_length=self.max_tokens,
             return_tensors="pt",

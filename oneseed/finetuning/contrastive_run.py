@@ -261,4 +261,6 @@ def teach_towers(config: FinetuningConfig, device: torch.device) -> int:
     if trainer.resume():
         print(f"resuming after step {trainer.state.step:,} of {trainer.total_steps:,}")
     trainer.fit()
-    return trainer.finish()
+    code = trainer.finish()
+    print(f"Done: {trainer.folder.path.as_posix()}, a checkpoint of the {towers.family} family")
+    return code

@@ -21,7 +21,6 @@ from oneseed.dataset.jsonl import Row
 from oneseed.files import sweep_partials, whole_file, write_text
 from oneseed.finetuning.modelfile import modelfile_text
 
-OUTTYPES = ("f32", "f16", "q8_0")
 # what the connector and the vision tower are stored as: 8 bits there spoil pictures first
 VISION_OUTTYPE = {"f32": "f32", "f16": "f16", "q8_0": "f16"}
 MODEL_FILE = "model.gguf"
@@ -127,8 +126,8 @@ def require_packages(packages: dict[str, str], what: str) -> None:
 def write_gguf(folder: Path, out: Path, outtype: str) -> GgufFiles:
     """Converts a merged checkpoint -> its files in `out`, each whole or not at all.
 
-    outtype: one of OUTTYPES. UserError of require_exportable and require_packages, or where the
-    converter fails.
+    outtype: one of config.finetuning.OUTTYPES. UserError of require_exportable and
+    require_packages, or where the converter fails.
     """
     require_exportable(folder)
     require_packages(PACKAGES, "--export gguf")

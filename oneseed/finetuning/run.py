@@ -31,7 +31,8 @@ from oneseed.training.run_log import RunLog
 RUN_KIND = "captioner run 1"
 # settings that a run that goes on must share with the one that began
 SETTINGS = (
-    *("model", "style", "question", "rank", "alpha", "dora", "rslora", "train", "connector"),
+    *("objective", "model", "style", "question"),
+    *("rank", "alpha", "dora", "rslora", "train", "connector"),
     *("bits", "learning_rate", "num_epochs", "batch_size", "accumulate", "checkpoint_every"),
     *("held_out", "max_new_tokens", "max_length", "seed"),
 )

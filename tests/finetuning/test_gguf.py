@@ -1,13 +1,18 @@
 """A merged captioner as GGUF, proved by llama.cpp: the same answers, or exit 1 and why."""
 
+import importlib.util
 import json
 import os
 from pathlib import Path
 
 import pytest
 
+import caption_finetuning
+from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError
-from oneseed.finetuning.gguf import FAMILIES, require_exportable, write_gguf
+from oneseed.dataset.collection import Collection
+from oneseed.finetuning import exporting
+from oneseed.finetuning.gguf import FAMILIES, GgufFiles, require_exportable, write_gguf
 from oneseed.finetuning.gguf_worker import splits_as_gpt2
 from oneseed.finetuning.proof import (
     Answered,
@@ -24,34 +29,75 @@ HELD_OUT = range(64, 72)
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory):
-    """A folder with a tiny captioner that reads its pictures."""
-    pytest.importorskip("conversion", reason="pip install -r requirements-gguf.txt")
-    pytest.importorskip("xllamacpp", reason="pip install -r requirements-gguf.txt")
+    """A folder with a tiny captioner that reads its pictures, and a collection to ask about."""
+    for module in ("conversion", "xllamacpp"):
+        if not importlib.util.find_spec(module):
+            pytest.skip(f"{module} is missing: pip install -r requirements-gguf.txt")
     place = tmp_path_factory.mktemp("gguf")
     processor, model = tiny_qwen.make_qwen(place / "taught")
     tiny_qwen.teach_qwen(processor, model)
     tiny_qwen.save_qwen(place / "taught", processor, model)
+    collection = Collection("squares", place / "data")
+    collection.resized.mkdir(parents=True)
+    collection.train.parent.mkdir(parents=True)
+    collection.train.write_text("")
+    lines = []
+    for number in HELD_OUT:
+        name = f"{number:016x}"
+        tiny_qwen.picture_of(number).save(collection.resized / f"{name}.png")
+        row = {"id": name, "filename": f"{name}.png", "caption": tiny_qwen.caption_of(number)}
+        lines.append(json.dumps(row | {"style": "squares", "question": tiny_qwen.QUESTION}) + "\n")
+    collection.val.write_text("".join(lines))
     return place
 
 
-@pytest.fixture(scope="module")
-def exported(taught):
-    return write_gguf(taught / "taught", taught / "f32", "f32")
+def export_config(taught, **changes):
+    values = dict(
+        export="gguf",
+        outtype="f32",
+        style="squares",
+        data=str(taught / "data"),
+        checkpoints=str(taught / "taught"),
+        max_new_tokens=40,
+    )
+    return FinetuningConfig(**{**values, **changes})
+
+
+def kept_in(proofs):
+    """prove, whose results are kept."""
+
+    def proved(*arguments, **more):
+        proofs.append(prove(*arguments, **more))
+        return proofs[-1]
+
+    return proved
 
 
 @pytest.fixture(scope="module")
-def questions(taught):
-    asked = []
-    for number in HELD_OUT:
-        path = taught / f"{number}.png"
-        tiny_qwen.picture_of(number).save(path)
-        asked.append(Question(path, tiny_qwen.QUESTION))
-    return asked
+def run_of_export(taught):
+    """caption_finetuning.py --export gguf --outtype f32: exit status, files, proof."""
+    proofs = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "prove", kept_in(proofs))
+        code = caption_finetuning.main(export_config(taught))
+    out = taught / "taught" / "gguf"
+    files = GgufFiles(out / "model.gguf", out / "mmproj.gguf", out / "Modelfile")
+    return code, files, proofs[0]
 
 
-def test_llama_cpp_answers_every_held_out_picture_as_transformers_does(taught, exported, questions):
+@pytest.fixture(scope="module")
+def exported(run_of_export):
+    return run_of_export[1]
+
+
+@pytest.fixture(scope="module")
+def proof(run_of_export):
+    return run_of_export[2]
+
+
+def test_llama_cpp_answers_every_held_out_picture_as_transformers_does(run_of_export, proof):
     """Pictures are lost on the way to GGUF without an error; only answers show it."""
-    proof = prove(taught / "taught", exported, questions, max_new_tokens=40)
+    code, files, _ = run_of_export
     assert proof.share == 1.0, list(proof.lines())
     assert [answer.prompt_tokens for answer in proof.expected] == [
         answer.prompt_tokens for answer in proof.found
@@ -59,7 +105,25 @@ def test_llama_cpp_answers_every_held_out_picture_as_transformers_does(taught, e
     assert "8 of 8" in next(proof.lines())
     # else a model that sees nothing would pass
     assert len({answer.text for answer in proof.expected}) > 1
-    assert not list(exported.model.parent.glob(".*.partial"))
+    assert code == 0
+    assert all(path.stat().st_size for path in files)
+    assert sorted(path.name for path in files.model.parent.iterdir()) == [
+        "Modelfile",
+        "mmproj.gguf",
+        "model.gguf",
+    ]
+
+
+def test_fewer_equal_answers_than_least_end_with_exit_1(taught, proof, monkeypatch, capsys):
+    """Whoever builds on the files must notice in a script."""
+    found = [*proof.found[:4], *(Answered("?", 1) for _ in proof.found[4:])]
+    half = Proof(proof.questions, proof.expected, found)
+    monkeypatch.setattr(exporting, "write_gguf", lambda *_: ())
+    monkeypatch.setattr(exporting, "prove", lambda *_, **__: half)
+    assert caption_finetuning.main(export_config(taught, least=0.51)) == 1
+    shown = capsys.readouterr().out
+    assert "4 of 8" in shown
+    assert "--least 0.51" in shown
 
 
 def test_a_vision_tower_that_is_garbled_does_not_pass(taught, exported, proof):
@@ -86,17 +150,23 @@ def test_a_vision_tower_that_is_garbled_does_not_pass(taught, exported, proof):
 
 @pytest.mark.skipif(not os.environ.get("LONG"), reason="half a minute; LONG=1 runs it")
 @pytest.mark.parametrize("outtype", ["f16", "q8_0"])
-def test_smaller_files_still_answer(taught, questions, outtype):
+def test_smaller_files_still_answer(taught, proof, outtype):
     files = write_gguf(taught / "taught", taught / outtype, outtype)
-    proof = prove(taught / "taught", files, questions, max_new_tokens=40)
-    assert proof.share >= 0.5, list(proof.lines())
+    smaller = prove(taught / "taught", files, proof.questions, max_new_tokens=40)
+    assert smaller.share >= 0.5, list(smaller.lines())
 
 
-def test_files_that_llama_cpp_cannot_load_end_in_one_sentence(taught, exported, questions):
+def test_files_that_llama_cpp_cannot_load_end_in_one_sentence(taught, exported, proof):
     broken = taught / "broken.gguf"
     broken.write_bytes(exported.vision.read_bytes()[:2000])
-    with pytest.raises(UserError, match="llama.cpp ended before it answered"):
-        prove(taught / "taught", exported._replace(vision=broken), questions[:1], max_new_tokens=4)
+    with pytest.raises(UserError, match=r"llama\.cpp ended before it answered"):
+        llama_answers(
+            exported._replace(vision=broken),
+            proof.questions[:1],
+            max_new_tokens=4,
+            context=256,
+            limits=None,
+        )
 
 
 # ---- what cannot go ------------------------------------------------------------------------------
