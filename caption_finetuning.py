@@ -8,6 +8,7 @@ Writes  checkpoints/captioner/                    the merged checkpoint, which e
         checkpoints/captioner/adapter/            the best adapter, as peft reads it
         checkpoints/captioner/{metrics.json, report.html, training.log, tensorboard/, last.pt}
         checkpoints/captioner/gguf/               with --export: model.gguf, mmproj.gguf, Modelfile
+        checkpoints/captioner/gguf/               with --export: model.gguf, mmproj.gguf, Modelfile
 
     # low-rank matrices in the language model and what leads to it
     python caption_finetuning.py --model Qwen/Qwen2.5-VL-3B-Instruct --style my_prints
@@ -46,7 +47,6 @@ if __name__ == "__main__":
 import contextlib
 import math
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -57,7 +57,6 @@ from torch import nn
 from oneseed.captioning.huggingface import LoadedCaptioner
 from oneseed.config.finetuning import CONTRASTIVE, FinetuningConfig
 from oneseed.console.command import UserError, defer_signals, hold_reader, run
-from oneseed.console.output import progress
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.jsonl import Row
 from oneseed.device import pick_device
@@ -81,7 +80,8 @@ from oneseed.finetuning.run import (
     FinetuningFolder,
     FinetuningState,
     is_better_look,
-    saved_when_stopped,
+    rate_of_step,
+    take_steps,
 )
 from oneseed.finetuning.setup import dtype_of_frozen, prepare_captioner
 from oneseed.seeds import torch_generator
@@ -90,8 +90,6 @@ from oneseed.training.run_folder import locked_run
 
 __all__ = ["CaptionerTrainer", "main"]
 
-# share of the steps in which the learning rate rises to its peak
-WARMUP_SHARE = 0.03
 # gradients longer than this are shortened to it
 MAX_GRADIENT = 1.0
 
@@ -139,22 +137,7 @@ class CaptionerTrainer:
 
     def fit(self) -> None:
         """All steps that are left, with looks at held-out pictures between them."""
-        with self.folder.open_log(), saved_when_stopped(self.save):
-            if not self.state.looks:
-                self.look()
-            bar = progress(
-                label="teaching", total=self.total_steps, unit="step", initial=self.state.step
-            )
-            with bar:
-                while self.state.step < self.total_steps:
-                    loss = self.train_step()
-                    bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-                    bar.update()
-                    is_last = self.state.step == self.total_steps
-                    if self.state.step % self.look_every == 0 or is_last:
-                        self.look()
-                    elif time.monotonic() > self.folder.next_save:
-                        self.save()
+        take_steps(self)
 
     def save(self) -> None:
         """last.pt: everything that an exact resume needs."""
@@ -168,14 +151,6 @@ class CaptionerTrainer:
         generator = torch_generator(f"{self.config.seed} {epoch}", "order")
         order = torch.randperm(len(self.train), generator=generator).tolist()
         return order[within * self.step_pairs : (within + 1) * self.step_pairs]
-
-    def learning_rate(self, step: int) -> float:
-        """Rises over the first steps, then falls to zero by a cosine."""
-        warmup = max(1, round(WARMUP_SHARE * self.total_steps))
-        if step < warmup:
-            return self.config.learning_rate * (step + 1) / warmup
-        done = (step - warmup) / max(1, self.total_steps - warmup)
-        return self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
     def train_step(self) -> float:
         """One optimiser step over all processes -> its loss, nats for each token of an answer.
@@ -200,7 +175,7 @@ class CaptionerTrainer:
             )
         nn.utils.clip_grad_norm_(self.weights, MAX_GRADIENT)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(step)
+            group["lr"] = rate_of_step(step, self.total_steps, self.config.learning_rate)
         # The update and what is noted of it are one act: a signal waits.
         with defer_signals():
             self.optimizer.step()

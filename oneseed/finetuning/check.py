@@ -1,6 +1,6 @@
 """Rows of conversations, checked before anybody waits for a training: line numbers and reasons.
 
-    report = check_files([Path("train.jsonl"), Path("val.jsonl")])
+    report = check_conversations([Path("train.jsonl"), Path("val.jsonl")])
     print("\n".join(report.lines()))
     report.is_fine
 
@@ -91,7 +91,7 @@ class CheckReport:
                 yield f"    {fault.place}{':' if quoted else ''}{printable(quoted)}"
 
 
-def check_files(paths: Sequence[Path]) -> CheckReport:
+def check_conversations(paths: Sequence[Path]) -> CheckReport:
     """All rows of some annotation files. UserError where one cannot be read, or is none."""
     report = CheckReport()
     for path in paths:
@@ -107,7 +107,7 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
 
 def print_check(paths: Sequence[Path]) -> int:
     """Checks the files and prints what was found -> exit status, 1 for a fault or no row at all."""
-    report = check_files(paths)
+    report = check_conversations(paths)
     print("\n".join(report.lines()))
     return 0 if report.is_fine else 1
 

@@ -168,8 +168,8 @@ def tower_modules(model: nn.Module, parts: Sequence[str]) -> list[str]:
 
 def equal_captions(pairs: Sequence[SearchPair]) -> Tensor:
     """(B, B) bool: which pairs have the same caption, each with itself among them."""
-    numbers = {caption: number for number, caption in enumerate({pair.caption for pair in pairs})}
-    known = torch.tensor([numbers[pair.caption] for pair in pairs])
+    captions = [pair.caption for pair in pairs]
+    known = torch.tensor([captions.index(caption) for caption in captions])
     return known[:, None] == known[None]
 
 

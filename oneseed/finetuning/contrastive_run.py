@@ -3,8 +3,6 @@
 Writes the files of any run of caption_finetuning.py (run.py), and resumes exactly as any.
 """
 
-import math
-import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +14,6 @@ from torch import nn
 from oneseed.captioning.adapters import require_peft, with_adapter
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError, defer_signals
-from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
 from oneseed.finetuning.adapter import save_adapter, trained_weights_of
 from oneseed.finetuning.contrastive import (
@@ -30,12 +27,10 @@ from oneseed.finetuning.contrastive import (
     tower_modules,
 )
 from oneseed.finetuning.merging import save_checkpoint_folder
-from oneseed.finetuning.run import FinetuningFolder, FinetuningState, saved_when_stopped
+from oneseed.finetuning.run import FinetuningFolder, FinetuningState, rate_of_step, take_steps
 from oneseed.seeds import torch_generator
 from oneseed.training import distributed
 
-# share of the steps in which the learning rate rises
-RISING_SHARE = 0.03
 # features of the merged checkpoint may differ by so much from the adapter's; their length is 1
 MAX_FEATURE_DIFFERENCE = 1e-5
 
@@ -105,22 +100,7 @@ class ContrastiveTrainer:
 
     def fit(self) -> None:
         """All steps that are left, with searches of the held-out pairs between them."""
-        with self.folder.open_log(), saved_when_stopped(self.save):
-            if not self.state.looks:
-                self.look()
-            bar = progress(
-                label="teaching", total=self.total_steps, unit="step", initial=self.state.step
-            )
-            with bar:
-                while self.state.step < self.total_steps:
-                    loss = self.train_step()
-                    bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-                    bar.update()
-                    is_last = self.state.step == self.total_steps
-                    if self.state.step % self.look_every == 0 or is_last:
-                        self.look()
-                    elif time.monotonic() > self.folder.next_save:
-                        self.save()
+        take_steps(self)
 
     def pairs_of_step(self, step: int) -> list[SearchPair]:
         """The pairs of a step, in an order that depends on seed and epoch alone."""
@@ -128,14 +108,6 @@ class ContrastiveTrainer:
         generator = torch_generator(f"{self.config.seed} {epoch}", "order")
         order = torch.randperm(len(self.train), generator=generator).tolist()
         return [self.train[row] for row in order[within * self.batch : (within + 1) * self.batch]]
-
-    def rate_of_step(self, step: int) -> float:
-        """The learning rate: it rises over the first steps, then falls to zero by a cosine."""
-        rising = max(1, round(RISING_SHARE * self.total_steps))
-        if step < rising:
-            return self.config.learning_rate * (step + 1) / rising
-        done = (step - rising) / max(1, self.total_steps - rising)
-        return self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
     def train_step(self) -> float:
         """One step -> its loss, in nats. UserError where it is no number; nothing changes then."""
@@ -153,7 +125,7 @@ class ContrastiveTrainer:
             )
         loss.backward()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate_of_step(step)
+            group["lr"] = rate_of_step(step, self.total_steps, self.config.learning_rate)
         # The update and what is noted of it are one act: a signal waits.
         with defer_signals():
             self.optimizer.step()
@@ -202,7 +174,7 @@ class ContrastiveTrainer:
             {"retrieval": found.shares, "chance": found.chance, "largest_difference": difference},
         )
         with self.folder.open_log():
-            for line in after_lines(self.state.looks[0], found):
+            for line in retrieval_lines(self.state.looks[0], found):
                 self.folder.log(line)
             self.folder.log(
                 f"merged against adapter: features differ by {difference:.1e} at most, of length 1"
@@ -226,7 +198,7 @@ def load_merged(folder: Path, device: torch.device) -> TwoTowers:
     return TwoTowers(processor, model.to(device).eval())
 
 
-def after_lines(before: dict[str, Any], after: Retrieval) -> list[str]:
+def retrieval_lines(before: dict[str, Any], after: Retrieval) -> list[str]:
     """Retrieval before and after, beside a blind guess, for a terminal."""
     lines = [f"  {'searched: ' + format(after.searched, ','):<20} {'guess':>7} before   after"]
     for name, share in after.shares.items():

@@ -18,9 +18,9 @@ CHAT_PICTURE_MARKS = dict.fromkeys(
     ("qwen2_vl", "qwen2_5_vl", "qwen3_vl"), "<|vision_start|><|image_pad|><|vision_end|>"
 )
 # stand for texts while the chat template is rendered; no template holds them
-QUESTION_MARK = "QUESTION-8d1f0c"
-SYSTEM_MARK = "SYSTEM-8d1f0c"
-ANSWER_MARK = "ANSWER-8d1f0c"
+QUESTION_SLOT = "QUESTION-8d1f0c"
+SYSTEM_SLOT = "SYSTEM-8d1f0c"
+ANSWER_SLOT = "ANSWER-8d1f0c"
 
 
 class Prompts(NamedTuple):
@@ -28,7 +28,7 @@ class Prompts(NamedTuple):
 
     # before the words of the question, where no system prompt is given
     usual: str
-    # the same with SYSTEM_MARK in it, "" where the template takes no system prompt
+    # the same with SYSTEM_SLOT in it, "" where the template takes no system prompt
     with_system: str
     # between the question and the answer
     between: str
@@ -92,9 +92,9 @@ def prompts_of(processor: Any, picture_mark: str) -> Prompts:
 
     picture_mark: what it writes for a picture.
     """
-    asked = question_message(QUESTION_MARK)
-    system = {"role": "system", "content": [{"type": "text", "text": SYSTEM_MARK}]}
-    answer = {"role": "assistant", "content": [{"type": "text", "text": ANSWER_MARK}]}
+    asked = question_message(QUESTION_SLOT)
+    system = {"role": "system", "content": [{"type": "text", "text": SYSTEM_SLOT}]}
+    answer = {"role": "assistant", "content": [{"type": "text", "text": ANSWER_SLOT}]}
     try:
         usual, between = parted(rendered(processor, [asked], is_open=True), picture_mark)
         whole = rendered(processor, [asked, answer], is_open=False)
@@ -106,15 +106,15 @@ def prompts_of(processor: Any, picture_mark: str) -> Prompts:
         ) from error
     return Prompts(
         usual,
-        with_system if SYSTEM_MARK in with_system else "",
+        with_system if SYSTEM_SLOT in with_system else "",
         between,
-        whole.partition(ANSWER_MARK)[2],
+        whole.partition(ANSWER_SLOT)[2],
     )
 
 
 def parted(prompt: str, picture_mark: str) -> tuple[str, str]:
     """A rendered prompt -> what stands before the picture and after the question. ValueError."""
-    before, found, after = prompt.partition(picture_mark + QUESTION_MARK)
+    before, found, after = prompt.partition(picture_mark + QUESTION_SLOT)
     if not found:
         raise ValueError("it does not put the picture right before the question")
     return before, after
@@ -124,7 +124,7 @@ def go_template(prompts: Prompts) -> str:
     """The parts as Go's text/template, in Ollama's names."""
     before = literal(prompts.usual)
     if prompts.with_system:
-        told = literal(prompts.with_system).replace(SYSTEM_MARK, "{{ .System }}")
+        told = literal(prompts.with_system).replace(SYSTEM_SLOT, "{{ .System }}")
         before = f"{{{{ if .System }}}}{told}{{{{ else }}}}{before}{{{{ end }}}}"
     between = literal(prompts.between)
     return f"{before}{{{{ .Prompt }}}}{between}{{{{ .Response }}}}{literal(prompts.end)}"

@@ -201,7 +201,7 @@ def llama_answers(
                 "messages": question.messages(),
                 "max_new_tokens": max_new_tokens,
             }
-            said = ask(process, asked)
+            said = ask_llama(process, asked)
             if "error" in said:
                 raise UserError(
                     f"llama.cpp cannot answer with {files.model} ({said['error']}); "
@@ -248,7 +248,7 @@ def llama_process(command: list[str]) -> Generator[subprocess.Popen[str]]:
                 pipe and pipe.close()
 
 
-def ask(process: subprocess.Popen[str], asked: dict[str, Any]) -> dict[str, Any]:
+def ask_llama(process: subprocess.Popen[str], asked: dict[str, Any]) -> dict[str, Any]:
     """One question to the worker. BrokenPipeError where it ends, or is silent for too long."""
     assert process.stdin is not None, "a pipe was asked for"
     assert process.stdout is not None, "a pipe was asked for"

@@ -6,7 +6,7 @@ import pytest
 
 from oneseed.console.command import UserError
 from oneseed.dataset.writers import EXAMPLE, WRITERS
-from oneseed.finetuning.check import check_files
+from oneseed.finetuning.check import check_conversations
 from tests.sources import test_dialogues
 
 USER = {"role": "user", "content": "<image>What?"}
@@ -19,7 +19,7 @@ def check(folder, *rows, name="rows.jsonl"):
         (folder / picture).write_bytes(PNG)
     lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
     (folder / name).write_text("\n".join(lines) + "\n")
-    return check_files([folder / name])
+    return check_conversations([folder / name])
 
 
 def row(*messages, images=("1.png",)):
@@ -40,7 +40,7 @@ def test_what_an_export_writes_has_no_fault(tmp_path, name):
     (tmp_path / file.name).write_text(file.text(EXAMPLE))
     for picture in ("1.png", "2.png"):
         (tmp_path / picture).write_bytes(PNG)
-    report = check_files([tmp_path / file.name])
+    report = check_conversations([tmp_path / file.name])
     assert not report.faults
     assert report.exchanges == 2
 
@@ -110,6 +110,6 @@ def test_a_row_of_several_pictures_with_all_its_marks_is_fine(tmp_path):
 
 def test_what_is_no_file_of_rows_ends_in_one_sentence(tmp_path):
     with pytest.raises(UserError, match="is missing"):
-        check_files([tmp_path / "none.jsonl"])
+        check_conversations([tmp_path / "none.jsonl"])
     with pytest.raises(UserError, match="no rows of pictures"):
         check(tmp_path, {"colour": 1}, name="other.jsonl")
