@@ -224,6 +224,20 @@ def test_prepared_rows_of_openai_hold_all_that_was_said(tmp_path):
         assert {key: record[key] for key in SAID} == SAID
 
 
+def test_a_domain_is_a_style_where_each_row_has_its_own(tmp_path):
+    """Of a set of forms and tables all rows were of the style "all"."""
+    rows = []
+    for number, domain in enumerate(["Forms", "tables"]):
+        picture(number).save(tmp_path / f"{number}.png")
+        rows.append({"image": f"{number}.png", "caption": "x", "domain": domain})
+    (tmp_path / "rows.jsonl").write_text(writers.json_lines(rows))
+    source = tmp_path / "rows.jsonl"
+    _, records, _ = run_main(source, tmp_path / "a", style="all")
+    assert sorted(record["style"] for record in records) == ["forms", "tables"]
+    _, records, _ = run_main(source, tmp_path / "b", style="screens of mine")
+    assert {record["style"] for record in records} == {"screens of mine"}
+
+
 # ---- exports -------------------------------------------------------------------------------------
 
 
