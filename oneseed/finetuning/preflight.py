@@ -7,6 +7,7 @@ from itertools import groupby
 from torch import Tensor
 
 from oneseed.captioning.huggingface import LoadedCaptioner
+from oneseed.captioning.jobs import quote_answer
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.console.output import code_lines, printable
@@ -73,15 +74,23 @@ def fit_examples(
 
     UserError where a picture would not fit, where its place is missing, or where nothing is left.
     """
-    first = make_batch(examples.train[:1], captioner, end)
+    try:
+        first = make_batch(examples.train[:1], captioner, end)
+    except ValueError as error:
+        # newer processors look themselves whether a prompt has a place for its picture
+        raise UserError(
+            f"{config.model} reads no picture together with a question "
+            f"({quote_answer(error)}): its chat template may leave pictures out; name another "
+            "checkpoint with --model"
+        ) from error
     tokens = first.inputs["input_ids"][0]  # (P + A,) or (P,)
     prompt = len(tokens) - (0 if first.has_decoder_apart else first.labels.shape[1])
     image_token = image_token_of(captioner)
     pictures = int((tokens == image_token).sum()) if image_token is not None else 0
     if not pictures:
         raise UserError(
-            f"{config.model} reads no picture: its prompt holds no token of one, as where a chat "
-            "template leaves pictures out; name another checkpoint with --model"
+            f"{config.model} reads no picture together with a question: the prompt holds no token "
+            "of one; its chat template may leave pictures out; name another checkpoint with --model"
         )
     limit = limit_of(captioner, config.max_length)
     if limit is not None and prompt >= limit:
