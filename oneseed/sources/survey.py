@@ -236,8 +236,8 @@ def states_of(folder: Path, paths: Iterable[str]) -> dict[str, annotations.FileS
 def style_of(path: str, row: Row, wanted: str, *, inside: str) -> str | None:
     """A picture's style: as its row says, else the innermost class folder that it lies in.
 
-    Class folders count only where a known class or "all" is wanted, and the row's domain where "all"
-    is and nothing else says a style. inside: see Source. None: it belongs to any style.
+    Class folders count only where a known class or "all" is wanted. Where "all" is, a row's domain
+    counts after them. inside: see Source. None: it belongs to any style.
     """
     if "style" in row:
         return style_name(row["style"])
