@@ -1,28 +1,34 @@
 """A row of a collection as the conversation that a captioner is taught and asked.
 
-    messages_of(row)                # system, user, assistant, … as chat templates take them
-    asked_of(messages_of(row))      # without the last answer: what a captioner is asked
+    messages_of(row)                        # system, user, assistant, … as chat templates take them
+    asked_before_answers(messages_of(row))  # one list for each answer: what is read before it
+    with_picture(messages, picture)         # the same with the picture in its place
 
 A user's content is a list of parts, with {"type": "image"} where a picture stands. All pictures
 stand before the words where the row does not say another place for each.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from oneseed.dataset.code_texts import IMAGE_PLACE
 from oneseed.dataset.jsonl import Row
 
 Message = dict[str, Any]
+# what a captioner reads beside a picture: a text, or the messages before its answer
+Asked = str | Sequence[Message]
 
 
-def messages_of(row: Row, question: str = "", *, pictures: int = 1, turns: bool = True) -> list:
+def messages_of(
+    row: Row, question: str = "", *, pictures: int = 1, turns: bool = True
+) -> list[Message]:
     """A row of a picture and its caption -> messages.
 
     question: what is asked where the row says no question. pictures: that are shown; marks of
     another number count as none. turns: with what was said after the caption.
     """
     asked = [row.get("marked_question") or row.get("question") or question]
-    answers = [row["caption"]]
+    answers = [row.get("caption") or ""]
     for turn in row.get("turns", ()) if turns else ():
         if turn["role"] == "user" and len(asked) > len(answers):
             # a second one before an answer, as a person may have written it
@@ -47,10 +53,32 @@ def messages_of(row: Row, question: str = "", *, pictures: int = 1, turns: bool 
     return messages
 
 
-def asked_of(messages: list[Message]) -> list[Message]:
-    """Messages up to where the first answer begins."""
-    roles = [message["role"] for message in messages]
-    return messages[: roles.index("assistant")]
+def says_more(row: Row) -> bool:
+    """Whether a row is asked in other words than its question alone."""
+    return bool(row.get("system") or row.get("marked_question"))
+
+
+def asked_before_answers(messages: Sequence[Message]) -> list[list[Message]]:
+    """Messages up to where each answer begins, in the order of the answers."""
+    places = [place for place, one in enumerate(messages) if one["role"] == "assistant"]
+    return [list(messages[:place]) for place in places]
+
+
+def question_message(question: str) -> Message:
+    """A turn that asks of one picture, which stands first."""
+    return {"role": "user", "content": [{"type": "image"}, text_part(question)]}
+
+
+def with_picture(messages: Sequence[Message], picture: Any) -> list[Message]:
+    """Messages about one picture, with it in its place."""
+    shown = []
+    for message in messages:
+        parts = [
+            {**part, "image": picture} if part["type"] == "image" else part
+            for part in message["content"]
+        ]
+        shown.append({**message, "content": parts})
+    return shown
 
 
 def text_part(text: str) -> Row:

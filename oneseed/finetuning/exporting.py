@@ -8,6 +8,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import CODE_QUESTION, is_code
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.messages import asked_before_answers, messages_of
 from oneseed.finetuning.examples import WORDS_QUESTION
 from oneseed.finetuning.gguf import (
     PACKAGES,
@@ -70,9 +71,10 @@ def proof_questions(config: FinetuningConfig, notes: TaughtNotes | None) -> list
             f"{style} has no captioned picture that is held out, which a proof asks about: "
             f"{collection.deal_command(collection.read_metadata())}"
         )
+    asked = [messages_of(row, question_of(row, config, notes)) for row in held_out]
     return [
-        Question(collection.picture(row), question_of(row, config, notes), row.get("system", ""))
-        for row in held_out
+        Question(collection.picture(row), asked_before_answers(messages)[0])
+        for row, messages in zip(held_out, asked)
     ]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from oneseed.console.command import UserError
+from oneseed.dataset.messages import question_message, text_part
 
 # {model type: what its chat template writes for a picture}; llama.cpp writes it itself, before the
 # words of the turn
@@ -81,20 +82,14 @@ def rendered(processor: Any, messages: list[dict[str, Any]], *, is_open: bool) -
     return processor.apply_chat_template(messages, add_generation_prompt=is_open, tokenize=False)
 
 
-def question_message(question: str) -> dict[str, Any]:
-    """A turn that asks of one picture, which stands first."""
-    content = [{"type": "image"}, {"type": "text", "text": question}]
-    return {"role": "user", "content": content}
-
-
 def prompts_of(processor: Any, picture_mark: str) -> Prompts:
     """A processor's chat template in parts. UserError where it has none, or no such picture.
 
     picture_mark: what it writes for a picture.
     """
     asked = question_message(QUESTION_SLOT)
-    system = {"role": "system", "content": [{"type": "text", "text": SYSTEM_SLOT}]}
-    answer = {"role": "assistant", "content": [{"type": "text", "text": ANSWER_SLOT}]}
+    system = {"role": "system", "content": [text_part(SYSTEM_SLOT)]}
+    answer = {"role": "assistant", "content": [text_part(ANSWER_SLOT)]}
     try:
         usual, between = parted(rendered(processor, [asked], is_open=True), picture_mark)
         whole = rendered(processor, [asked, answer], is_open=False)

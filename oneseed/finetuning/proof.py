@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
+from oneseed.dataset.messages import Message
 from oneseed.finetuning.gguf import (
     GgufFiles,
     last_words,
@@ -26,7 +27,7 @@ from oneseed.finetuning.gguf import (
     worker_command,
     worker_environment,
 )
-from oneseed.finetuning.modelfile import load_processor, question_message
+from oneseed.finetuning.modelfile import load_processor
 
 # seconds until an answer must be there; loading counts as one
 ANSWER_PATIENCE = 600.0
@@ -41,17 +42,7 @@ class Question(NamedTuple):
 
     # a PNG file
     picture: Path
-    text: str
-    # how to answer at all, "" for nothing
-    system: str = ""
-
-    def messages(self) -> list[dict[str, Any]]:
-        """The question as a chat template takes it, its picture first."""
-        asked = question_message(self.text)
-        if not self.system:
-            return [asked]
-        content = [{"type": "text", "text": self.system}]
-        return [{"role": "system", "content": content}, asked]
+    messages: Sequence[Message]
 
 
 class Answered(NamedTuple):
@@ -144,7 +135,7 @@ def transformers_answers(
         with Image.open(question.picture) as image:
             picture = image.convert("RGB")
         text = processor.apply_chat_template(
-            question.messages(), add_generation_prompt=True, tokenize=False
+            question.messages, add_generation_prompt=True, tokenize=False
         )
         inputs = processor(text=[text], images=[picture], return_tensors="pt")
         length = inputs["input_ids"].shape[1]
@@ -198,7 +189,7 @@ def llama_answers(
         for question in progress(questions, label="llama.cpp"):
             asked = {
                 "picture": str(question.picture.resolve()),
-                "messages": question.messages(),
+                "messages": question.messages,
                 "max_new_tokens": max_new_tokens,
             }
             said = ask_llama(process, asked)

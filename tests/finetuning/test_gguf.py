@@ -235,7 +235,7 @@ def test_only_a_tokenizer_that_splits_as_gpt2_is_taken_for_one(tmp_path):
 
 
 def test_a_proof_counts_equal_texts_and_names_unequal_prompts():
-    questions = [Question(path, "?") for path in map(Path, "abc")]
+    questions = [Question(path, []) for path in map(Path, "abc")]
     expected = [Answered("x", 9), Answered("y", 9), Answered("z", 9)]
     found = [Answered("x", 9), Answered("y ", 9), Answered("z", 8)]
     proof = Proof(questions, expected, found)

@@ -5,13 +5,13 @@ import re
 import pytest
 
 from oneseed.console.command import UserError
+from oneseed.dataset.messages import question_message
 from oneseed.finetuning.modelfile import (
     CHAT_PICTURE_MARKS,
     go_template,
     literal,
     modelfile_text,
     prompts_of,
-    question_message,
 )
 from tests.finetuning import tiny_qwen
 
