@@ -234,8 +234,8 @@ def test_a_domain_is_a_style_where_each_row_has_its_own(tmp_path):
     source = tmp_path / "rows.jsonl"
     _, records, _ = run_main(source, tmp_path / "a", style="all")
     assert sorted(record["style"] for record in records) == ["forms", "tables"]
-    _, records, _ = run_main(source, tmp_path / "b", style="screens of mine")
-    assert {record["style"] for record in records} == {"screens of mine"}
+    _, records, _ = run_main(source, tmp_path / "b", style="engraving")
+    assert {record["style"] for record in records} == {"engraving"}
 
 
 # ---- exports -------------------------------------------------------------------------------------
