@@ -9,6 +9,7 @@ from oneseed.captioning.huggingface import load_captioner
 from oneseed.finetuning import merging
 from oneseed.finetuning.adapter import save_adapter
 from oneseed.finetuning.examples import answer_logits, make_batch
+from oneseed.finetuning.parts import part_of
 from tests.finetuning.tiny import figures, saved_qwen, teach, tiny_collection, trainer_of
 
 pytest.importorskip("peft", reason="pip install -r requirements-captioner.txt")
@@ -59,6 +60,21 @@ def test_the_merged_checkpoint_answers_as_the_adapter_about_32_pictures(base, tm
     after = figures(run)["after"]
     assert after["figures"]["asked"] == 32
     assert after["difference"] <= 1e-5
+
+
+@pytest.mark.parametrize("parts", ["connector", "language,connector"])
+def test_a_connector_that_is_taught_whole_is_merged_whole(base, data, tmp_path, parts):
+    """Alone it needs no thin matrices at all, and beside them it must not get any."""
+    run = tmp_path / "run"
+    changes = dict(train=parts, connector="whole", max_samples=8)
+    assert teach(base, data, run, **changes) == 0
+    before = load_file(f"{base}/model.safetensors")
+    after = load_file(run / "model.safetensors")
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    # the file calls the language model's weights "model.layers"
+    assert {part_of(name) or "language" for name in moved} == set(parts.split(","))
+    connector = {name for name in before if part_of(name) == "connector"}
+    assert connector <= moved, "biases and norms, too"
 
 
 def test_a_merge_that_loses_something_is_told_and_ends_with_1(

@@ -99,6 +99,16 @@ def test_a_batch_in_pieces_makes_the_step_of_the_whole(base, data, tmp_path, acc
     assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[0].norm()
 
 
+def test_activations_that_are_computed_again_make_the_same_step(base, data, tmp_path):
+    gradients = []
+    for recompute in (False, True):
+        trainer = trainer_of(base, data, tmp_path, **FLAGS, recompute=recompute)
+        trainer.train_step()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in trainer.weights]))
+    assert trainer.model.is_gradient_checkpointing
+    assert torch.allclose(*gradients, atol=1e-6)
+
+
 def test_two_processes_have_the_gradients_of_one(base, data, tmp_path, monkeypatch):
     """What each of two processes adds, summed, is what one would have."""
     alone = trainer_of(base, data, tmp_path, **FLAGS)
