@@ -172,7 +172,8 @@ class RowCheck:
         found += self.picture_faults(images)
         # a processor that finds another number makes no batch
         if images and marks and marks != len(images):
-            found.append(f"marks of pictures are not as many as pictures: {marks}, {len(images)}")
+            counts = f"{marks} against {len(images)}"
+            found.append(f"marks of pictures are not as many as pictures: {counts}")
         return found
 
     @property

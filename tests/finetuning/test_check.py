@@ -63,8 +63,8 @@ FAULTS = {
     "a picture that is not there": (row(USER, ANSWER, images=["9.png"]), "not there: 9.png"),
     "a picture outside": (row(USER, ANSWER, images=["../x.png"]), "outside of the folder"),
     "an address": (row(USER, ANSWER, images=["https://a/1.png"]), "web address"),
-    "a mark too many": (row(TWO, ANSWER), "not as many as pictures: 2, 1"),
-    "a mark too few": (row(USER, ANSWER, images=["1.png", "2.png"]), "pictures: 1, 2"),
+    "a mark too many": (row(TWO, ANSWER), "as many as pictures: 2 against 1"),
+    "a mark too few": (row(USER, ANSWER, images=["1.png", "2.png"]), "pictures: 1 against 2"),
     "a mark in an answer": (
         row({**USER, "content": "?"}, {**ANSWER, "content": "<image> a"}),
         "marked in assistant's words",
