@@ -75,24 +75,7 @@ def fit_examples(
 
     UserError where a picture would not fit, where its place is missing, or where nothing is left.
     """
-    try:
-        first = make_batch(examples.train[:1], captioner, end)
-    except ValueError as error:
-        # newer processors look themselves whether a prompt has a place for its picture
-        raise UserError(
-            f"{config.model} reads no picture together with a question "
-            f"({quote_answer(error)}): its chat template may leave pictures out; name another "
-            "checkpoint with --model"
-        ) from error
-    tokens = first.inputs["input_ids"][0]  # (P + A,) or (P,)
-    prompt = len(tokens) - (0 if first.has_decoder_apart else first.labels.shape[1])
-    image_token = image_token_of(captioner)
-    pictures = int((tokens == image_token).sum()) if image_token is not None else 0
-    if not pictures:
-        raise UserError(
-            f"{config.model} reads no picture together with a question: the prompt holds no token "
-            "of one; its chat template may leave pictures out; name another checkpoint with --model"
-        )
+    prompt, pictures = read_prompt(examples.train[0], captioner, end, config.model)
     limit = limit_of(captioner, config.max_length)
     if limit is not None and prompt >= limit:
         raise UserError(
@@ -129,6 +112,34 @@ def fit_examples(
         max_new_tokens=room,
         left_out=left_out,
     )
+
+
+def read_prompt(
+    example: TaughtExample, captioner: LoadedCaptioner, end: int, name: str
+) -> tuple[int, int]:
+    """Tokens of a picture and its question, and those of them that stand for the picture.
+
+    name: of the captioner. UserError where nothing of a picture is read.
+    """
+    try:
+        first = make_batch([example], captioner, end)
+    except ValueError as error:
+        # newer processors look themselves whether a prompt has a place for its picture
+        raise UserError(
+            f"{name} reads no picture together with a question "
+            f"({quote_answer(error)}): its chat template may leave pictures out; name another "
+            "checkpoint with --model"
+        ) from error
+    tokens = first.inputs["input_ids"][0]  # (P + A,) or (P,)
+    prompt = len(tokens) - (0 if first.has_decoder_apart else first.labels.shape[1])
+    image_token = image_token_of(captioner)
+    pictures = int((tokens == image_token).sum()) if image_token is not None else 0
+    if not pictures:
+        raise UserError(
+            f"{name} reads no picture together with a question: the prompt holds no token "
+            "of one; its chat template may leave pictures out; name another checkpoint with --model"
+        )
+    return prompt, pictures
 
 
 def question_tokens(example: TaughtExample, captioner: LoadedCaptioner) -> int:

@@ -140,6 +140,95 @@ def tiny_qwen():
     )
 
 
+def qwen_processor(processor_class, tokenizer, patch=14):
+    """Of any of Qwen's captioners. patch: pixels of one; two by two of them make a token."""
+    from transformers import Qwen2VLImageProcessor, Qwen2VLVideoProcessor
+
+    size = {"shortest_edge": 16 * patch * patch, "longest_edge": 64 * patch * patch}
+    return processor_class(
+        Qwen2VLImageProcessor(size=size, patch_size=patch),
+        tokenizer,
+        Qwen2VLVideoProcessor(patch_size=patch),
+        chat_template=CHAT.replace("PICTURE", "<|vision_start|><|image_pad|><|vision_end|>"),
+    )
+
+
+QWEN_MARKS = (
+    *("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"),
+    *("<|image_pad|>", "<|video_pad|>"),
+)
+QWEN_ROPE = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e4}
+
+
+def qwen_tokens(tokenizer):
+    """The numbers of Qwen's marks, as a configuration names them."""
+    _, _, start, end, image, video = tokenizer.convert_tokens_to_ids(list(QWEN_MARKS))
+    return dict(
+        image_token_id=image,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
+    )
+
+
+def tiny_qwen25():
+    from transformers import (
+        Qwen2_5_VLConfig,
+        Qwen2_5_VLForConditionalGeneration,
+        Qwen2_5_VLProcessor,
+    )
+
+    tokenizer, text = words_with(*QWEN_MARKS)
+    vision = dict(
+        depth=3,
+        hidden_size=32,
+        out_hidden_size=32,
+        num_heads=4,
+        intermediate_size=64,
+        patch_size=14,
+        spatial_merge_size=2,
+        temporal_patch_size=2,
+        window_size=56,
+        fullatt_block_indexes=[2],
+        initializer_range=0.5,
+    )
+    processor = qwen_processor(Qwen2_5_VLProcessor, tokenizer)
+    return processor, Qwen2_5_VLForConditionalGeneration(
+        Qwen2_5_VLConfig(
+            vision_config=vision,
+            text_config=dict(**text, rope_parameters=QWEN_ROPE),
+            **qwen_tokens(tokenizer),
+        )
+    )
+
+
+def tiny_qwen3():
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor
+
+    tokenizer, text = words_with(*QWEN_MARKS)
+    vision = dict(
+        depth=3,
+        hidden_size=32,
+        out_hidden_size=32,
+        num_heads=4,
+        intermediate_size=64,
+        patch_size=16,
+        spatial_merge_size=2,
+        temporal_patch_size=2,
+        num_position_embeddings=64,
+        deepstack_visual_indexes=[0, 1],
+        initializer_range=0.5,
+    )
+    processor = qwen_processor(Qwen3VLProcessor, tokenizer, patch=16)
+    return processor, Qwen3VLForConditionalGeneration(
+        Qwen3VLConfig(
+            vision_config=vision,
+            text_config=dict(**text, head_dim=8, rope_parameters=QWEN_ROPE),
+            **qwen_tokens(tokenizer),
+        )
+    )
+
+
 def tiny_smolvlm():
     from transformers import (
         SmolVLMConfig,
