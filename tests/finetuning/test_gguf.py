@@ -11,6 +11,7 @@ import caption_finetuning
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
+from oneseed.dataset.messages import question_message
 from oneseed.finetuning import exporting
 from oneseed.finetuning.gguf import FAMILIES, GgufFiles, require_exportable, write_gguf
 from oneseed.finetuning.gguf_worker import splits_as_gpt2
@@ -154,6 +155,23 @@ def test_smaller_files_still_answer(taught, proof, outtype):
     files = write_gguf(taught / "taught", taught / outtype, outtype)
     smaller = prove(taught / "taught", files, proof.questions, max_new_tokens=40)
     assert smaller.share >= 0.5, list(smaller.lines())
+
+
+@pytest.mark.skipif(not os.environ.get("LONG"), reason="a minute; LONG=1 runs it")
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+def test_the_newer_families_answer_as_well(taught, tmp_path, family):
+    processor, model = tiny_qwen.make_newer_qwen(tmp_path / family, family)
+    tiny_qwen.teach_qwen(processor, model)
+    tiny_qwen.save_qwen(tmp_path / family, processor, model)
+    files = write_gguf(tmp_path / family, tmp_path / "gguf", "f32")
+    side = 64 if family == "qwen3_vl" else 56
+    questions = []
+    for number in HELD_OUT:
+        path = tmp_path / f"{number}.png"
+        tiny_qwen.picture_of(number).resize((side, side)).save(path)
+        questions.append(Question(path, [question_message(tiny_qwen.QUESTION)]))
+    proof = prove(tmp_path / family, files, questions, max_new_tokens=40)
+    assert proof.share == 1.0, list(proof.lines())
 
 
 def test_files_that_llama_cpp_cannot_load_end_in_one_sentence(taught, exported, proof):

@@ -171,3 +171,65 @@ def conversation(processor, number):
     asked = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": QUESTION}]}
     answer = {"role": "assistant", "content": [{"type": "text", "text": caption_of(number)}]}
     return processor.apply_chat_template([asked, answer], tokenize=False)
+
+
+def make_newer_qwen(folder, family):
+    """Writes a checkpoint of "qwen2_5_vl" or "qwen3_vl" with random weights -> (processor, model)."""
+    import transformers
+
+    tokenizer = make_tokenizer()
+    is_third = family == "qwen3_vl"
+    name = "Qwen3VL" if is_third else "Qwen2_5_VL"
+    patch = 16 if is_third else 14
+    own_vision = dict(fullatt_block_indexes=[1, 3], window_size=56)
+    if is_third:
+        own_vision = dict(num_position_embeddings=16, deepstack_visual_indexes=[1])
+    image, video, start, end = tokenizer.convert_tokens_to_ids(
+        ["<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>"]
+    )
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e4}
+    config = getattr(transformers, f"{name}Config")(
+        architectures=[f"{name}ForConditionalGeneration"],
+        vision_config=dict(
+            depth=4,
+            hidden_size=64,
+            num_heads=4,
+            intermediate_size=128,
+            out_hidden_size=64,
+            patch_size=patch,
+            spatial_merge_size=2,
+            temporal_patch_size=2,
+            initializer_range=INITIAL_SPREAD,
+            **own_vision,
+        ),
+        text_config=dict(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=512,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            initializer_range=INITIAL_SPREAD,
+            rope_parameters=rope,
+            **(dict(head_dim=16) if is_third else {}),
+        ),
+        image_token_id=image,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
+    )
+    size = {"shortest_edge": 16 * patch**2, "longest_edge": 64 * patch**2}
+    pictures = transformers.Qwen2VLImageProcessor(size=size, patch_size=patch)
+    videos = transformers.Qwen3VLVideoProcessor if is_third else transformers.Qwen2VLVideoProcessor
+    processor = getattr(transformers, f"{name}Processor")(
+        pictures, tokenizer, videos(), chat_template=CHAT
+    )
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{name}ForConditionalGeneration")(config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    save_qwen(folder, processor, model)
+    return processor, model
