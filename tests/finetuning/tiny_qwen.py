@@ -174,7 +174,7 @@ def conversation(processor, number):
 
 
 def make_newer_qwen(folder, family):
-    """Writes a checkpoint of "qwen2_5_vl" or "qwen3_vl" with random weights -> (processor, model)."""
+    """Writes a checkpoint of "qwen2_5_vl" or "qwen3_vl", random -> (processor, model)."""
     import transformers
 
     tokenizer = make_tokenizer()
