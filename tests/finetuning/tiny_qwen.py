@@ -145,7 +145,7 @@ def make_tokenizer():
     )
 
 
-def teach_qwen(processor, model, *, steps=100, batch=8, learning_rate=2e-3, seed=0):
+def teach_qwen(processor, model, *, steps=80, batch=8, learning_rate=2e-3, seed=0):
     """A few steps on all weights -> the last loss: enough to answer by what a picture shows."""
     generator = random.Random(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
