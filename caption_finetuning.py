@@ -7,6 +7,8 @@ Writes  checkpoints/captioner/                    the merged checkpoint, which e
                                                   what it is to be asked
         checkpoints/captioner/adapter/            the best adapter, as peft reads it
         checkpoints/captioner/{metrics.json, report.html, training.log, tensorboard/, last.pt}
+        checkpoints/captioner/gguf/               with --export: model.gguf, mmproj.gguf, Modelfile
+        checkpoints/captioner/gguf/               with --export: model.gguf, mmproj.gguf, Modelfile
 
     # low-rank matrices in the language model and what leads to it
     python caption_finetuning.py --model Qwen/Qwen2.5-VL-3B-Instruct --style my_prints
@@ -20,6 +22,12 @@ Writes  checkpoints/captioner/                    the merged checkpoint, which e
     python caption_finetuning.py --model PATH --batch-size 4 --accumulate 8 --recompute
     # two GPUs
     torchrun --nproc-per-node 2 caption_finetuning.py --model PATH --style my_prints
+    # two towers, such as CLIP's: each caption finds its picture, and the other way round
+    python caption_finetuning.py --objective contrastive --model openai/clip-vit-base-patch32
+    # files of conversations: every fault with its line, before anything is prepared
+    python caption_finetuning.py --check train.jsonl,val.jsonl
+    # for llama.cpp and Ollama, proved on held-out pictures; pip install -r requirements-gguf.txt
+    python caption_finetuning.py --export gguf --outtype q8_0 --least .9
     # afterwards
     python caption_generation.py --style my_prints --captioner checkpoints/captioner --recaption
 
@@ -39,7 +47,6 @@ if __name__ == "__main__":
 import contextlib
 import math
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -48,21 +55,23 @@ import torch
 from torch import nn
 
 from oneseed.captioning.huggingface import LoadedCaptioner
-from oneseed.config.finetuning import FinetuningConfig
+from oneseed.config.finetuning import CONTRASTIVE, FinetuningConfig
 from oneseed.console.command import UserError, defer_signals, hold_reader, run
-from oneseed.console.output import progress
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.jsonl import Row
 from oneseed.device import pick_device
 from oneseed.finetuning import looks
 from oneseed.finetuning.adapter import save_adapter, trained_weights_of
 from oneseed.finetuning.board import CaptionerBoard
+from oneseed.finetuning.check import print_check
+from oneseed.finetuning.contrastive_run import teach_towers
 from oneseed.finetuning.examples import (
     TaughtExample,
     answer_logits,
     answer_loss,
     make_batch,
 )
+from oneseed.finetuning.exporting import export_captioner
 from oneseed.finetuning.merging import after_lines_of, merge_adapter
 from oneseed.finetuning.pages import write_run_page
 from oneseed.finetuning.parts import part_sizes
@@ -71,7 +80,8 @@ from oneseed.finetuning.run import (
     FinetuningFolder,
     FinetuningState,
     is_better_look,
-    saved_when_stopped,
+    rate_of_step,
+    take_steps,
 )
 from oneseed.finetuning.setup import dtype_of_frozen, prepare_captioner
 from oneseed.seeds import torch_generator
@@ -80,8 +90,6 @@ from oneseed.training.run_folder import locked_run
 
 __all__ = ["CaptionerTrainer", "main"]
 
-# share of the steps in which the learning rate rises to its peak
-WARMUP_SHARE = 0.03
 # gradients longer than this are shortened to it
 MAX_GRADIENT = 1.0
 
@@ -129,22 +137,7 @@ class CaptionerTrainer:
 
     def fit(self) -> None:
         """All steps that are left, with looks at held-out pictures between them."""
-        with self.folder.open_log(), saved_when_stopped(self.save):
-            if not self.state.looks:
-                self.look()
-            bar = progress(
-                label="teaching", total=self.total_steps, unit="step", initial=self.state.step
-            )
-            with bar:
-                while self.state.step < self.total_steps:
-                    loss = self.train_step()
-                    bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-                    bar.update()
-                    is_last = self.state.step == self.total_steps
-                    if self.state.step % self.look_every == 0 or is_last:
-                        self.look()
-                    elif time.monotonic() > self.folder.next_save:
-                        self.save()
+        take_steps(self)
 
     def save(self) -> None:
         """last.pt: everything that an exact resume needs."""
@@ -158,14 +151,6 @@ class CaptionerTrainer:
         generator = torch_generator(f"{self.config.seed} {epoch}", "order")
         order = torch.randperm(len(self.train), generator=generator).tolist()
         return order[within * self.step_pairs : (within + 1) * self.step_pairs]
-
-    def learning_rate(self, step: int) -> float:
-        """Rises over the first steps, then falls to zero by a cosine."""
-        warmup = max(1, round(WARMUP_SHARE * self.total_steps))
-        if step < warmup:
-            return self.config.learning_rate * (step + 1) / warmup
-        done = (step - warmup) / max(1, self.total_steps - warmup)
-        return self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
     def train_step(self) -> float:
         """One optimiser step over all processes -> its loss, nats for each token of an answer.
@@ -190,7 +175,7 @@ class CaptionerTrainer:
             )
         nn.utils.clip_grad_norm_(self.weights, MAX_GRADIENT)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(step)
+            group["lr"] = rate_of_step(step, self.total_steps, self.config.learning_rate)
         # The update and what is noted of it are one act: a signal waits.
         with defer_signals():
             self.optimizer.step()
@@ -331,6 +316,10 @@ def cuda_devices(device: torch.device) -> list[torch.device]:
 
 def main(config: FinetuningConfig) -> int:
     """One run, in this process or, started by torchrun, in several."""
+    if config.check:
+        return print_check([Path(name.strip()) for name in config.check.split(",")])
+    if config.export:
+        return export_captioner(config)
     # behind | head it ends where there is something to save
     hold_reader()
     device = distributed.start_processes(pick_device(config.device))
@@ -345,6 +334,8 @@ def main(config: FinetuningConfig) -> int:
             prepare_captioner(config, device)
             return 0
         stack.enter_context(locked_run(Path(config.checkpoints)))
+        if config.objective == CONTRASTIVE:
+            return teach_towers(config, device)
         return finetune(config, device)
 
 

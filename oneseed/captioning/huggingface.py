@@ -29,6 +29,14 @@ from oneseed.captioning.taught import TaughtNotes, read_notes
 from oneseed.config.captioning import BLIP2, SMALLER, CaptionConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import is_code
+from oneseed.dataset.messages import (
+    Asked,
+    asked_before_answers,
+    messages_of,
+    question_message,
+    says_more,
+    with_picture,
+)
 from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
 from oneseed.workers import chunks
 
@@ -171,7 +179,7 @@ def load_pretrained(
 
 def caption_pictures(
     pictures: Sequence[Image.Image],
-    prompts: Sequence[str],
+    prompts: Sequence[Asked],
     captioner: LoadedCaptioner,
     *,
     max_new_tokens: int,
@@ -179,7 +187,8 @@ def caption_pictures(
 ) -> list[tuple[str, bool]]:
     """B RGB pictures and prompts -> B answers without their prompts, each with whether it is cut.
 
-    prompts: how a caption begins, or, for a chat model and one that was taught here, a question.
+    prompts: how a caption begins, or, for a chat model and one that was taught here, a question;
+    for a chat model also the messages before the answer.
     as_code: the answers are texts of code, which repeat themselves and keep their white space.
     Deterministic; a row does not depend on the others (with BLIP-1 only where all prompts are
     equal).
@@ -209,7 +218,9 @@ def caption_pictures(
         captions = [f"<think>{caption}" for caption in captions]
     # Its answer starts with the prompt too, but one token off: the text goes, not the tokens.
     if model.config.model_type == "blip":
-        captions = [without_prompt(caption, prompt) for caption, prompt in zip(captions, prompts)]
+        captions = [
+            without_prompt(caption, prompt) for caption, prompt in zip(captions, map(str, prompts))
+        ]
     # A finished caption ends in an end mark or in padding.
     ends = set(processor.tokenizer.all_special_ids)
     return [(caption, row[-1] not in ends) for caption, row in zip(captions, tokens.tolist())]
@@ -250,7 +261,7 @@ def is_chat(processor: Any) -> bool:
 
 
 def prompt_inputs(
-    pictures: Sequence[Image.Image], prompts: Sequence[str], captioner: LoadedCaptioner
+    pictures: Sequence[Image.Image], prompts: Sequence[Asked], captioner: LoadedCaptioner
 ) -> Any:
     """B pictures and prompts -> the tensors that the model reads before it writes.
 
@@ -262,18 +273,17 @@ def prompt_inputs(
         tokenizer.pad_token = tokenizer.eos_token
     if is_chat(captioner.processor):
         return chat_inputs(pictures, prompts, captioner.processor)
-    return plain_inputs(pictures, prompts, captioner)
+    texts = [asked for asked in prompts if isinstance(asked, str)]
+    assert len(texts) == len(prompts), "without a chat template nothing but a text is read"
+    return plain_inputs(pictures, texts, captioner)
 
 
-def chat_inputs(pictures: Sequence[Image.Image], questions: Sequence[str], processor: Any) -> Any:
+def chat_inputs(pictures: Sequence[Image.Image], questions: Sequence[Asked], processor: Any) -> Any:
     """B pictures and questions -> the tensors of B questions in the model's chat template."""
     chats = []
-    for picture, question in zip(pictures, questions):
-        content = [
-            {"type": "image", "image": picture},
-            {"type": "text", "text": question},
-        ]
-        chats.append([{"role": "user", "content": content}])
+    for picture, asked in zip(pictures, questions):
+        messages = [question_message(asked)] if isinstance(asked, str) else asked
+        chats.append(with_picture(messages, picture))
     return processor.apply_chat_template(
         chats,
         add_generation_prompt=True,
@@ -358,13 +368,20 @@ def each_caption(
                 continue
             answers = caption_pictures(
                 pictures,
-                [prompt] * len(pictures),
+                [asked_in_full(job, prompt, captioner) for job in shown],
                 captioner,
                 max_new_tokens=config.max_new_tokens,
                 as_code=are_code,
             )
             for job, (text, is_cut) in zip(shown, answers):
                 yield read_answer(job, Said(text, "length" if is_cut else "stop"))
+
+
+def asked_in_full(job: CaptionJob, prompt: str, captioner: LoadedCaptioner) -> Asked:
+    """The prompt, or what a captioner that was taught here has read before such an answer."""
+    if captioner.notes and is_chat(captioner.processor) and says_more(job.row):
+        return asked_before_answers(messages_of(job.row, prompt, turns=False))[0]
+    return prompt
 
 
 def prompt_for(job: CaptionJob, captioner: LoadedCaptioner) -> str:

@@ -15,6 +15,11 @@ LOW_RANK = "lora"
 WHOLE_PART = "whole"
 # bits of a frozen weight of the language model
 ALL_BITS = (16, 4)
+# what is taught: a captioner to answer, or two towers to find each other
+CAPTIONS = "captions"
+CONTRASTIVE = "contrastive"
+# kinds of numbers in a file of --export
+OUTTYPES = ("f32", "f16", "q8_0")
 
 
 def parse_train_parts(text: str) -> tuple[str, ...]:
@@ -35,6 +40,12 @@ class FinetuningConfig(BaseConfig):
     model: str = option(
         "", "the captioner to teach: an image-text-to-text checkpoint, its folder or its hub name"
     )
+    objective: str = option(
+        CAPTIONS,
+        "captions: teach a captioner to answer; contrastive: bring the pictures and texts of a "
+        "checkpoint of two towers (CLIP, SigLIP) together",
+        choices=(CAPTIONS, CONTRASTIVE),
+    )
     style: str = style_option()
     question: str = option(
         "",
@@ -50,7 +61,9 @@ class FinetuningConfig(BaseConfig):
     dora: bool = option(False, "also teach the length of each row of a weight (DoRA)")
     rslora: bool = option(False, "divide alpha by √rank instead of the rank (rsLoRA)")
     train: str = option(
-        "language,connector", f"parts that are taught, of {', '.join(PARTS)}, with commas between"
+        "language,connector",
+        f"parts that are taught, of {', '.join(PARTS)}, with commas between; of two towers "
+        "language,vision",
     )
     connector: str = option(
         LOW_RANK,
@@ -97,6 +110,24 @@ class FinetuningConfig(BaseConfig):
     estimate: bool = option(
         False, "print parts, first batch, memory and time without loading the weights, and end"
     )
+    check: str = option(
+        "",
+        "only validate these files of rows, with commas between: every fault with its line; teach "
+        "nothing",
+    )
+    export: str = option(
+        "",
+        "only write the merged checkpoint (of --model, else of --checkpoints) in this form to "
+        "CHECKPOINTS/gguf/, and prove it on held-out pictures",
+        choices=("gguf",),
+    )
+    outtype: str = option("f16", "numbers of the exported language model", choices=OUTTYPES)
+    least: float = option(
+        0.9,
+        "share of held-out pictures whose exported answers must be those of the checkpoint, else "
+        "the exit code is 1",
+        at_least=0,
+    )
     data: str = data_option()
 
     @property
@@ -115,3 +146,20 @@ class FinetuningConfig(BaseConfig):
             raise ValueError(
                 f"--connector {WHOLE_PART} teaches the connector: name it in --train, too"
             )
+        if self.export and self.check:
+            raise ValueError("--check and --export are two commands: give one of them")
+        if self.least > 1:
+            raise ValueError(f"--least is a share, 1 at most, got {self.least}")
+        if self.objective == CONTRASTIVE:
+            self._check_contrastive()
+
+    def _check_contrastive(self) -> None:
+        """Two towers are taught by themselves, and both of them unless --train says otherwise."""
+        is_usual = self.connector == LOW_RANK and self.bits == ALL_BITS[0]
+        if not is_usual or self.accumulate > 1 or self.recompute or self.estimate or self.export:
+            raise ValueError(
+                f"--objective {CONTRASTIVE} goes without --connector, --bits, --accumulate, "
+                "--recompute, --estimate and --export"
+            )
+        if self.train == type(self).train:
+            object.__setattr__(self, "train", f"{LANGUAGE},{VISION}")

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oneseed.config.captioning import BLIP2, EXISTING, FOLDERS, NAMES, NONE, SMALLER
+from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import medium_of_rows
 from oneseed.dataset.commands import caption_command, page_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.name_words import folder_caption, name_caption
-from oneseed.media.kinds import PICTURE
+from oneseed.media.kinds import PICTURE, SOUND
 
 # share of the pictures whose names must say something before names are the way that comes first
 ENOUGH_NAMES = 0.5
@@ -139,6 +140,18 @@ def ways_sentence(rows: Sequence[Row], style: str, data: str | Path, *, model: b
         f"{caption_command(style, data)} with {', '.join(options)}; or write them by hand: "
         f"{page_command(data=data)}, tab Collection"
     )
+
+
+def refuse_sounds(
+    rows: Sequence[Row], missing: Sequence[Row], style: str, data: str | Path
+) -> None:
+    """UserError where rows without a caption are sounds, since no captioner hears."""
+    if medium_of_rows(missing) == SOUND:
+        raise UserError(
+            f"{len(missing):,} of {len(rows):,} sounds of {style} have no caption, and captioners "
+            "look at pictures and hear nothing; ways to captions: "
+            f"{ways_sentence(rows, style, data)}"
+        )
 
 
 def ways_lines(rows: Sequence[Row], style: str, data: str | Path) -> list[str]:

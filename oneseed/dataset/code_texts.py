@@ -10,7 +10,9 @@ control characters other than newline and tab go.
 """
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from oneseed.config.options import CAPTION_KINDS, CODE_CAPTIONS, WORD_CAPTIONS
 from oneseed.dataset.jsonl import Row
@@ -19,9 +21,17 @@ from oneseed.dataset.wording import clean_caption, worded
 from oneseed.media.kinds import PICTURE, SOUND
 
 # a row's keys beside its caption that travel with it, where it has them: what was asked of the
-# picture, the field that it is from, whether the caption is code, and what it is a caption of where
-# that is no picture
-TRAVELLING_KEYS = ("question", "domain", "caption_kind", "medium")
+# picture, the same with IMAGE_PLACE where that does not stand first, how to answer at all, what was
+# said after the caption, the field that it is from, whether the caption is code, and what it is a
+# caption of where that is no picture
+TRAVELLING_KEYS = (
+    *("question", "marked_question", "system", "turns"),
+    *("domain", "caption_kind", "medium"),
+)
+# those of them that are texts of any words
+TRAVELLING_TEXTS = ("question", "marked_question", "system", "domain")
+# what stands for a picture in marked_question and in turns
+IMAGE_PLACE = "<image>"
 # what is asked where nothing was asked
 CODE_QUESTION = "Write the code that this picture shows."
 ANY_LINE_END = re.compile("\r\n?")
@@ -68,6 +78,32 @@ def medium_of_rows(rows: Iterable[Row]) -> str:
 def travelling(row: Row) -> Row:
     """What travels with the caption of a row."""
     return {key: row[key] for key in TRAVELLING_KEYS if row.get(key)}
+
+
+def is_turns(value: Any) -> bool:
+    """Whether a value is what was said after a caption, each by user or assistant."""
+    return isinstance(value, list) and all(map(is_turn, value))
+
+
+def is_turn(value: Any) -> bool:
+    """Whether a value is one turn of `is_turns`."""
+    if not isinstance(value, dict) or value.keys() != {"role", "content"}:
+        return False
+    return value["role"] in ("user", "assistant") and isinstance(value["content"], str)
+
+
+def clean_labels(labels: Row) -> Row:
+    """What travels with a caption, of any source -> the same as it is kept."""
+    kept = dict(labels)
+    for key in TRAVELLING_TEXTS:
+        if key in kept:
+            # one string in memory serves the rows that say the same
+            kept[key] = sys.intern(code_text(kept[key]).strip())
+    if "turns" in kept:
+        kept["turns"] = [
+            {"role": turn["role"], "content": code_text(turn["content"])} for turn in kept["turns"]
+        ]
+    return kept
 
 
 def set_kind(row: Row, kind: str) -> None:

@@ -17,7 +17,7 @@ from oneseed.config.options import CODE_CAPTIONS
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.caption_ways import first_options
-from oneseed.dataset.code_texts import TRAVELLING_KEYS, travelling
+from oneseed.dataset.code_texts import travelling
 from oneseed.dataset.commands import caption_command, flag, prepare_command, size_flags
 from oneseed.dataset.dealing import deal, has_both
 from oneseed.dataset.jsonl import (
@@ -38,7 +38,10 @@ from oneseed.synthetic.collections import DRAWN_STYLES
 # how reports name a drawn collection: "builtin-2 level 5", "screens-1 level 5, form,table"
 DRAWN_SOURCE = re.compile(r"\S+ level ([0-9]+)(?:, (\S+))?")
 # keys whose values many rows have: one string in memory serves them all
-SHARED_KEYS = ("style", "source", "split", "captioner", *TRAVELLING_KEYS)
+SHARED_KEYS = (
+    *("style", "source", "split", "captioner"),
+    *("question", "marked_question", "system", "domain", "caption_kind", "medium"),
+)
 # keys that often have the value of another key of the same row
 EQUAL_KEYS = (("group", "id"), ("caption", "given"))
 # files of the uint8 cache, and of the ids of their rows: of one size, or one of several of it

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from oneseed.config.options import CAPTION_KINDS
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import is_turns
 from oneseed.dataset.jsonl import to_json
 from oneseed.file_names import is_plain_name
 from oneseed.files import suffix_of
@@ -134,6 +135,11 @@ def is_medium(value: Any) -> bool:
     return value in MEDIA
 
 
+def is_writable_turns(value: Any) -> bool:
+    """Whether a value is what was said after a caption, in texts that can be written."""
+    return is_turns(value) and all(is_utf8_text(turn["content"]) for turn in value)
+
+
 def is_split(value: Any) -> bool:
     """Whether a value names a split."""
     return value in ("train", "val")
@@ -153,9 +159,13 @@ SECONDS = Kind(is_seconds, "a number above 0")
 FLAG = Kind(is_flag, "true or false")
 MEDIUM_VALUE = Kind(is_medium, " or ".join(f'"{medium}"' for medium in MEDIA))
 CAPTION_KIND = Kind(is_caption_kind, " or ".join(f'"{kind}"' for kind in CAPTION_KINDS))
+TURN_LIST = Kind(is_writable_turns, "a list of turns, each with role (user, assistant) and content")
 # what travels with a caption, see code_texts
 TRAVELLING = {
     "question": ANY_TEXT,
+    "marked_question": ANY_TEXT,
+    "system": ANY_TEXT,
+    "turns": TURN_LIST,
     "domain": ANY_TEXT,
     "caption_kind": CAPTION_KIND,
     "medium": MEDIUM_VALUE,

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oneseed.console.command import UserError
-from oneseed.dataset.code_texts import CODE_QUESTION, TRAVELLING_KEYS, is_code, travelling
+from oneseed.dataset.code_texts import (
+    CODE_QUESTION,
+    IMAGE_PLACE,
+    TRAVELLING_KEYS,
+    is_code,
+    travelling,
+)
 from oneseed.dataset.commands import prepare_command, script_command
 from oneseed.dataset.containers import (
     AddFile,
@@ -25,10 +31,13 @@ from oneseed.dataset.containers import (
     zip_writer,
 )
 from oneseed.dataset.jsonl import Row, to_json
+from oneseed.dataset.messages import question_parts, text_part
 from oneseed.files import suffix_of, whole_file
 
 # what a conversation asks where nothing was asked
 WRITTEN_QUESTION = "Describe this picture in one sentence."
+# what a conversation says itself, of what travels with a caption
+DIALOGUE_KEYS = ("question", "marked_question", "system", "turns")
 # begin of a cell that a spreadsheet would compute
 FORMULA = re.compile(r"^(?='*[=+\-@\t\r])")
 EXAMPLE: list[Row] = [
@@ -51,16 +60,22 @@ def json_list(rows: Iterable[Row]) -> str:
     return "[\n" + ",\n".join(map(to_json, rows)) + "\n]\n"
 
 
-def with_labels(row: Row, values: Row, *, question: bool = True) -> Row:
-    """The values, and what else the row says: style, question, domain, caption_kind.
+def with_labels(row: Row, values: Row, *, is_dialogue: bool = False) -> Row:
+    """The values, and what else the row says: its style, and what travels with its caption.
 
-    question: False where the values have it already.
+    is_dialogue: the values hold all that was said already.
     """
     labels = {"style": row["style"]} if row.get("style") else {}
     labels |= travelling(row)
-    if not question:
-        labels.pop("question", None)
+    if is_dialogue:
+        labels = {key: value for key, value in labels.items() if key not in DIALOGUE_KEYS}
     return values | labels
+
+
+def cell_of(row: Row, key: str) -> str:
+    """What a row says under a key, as a cell of a table holds it: a list as its JSON."""
+    value = row.get(key) or ""
+    return value if isinstance(value, str) else to_json(value)
 
 
 def filled_keys(rows: list[Row]) -> list[str]:
@@ -72,6 +87,20 @@ def filled_keys(rows: list[Row]) -> list[str]:
 def asked(row: Row) -> str:
     """What a conversation about the row asks."""
     return row.get("question") or (CODE_QUESTION if is_code(row) else WRITTEN_QUESTION)
+
+
+def exchanges_of(row: Row) -> list[tuple[str, str]]:
+    """Questions and answers of a row, in their order; the pictures' places are IMAGE_PLACE."""
+    asking = row.get("marked_question") or f"{IMAGE_PLACE}\n{asked(row)}"
+    exchanges = [(asking, row["caption"])]
+    asking = ""
+    for turn in row.get("turns") or ():
+        if turn["role"] == "user":
+            asking = turn["content"]
+        else:
+            exchanges.append((asking, turn["content"]))
+            asking = ""
+    return exchanges
 
 
 def imagefolder_text(rows: list[Row]) -> str:
@@ -91,64 +120,72 @@ def jsonl_text(rows: list[Row]) -> str:
 def clip_text(rows: list[Row]) -> str:
     """A table as OpenCLIP reads it, every cell quoted, so that it may hold line ends.
 
-    Further columns are those of which a row has something. A cell that a spreadsheet would compute
-    gets an apostrophe before it, which delimited_rows of oneseed/sources/delimited.py takes off
-    again.
+    Further columns are those of which a row has something; turns are JSON. A cell that a
+    spreadsheet would compute gets an apostrophe before it, which delimited_rows of
+    oneseed/sources/delimited.py takes off again.
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL, lineterminator="\n")
     further = filled_keys(rows)
     writer.writerow(["filepath", "title", "style", *further])
     for row in rows:
-        labels = {key: row.get(key, "") for key in ("style", *further)}
-        cells = (row["image"], row["caption"], *labels.values())
+        labels = [cell_of(row, key) for key in ("style", *further)]
+        cells = (row["image"], row["caption"], *labels)
         writer.writerow([FORMULA.sub("'", cell) for cell in cells])
     return file.getvalue()
 
 
 def llava_text(rows: list[Row]) -> str:
-    """Conversations of one question and its answer, as LLaVA is trained on."""
-    return json_list(with_labels(row, llava_values(row), question=False) for row in rows)
+    """Conversations of questions and their answers, as LLaVA is trained on."""
+    return json_list(with_labels(row, llava_values(row), is_dialogue=True) for row in rows)
 
 
 def llava_values(row: Row) -> Row:
     """A row of `llava_text`."""
+    turns = [{"from": "system", "value": row["system"]}] if row.get("system") else []
+    for question, answer in exchanges_of(row):
+        turns += [{"from": "human", "value": question}] if question else []
+        turns.append({"from": "gpt", "value": answer})
     return {
         "id": posixpath.splitext(posixpath.basename(row["image"]))[0],
         "image": row["image"],
-        "conversations": [
-            {"from": "human", "value": f"<image>\n{asked(row)}"},
-            {"from": "gpt", "value": row["caption"]},
-        ],
+        "conversations": turns,
     }
 
 
 def qwen_text(rows: list[Row]) -> str:
     """Messages whose content is a list of parts, as Qwen-VL is trained on."""
-    return json_lines(with_labels(row, qwen_values(row), question=False) for row in rows)
+    return json_lines(with_labels(row, qwen_values(row), is_dialogue=True) for row in rows)
 
 
 def qwen_values(row: Row) -> Row:
     """A row of `qwen_text`."""
-    question = [{"type": "image"}, {"type": "text", "text": asked(row)}]
-    answer = [{"type": "text", "text": row["caption"]}]
-    return {
-        "images": [row["image"]],
-        "messages": [
-            {"role": "user", "content": question},
-            {"role": "assistant", "content": answer},
-        ],
-    }
+    messages = []
+    if row.get("system"):
+        messages.append({"role": "system", "content": [text_part(row["system"])]})
+    for question, answer in exchanges_of(row):
+        if question:
+            messages.append({"role": "user", "content": question_parts(question)})
+        messages.append({"role": "assistant", "content": [text_part(answer)]})
+    return {"images": [row["image"]], "messages": messages}
 
 
 def instruct_text(rows: list[Row]) -> str:
     """Instructions and outputs."""
-    return json_list(with_labels(row, instruct_values(row), question=False) for row in rows)
+    return json_list(with_labels(row, instruct_values(row), is_dialogue=True) for row in rows)
 
 
 def instruct_values(row: Row) -> Row:
-    """A row of `instruct_text`."""
-    return {"image_path": row["image"], "instruction": asked(row), "output": row["caption"]}
+    """A row of `instruct_text`. Of several questions the last is the instruction, as in Alpaca."""
+    *earlier, (question, answer) = exchanges_of(row)
+    if not earlier and not row.get("marked_question"):
+        question = asked(row)
+    values = {"image_path": row["image"], "instruction": question, "output": answer}
+    if row.get("system"):
+        values["system"] = row["system"]
+    if earlier:
+        values["history"] = [list(exchange) for exchange in earlier]
+    return values
 
 
 class AnnotationFile(NamedTuple):
@@ -229,7 +266,7 @@ def write_parquet(path: Path, rows: list[Row]) -> None:
     with parquet_writer(path, dict.fromkeys(["style", *further], "string")) as add:
         for row in rows:
             image = {"bytes": Path(row["path"]).read_bytes(), "path": row["image"]}
-            labels = {key: row.get(key) for key in ("style", *further)}
+            labels = {key: cell_of(row, key) or None for key in ("style", *further)}
             add([{"image": image, "text": row["caption"], **labels}])
 
 

@@ -25,6 +25,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import CODE_QUESTION, are_code
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.messages import Asked, Message, asked_before_answers, messages_of, says_more
 from oneseed.dataset.prepared import DamagedPreparedError, damaged_prepared, load_prepared
 
 # what is asked of pictures whose captions are words
@@ -44,6 +45,12 @@ class TaughtExample:
     picture: Path
     question: str
     answer: str
+    # what is read before the answer, where that is more than the question: a system prompt, turns
+    messages: tuple[Message, ...] = ()
+
+    def asked(self, captioner: LoadedCaptioner) -> Asked:
+        """What the captioner reads beside the picture; without a chat template the question."""
+        return self.messages if self.messages and is_chat(captioner.processor) else self.question
 
 
 @dataclass(frozen=True)
@@ -88,9 +95,15 @@ def read_examples(collection: Collection, question: str, most: int = 0) -> Taugh
     captioned = [row for row in (*train, *val) if row["caption"]]
     kind = CODE_CAPTIONS if are_code(captioned) else WORD_CAPTIONS
     usual = question or (CODE_QUESTION if kind == CODE_CAPTIONS else WORDS_QUESTION)
+    taught = [
+        example
+        for row in train
+        if row["caption"]
+        for example in examples_of(row, collection, usual)
+    ]
     found = TaughtExamples(
-        [example_of(row, collection, usual) for row in train if row["caption"]][: most or None],
-        [example_of(row, collection, usual) for row in val if row["caption"]],
+        taught[: most or None],
+        [examples_of(row, collection, usual)[0] for row in val if row["caption"]],
         usual,
         kind,
     )
@@ -103,14 +116,24 @@ def read_examples(collection: Collection, question: str, most: int = 0) -> Taugh
     return found
 
 
-def example_of(row: Row, collection: Collection, question: str) -> TaughtExample:
-    """A row of a caption file -> its example. question: asked where the row asks nothing."""
-    return TaughtExample(
-        row["id"],
-        collection.resized / row["filename"],
-        row.get("question") or question,
-        row["caption"],
-    )
+def examples_of(row: Row, collection: Collection, question: str) -> list[TaughtExample]:
+    """A row of a caption file -> an example for each of its answers, the caption's first.
+
+    question: asked where the row asks nothing.
+    """
+    picture = collection.resized / row["filename"]
+    usual = row.get("question") or question
+    if not says_more(row) and not row.get("turns"):
+        return [TaughtExample(row["id"], picture, usual, row["caption"])]
+    messages = messages_of(row, question)
+    found = []
+    for before in asked_before_answers(messages):
+        answer = messages[len(before)]["content"][0]["text"]
+        is_plain = len(before) == 1 and not says_more(row)
+        last = before[-1]["content"][-1].get("text", "") if found else usual
+        context = () if is_plain else tuple(before)
+        found.append(TaughtExample(row["id"], picture, last, answer, context))
+    return found
 
 
 def example_pictures(examples: Sequence[TaughtExample]) -> list[Any]:
@@ -179,7 +202,7 @@ def make_batch(
     examples: Sequence[TaughtExample], captioner: LoadedCaptioner, end: int
 ) -> AnswerBatch:
     """B examples -> tensors on the CPU. end: the token behind each answer."""
-    prompts = [example.question for example in examples]
+    prompts = [example.asked(captioner) for example in examples]
     inputs = dict(prompt_inputs(example_pictures(examples), prompts, captioner))
     rows = [answer_tokens_of(example.answer, captioner, end) for example in examples]
     length = max(map(len, rows))

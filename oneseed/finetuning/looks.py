@@ -94,7 +94,7 @@ def ask(
     notes = captioner.notes
     answers = []
     for batch in chunks(list(examples), batch_size):
-        questions = [example.question for example in batch]
+        questions = [example.asked(captioner) for example in batch]
         with autocast_of(captioner.model.device):
             texts = caption_pictures(
                 example_pictures(batch),

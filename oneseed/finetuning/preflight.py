@@ -11,6 +11,7 @@ from oneseed.captioning.jobs import quote_answer
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.console.output import code_lines, printable
+from oneseed.dataset.messages import question_message
 from oneseed.finetuning.examples import (
     IGNORED_LABEL,
     TaughtExample,
@@ -142,8 +143,17 @@ def read_prompt(
 
 
 def question_tokens(example: TaughtExample, captioner: LoadedCaptioner) -> int:
-    """How many tokens a question has."""
-    return len(captioner.processor.tokenizer(example.question, add_special_tokens=False).input_ids)
+    """How many tokens a question has, with what else is read before the answer."""
+
+    def count(text: str) -> int:
+        return len(captioner.processor.tokenizer(text, add_special_tokens=False).input_ids)
+
+    asked = example.asked(captioner)
+    if isinstance(asked, str):
+        return count(asked)
+    render = captioner.processor.apply_chat_template
+    plain = render([question_message(example.question)], tokenize=False)
+    return count(render(list(asked), tokenize=False)) - count(plain) + count(example.question)
 
 
 def fitted_lines(fitted: Fitted) -> list[str]:

@@ -9,6 +9,7 @@ report.html     the same with pictures; training.log what was printed; tensorboa
 
 import contextlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Generator
@@ -20,6 +21,7 @@ import torch
 
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import Terminated, UserError, release_reader
+from oneseed.console.output import progress
 from oneseed.dataset.jsonl import Row
 from oneseed.files import write_text
 from oneseed.finetuning.adapter import trained_weights_of
@@ -28,10 +30,13 @@ from oneseed.training import distributed
 from oneseed.training.run_folder import MIN_SAVE_INTERVAL
 from oneseed.training.run_log import RunLog
 
+# share of the steps in which the learning rate rises to its peak
+RISING_SHARE = 0.03
 RUN_KIND = "captioner run 1"
 # settings that a run that goes on must share with the one that began
 SETTINGS = (
-    *("model", "style", "question", "rank", "alpha", "dora", "rslora", "train", "connector"),
+    *("objective", "model", "style", "question"),
+    *("rank", "alpha", "dora", "rslora", "train", "connector"),
     *("bits", "learning_rate", "num_epochs", "batch_size", "accumulate", "checkpoint_every"),
     *("held_out", "max_new_tokens", "max_length", "seed"),
 )
@@ -169,6 +174,37 @@ class FinetuningFolder(RunLog):
             found = {"settings": self.settings, "looks": state.looks, "after": after}
             text = json.dumps(found, ensure_ascii=False, indent=1)
             write_text(self.path / "metrics.json", text + "\n")
+
+
+def take_steps(trainer: Any) -> None:
+    """All steps of a run that are left, with looks at held-out pictures between them.
+
+    trainer: has folder, state, total_steps, look_every, train_step, look and save.
+    """
+    state = trainer.state
+    with trainer.folder.open_log(), saved_when_stopped(trainer.save):
+        if not state.looks:
+            trainer.look()
+        bar = progress(label="teaching", total=trainer.total_steps, unit="step", initial=state.step)
+        with bar:
+            while state.step < trainer.total_steps:
+                loss = trainer.train_step()
+                bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+                bar.update()
+                is_last = state.step == trainer.total_steps
+                if state.step % trainer.look_every == 0 or is_last:
+                    trainer.look()
+                elif time.monotonic() > trainer.folder.next_save:
+                    trainer.save()
+
+
+def rate_of_step(step: int, steps: int, peak: float) -> float:
+    """The learning rate of a step: it rises over the first ones, then falls to zero by a cosine."""
+    rising = max(1, round(RISING_SHARE * steps))
+    if step < rising:
+        return peak * (step + 1) / rising
+    done = (step - rising) / max(1, steps - rising)
+    return peak * (1 + math.cos(math.pi * done)) / 2
 
 
 @contextlib.contextmanager

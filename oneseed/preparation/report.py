@@ -255,3 +255,12 @@ def format_lines(formats: list[Row]) -> Iterator[str]:
             f"  {pictures:,} further pictures in rows that name several lie elsewhere, or are no "
             "pictures; the rows do without them"
         )
+    turns = sum(known.get("further_turns", 0) for known in formats)
+    if turns:
+        yield (
+            f"  {turns:,} turns after the first answer, which is the caption: they stay in the "
+            "rows, for fine-tuning a captioner"
+        )
+    unused = sum(known.get("unused_turns", 0) for known in formats)
+    if unused:
+        yield f"  {unused:,} turns of tools, or without an answer: no use is made of them"

@@ -11,6 +11,7 @@ import io
 import itertools
 import lzma
 import os
+import re
 import stat
 import struct
 import tarfile
@@ -53,6 +54,9 @@ PACKED_TARS: dict[bytes, Literal["r|gz", "r|bz2", "r|xz"]] = {
     b"BZ": "r|bz2",
     b"\xfd7": "r|xz",
 }
+# a picture in a text of JSON, and where it is looked for
+PICTURE_IN_TEXT = re.compile(rb'"data:image/[\w.+-]{1,40};base64,', re.IGNORECASE)
+SEARCHED_BYTES = 2**20
 NOTHING_FURTHER = "nothing was read from here on"
 TOO_COMPRESSED = f"unpacks to more than {MAX_COMPRESSION_RATIO} times its length"
 
@@ -126,13 +130,28 @@ DAMAGE = (
 
 
 def is_archive(path: Path) -> bool:
-    """By its name; a Parquet or Arrow file by whether pictures are inside.
+    """By its name; a Parquet, Arrow or JSON file by whether pictures are inside.
 
     UnreadableArchiveError for such a file that cannot be read, or not without pyarrow.
     """
     if suffix_of(path) in tables.COLUMN_SUFFIXES:
         return holds_pictures(path)
+    if suffix_of(path) in tables.JSON_SUFFIXES:
+        return holds_data_urls(path)
     return path.name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def holds_data_urls(path: Path) -> bool:
+    """True for a JSON file with a picture written into one of its first rows, as OpenAI has them.
+
+    False where it cannot be read: then it is an annotation file, and named as such.
+    """
+    with contextlib.suppress(OSError):
+        # a pipe would make the run wait for ever
+        if stat.S_ISREG(path.stat().st_mode):
+            with open(path, "rb") as file:
+                return PICTURE_IN_TEXT.search(file.read(SEARCHED_BYTES)) is not None
+    return False
 
 
 def holds_pictures(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """What values of other people's rows say: the picture, and its captions letter by letter."""
 
 import ast
+import base64
 import json
 import re
 from collections.abc import Sequence
@@ -16,6 +17,10 @@ from oneseed.sources.columns import (
 
 # keys of a picture that is an object, the first filled one counts: bytes, then its path or address
 PICTURE_PARTS = ("bytes", "path", "url", "file_name", "image", "filename", "source")
+# how a picture begins that is written into its row, as OpenAI takes it
+DATA_URL = re.compile("data:", re.IGNORECASE)
+# of a path, or an address of a file
+MAX_PATH_LETTERS = 2**12
 # letters of a text that may be a list, as a spreadsheet keeps one in a cell
 MAX_LIST_LETTERS = 2**16
 
@@ -58,9 +63,27 @@ def one_image(row: Row, keys: Sequence[str] = IMAGE_KEYS) -> str | bytes:
         raise ValueError("the image is no path")
     if re.match(r"https?://", image, re.IGNORECASE):
         raise ValueError("the image is a web address")
-    if re.match(r"data:", image, re.IGNORECASE) or len(image) > 2**12:
+    if DATA_URL.match(image):
+        return bytes_in(image)
+    if len(image) > MAX_PATH_LETTERS:
         raise ValueError("the image is written into the row; save it as a file")
     return require_utf8(image)
+
+
+def bytes_in(url: str) -> bytes:
+    """The bytes that a data URL holds. ValueError where they are not written in base64."""
+    head, _, coded = url.partition(",")
+    try:
+        if not head.lower().endswith(";base64"):
+            raise ValueError("another coding")
+        coded = "".join(coded.split())
+        # some leave out the signs that only fill the last four letters
+        image = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
+    except ValueError as error:
+        raise ValueError("the image in the row is no base64; save it as a file") from error
+    if not image:
+        raise ValueError("the image in the row is empty")
+    return image
 
 
 def one_caption(row: Row, keys: Sequence[str] = CAPTION_KEYS) -> str:

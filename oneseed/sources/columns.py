@@ -49,9 +49,10 @@ TURN_KEYS = ("messages", "conversations", "conversation", "prompt", "completion"
 KNOWN_KEYS = {
     *(*IMAGE_KEYS, *CAPTION_KEYS, *TURN_KEYS, *QUESTION_KEYS),
     *("style", "domain", "caption_kind", "member"),
+    *("marked_question", "system", "turns", "input", "history"),
 }
 # keys of labels, which are no captions even where they are sentences
-LABEL_KEYS = ("style", "domain", "caption_kind")
+LABEL_KEYS = ("style", "domain", "caption_kind", "marked_question", "system", "turns", "input")
 # share of the rows that show what a column with an unknown name holds
 GUESSED_SHARE = 0.5
 

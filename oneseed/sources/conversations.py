@@ -1,6 +1,7 @@
 """Conversations about a picture, as other trainers keep them: the first answer is its caption.
 
-What was asked before it is the question that travels with the caption.
+What was asked before it is the question that travels with the caption, and so do the system prompt
+and the turns after it, see dialogues.py.
 
 LLaVA            {"image": …, "conversations": [{"from": "human", "value": …}, {"from": "gpt", …}]}
 LLaMA-Factory    {"images": […], "conversations": […]}, {"images": […], "messages": […]}
@@ -9,23 +10,24 @@ Qwen2-VL, TRL    {"images": […], "messages": […]}, {"images": […], "prompt
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from oneseed.dataset.code_texts import IMAGE_PLACE
 from oneseed.dataset.jsonl import Row
-from oneseed.sources.captions import named_images, one_image, require_utf8, whole_text
-from oneseed.sources.columns import IMAGE_KEYS, TURN_KEYS
+from oneseed.sources.captions import (
+    named_images,
+    one_caption,
+    one_image,
+    text_of_key,
+    whole_text,
+)
+from oneseed.sources.columns import IMAGE_KEYS, QUESTION_KEYS, TURN_KEYS
+from oneseed.sources.dialogues import Dialogue, Turn, as_paragraphs, dialogue_of, with_places
 
-# who asks, and not who says how to answer
-ASKING = {"human", "user", "question"}
-ANSWERING = {"gpt", "assistant", "model", "chatgpt", "bot", "bing", "bard", "ai"}
 # a picture's name within a text, as Qwen-VL writes it
 NAMED_IN_TEXT = re.compile(r"<img>(.*?)</img>", re.DOTALL)
-# what stands in a question for a picture
-IMAGE_MARK = re.compile(
-    r"(?:Picture \d+: )?<img>.*?</img>|<image>|<\|(?:image|vision_start|image_pad|vision_end)\|>",
-    re.DOTALL,
-)
 PART_IMAGE_KEYS = ("image", "image_url", "url", "path", "file")
 
 
@@ -40,15 +42,10 @@ class RowSays(NamedTuple):
     question: str = ""
     # pictures that the row names beside the first, whatever they are
     further_images: Sequence[Any] = ()
-
-
-class Turn(NamedTuple):
-    """One turn: whether it answers, its text, and the pictures that it names."""
-
-    is_answer: bool
-    text: str
-    images: list[Any]
-    is_question: bool = False
+    # what else travels with the caption: see Dialogue.labels
+    labels: Mapping[str, Any] = MappingProxyType({})
+    # turns of which no use is made
+    unused_turns: int = 0
 
 
 def turns_of(row: Row, keys: tuple[str, ...]) -> Iterator[Turn]:
@@ -67,10 +64,8 @@ def turns_of(row: Row, keys: tuple[str, ...]) -> Iterator[Turn]:
         said = turn.get("value", turn.get("content"))
         if not isinstance(said, str | list | None):
             raise ValueError("the caption is no text")
-        images, texts = read_parts(said if isinstance(said, list) else [said])
         role = who.lower() if isinstance(who, str) else ""
-        # parts are paragraphs: in a text of code a blank would join two lines
-        yield Turn(role in ANSWERING, "\n".join(texts), images, role in ASKING)
+        yield turn_of(role, said if isinstance(said, list) else [said])
 
 
 def as_list(value: Any) -> list[Any]:
@@ -78,48 +73,85 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def read_parts(parts: list[Any]) -> tuple[list[Any], list[str]]:
-    """Parts of a turn's content -> pictures that they name, texts."""
+def turn_of(role: str, parts: list[Any]) -> Turn:
+    """The parts of a turn's content, texts and pictures -> Turn."""
     images = []
     texts = []
+    marked = ""
     for part in parts:
-        if isinstance(part, str):
-            images += NAMED_IN_TEXT.findall(part)
-            texts.append(part)
-        elif isinstance(part, dict):
+        text = part.get("text") if isinstance(part, dict) else part
+        is_image = isinstance(part, dict) and is_image_part(part)
+        if is_image:
             images += [part[key] for key in PART_IMAGE_KEYS if part.get(key)][:1]
-            text = part.get("text")
-            if isinstance(text, str):
-                texts.append(text)
-    return images, texts
+            marked += IMAGE_PLACE
+        if isinstance(text, str) and (text or not is_image):
+            images += NAMED_IN_TEXT.findall(text) if isinstance(part, str) else []
+            # parts are paragraphs: in a text of code a blank would join two lines
+            ends_in_words = bool(texts) and not marked.endswith(IMAGE_PLACE)
+            marked += "\n" * ends_in_words + with_places(text)
+            texts.append(text)
+    return Turn(role, "\n".join(texts), images, marked)
 
 
-def question_of(turns: Sequence[Turn]) -> str:
-    """What was asked last before the first answer, without marks of pictures; "" for nothing."""
-    asked = ""
-    for turn in turns:
-        if turn.is_answer:
-            break
-        if turn.is_question:
-            asked = IMAGE_MARK.sub("", turn.text).strip()
-    return whole_text(asked)
+def is_image_part(part: Row) -> bool:
+    """Whether a part of a turn stands for a picture: it says so, or names one."""
+    return part.get("type") == "image" or any(part.get(key) for key in PART_IMAGE_KEYS)
+
+
+def dialogue_in(row: Row, keys: tuple[str, ...]) -> Dialogue:
+    """The conversation of a row of one picture. ValueError where there is none."""
+    return dialogue_of(turns_of(row, keys), system=whole_text(row.get("system")))
 
 
 def read_conversation(row: Row, keys: tuple[str, ...]) -> RowSays:
-    """A row -> its first picture, the answers, and the question. ValueError where there is none."""
+    """A row -> its first picture, the first answer, and what travels with it.
+
+    ValueError where there is none.
+    """
     turns = list(turns_of(row, keys))
+    images = images_of(row, turns)
+    image = one_image({"image": images})
+    dialogue = dialogue_of(turns, system=whole_text(row.get("system")), pictures=len(images))
+    return says_in(dialogue, image, images[1:])
+
+
+def images_of(row: Row, turns: Iterable[Turn]) -> list[Any]:
+    """What a conversation names as its pictures, each once: in the row, else in its turns."""
     named_in_turns = [image for turn in turns for image in turn.images]
     named = next((row[key] for key in IMAGE_KEYS if row.get(key)), None)
     only_id = named is not None and named in (row.get("id"), row.get("key"), row.get("name"))
     if named_in_turns and (named is None or only_id):
         named = named_in_turns
-    image = one_image({"image": named})
-    answers = [turn.text for turn in turns if turn.is_answer and turn.text.strip()]
+    return [image for image in named_images({"image": named}) if image]
+
+
+def read_instruction(row: Row, image_keys: tuple[str, ...]) -> RowSays:
+    """A row of instruction and output, as Alpaca has them -> what it says.
+
+    Its input belongs to the instruction, and its history are questions and answers before that.
+    ValueError as of read_conversation.
+    """
+    turns = []
+    for exchange in as_list(row.get("history")):
+        if isinstance(exchange, list) and len(exchange) == 2:
+            turns += [turn_of("user", exchange[:1]), turn_of("assistant", exchange[1:])]
+    asked = as_paragraphs([text_of_key(row, QUESTION_KEYS), whole_text(row.get("input"))])
+    answer = one_caption(row, ("output", "response"))
+    turns += [turn_of("user", [asked]), turn_of("assistant", [answer])]
+    images = named_images(row, image_keys)
+    dialogue = dialogue_of(turns, system=whole_text(row.get("system")), pictures=len(images))
+    return says_in(dialogue, one_image(row, image_keys), images[1:])
+
+
+def says_in(dialogue: Dialogue, image: str | bytes, further_images: Sequence[Any]) -> RowSays:
+    """A conversation about a picture, as what its row says."""
     return RowSays(
         image,
-        [require_utf8(answer) for answer in answers],
-        question_of(turns),
-        named_images({"image": named})[1:],
+        list(dialogue.answers[:1]),
+        dialogue.question,
+        further_images,
+        dialogue.labels(),
+        dialogue.unused,
     )
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from oneseed.dataset.jsonl import Row
 from oneseed.sources.rejections import Rejection
 
+# what the rows of a file hold beyond one picture, one question and one answer
+FURTHER_COUNTS = ("further_captions", "further_pictures", "further_turns", "unused_turns")
+
 
 @dataclass(frozen=True)
 class Described:
@@ -17,7 +20,7 @@ class Described:
     # rows and files that say nothing of use
     lost: list[Rejection] = field(default_factory=list)
     # a row for each annotation file that was read: file, format, confidence (0 to 1), rows, and
-    # further_captions and further_pictures, where there are more than those that are used
+    # FURTHER_COUNTS, where there are more than those that are used
     formats: list[Row] = field(default_factory=list)
 
     def add(self, other: "Described") -> None:
@@ -42,15 +45,14 @@ def format_row(
     *,
     confidence: float,
     rows: int,
-    further_captions: int = 0,
-    further_pictures: int = 0,
+    **further: int,
 ) -> Row:
-    """A row of Described.formats."""
+    """A row of Described.formats. further: counts, by the names of FURTHER_COUNTS."""
+    assert further.keys() <= set(FURTHER_COUNTS), further
     found = {
         "file": file,
         "format": format_name,
         "confidence": round(confidence, 2),
         "rows": rows,
     }
-    further = {"further_captions": further_captions, "further_pictures": further_pictures}
     return found | {name: count for name, count in further.items() if count}

@@ -36,7 +36,12 @@ from oneseed.sources.columns import (
     QUESTION_KEYS,
     looks_like_picture,
 )
-from oneseed.sources.conversations import RowSays, is_conversation, read_conversation
+from oneseed.sources.conversations import (
+    RowSays,
+    is_conversation,
+    read_conversation,
+    read_instruction,
+)
 from oneseed.sources.json_tables import NumberedRow
 from oneseed.sources.tables import CELL_SUFFIXES, COLUMN_SUFFIXES, JSON_SUFFIXES
 
@@ -76,8 +81,8 @@ def read_qwen(row: Row) -> RowSays:
 
 
 def read_instruct(row: Row) -> RowSays:
-    """Of instruct: the caption is the output."""
-    return says_of(row, ("image_path", "images", *IMAGE_KEYS), ("output", "response"))
+    """Of instruct: the caption is the output, or the first answer of its history."""
+    return read_instruction(row, ("image_path", "images", *IMAGE_KEYS))
 
 
 READERS: dict[str, Callable[[Row], RowSays]] = {

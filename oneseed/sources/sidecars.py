@@ -18,7 +18,7 @@ from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
 from oneseed.sources.captions import all_captions, require_utf8, text_of_key, texts_in
 from oneseed.sources.columns import CAPTION_KEYS, QUESTION_KEYS, with_known_keys
-from oneseed.sources.conversations import is_conversation, question_of, turns_of
+from oneseed.sources.conversations import dialogue_in, is_conversation
 from oneseed.sources.described import Described, format_row
 from oneseed.sources.names import PictureFinder, name_key, without_suffix
 from oneseed.sources.rejections import Rejection, passed_over
@@ -205,9 +205,10 @@ def read_json_sidecar(path: Path) -> Row:
     captions = all_captions(row)
     question = text_of_key(row, QUESTION_KEYS)
     if is_conversation(row):
-        turns = list(turns_of(row, ("messages", "conversations", "conversation", "prompt")))
-        captions = [require_utf8(turn.text) for turn in turns if turn.is_answer]
-        question = question_of(turns)
+        dialogue = dialogue_in(row, ("messages", "conversations", "conversation", "prompt"))
+        captions = list(dialogue.answers[:1])
+        question = dialogue.question
+        row |= dialogue.labels()
     found: Row = {"caption": next(iter(captions), ""), **labels_of(row, question)}
     if not captions and "style" not in row and set(CAPTION_KEYS).isdisjoint(row):
         found["keys"] = list(known)

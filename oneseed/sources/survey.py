@@ -15,7 +15,7 @@ from pathlib import Path
 
 from oneseed.config.options import CODE_CAPTIONS
 from oneseed.console.command import UserError
-from oneseed.dataset.code_texts import code_text, is_code, travelling
+from oneseed.dataset.code_texts import clean_labels, code_text, is_code, travelling
 from oneseed.dataset.commands import script_command
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
@@ -172,10 +172,7 @@ def caption_values(row: Row, caption_kind: str) -> Row:
     said = row.get("caption", "")
     on_one_line = " ".join(CONTROL.sub("", said).split())
     caption = code_text(said) if is_code(known) else on_one_line
-    for key in ("question", "domain"):
-        if key in known:
-            known[key] = sys.intern(code_text(known[key]).strip())
-    return {"caption": caption, **known}
+    return {"caption": caption, **clean_labels(known)}
 
 
 def with_pictures(source: Source, data: Path) -> Source:
@@ -247,8 +244,8 @@ def states_of(folder: Path, paths: Iterable[str]) -> dict[str, annotations.FileS
 def style_of(path: str, row: Row, wanted: str, *, inside: str) -> str | None:
     """A picture's style: as its row says, else the innermost class folder that it lies in.
 
-    Class folders count only where a known class or "all" is wanted. inside: see Source. None: it
-    belongs to any style.
+    Class folders count only where a known class or "all" is wanted. Where "all" is, a row's domain
+    counts after them. inside: see Source. None: it belongs to any style.
     """
     if "style" in row:
         return style_name(row["style"])
@@ -259,4 +256,6 @@ def style_of(path: str, row: Row, wanted: str, *, inside: str) -> str | None:
         name = style_name(folder)
         if name in CLASSES.values():
             return name
+    if wanted == "all" and row.get("domain", "").strip():
+        return style_name(row["domain"])
     return None

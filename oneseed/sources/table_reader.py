@@ -14,6 +14,7 @@ from oneseed.sources.captions import one_image, require_utf8, whole_text
 from oneseed.sources.columns import renamed
 from oneseed.sources.conversations import RowSays
 from oneseed.sources.described import Described, format_row
+from oneseed.sources.dialogues import labels_in
 from oneseed.sources.formats import READERS
 from oneseed.sources.json_tables import NumberedRow
 from oneseed.sources.names import Found, PictureFinder, name_key, name_spellings
@@ -58,6 +59,8 @@ class TableReader:
             rows=count,
             further_captions=table.further_captions,
             further_pictures=table.further_pictures,
+            further_turns=table.further_turns,
+            unused_turns=table.unused_turns,
         )
         return Described(table.rows, table.lost, [found_format])
 
@@ -66,18 +69,20 @@ class TableReader:
         if isinstance(row, str):
             raise ValueError(row)
         row = renamed(row, self.guesses)
-        image, captions, question, further_images = self.what_it_says(line, row, table)
+        says = self.what_it_says(line, row, table)
+        image = says.image
         if isinstance(image, bytes):
-            found = Found(self.keep_embedded(line, image), is_exact=True)
+            found = Found(self.keep_embedded(line, image, table), is_exact=True)
         else:
             found = find_picture(image, self.finder, self.name, self.base)
-        known: Row = {"caption": next(iter(captions), ""), **labels_of(row, question)}
+        known: Row = {"caption": next(iter(says.captions), ""), **labels_of(row, says.question)}
+        known |= says.labels
         member = row.get("member")
         if isinstance(member, str):
             known["member"] = member
         known |= {"file": self.name, "line": line}
         name = "" if isinstance(image, bytes) else name_key(name_spellings(image)[-1])
-        beside = self.pictures_beside(line, further_images, found.path)
+        beside = self.pictures_beside(line, says.further_images, found.path, table)
         if beside:
             known["images"] = [found.path, *beside]
         table.add(found, name, known)
@@ -85,17 +90,21 @@ class TableReader:
             row_beside = {"caption": "", "file": self.name, "line": line}
             # no pair of its own, unless a row gives it a caption
             table.rows.setdefault(path, row_beside)["is_beside"] = True
-        table.further_captions += max(len(captions) - 1, 0)
-        table.further_pictures += len(further_images) - len(beside)
+        table.further_captions += max(len(says.captions) - 1, 0)
+        table.further_pictures += len(says.further_images) - len(beside)
+        table.further_turns += len(known.get("turns", ()))
+        table.unused_turns += says.unused_turns
 
-    def pictures_beside(self, line: int, images: Sequence[Any], first: str) -> list[str]:
+    def pictures_beside(
+        self, line: int, images: Sequence[Any], first: str, table: "Table"
+    ) -> list[str]:
         """Paths of the pictures that a row names beside its first, as far as they can be named."""
         paths = []
-        for number, image in enumerate(images[:MAX_BESIDE], 2):
+        for image in images[:MAX_BESIDE]:
             with contextlib.suppress(ValueError):
                 named = one_image({"image": [image]})
                 if isinstance(named, bytes):
-                    paths.append(self.keep_embedded(line, named, number))
+                    paths.append(self.keep_embedded(line, named, table, len(paths) + 2))
                 else:
                     paths.append(find_picture(named, self.finder, self.name, self.base).path)
         return [path for path in dict.fromkeys(paths) if path != first]
@@ -114,7 +123,7 @@ class TableReader:
             table.lost.append(passed_over(self.name, str(error), line=line))
             return RowSays(image, [])
 
-    def keep_embedded(self, line: int, image: bytes, number: int = 1) -> str:
+    def keep_embedded(self, line: int, image: bytes, table: "Table", number: int = 1) -> str:
         """Stores a picture that lies inside the file -> the name that it gets.
 
         number: from 1, of those of a row.
@@ -123,17 +132,20 @@ class TableReader:
             raise ValueError("holds the picture itself; name the file as --source")
         end = f"_{number}" if number > 1 else ""
         path = f"{self.name}/{line:06}{end}{suffix_of_kind(image)}"
+        if path in table.rows:
+            # a list of JSON may have all its rows on one line
+            path = f"{self.name}/{line:06}_{len(table.rows)}{end}{suffix_of_kind(image)}"
         self.keep(path, image)
         return path
 
 
 def labels_of(row: Row, question: str = "") -> Row:
-    """What a row says of its caption: style, question, domain and caption_kind, where it does.
+    """What a row says of its caption beside its words, where it does: see code_texts.
 
     question: that is known from elsewhere in the row. ValueError where letters of the style are
     lost; by a style pictures are chosen.
     """
-    labels = {"question": question, "domain": whole_text(row.get("domain"))}
+    labels = {"question": question, "domain": whole_text(row.get("domain")), **labels_in(row)}
     style = row.get("style")
     if isinstance(style, str) and style.strip():
         labels["style"] = require_utf8(style)
@@ -160,6 +172,9 @@ class Table:
     # captions beyond the first of a picture, and pictures beyond the first of a row
     further_captions: int = 0
     further_pictures: int = 0
+    # turns after the first answer, which travel, and those of which no use is made
+    further_turns: int = 0
+    unused_turns: int = 0
     # {picture that was found by the end of its path: the name that the table gives it}
     found_by_end: dict[str, str] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from oneseed.dataset.jsonl import Row
 from oneseed.dataset.notes import open_regular, read_note
 from oneseed.files import write_text
 from oneseed.media.checksum import checksum
+from oneseed.sources.described import FURTHER_COUNTS
 from oneseed.sources.rejections import Rejection, is_rejection
 from oneseed.sources.walking import UNPACKING_MARKER
 
@@ -78,6 +79,5 @@ def is_known_format(value: Any) -> bool:
         and isinstance(value.get("format"), str)
         and isinstance(value.get("confidence"), (int, float))
         and isinstance(value.get("rows"), int)
-        and isinstance(value.get("further_captions", 0), int)
-        and isinstance(value.get("further_pictures", 0), int)
+        and all(isinstance(value.get(count, 0), int) for count in FURTHER_COUNTS)
     )

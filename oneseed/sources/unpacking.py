@@ -3,9 +3,9 @@
 Nothing is unpacked by its name. A picture is copied to <number>_<name made harmless> in one flat
 folder, annotation files are read (annotations.py), and metadata.jsonl says which member each
 picture was and what is known of it. Links, devices, archives within the archive, names that lead
-elsewhere and members beyond the limits are left out, each with a reason. A Parquet or Arrow file
-with pictures inside counts as an archive. A folder that is complete has its final name; what an
-interruption leaves behind is thrown away by the next run.
+elsewhere and members beyond the limits are left out, each with a reason. A Parquet, Arrow or JSON
+file with pictures inside counts as an archive. A folder that is complete has its final name; what
+an interruption leaves behind is thrown away by the next run.
 """
 
 import array
@@ -35,12 +35,12 @@ from oneseed.sources.archive_members import (
 from oneseed.sources.archive_names import harmless, name_problem
 from oneseed.sources.rejections import Rejection, Rejections, passed_over, rejection
 from oneseed.sources.sidecars import SAID_KEYS
-from oneseed.sources.tables import COLUMN_SUFFIXES
+from oneseed.sources.tables import COLUMN_SUFFIXES, TABLE_SUFFIXES
 from oneseed.sources.unpacked import Unpacked, read_unpacked, write_unpacked
 from oneseed.sources.walking import is_clutter
 
 # raise when unpack() gives another folder: all is unpacked again
-UNPACKING_VERSION = 3
+UNPACKING_VERSION = 4
 # what a data set that was saved to a disk holds beside its .arrow files: nothing for us
 SAVED_STATE = ("state.json", "dataset_info.json", "dataset_dict.json")
 # what a second run may do, as the end of a sentence
@@ -109,7 +109,7 @@ def unpack_into(
 ) -> Unpacked:
     """Copies pictures into `folder` and annotation files into `notes`; both are there and empty."""
     unpacking = Unpacking(archive, folder, notes, limits=limits)
-    if suffix_of(archive) in COLUMN_SUFFIXES:
+    if suffix_of(archive) in TABLE_SUFFIXES:
         unpacking.tables[archive.name] = archive
     else:
         unpacking.copy_members()

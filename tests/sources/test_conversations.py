@@ -94,11 +94,15 @@ def test_the_answer_becomes_the_caption_of_the_one_picture(tmp_path, row, name):
     assert not further_captions(described)
 
 
-def test_later_answers_are_counted_and_not_used(tmp_path):
+def test_later_answers_are_no_captions_and_stay_in_the_row(tmp_path):
     row = ROWS["LLaVA"] | {"conversations": [ASKED, ANSWERED, ASKED, ANSWERED | {"value": "old"}]}
     described = describe_made(tmp_path, {"x.json": [row]})
     assert captions_of(described) == {"1.png": "a castle"}
-    assert further_captions(described) == 1
+    assert not further_captions(described)
+    assert [turn["content"] for turn in described.rows["1.png"]["turns"]] == [
+        "What is this?",
+        "old",
+    ]
 
 
 def test_a_file_may_mix_the_forms(tmp_path):
