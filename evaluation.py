@@ -332,7 +332,11 @@ def report_health(generator: MultimodalGenerator) -> Section:
 def generator_of(config: EvaluateConfig) -> MultimodalGenerator:
     """The model that is evaluated."""
     return MultimodalGenerator(
-        config.checkpoint, config.device, finish=config.finish, encoder=config.encoder
+        config.checkpoint,
+        config.device,
+        finish=config.finish,
+        encoder=config.encoder,
+        text_decoder=config.text_decoder,
     )
 
 

@@ -305,7 +305,9 @@ def forget_files(page: Any, paths: set[str]) -> None:
 
 def main(config: DemoConfig) -> None:
     """Serves the page until Ctrl+C."""
-    find_generator = ModelFinder(config.checkpoint, config.device, config.encoder)
+    find_generator = ModelFinder(
+        config.checkpoint, config.device, encoder=config.encoder, text_decoder=config.text_decoder
+    )
     checkpoint = config.checkpoint or DEFAULT_CHECKPOINT
     if find_generator.needs_base:
         best_seeds(find_generator())

@@ -374,6 +374,7 @@ def main(config: InferenceConfig) -> int | None:
         config.finish,
         constrained=config.constrained,
         encoder=config.encoder,
+        text_decoder=config.text_decoder,
     )
     if config.prompt:
         say_of_prompt(generator, config.prompt, config.style)

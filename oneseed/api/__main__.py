@@ -62,7 +62,9 @@ def load_early(find_generator: ModelFinder, config: ApiConfig) -> None:
 def main(config: ApiConfig) -> int:
     """Serves the API until a signal; 0 where that was SIGTERM."""
     batcher = Batcher(config.batch_size, patience=config.patience / 1000, most_waiting=config.queue)
-    find_generator = ModelFinder(config.checkpoint, config.device, config.encoder)
+    find_generator = ModelFinder(
+        config.checkpoint, config.device, encoder=config.encoder, text_decoder=config.text_decoder
+    )
     defaults = Defaults(config.passes, config.finish)
     service = Service(find_generator, batcher, token=read_token(config.token_file), usual=defaults)
     app = api_application(service)

@@ -114,6 +114,15 @@ def encoder_option() -> Any:
     )
 
 
+def text_decoder_option() -> Any:
+    """The field `text_decoder` of those who use a model."""
+    return option(
+        None,
+        "of a model with a frozen language model: its folder, where that is not where it was in "
+        "training",
+    )
+
+
 def finish_option() -> Any:
     """The field `finish`."""
     return option(

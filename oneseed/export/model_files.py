@@ -46,6 +46,11 @@ GRAPHS: dict[str, type[SeedGraph]] = {"pair": PairGraph, "prompt": PromptGraph}
 def write_model_files(config: OnnxConfig) -> int:
     """What `python -m oneseed.export onnx` does -> exit status."""
     model = MultimodalModel.from_checkpoint(config.checkpoint, sees=False)
+    if model.config.text_decoder == FROZEN:
+        raise UserError(
+            "ONNX files hold no frozen language model, and this model writes with one; train one "
+            "with --text-decoder own"
+        )
     if model.config.encoder == FROZEN:
         print("the frozen picture encoder is not exported: the files draw seeds and prompts alone")
     folder = Path(config.out)
