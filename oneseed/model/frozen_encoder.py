@@ -18,11 +18,11 @@ import torch.nn.functional as F
 
 from oneseed.config.model import ENCODERS, ModelConfig
 from oneseed.console.command import UserError
+from oneseed.hub_models import CONFIG_FILE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-CONFIG_FILE = "config.json"
 PREPROCESSOR_FILE = "preprocessor_config.json"
 # mean and standard deviation of the pixels of each channel, where the folder does not say them
 CLIP_PIXELS = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))

@@ -19,7 +19,8 @@ from torch import nn
 
 from oneseed.config.model import FROZEN, MIN_VOCABULARY, OWN_TEXT_DECODER, ModelConfig
 from oneseed.console.command import UserError
-from oneseed.model.frozen_encoder import CONFIG_FILE, MAX_REASON, digest_of_folder
+from oneseed.hub_models import CONFIG_FILE
+from oneseed.model.frozen_encoder import MAX_REASON, digest_of_folder
 from oneseed.model.tokenizer import END, PAD, START, UNK, Tokenizer
 from oneseed.model.tokenizer_json import BYTE_OF_LETTER
 
@@ -155,9 +156,7 @@ class FrozenTextDecoder(nn.Module):
     def own_language(self, code: torch.Tensor) -> FrozenLanguage:
         """The language model, where the code is. UserError where it is not loaded."""
         if self.language is None:
-            raise UserError(
-                "this model's language model is not loaded; name it: --text-decoder PATH"
-            )
+            raise UserError("its language model is not loaded; name it: --text-decoder PATH")
         return self.language.on(code.device)
 
     def forward(self, code: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
