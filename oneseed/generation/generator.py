@@ -216,7 +216,7 @@ class MultimodalGenerator(Pretrained, PictureReader):
         temperature: float | None = None,
         at_once: int = 4,
     ) -> Iterator[ImageCaption]:
-        """As interpolate, one by one, for those who watch. at_once: pairs that are drawn together."""
+        """As interpolate, one by one, for those who watch. at_once: pairs drawn together."""
         ends = self.model.code(latents([first, last], self.dimensions))  # (2, D)
         codes = latent_operations.walk(self.model.sampler, ends, steps)  # (steps, D)
         for part in chunks(range(steps), at_once):
