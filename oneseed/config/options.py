@@ -123,6 +123,12 @@ def text_decoder_option() -> Any:
     )
 
 
+def moved_parts(config: Any) -> dict[str, Any]:
+    """The folders of frozen parts that the settings name: encoder, text_decoder."""
+    named = {name: getattr(config, name) for name in ("encoder", "text_decoder")}
+    return {name: folder for name, folder in named.items() if folder}
+
+
 def finish_option() -> Any:
     """The field `finish`."""
     return option(

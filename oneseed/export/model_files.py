@@ -14,6 +14,7 @@ import torch
 from oneseed.config.export import EXPORT_FOLDER, OnnxConfig
 from oneseed.config.model import FROZEN
 from oneseed.config.options import PLAIN
+from oneseed.console.command import UserError
 from oneseed.dataset.commands import flag, python_name
 from oneseed.export.compact import clean, in_half
 from oneseed.export.comparison import (

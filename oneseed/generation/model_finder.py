@@ -16,12 +16,12 @@ class ModelFinder:
     named, it gives the base model until training has written one.
     """
 
-    def __init__(self, checkpoint: str, device: str, **frozen: str | None) -> None:
+    def __init__(self, checkpoint: str, device: str, **moved: Any) -> None:
         """checkpoint: a file, "base", or "" for none in particular. device: see pick_device.
 
-        frozen: encoder and text_decoder, folders of frozen parts that have moved.
+        moved: encoder and text_decoder, folders of frozen parts that have moved.
         """
-        self.frozen = frozen
+        self.moved = moved
         self.named = checkpoint
         self.device = device
         self.own: MultimodalGenerator | None = None
@@ -46,7 +46,7 @@ class ModelFinder:
 
     def load(self, checkpoint: str) -> MultimodalGenerator:
         """The model of a checkpoint, whose copies need not compute its fingerprint."""
-        frozen: dict[str, Any] = {} if checkpoint == BASE else self.frozen
-        generator = MultimodalGenerator(checkpoint, self.device, **frozen)
+        moved = {} if checkpoint == BASE else self.moved
+        generator = MultimodalGenerator(checkpoint, self.device, **moved)
         assert generator.fingerprint, "kept by the generator, and copied with it"
         return generator

@@ -213,7 +213,10 @@ def load_language(folder: Path) -> "tuple[Any, tokenizers.Tokenizer]":
         folder, dtype=torch.float32, use_safetensors=True, **safe
     )
     tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, **safe)
-    return network.eval().requires_grad_(False), tokenizer.backend_tokenizer
+    library = getattr(tokenizer, "backend_tokenizer", None)
+    if library is None:
+        raise ValueError("it has no tokenizer.json")
+    return network.eval().requires_grad_(False), library
 
 
 def no_language(folder: Path, error: Exception) -> UserError:

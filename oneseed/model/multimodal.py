@@ -266,8 +266,8 @@ class MultimodalModel(CaptionedAutoencoder):
         cls,
         path: str | Path = "checkpoints/best_model.pt",
         device: str | torch.device = "cpu",
-        encoder: str | Path | None = None,
         *,
+        encoder: str | Path | None = None,
         text_decoder: str | Path | None = None,
         sees: bool = True,
     ) -> Self:
