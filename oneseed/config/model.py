@@ -19,7 +19,7 @@ OWN_TEXT_DECODER = "own"
 TEXT_DECODERS = (OWN_TEXT_DECODER, FROZEN)
 # settings of models whose language model is frozen
 LANGUAGE_SETTINGS = ("text_decoder", "text_decoder_sha256", "text_decoder_width")
-HEX_DIGEST = re.compile("[0-9a-f]{64}")
+DIGEST_DIGITS = re.compile("[0-9a-f]{64}")
 # channels of an attention head of the encoder vit
 VIT_HEAD_WIDTH = 32
 # a side of the picture
@@ -208,7 +208,7 @@ class ModelConfig(BaseConfig):
                 "--encoder is cnn, vit, or the folder of a checkpoint such as CLIP's or DINO's, "
                 f"not {self.encoder!r}"
             )
-        is_described = self.encoder_width > 0 and bool(HEX_DIGEST.fullmatch(self.encoder_sha256))
+        is_described = self.encoder_width > 0 and bool(DIGEST_DIGITS.fullmatch(self.encoder_sha256))
         if (self.encoder == FROZEN) != is_described:
             raise ValueError("a frozen encoder is named by its folder: --encoder PATH")
         if self.linear_dims < 0:
@@ -224,7 +224,7 @@ class ModelConfig(BaseConfig):
             raise ValueError(
                 f"--text-decoder is own, or the folder of a causal language model, not {name!r}"
             )
-        has_digest = bool(HEX_DIGEST.fullmatch(self.text_decoder_sha256))
+        has_digest = bool(DIGEST_DIGITS.fullmatch(self.text_decoder_sha256))
         if (name == FROZEN) != (self.text_decoder_width > 0 and has_digest):
             raise ValueError("a frozen language model is named by its folder: --text-decoder PATH")
         if self.vocab_size and self.vocab_size < MIN_VOCABULARY:
