@@ -10,6 +10,7 @@ there, word by word. Tokens are those of its own vocabulary behind our four mark
 trained so keeps where the folder lies and the SHA-256 of its files, not its weights.
 """
 
+import inspect
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,16 +180,18 @@ class LanguageWriter:
         self.language = decoder.own_language(code)
         self.device = code.device
         self.coming = decoder.prefix(code)
+        # transformers before 5.24 call it by its older name
+        known = inspect.signature(self.language.network.forward).parameters
+        self.cache_name = "cache" if "cache" in known else "past_key_values"
         self.past: Any = None
 
     def next(self, tokens: torch.Tensor) -> torch.Tensor:
         """The tokens at the next position, int64 (B,) -> logits (B, V) of those that follow."""
         if self.past is not None:
             self.coming = self.language.embedded(tokens.to(self.device)[:, None])
-        found = self.language.network(
-            inputs_embeds=self.coming, past_key_values=self.past, use_cache=True
-        )
-        self.past = found.past_key_values
+        past = {self.cache_name: self.past}
+        found = self.language.network(inputs_embeds=self.coming, use_cache=True, **past)
+        self.past = found[self.cache_name]
         logits = self.language.ours(found.logits[:, -1:])
         return logits[:, 0].masked_fill(self.decoder.unused, -torch.inf)
 

@@ -89,7 +89,7 @@ def test_the_connector_learns_and_the_language_model_does_not(model):
         loss.backward()
         assert all(one.grad.any() for one in model.text_decoder.parameters())
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < losses[0] - 0.05
     for name, weight in language.network.named_parameters():
         assert torch.equal(weight, before[name]), name
