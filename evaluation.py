@@ -47,7 +47,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from oneseed.config.evaluation import EvaluateConfig
-from oneseed.config.options import PLAIN
+from oneseed.config.options import PLAIN, moved_parts
 from oneseed.config.shards import Shard, parse_shard
 from oneseed.console.command import run
 from oneseed.dataset.collection import Collection
@@ -332,7 +332,7 @@ def report_health(generator: MultimodalGenerator) -> Section:
 def generator_of(config: EvaluateConfig) -> MultimodalGenerator:
     """The model that is evaluated."""
     return MultimodalGenerator(
-        config.checkpoint, config.device, finish=config.finish, encoder=config.encoder
+        config.checkpoint, config.device, finish=config.finish, **moved_parts(config)
     )
 
 

@@ -56,6 +56,7 @@ from oneseed.config.api import read_token
 from oneseed.config.base_model import checkpoint_file, is_base
 from oneseed.config.demo import DemoConfig
 from oneseed.config.inference import GUIDANCE
+from oneseed.config.options import moved_parts
 from oneseed.console.command import Terminated, UserError, run, wait_for_signal
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT
 from oneseed.dataset.next_run import missing_checkpoint, ways_to_model
@@ -305,7 +306,7 @@ def forget_files(page: Any, paths: set[str]) -> None:
 
 def main(config: DemoConfig) -> None:
     """Serves the page until Ctrl+C."""
-    find_generator = ModelFinder(config.checkpoint, config.device, config.encoder)
+    find_generator = ModelFinder(config.checkpoint, config.device, **moved_parts(config))
     checkpoint = config.checkpoint or DEFAULT_CHECKPOINT
     if find_generator.needs_base:
         best_seeds(find_generator())

@@ -65,7 +65,7 @@ from PIL import Image
 
 from oneseed.config.base_model import checkpoint_name
 from oneseed.config.inference import FILM_CAPTIONS, InferenceConfig
-from oneseed.config.options import CODE_CAPTIONS, parse_seeds
+from oneseed.config.options import CODE_CAPTIONS, moved_parts, parse_seeds
 from oneseed.config.shards import parse_shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import code_lines, printable, progress
@@ -373,7 +373,7 @@ def main(config: InferenceConfig) -> int | None:
         config.passes,
         config.finish,
         constrained=config.constrained,
-        encoder=config.encoder,
+        **moved_parts(config),
     )
     if config.prompt:
         say_of_prompt(generator, config.prompt, config.style)

@@ -39,6 +39,7 @@ from oneseed.console.command import run
 from oneseed.device import pick_device
 from oneseed.files import write_text
 from oneseed.model.frozen_encoder import settled_encoder
+from oneseed.model.frozen_language import settled_language
 from oneseed.model.image_networks import ImageDecoder, ImageEncoder
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixels import to_pil, to_pixels, to_tensor
@@ -79,6 +80,7 @@ def main(config: ModelConfig, options: SpecsConfig) -> int | None:
         print("wrote docs/model_specs.md")
         return None
     config, tower = settled_encoder(without_collection(config))
+    config, language = settled_language(config)
     if options.parameters:
         scaled_config = within_budget(config, options.parameters)
         print(f"--parameters {options.parameters:,}: {describe_widths(config, scaled_config)}")
@@ -87,6 +89,9 @@ def main(config: ModelConfig, options: SpecsConfig) -> int | None:
     if tower:
         model.set_tower(tower)
         print(tower.describe())
+    if language:
+        model.set_language(language)
+        print(language.describe())
     wrong = check_shapes(model)
     print_parameters(model)
     return 1 if wrong else 0

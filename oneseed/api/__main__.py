@@ -34,6 +34,7 @@ from oneseed.api.site import api_site
 from oneseed.config.api import ApiConfig, read_token
 from oneseed.config.base_model import checkpoint_file
 from oneseed.config.demo import only_this_machine_reaches
+from oneseed.config.options import moved_parts
 from oneseed.console.command import Terminated, run, wait_for_signal
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT
 from oneseed.dataset.next_run import missing_checkpoint
@@ -62,7 +63,7 @@ def load_early(find_generator: ModelFinder, config: ApiConfig) -> None:
 def main(config: ApiConfig) -> int:
     """Serves the API until a signal; 0 where that was SIGTERM."""
     batcher = Batcher(config.batch_size, patience=config.patience / 1000, most_waiting=config.queue)
-    find_generator = ModelFinder(config.checkpoint, config.device, config.encoder)
+    find_generator = ModelFinder(config.checkpoint, config.device, **moved_parts(config))
     defaults = Defaults(config.passes, config.finish)
     service = Service(find_generator, batcher, token=read_token(config.token_file), usual=defaults)
     app = api_application(service)

@@ -18,6 +18,7 @@ from oneseed.config.options import (
     encoder_option,
     finish_option,
     served_checkpoint_option,
+    text_decoder_option,
 )
 from oneseed.console.command import UserError
 from oneseed.console.flags import BaseConfig, option
@@ -74,6 +75,7 @@ class ApiConfig(BaseConfig):
         False, "write a line of JSON for each request to stderr, without what was asked"
     )
     encoder: str | None = encoder_option()
+    text_decoder: str | None = text_decoder_option()
     device: str = device_option("where to run")
     data: str = data_option()
 

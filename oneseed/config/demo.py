@@ -11,6 +11,7 @@ from oneseed.config.options import (
     device_option,
     encoder_option,
     served_checkpoint_option,
+    text_decoder_option,
 )
 from oneseed.console.flags import BaseConfig, option
 
@@ -87,6 +88,7 @@ class DemoConfig(BaseConfig):
     log: bool = option(False, "write a line for each request, without what was asked")
     log_json: bool = option(False, "write such lines as JSON objects")
     encoder: str | None = encoder_option()
+    text_decoder: str | None = text_decoder_option()
     device: str = device_option("where to run")
     data: str = data_option()
 

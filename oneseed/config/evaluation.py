@@ -8,6 +8,7 @@ from oneseed.config.options import (
     device_option,
     encoder_option,
     finish_option,
+    text_decoder_option,
 )
 from oneseed.config.shards import settle_shard, shard_option
 from oneseed.console.flags import BaseConfig, option
@@ -36,6 +37,7 @@ class EvaluateConfig(BaseConfig):
     shard: str = shard_option("draw and judge only this share of the pairs")
     finish: str | None = finish_option()
     encoder: str | None = encoder_option()
+    text_decoder: str | None = text_decoder_option()
     device: str = device_option("where the model runs")
     data: str = data_option()
 

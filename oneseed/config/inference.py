@@ -9,6 +9,7 @@ from oneseed.config.options import (
     encoder_option,
     finish_option,
     parse_seeds,
+    text_decoder_option,
 )
 from oneseed.config.shards import settle_shard, shard_option
 from oneseed.console.flags import BaseConfig, option
@@ -133,6 +134,7 @@ class InferenceConfig(BaseConfig):
     batch_size: int = option(32, "pairs made at once; changes speed only", at_least=1)
     data: str = data_option()
     encoder: str | None = encoder_option()
+    text_decoder: str | None = text_decoder_option()
     device: str = device_option("where to run")
 
     def __post_init__(self) -> None:

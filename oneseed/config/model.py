@@ -15,6 +15,10 @@ MIN_VOCABULARY = 260
 # what a checkpoint says of an encoder that lies in a folder of its own
 FROZEN = "frozen"
 ENCODERS = ("cnn", "vit", FROZEN)
+OWN_TEXT_DECODER = "own"
+TEXT_DECODERS = (OWN_TEXT_DECODER, FROZEN)
+# settings of models whose language model is frozen
+LANGUAGE_SETTINGS = ("text_decoder", "text_decoder_sha256", "text_decoder_width")
 DIGEST_DIGITS = re.compile("[0-9a-f]{64}")
 # channels of an attention head of the encoder vit
 VIT_HEAD_WIDTH = 32
@@ -113,6 +117,11 @@ class ModelConfig(BaseConfig):
     max_caption_length: int = option(
         100, "tokens of a caption, both end marks counted", at_least=4, at_most=MAX_CHANNELS
     )
+    text_decoder: str = option(
+        OWN_TEXT_DECODER,
+        "what writes captions; own: a transformer that is trained; or the folder of a causal "
+        "language model, which stays as it is",
+    )
     text_width: int = option(
         512, "width of the caption transformers", at_least=1, at_most=MAX_CHANNELS
     )
@@ -150,6 +159,9 @@ class ModelConfig(BaseConfig):
     # no flags: of a frozen encoder, the SHA-256 of its files and the numbers of each of its places
     encoder_sha256: str = field(default="", metadata={"choices": None})
     encoder_width: int = field(default=0, metadata={"choices": None})
+    # … and of a frozen language model
+    text_decoder_sha256: str = field(default="", metadata={"choices": None})
+    text_decoder_width: int = field(default=0, metadata={"choices": None})
 
     def __post_init__(self) -> None:
         self._check_image_networks()
@@ -164,7 +176,20 @@ class ModelConfig(BaseConfig):
         if self.encoder != FROZEN:
             # as files were before encoders could be frozen
             del settings["encoder_sha256"], settings["encoder_width"]
+        if self.text_decoder == OWN_TEXT_DECODER:
+            for name in LANGUAGE_SETTINGS:
+                del settings[name]
         return settings
+
+    def with_language(self, sha256: str, width: int, vocab_size: int) -> Self:
+        """The same with a frozen language model. vocab_size: of its vocabulary with our marks."""
+        return replace(
+            self,
+            text_decoder=FROZEN,
+            text_decoder_sha256=sha256,
+            text_decoder_width=width,
+            vocab_size=vocab_size,
+        )
 
     def with_frozen(self, sha256: str, width: int) -> Self:
         """The same with a frozen encoder. width: numbers of each of its places."""
@@ -194,6 +219,14 @@ class ModelConfig(BaseConfig):
             )
 
     def _check_text_networks(self) -> None:
+        name = self.text_decoder
+        if name not in TEXT_DECODERS and not Path(name).expanduser().is_dir():
+            raise ValueError(
+                f"--text-decoder is own, or the folder of a causal language model, not {name!r}"
+            )
+        has_digest = bool(DIGEST_DIGITS.fullmatch(self.text_decoder_sha256))
+        if (name == FROZEN) != (self.text_decoder_width > 0 and has_digest):
+            raise ValueError("a frozen language model is named by its folder: --text-decoder PATH")
         if self.vocab_size and self.vocab_size < MIN_VOCABULARY:
             raise ValueError(
                 f"--vocab-size must be 0 or at least {MIN_VOCABULARY} (four marks and 256 bytes), "

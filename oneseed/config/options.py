@@ -122,6 +122,21 @@ def encoder_option() -> Any:
     )
 
 
+def text_decoder_option() -> Any:
+    """The field `text_decoder` of those who use a model."""
+    return option(
+        None,
+        "of a model with a frozen language model: its folder, where that is not where it was in "
+        "training",
+    )
+
+
+def moved_parts(config: Any) -> dict[str, Any]:
+    """The folders of frozen parts that the settings name: encoder, text_decoder."""
+    named = {name: getattr(config, name) for name in ("encoder", "text_decoder")}
+    return {name: folder for name, folder in named.items() if folder}
+
+
 def finish_option() -> Any:
     """The field `finish`."""
     return option(

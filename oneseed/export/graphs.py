@@ -27,6 +27,7 @@ from oneseed.model.latent_operations import PROMPT_LEEWAY
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixel_noise import random_flips, spread_with
 from oneseed.model.prior import CLUSTER_TINY, TINY, Prior
+from oneseed.model.text_networks import TextDecoder
 from oneseed.model.tokenizer import END, PAD
 
 
@@ -96,6 +97,7 @@ class Decoders(nn.Module):
             self.captions = BookCaptions(model)
         elif source == caption_source.DECODER:
             text_decoder = copy.deepcopy(model.text_decoder)
+            assert isinstance(text_decoder, TextDecoder), "a frozen one was refused before"
             text_decoder.condition = of_coordinates(text_decoder.condition, self.prior)
             self.captions = CaptionWriter(text_decoder)
         latent_dim = model.config.latent_dim

@@ -14,6 +14,7 @@ import torch
 from oneseed.config.export import EXPORT_FOLDER, OnnxConfig
 from oneseed.config.model import FROZEN
 from oneseed.config.options import PLAIN
+from oneseed.console.command import UserError
 from oneseed.dataset.commands import flag, python_name
 from oneseed.export.compact import clean, in_half
 from oneseed.export.comparison import (
@@ -46,6 +47,11 @@ GRAPHS: dict[str, type[SeedGraph]] = {"pair": PairGraph, "prompt": PromptGraph}
 def write_model_files(config: OnnxConfig) -> int:
     """What `python -m oneseed.export onnx` does -> exit status."""
     model = MultimodalModel.from_checkpoint(config.checkpoint, sees=False)
+    if model.config.text_decoder == FROZEN:
+        raise UserError(
+            "ONNX files hold no frozen language model, and this model writes with one; train one "
+            "with --text-decoder own"
+        )
     if model.config.encoder == FROZEN:
         print("the frozen picture encoder is not exported: the files draw seeds and prompts alone")
     folder = Path(config.out)

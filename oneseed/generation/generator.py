@@ -94,18 +94,18 @@ class MultimodalGenerator(Pretrained, PictureReader):
         finish: str | None = None,
         *,
         constrained: bool = False,
-        encoder: str | Path | None = None,
+        **moved: Any,
     ) -> None:
         """checkpoint_path: a file, a folder of save_pretrained, "hub:owner/name", or "base".
 
         temperature: of the captions, 0 for the likeliest. passes: in which a picture is drawn.
         finish: of seeds, "plain" or "book", see Autoencoder.draw_finished; None: the model's own.
         constrained: captions are always texts of the collection's grammar, see in_grammar.
-        encoder: the folder of a frozen picture encoder that has moved.
+        moved: encoder and text_decoder, folders of frozen parts that have moved.
         UserError where the checkpoint is missing or not ours, or the device is not there.
         """
         self.checkpoint = checkpoint_file(checkpoint_path)
-        model = MultimodalModel.from_checkpoint(checkpoint_path, pick_device(device), encoder)
+        model = MultimodalModel.from_checkpoint(checkpoint_path, pick_device(device), **moved)
         super().__init__(model, passes, finish, is_constrained=constrained)
         self.temperature = temperature
         self.style: str = self.model.meta.get("style", "engraving")

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 from oneseed.config.base_model import BASE, has_base
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT
@@ -15,12 +16,12 @@ class ModelFinder:
     named, it gives the base model until training has written one.
     """
 
-    def __init__(self, checkpoint: str, device: str, encoder: str | None = None) -> None:
+    def __init__(self, checkpoint: str, device: str, **moved: Any) -> None:
         """checkpoint: a file, "base", or "" for none in particular. device: see pick_device.
 
-        encoder: the folder of a frozen picture encoder that has moved.
+        moved: encoder and text_decoder, folders of frozen parts that have moved.
         """
-        self.encoder = encoder
+        self.moved = moved
         self.named = checkpoint
         self.device = device
         self.own: MultimodalGenerator | None = None
@@ -45,7 +46,7 @@ class ModelFinder:
 
     def load(self, checkpoint: str) -> MultimodalGenerator:
         """The model of a checkpoint, whose copies need not compute its fingerprint."""
-        encoder = None if checkpoint == BASE else self.encoder
-        generator = MultimodalGenerator(checkpoint, self.device, encoder=encoder)
+        moved = {} if checkpoint == BASE else self.moved
+        generator = MultimodalGenerator(checkpoint, self.device, **moved)
         assert generator.fingerprint, "kept by the generator, and copied with it"
         return generator

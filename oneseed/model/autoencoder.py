@@ -11,6 +11,7 @@ from oneseed.config.options import BOOK, PLAIN
 from oneseed.console.command import UserError
 from oneseed.model.caption_book import CaptionBook
 from oneseed.model.frozen_encoder import FrozenTower
+from oneseed.model.frozen_language import FrozenLanguage, FrozenTextDecoder
 from oneseed.model.further_pictures import FurtherPictures, joint_code
 from oneseed.model.image_networks import ImageDecoder, ImageEncoder
 from oneseed.model.initialization import init_image_networks, init_positions, init_weights
@@ -20,7 +21,7 @@ from oneseed.model.pixel_noise import spread
 from oneseed.model.prior import Prior
 from oneseed.model.regression_networks import RegressionDecoder, RegressionEncoder
 from oneseed.model.text_networks import TextDecoder, TextEncoder
-from oneseed.model.tokenizer import PAD, START, Tokenizer
+from oneseed.model.tokenizer import Tokenizer
 
 
 class Autoencoder(nn.Module):
@@ -47,7 +48,9 @@ class Autoencoder(nn.Module):
             self.image_encoder = ImageEncoder(self.config)
             self.image_decoder = ImageDecoder(self.config)
         self.text_encoder = TextEncoder(self.config)
-        self.text_decoder = TextDecoder(self.config)
+        self.text_decoder: TextDecoder | FrozenTextDecoder
+        is_frozen = self.config.text_decoder == FROZEN
+        self.text_decoder = (FrozenTextDecoder if is_frozen else TextDecoder)(self.config)
         self.sampler = Prior(self.config)
         # of models that have not learnt to write captions
         self.caption_book: CaptionBook | None = None
@@ -70,7 +73,7 @@ class Autoencoder(nn.Module):
         self.tokenizer = tokenizer or Tokenizer.train([], MIN_VOCABULARY)
         unused = self.text_decoder.unused
         unused[:] = torch.arange(len(unused), device=unused.device) >= used
-        unused[[PAD, START]] = True
+        unused[list(self.tokenizer.never)] = True
 
     def set_tower(self, tower: FrozenTower) -> None:
         """See with this frozen picture encoder. UserError where the model has one of its own."""
@@ -79,13 +82,30 @@ class Autoencoder(nn.Module):
             raise UserError("this model has a picture encoder of its own; leave --encoder out")
         assert (tower.sha256, tower.width) == (config.encoder_sha256, config.encoder_width)
         cast(ImageEncoder, self.image_encoder).tower = tower
-        self.note_tower()
+        self.note_frozen()
 
-    def note_tower(self) -> None:
-        """Keep in mind, for those who load the model, where its frozen encoder lies."""
+    def set_language(self, language: FrozenLanguage) -> None:
+        """Write with this frozen language model. UserError where the model writes by itself."""
+        config = self.config
+        if config.text_decoder != FROZEN:
+            raise UserError("this model has a caption decoder of its own; leave --text-decoder out")
+        known = (config.text_decoder_sha256, config.text_decoder_width, config.vocab_size)
+        assert (language.sha256, language.width, len(language.tokenizer)) == known
+        cast(FrozenTextDecoder, self.text_decoder).language = language
+        self.note_frozen()
+
+    def note_frozen(self) -> None:
+        """Keep in mind, for those who load the model, where its frozen parts lie.
+
+        The vocabulary is that of a frozen language model, which no checkpoint holds.
+        """
         tower = getattr(self.image_encoder, "tower", None)
         if tower is not None:
             self.meta["encoder_path"] = str(tower.folder)
+        language = getattr(self.text_decoder, "language", None)
+        if language is not None:
+            self.meta["text_decoder_path"] = str(language.folder)
+            self.set_tokenizer(language.tokenizer)
 
     def new_sampler(self) -> Prior:
         """A prior for this model that has not been fitted."""

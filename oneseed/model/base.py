@@ -72,13 +72,19 @@ OUTWARD = ("image_decoder.outward.weight", "image_decoder.outward.bias")
 # ---- packing -------------------------------------------------------------------------------------
 
 
-def require_own_encoder(model: "MultimodalModel") -> None:
-    """UserError where a model sees through a frozen encoder, which nothing that is packed has."""
+def require_own_parts(model: "MultimodalModel") -> None:
+    """UserError where a model has frozen parts of others, which nothing that is packed has."""
     if model.config.encoder == FROZEN:
         raise UserError(
             f"this model sees through the picture encoder in {model.meta.get('encoder_path')}, "
             "which is no part of it, so others could not use it; for others train one with "
             f"--encoder vit, or draw alone: {python_name()} -m oneseed.export onnx"
+        )
+    if model.config.text_decoder == FROZEN:
+        raise UserError(
+            f"this model writes with the language model in {model.meta.get('text_decoder_path')}, "
+            "which is no part of it, so others could not use it; for others train one with "
+            "--text-decoder own"
         )
 
 
@@ -86,7 +92,7 @@ def save_base(model: "MultimodalModel", path: str | Path) -> None:
     """Write a model to a file, which a killed run leaves as it was."""
     from safetensors.torch import save
 
-    require_own_encoder(model)
+    require_own_parts(model)
     packed = pack_weights(model.state_dict())
     content = save(packed, {DIGEST: checkpoint.digest(packed)})
     with whole_file(path) as partial:
@@ -101,7 +107,7 @@ def save_pretrained(model: "MultimodalModel", folder: str | Path) -> None:
     """
     from safetensors.torch import save
 
-    require_own_encoder(model)
+    require_own_parts(model)
     packed = pack_weights(model.state_dict(), is_exact=True)
     write_facts_files(packed.pop(EXTRA_STATE), Path(folder))
     content = save(packed, {PROMISE: model.fingerprint()})

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 import torch
 
-from oneseed.config.model import ENCODERS, MIN_VOCABULARY, ModelConfig
+from oneseed.config.model import ENCODERS, MIN_VOCABULARY, TEXT_DECODERS, ModelConfig
 from oneseed.config.options import CAPTION_KINDS, FINISHES, PLAIN
 from oneseed.console.command import UserError
 from oneseed.console.flags import plain_type
@@ -26,6 +26,8 @@ from oneseed.tensor_files import json_of_tensor
 CHECKPOINT_FORMAT = 2
 # of a setting that is a size, and of one that counts layers, each of which takes a while to build
 MAX_SIZE = 2**24
+# of settings whose flags take folders, too
+FROZEN_CHOICES = {"encoder": ENCODERS, "text_decoder": TEXT_DECODERS}
 # letters of a name, such as a style's
 MAX_NAME = 500
 # of the scale of match scores
@@ -112,7 +114,7 @@ def config_of_settings(saved: Any) -> ModelConfig:
         if not is_of_kind(value, kind):
             raise UserError(f"its {name} is no {kind.__name__}")
         # a folder is a flag's value, and none of a checkpoint
-        choices = ENCODERS if name == "encoder" else known[name].metadata["choices"]
+        choices = FROZEN_CHOICES.get(name) or known[name].metadata["choices"]
         if choices and value not in choices:
             raise UserError(f"its {name} is {str(value)[:40]!r}, not one of {choices}")
         if kind is not str and value > MAX_SIZE:
@@ -228,6 +230,7 @@ META: dict[str, tuple[Callable[[Any], bool], str]] = {
     "phrases": (is_phrases, "what follows which word"),
     "health": (is_health, "what the latent check finds"),
     "match": (is_match_scale, f"{PERCENTILES} numbers that rise"),
+    "text_decoder_path": (is_plain_text, "the folder of its language model"),
     "encoder_path": (is_plain_text, "the folder of its picture encoder"),
     "epoch": (is_count, "a number of epochs"),
     "init": (is_beginning, "what a run began with"),

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import torch
 
-from oneseed.config.model import FROZEN
+from oneseed.config.model import FROZEN, LANGUAGE_SETTINGS, OWN_TEXT_DECODER
 from oneseed.config.options import PLAIN
 from oneseed.model import caption_source
 from oneseed.model.autoencoder import Autoencoder
@@ -30,6 +30,8 @@ def fingerprint_of(model: Autoencoder) -> str:
     settings = asdict(model.config)
     if model.config.encoder != FROZEN:
         settings = {name: settings[name] for name in settings if name not in FROZEN_SETTINGS}
+    if model.config.text_decoder == OWN_TEXT_DECODER:
+        settings = {name: settings[name] for name in settings if name not in LANGUAGE_SETTINGS}
     if model.config.image_networks == "regression":
         # the cards of before 0.4 stay true
         settings = {name: settings[name] for name in settings if name not in FLOW_SETTINGS}

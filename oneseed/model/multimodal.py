@@ -32,6 +32,7 @@ from oneseed.model.caption_writing import CaptionedAutoencoder
 from oneseed.model.checkpoint_facts import CHECKPOINT_FORMAT, CheckpointFacts, read_facts
 from oneseed.model.fingerprint import fingerprint_of
 from oneseed.model.frozen_encoder import FrozenTower, settled_encoder
+from oneseed.model.frozen_language import FrozenLanguage, settled_language
 from oneseed.model.further_pictures import FurtherPictures
 from oneseed.model.picture_book import LOOKS, TONE_SIDE, PictureBook
 from oneseed.model.pixels import to_pixels, to_tensor
@@ -63,10 +64,13 @@ class MultimodalModel(CaptionedAutoencoder):
     ) -> None:
         """As Autoencoder's. UserError where this machine's memory does not hold the model."""
         config, tower = settled_encoder(config or ModelConfig())
+        config, language = settled_language(config)
         require_memory(expected_weights(config))
         super().__init__(config, tokenizer)
         if tower:
             self.set_tower(tower)
+        if language:
+            self.set_language(language)
 
     def forward(
         self, images: torch.Tensor, tokens: torch.Tensor
@@ -220,8 +224,8 @@ class MultimodalModel(CaptionedAutoencoder):
         """Take vocabulary and meta from what get_extra_state gave."""
         facts = read_facts(state)
         self.meta = facts.meta
-        self.note_tower()
         self.set_tokenizer(Tokenizer(facts.tokenizer))
+        self.note_frozen()
         if self.caption_book is not None:
             self.caption_book.captions = facts.captions or []
         if self.picture_book is not None:
@@ -262,14 +266,15 @@ class MultimodalModel(CaptionedAutoencoder):
         cls,
         path: str | Path = "checkpoints/best_model.pt",
         device: str | torch.device = "cpu",
-        encoder: str | Path | None = None,
         *,
+        encoder: str | Path | None = None,
+        text_decoder: str | Path | None = None,
         sees: bool = True,
     ) -> Self:
         """Checkpoint of any preset, however it is named -> model in eval mode on `device`.
 
         path: a file, a folder of save_pretrained, "hub:owner/name", or "base".
-        encoder: the folder of its frozen picture encoder; None: where the checkpoint says.
+        encoder, text_decoder: folders of its frozen parts; None: where the checkpoint says.
         sees: False for those who show it no pictures, and may lack that encoder.
         UserError where it is missing, not ours, or not the model that it promises.
         """
@@ -286,6 +291,9 @@ class MultimodalModel(CaptionedAutoencoder):
         if encoder or (sees and facts.config.encoder == FROZEN):
             folder = encoder or facts.meta.get("encoder_path", "")
             model.set_tower(FrozenTower(folder, facts.config.encoder_sha256))
+        if text_decoder or facts.config.text_decoder == FROZEN:
+            folder = text_decoder or facts.meta.get("text_decoder_path", "")
+            model.set_language(FrozenLanguage(folder, facts.config.text_decoder_sha256))
         return model.eval().to(device)
 
 

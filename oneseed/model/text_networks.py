@@ -5,7 +5,7 @@ vector that InfoNCE compares with the picture's code.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -112,6 +112,10 @@ class TextDecoder(nn.Module):
         logits = F.linear(self.norm(x), self.tokens.weight, self.bias)  # (B, T, V)
         return logits.masked_fill(self.unused, -torch.inf)
 
+    def writer(self, code: torch.Tensor, length: int) -> "CachedDecoder":
+        """Captions of codes (B, D), a token at a time. length: tokens at most."""
+        return CachedDecoder(self, code, length)
+
 
 class LayerWeights(NamedTuple):
     """One layer of a CachedDecoder: its caches and its weights in the order of their use.
@@ -217,9 +221,21 @@ class CachedDecoder:
         return F.linear(F.layer_norm(x, self.width, *self.norm), self.tokens, self.bias)
 
 
+class CaptionDecoder(Protocol):
+    """What writes captions: TextDecoder, or one of a frozen language model."""
+
+    def __call__(self, code: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """As TextDecoder.forward."""
+        ...
+
+    def writer(self, code: torch.Tensor, length: int) -> Any:
+        """Something with `next`, as CachedDecoder has it."""
+        ...
+
+
 @torch.inference_mode()
 def write_captions(
-    decoder: TextDecoder,
+    decoder: CaptionDecoder,
     code: torch.Tensor,
     max_length: int,
     *,
@@ -238,7 +254,7 @@ def write_captions(
     tokens[:, 0] = START
     is_open = np.full(len(code), True)
     held = constraint.begin(len(code)) if constraint else None
-    writer = CachedDecoder(decoder, code, max_length - 1) if use_cache else None
+    writer = decoder.writer(code, max_length - 1) if use_cache else None
     for step in range(max_length - 1):
         if writer:
             logits = writer.next(torch.from_numpy(tokens[:, step]))

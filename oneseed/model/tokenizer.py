@@ -34,6 +34,9 @@ MAX_LEARNT_CAPTIONS = 20_000
 class Tokenizer:
     """Wraps a `tokenizers.Tokenizer`; len() is the number of entries in use."""
 
+    # entries that are never written
+    never: tuple[int, ...] = (PAD, START)
+
     def __init__(self, json_text: str) -> None:
         """json_text: the vocabulary as the library writes it.
 

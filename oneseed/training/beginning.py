@@ -180,8 +180,9 @@ def require_same_config(model_config: ModelConfig, other: ModelConfig, path: str
     usual = defaults | PRESETS.get(other.preset, {})
     flags = [f"--preset {other.preset}"]
     for name, value in asdict(other).items():
-        if other.encoder == FROZEN and name.startswith("encoder"):
-            value = "PATH" if name == "encoder" else usual[name]
+        for part in ("encoder", "text_decoder"):
+            if getattr(other, part) == FROZEN and name.startswith(part):
+                value = "PATH" if name == part else usual[name]
         is_open = name in ("vocab_size", "channels") and not usual[name]
         if name not in ("preset", "neck") and value != usual[name] and not is_open:
             flags.append(f"--{name.replace('_', '-')} {value}")

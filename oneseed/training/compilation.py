@@ -43,6 +43,7 @@ class Compilation:
         self.is_done = True
         self.model.image_encoder.layers.compile()
         self.model.image_decoder.compile()
-        for block in self.model.text_decoder.blocks:
+        # a frozen language model is not compiled
+        for block in getattr(self.model.text_decoder, "blocks", ()):
             block.compile()
         self.model.text_encoder.block.compile()

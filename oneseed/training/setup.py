@@ -16,6 +16,7 @@ from oneseed.dataset.wording import words
 from oneseed.media.kinds import PICTURE
 from oneseed.model import checkpoint
 from oneseed.model.frozen_encoder import settled_encoder
+from oneseed.model.frozen_language import settled_language
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
 from oneseed.training import distributed
@@ -219,6 +220,7 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
     UserError where the collection or the checkpoint of --init does not fit the settings.
     """
     model_config, tower = settled_encoder(model_config)
+    model_config, language = settled_language(model_config)
     saved = [Path(config.checkpoints) / name for name in SAVED_RUNS]
     other = tokenizer = precision = None
     if not config.fresh and any(path.exists() for path in saved):
@@ -237,6 +239,8 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
     elif other := other_weights(model_config, config):
         tokenizer = other.tokenizer
         model_config = other.config
+    if language:
+        tokenizer = language.tokenizer
     train, val = load_pairs(model_config, config, tokenizer)
     model_config = resolve_model_config(
         model_config,
@@ -249,6 +253,9 @@ def build_run(model_config: ModelConfig, config: TrainConfig) -> BuiltRun:
     if tower:
         model.set_tower(tower)
         print(tower.describe())
+    if language:
+        model.set_language(language)
+        print(language.describe())
     if other:
         load_other_weights(model, other)
     return BuiltRun(model, train, val, precision)

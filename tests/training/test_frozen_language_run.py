@@ -1,0 +1,61 @@
+"""A run with a frozen language model, from training to pairs and what cannot be exported."""
+
+import json
+
+import pytest
+
+import inference
+import training_loop
+from oneseed.config.export import OnnxConfig
+from oneseed.config.inference import InferenceConfig
+from oneseed.config.training import TrainConfig
+from oneseed.console.command import UserError
+from oneseed.dataset.collection import Collection
+from oneseed.export.model_files import write_model_files
+from oneseed.generation.generator import MultimodalGenerator
+from tests.conftest import tiny_config
+from tests.tiny_languages import tiny_language
+
+
+def test_seeds_and_prompts_as_before_and_a_run_that_goes_on(tmp_path, builtin_data, capsys):
+    rows, _ = Collection("builtin", builtin_data).read_captions()
+    folder = tiny_language(tmp_path / "language", [row["caption"] for row in rows])
+    best = tmp_path / "run" / "best_model.pt"
+    for epochs in (1, 2):
+        config = TrainConfig(
+            style="builtin",
+            preset="small",
+            num_epochs=epochs,
+            epoch_pictures=1,
+            batch_size=8,
+            max_samples=16,
+            sampler_steps=5,
+            data=str(builtin_data),
+            checkpoints=str(tmp_path / "run"),
+            device="cpu",
+            precision="fp32",
+        )
+        model = tiny_config(vocab_size=0, text_decoder=str(folder), max_caption_length=32)
+        training_loop.main(model, config)
+    shown = capsys.readouterr().out
+    assert "frozen language model" in shown
+    assert "resuming after epoch 1" in shown
+
+    generator = MultimodalGenerator(best, "cpu")
+    generator.model.meta["caption_source"] = "decoder"
+    assert generator.generate(7)[1] == generator.generate_batch([6, 7])[1][1]
+    with pytest.raises(UserError, match="--text-decoder own"):
+        generator.save_pretrained(tmp_path / "hub")
+    with pytest.raises(UserError, match="ONNX files hold no frozen language model"):
+        write_model_files(OnnxConfig(checkpoint=str(best), out=str(tmp_path / "onnx")))
+
+    folder.rename(tmp_path / "moved")
+    flags = {"checkpoint": str(best), "out": str(tmp_path / "out"), "device": "cpu", "seeds": "7"}
+    with pytest.raises(UserError, match="--text-decoder PATH"):
+        inference.main(InferenceConfig(**flags))
+    moved = str(tmp_path / "moved")
+    inference.main(InferenceConfig(**flags, text_decoder=moved, prompt="a ship by the sea"))
+    (row,) = json.loads((tmp_path / "out" / "pairs.json").read_text("utf-8"))
+    card = str(tmp_path / "out" / row["picture"])
+    again = InferenceConfig(checkpoint=str(best), device="cpu", verify=card, text_decoder=moved)
+    assert inference.main(again) == 0
