@@ -8,7 +8,7 @@ language reads; of any other, an answer with words in it that came to its end. S
 F-score of runs of letters that both texts have (Popović 2015, aclanthology.org/W15-3049).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -28,6 +28,7 @@ from oneseed.finetuning.examples import (
     make_batch,
 )
 from oneseed.synthetic.collections import drawn_collection
+from oneseed.synthetic.drawn import DrawnCollection
 from oneseed.workers import chunks
 
 # held-out pairs whose loss is measured, at most
@@ -52,10 +53,8 @@ class AnswerJudge:
 
     # whether texts are code: white space counts then
     is_code: bool
-    # of a drawn collection of code: does a parser read the text? None: nobody can say
-    is_readable: Callable[[str], bool] | None
-    # the kind of picture that a true text tells; "" where a collection has one kind
-    kind_of: Callable[[str], str]
+    # where the collection is a drawn one, which knows its own texts
+    drawn: DrawnCollection | None = None
 
     def is_exact(self, answer: HeldOutAnswer) -> bool:
         """Whether it is the true text, letter by letter."""
@@ -64,23 +63,21 @@ class AnswerJudge:
 
     def is_valid(self, answer: HeldOutAnswer) -> bool:
         """Whether it is a text of its kind at all."""
-        is_whole = bool(answer.text.strip()) and not answer.is_cut
-        return is_whole and (self.is_readable is None or self.is_readable(answer.text))
+        if answer.is_cut or not answer.text.strip():
+            return False
+        check = self.drawn.check if self.drawn else None
+        return check is None or check(answer.text).is_valid
+
+    def kind_of(self, truth: str) -> str:
+        """The kind of picture that a true text tells; "" where a collection has one kind."""
+        if self.drawn is None or not self.drawn.kinds:
+            return ""
+        return str(self.drawn.parse(truth)[self.drawn.main_attribute] or "")
 
 
 def judge_of(examples: TaughtExamples, style: str) -> AnswerJudge:
     """The judge of a collection's answers."""
-    drawn = drawn_collection(style)
-    is_code = examples.caption_kind == CODE_CAPTIONS
-    is_readable = None
-    if drawn is not None and drawn.check is not None:
-        check = drawn.check
-        is_readable = lambda text: check(text).is_valid  # noqa: E731
-    if drawn is None or not drawn.kinds:
-        return AnswerJudge(is_code, is_readable, lambda text: "")
-    return AnswerJudge(
-        is_code, is_readable, lambda text: str(drawn.parse(text)[drawn.main_attribute] or "")
-    )
+    return AnswerJudge(examples.caption_kind == CODE_CAPTIONS, drawn_collection(style))
 
 
 def ask(
