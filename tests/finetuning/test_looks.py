@@ -9,7 +9,7 @@ from oneseed.finetuning.looks import AnswerJudge, HeldOutAnswer, figures_of, flo
 from oneseed.finetuning.run import is_better_look
 from oneseed.synthetic.collections import drawn_collection
 
-TABLE = "CREATE TABLE ships (\nid INTEGER PRIMARY KEY,\nname TEXT\n);"
+TABLE = "CREATE TABLE films (\nnumber INTEGER PRIMARY KEY,\nname TEXT,\nweight REAL,\nnote TEXT\n);"
 QUERY = "SELECT name, year FROM games\nWHERE year < 1990\nORDER BY year ASC\nLIMIT 4;"
 SCREENS = AnswerJudge(is_code=True, drawn=drawn_collection("screens"))
 
@@ -49,7 +49,7 @@ def test_own_captions_are_valid_where_they_came_to_an_end():
 
 def test_figures_are_shares_of_all_and_of_each_kind():
     found = figures_of(
-        [answer(TABLE, TABLE), answer(TABLE, QUERY), answer(QUERY, "x")],
+        [answer(TABLE, TABLE), answer(TABLE, QUERY), answer(QUERY, "SELECT (")],
         SCREENS,
     )
     assert found["exact"] == pytest.approx(1 / 3)
