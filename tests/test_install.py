@@ -25,6 +25,7 @@ NOT_OF_THE_PAGE = {
     "pillow_heif": "an extra: HEIC",
     "imageio_ffmpeg": "an extra: films as MP4",
     "fsspec": "an extra: storage by URL",
+    "transformers": "for frozen encoders and language models of others, and for captioners",
     "soundfile": "reads sounds; the page draws and plays them without",
     "scipy": "the same",
     "rapidocr": "an extra: --read",
