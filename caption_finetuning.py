@@ -8,7 +8,6 @@ Writes  checkpoints/captioner/                    the merged checkpoint, which e
         checkpoints/captioner/adapter/            the best adapter, as peft reads it
         checkpoints/captioner/{metrics.json, report.html, training.log, tensorboard/, last.pt}
         checkpoints/captioner/gguf/               with --export: model.gguf, mmproj.gguf, Modelfile
-        checkpoints/captioner/gguf/               with --export: model.gguf, mmproj.gguf, Modelfile
 
     # low-rank matrices in the language model and what leads to it
     python caption_finetuning.py --model Qwen/Qwen2.5-VL-3B-Instruct --style my_prints
