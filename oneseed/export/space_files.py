@@ -24,7 +24,7 @@ HUB_ORIGIN = "https://huggingface.co"
 # in sdk_version of README.md; the others come along
 WITH_GRADIO = {"gradio", "fastapi", "starlette", "uvicorn", "h11", "huggingface_hub"}
 # of training and preparing; the page only speaks of them
-NOT_ON_THE_PAGE = {"sklearn", "tensorboard", "pillow_heif"}
+NOT_ON_THE_PAGE = {"sklearn", "tensorboard", "pillow_heif", "transformers"}
 # where the build of torch without CUDA lies, which is much smaller
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
