@@ -26,7 +26,7 @@ def is_adapter(folder: Path | str) -> bool:
 def require_peft(reason: str) -> Any:
     """The library peft. UserError with the command that installs it. reason: who needs it."""
     try:
-        import peft  # ty: ignore[import-not-found]  # an extra
+        import peft  # an extra
     except ImportError as error:
         raise UserError(
             f"{reason} needs the library peft: {INSTALL_CAPTIONER}, then run the same command again"

@@ -11,7 +11,6 @@ import io
 import itertools
 import lzma
 import os
-import re
 import stat
 import struct
 import tarfile
@@ -25,7 +24,7 @@ from typing import IO, Any, BinaryIO, Literal, NamedTuple
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import prepare_command
 from oneseed.files import suffix_of
-from oneseed.sources import tables
+from oneseed.sources import json_tables, tables
 from oneseed.sources.archive_names import OLD_ENCODING, UTF8_FLAG, decode_name, zip_name
 from oneseed.sources.formats import SAMPLE_ROWS
 from oneseed.sources.long_zips import (
@@ -54,9 +53,6 @@ PACKED_TARS: dict[bytes, Literal["r|gz", "r|bz2", "r|xz"]] = {
     b"BZ": "r|bz2",
     b"\xfd7": "r|xz",
 }
-# a picture in a text of JSON, and where it is looked for
-PICTURE_IN_TEXT = re.compile(rb'"data:image/[\w.+-]{1,40};base64,', re.IGNORECASE)
-SEARCHED_BYTES = 2**20
 NOTHING_FURTHER = "nothing was read from here on"
 TOO_COMPRESSED = f"unpacks to more than {MAX_COMPRESSION_RATIO} times its length"
 
@@ -137,21 +133,8 @@ def is_archive(path: Path) -> bool:
     if suffix_of(path) in tables.COLUMN_SUFFIXES:
         return holds_pictures(path)
     if suffix_of(path) in tables.JSON_SUFFIXES:
-        return holds_data_urls(path)
+        return json_tables.holds_data_urls(path)
     return path.name.lower().endswith(ARCHIVE_SUFFIXES)
-
-
-def holds_data_urls(path: Path) -> bool:
-    """True for a JSON file with a picture written into one of its first rows, as OpenAI has them.
-
-    False where it cannot be read: then it is an annotation file, and named as such.
-    """
-    with contextlib.suppress(OSError):
-        # a pipe would make the run wait for ever
-        if stat.S_ISREG(path.stat().st_mode):
-            with open(path, "rb") as file:
-                return PICTURE_IN_TEXT.search(file.read(SEARCHED_BYTES)) is not None
-    return False
 
 
 def holds_pictures(path: Path) -> bool:

@@ -129,7 +129,10 @@ class TableReader:
         number: from 1, of those of a row.
         """
         if self.keep is None:
-            raise ValueError("holds the picture itself; name the file as --source")
+            raise ValueError(
+                "holds the picture itself, in a file whose other rows name files; put such rows "
+                "into a file of their own"
+            )
         end = f"_{number}" if number > 1 else ""
         path = f"{self.name}/{line:06}{end}{suffix_of_kind(image)}"
         if path in table.rows:

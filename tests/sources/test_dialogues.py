@@ -201,6 +201,22 @@ def test_pictures_that_are_written_into_their_rows_are_read(tmp_path, name):
     assert stored == [base64.b64decode(data_url(number).partition(",")[2]) for number in range(3)]
 
 
+def test_a_picture_that_is_written_into_a_row_costs_no_other_row_its_picture(tmp_path):
+    """Such a file was unpacked like an archive, without the files that its other rows name."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for number in range(3):
+        picture(number).save(folder / f"{number}.png")
+    rows = [{"image": f"{number}.png", "caption": f"a castle {number}"} for number in range(3)]
+    rows.append({"image": data_url(3), "caption": "a ship"})
+    (folder / "set.json").write_text(writers.json_list(rows))
+    _, records, report = run_main(folder / "set.json", tmp_path)
+    assert {row["original"] for row in records} == {"0.png", "1.png", "2.png"}
+    assert {row["given"] for row in records} == {f"a castle {number}" for number in range(3)}
+    (lost,) = report["rejected_files"]
+    assert lost["reason"].startswith("holds the picture itself")
+
+
 @pytest.mark.parametrize("url", ["data:image/png;base64,@@@@", "data:image/svg+xml,<svg/>"])
 def test_a_picture_in_no_base64_is_one_bad_row(tmp_path, url):
     good = {"messages": messages({"type": "image_url", "image_url": {"url": data_url(0)}})}

@@ -227,8 +227,8 @@ def test_a_picture_written_into_a_row_is_named_in_short(tmp_path):
     described = describe_made(tmp_path, {"x.json": rows})
     assert captions_of(described) == {"1.png": "a castle"}
     assert [row["reason"] for row in described.lost] == [
-        # read where the file is the source itself
-        "holds the picture itself; name the file as --source",
+        "holds the picture itself, in a file whose other rows name files; put such rows into a "
+        "file of their own",
         "the image is written into the row; save it as a file",
     ]
 
