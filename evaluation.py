@@ -146,7 +146,7 @@ def evaluate(
     else:
         parts += judge_others(generator, own, pairs, rows, collection, config)
     training_captions = [row["caption"] for row in rows]
-    parts.append(measure_captions(pairs, training_captions, is_drawn=drawn is not None))
+    parts.append(measure_captions(pairs, training_captions, drawn))
     parts.append(measure_people(Path(config.out) / ANSWERS_NAME, generator.fingerprint))
     parts.append(measure_cost(seconds_of_pairs / len(seeds)))
     parts.append(report_health(generator))

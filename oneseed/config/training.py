@@ -13,7 +13,7 @@ from oneseed.console.amounts import parse_amount
 from oneseed.console.flags import BaseConfig, option
 from oneseed.storage import checked_url, is_url
 
-# in training, where --num-epochs is 0: four epochs of the built-in collection
+# in training, where --num-epochs is 0: two epochs of the built-in collection
 PICTURES_SHOWN = 27_000
 
 # Fields of TrainConfig that a checkpoint does not keep: where a run lies, how it was asked for,

@@ -34,6 +34,7 @@ from oneseed.generation.memorisation import (
 from oneseed.generation.reading import PICTURES_AT_ONCE
 from oneseed.model.picture_book import cell_tones
 from oneseed.seeds import latents
+from oneseed.synthetic.drawn import DrawnCollection
 from oneseed.workers import chunks
 
 # words by which a caption names a technique or style, each in the singular or the plural
@@ -43,17 +44,19 @@ STYLE_WORDS = re.compile(
 
 
 def measure_captions(
-    pairs: Sequence[ImageCaption], real: Sequence[str], *, is_drawn: bool
+    pairs: Sequence[ImageCaption], real: Sequence[str], drawn: DrawnCollection | None
 ) -> Section:
     """What captions say about themselves.
 
-    real: the training captions, perhaps none; is_drawn: whether a drawn collection's rules made
-    them.
+    real: the training captions, perhaps none; drawn: the collection whose rules made them, if any.
     """
     captions = [caption for _, caption in pairs]
     count = len(pairs)
-    stops = [caption.rstrip().endswith(".") for caption in real]
-    ends = is_drawn or sum(stops) > len(real) / 2
+    if drawn:
+        ends = drawn.caption_kind == "words"
+    else:
+        stops = [caption.rstrip().endswith(".") for caption in real]
+        ends = sum(stops) > len(real) / 2
     sample = as_many(real, count, "evaluation captions")
     cut_off = ", or cut off" if ends else ""
     pixels = {(image.tobytes(), caption) for image, caption in pairs}

@@ -105,8 +105,8 @@ class RedrawingJudge:
         return [self.drawn.parse(caption) for caption in captions]
 
     def features(self, pictures: np.ndarray | torch.Tensor) -> np.ndarray:
-        """Thumbnails, for distances between collections, float32 (N, F)."""
-        views = grey_views(pictures, self.drawn.size)[:, None]
+        """Thumbnails in [0, 1], for distances between collections, float32 (N, F)."""
+        views = grey_views(pictures, self.drawn.size)[:, None] / 255
         return F.adaptive_avg_pool2d(views, POOLED_SIDE).flatten(1).numpy()
 
     def views(self, pictures: np.ndarray | torch.Tensor) -> torch.Tensor:

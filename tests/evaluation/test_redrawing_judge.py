@@ -8,7 +8,7 @@ from oneseed.console.command import UserError
 from oneseed.evaluation.agreement import agreement_numbers
 from oneseed.evaluation.attribute_judge import require_pass
 from oneseed.evaluation.exact_texts import draws_the_same
-from oneseed.evaluation.metrics import agreement_items
+from oneseed.evaluation.metrics import agreement_items, feature_distances
 from oneseed.evaluation.picture_judges import examined_redrawing
 from oneseed.evaluation.redrawing_judge import RedrawingJudge
 from oneseed.evaluation.teaching import blurred
@@ -60,6 +60,21 @@ def test_no_strongly_blurred_picture_is_read_whole(judge, renders):
     ]
     # lengths of words are still seen
     assert sum(right) / len(right) <= 0.5
+
+
+def test_collections_are_as_far_from_each_other_as_their_pictures_and_no_farther(judge, renders):
+    """Thumbnails of 0 to 255 gave a kernel distance of -84,526,806,824 between two collections."""
+    _, pixels = renders
+    found = feature_distances(
+        judge.features,
+        255 - pixels[:8],
+        pixels[:8],
+        known=pixels[8:16],
+        others=pixels[16:],
+        network=judge.network,
+    )
+    assert abs(found.kernel["real"]) < 1
+    assert found.kernel["samples"] > found.kernel["real"]
 
 
 def test_noise_and_plain_paper_are_no_screens(judge):

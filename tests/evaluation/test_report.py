@@ -3,11 +3,15 @@
 import re
 
 import pytest
+from PIL import Image
 
 from evaluation import evaluate
 from oneseed.console.command import UserError
 from oneseed.console.html import CONTENT_SECURITY_POLICY, safe_text
+from oneseed.evaluation.learned import measure_captions
 from oneseed.evaluation.report import moved, read_report, report_page, sections, text_report
+from oneseed.synthetic.engravings.collection import ENGRAVINGS
+from oneseed.synthetic.screens.collection import SCREENS
 from tests.evaluation.fakes import BarcodeJudge, Perfect, Shuffled, config
 
 
@@ -82,6 +86,17 @@ def test_without_captions_no_figure_speaks_of_them(tmp_path):
         assert not [
             name for name, number in numbers.items() if re.search("caption|agree", number["title"])
         ]
+
+
+def test_code_ends_as_its_language_ends_and_is_not_cut_off():
+    """Every screen's caption counted as cut off, since it ends in no full stop: 1.000 of them."""
+    facts = SCREENS.collection(12)
+    codes = [SCREENS.tell(one, 0, SCREENS.last_level) for one in facts]
+    blank = Image.new("RGB", (8, 8))
+    numbers = measure_captions([(blank, code) for code in codes], codes, SCREENS).numbers
+    assert numbers["fallback"].value == 0
+    cut = measure_captions([(blank, "An engraving of two")], [], ENGRAVINGS).numbers
+    assert cut["fallback"].value == 1
 
 
 def test_page_is_self_contained_and_may_load_nothing(tmp_path):
