@@ -9,8 +9,12 @@ which the fast Griffin-Lim algorithm finds again (Perraudin, Balazs and Sønderg
 """
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 # samples a second, of all sounds that are learnt and written
 SAMPLE_RATE = 16_000
@@ -83,6 +87,17 @@ def mel_bands(count: int) -> np.ndarray:
 
 
 @functools.cache
+def sparse_bands(count: int) -> "csr_array":
+    """mel_bands(count) without its zeros.
+
+    A dense product would start as many threads as there are cores in each of as many processes.
+    """
+    from scipy.sparse import csr_array
+
+    return csr_array(mel_bands(count))
+
+
+@functools.cache
 def hearing_window() -> np.ndarray:
     """Hann's window, periodic, float64 (HEARD_SAMPLES,)."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(HEARD_SAMPLES) / HEARD_SAMPLES)
@@ -117,7 +132,7 @@ def mel_square(wave: np.ndarray, side: int) -> np.ndarray:
 
     A silent sound is white.
     """
-    loudness = np.abs(spectrum(wave)) @ mel_bands(side).T  # (side, side), a row a column
+    loudness = (sparse_bands(side) @ np.abs(spectrum(wave)).T).T  # (side, side), a row a column
     loudest = loudness.max()
     if loudest <= NEARLY_NOTHING:
         return np.full((side, side), 255, np.uint8)
