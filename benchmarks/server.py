@@ -1,11 +1,12 @@
 """How many pairs the HTTP API makes in a second, alone and for many clients at once.
 
     python -m benchmarks.server --checkpoint base --finish plain
+    python -m benchmarks.server --minutes 60
 
 Starts python -m oneseed.api on a free port and asks it for cards over HTTP. What the machine itself
 gains by decoding 32 pairs together, without a server, is measured in the same run: no server can
-gain more. Then: 300 requests at once, memory over some thousand requests, an idle server, and
-SIGTERM with 40 requests in hand. Ends with code 1 where a figure is missed.
+gain more. Then: 300 requests at once, memory while 8 clients ask on, an idle server, and SIGTERM
+with 40 requests in hand. Ends with code 1 where a figure is missed.
 """
 
 # --help answers at once
@@ -197,6 +198,23 @@ def measure_clients(server, config):
     return rates
 
 
+def memory_growth(server, minutes):
+    """MB by which the server grows while 8 clients ask on; prints them ten times on the way."""
+    sizes = [memory(server.process.pid)]
+    statuses = Counter()
+    for tenth in range(1, 11):
+        statuses += asyncio.run(by_clients(server, 8, seconds=60 * minutes / 10)).statuses
+        sizes.append(memory(server.process.pid))
+        print(
+            f"  {minutes * tenth / 10:5.1f} min  {sizes[-1]:7,.0f} MB  {dict(statuses)}",
+            flush=True,
+        )
+    print(f"memory {sizes[0]:,.0f} MB, then {min(sizes[1:]):,.0f} to {max(sizes[1:]):,.0f} MB")
+    if set(statuses) != {200}:
+        raise UserError(f"8 clients were answered {dict(statuses)}", code=1)
+    return sizes[-1] - sizes[0]
+
+
 def measure_rest(server, config):
     """Prints what a crowd, time and an end do -> the figures that were missed, in words."""
     missed = []
@@ -206,14 +224,9 @@ def measure_rest(server, config):
     if not set(crowd.statuses) <= {200, 429}:
         missed.append("a crowd met another error than 429")
 
-    early = memory(server.process.pid)
-    asyncio.run(by_clients(server, 32, requests=config.requests))
-    late = memory(server.process.pid)
-    print(
-        f"memory {early:,.0f} MB, {late:,.0f} MB after {config.requests:,} more pairs", flush=True
-    )
-    if late - early > MAX_GROWTH:
-        missed.append(f"memory grew by {late - early:,.0f} MB")
+    growth = memory_growth(server, config.minutes)
+    if growth > MAX_GROWTH:
+        missed.append(f"memory grew by {growth:,.0f} MB")
 
     before = server.processor()
     time.sleep(IDLE_SECONDS)

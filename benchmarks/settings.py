@@ -154,7 +154,7 @@ class ServerConfig(BaseConfig):
     finish: str | None = finish_option()
     seconds: float = option(20.0, "that each number of clients is measured", above=0)
     crowd: int = option(300, "requests that are sent at once", at_least=1)
-    requests: int = option(3000, "further requests, over which memory is watched", at_least=1)
+    minutes: float = option(3.0, "that 8 clients ask on, while memory is watched", above=0)
 
 
 @dataclass(frozen=True)
