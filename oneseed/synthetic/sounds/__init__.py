@@ -1,4 +1,4 @@
-"""Sounds: a few notes on one instrument somewhere, told in a sentence: collection sounds-1.
+"""Sounds: a few notes on one instrument somewhere, told in a sentence: collection sounds-2.
 
     facts = SOUNDS.collection()[0]  # {"instrument": "bell", "count": 4, "register": "high", ...}
     wave = play(facts, seed=7)      # float32 (32768,), 2.0 s at 16 kHz

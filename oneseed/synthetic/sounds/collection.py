@@ -12,7 +12,7 @@ from oneseed.synthetic.sounds.wording import (
 )
 
 # another playing or wording is another collection: raise the number
-SOUND_COLLECTION = "sounds-1"
+SOUND_COLLECTION = "sounds-2"
 
 SOUNDS = DrawnCollection(
     style="sounds",

@@ -26,13 +26,13 @@ STEP = 2.0
 # share of the time until the next note that a held one sounds, and seconds of its end
 HELD_SHARE = 0.55
 RELEASE = 0.02
-# loudness of the softest note that swells or fades, of the loudest
-SOFTEST = 0.03
+# loudness of the softest note that swells or fades, of the loudest; below it an echo hides notes
+SOFTEST = 0.12
 # share of the loudest note
 AROUND = 0.12
 # seconds in which a hall's echo falls to a thousandth, and how loud it is
 ECHO_SECONDS = 1.6
-ECHO = 0.5
+ECHO = 0.4
 # drops of rain a second
 DROPS = 70
 
