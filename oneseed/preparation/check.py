@@ -19,7 +19,7 @@ from oneseed.preparation.check_measures import encode_plate, is_measured, measur
 from oneseed.preparation.check_page import Plates, check_page, pictures_to_show
 from oneseed.preparation.check_report import CheckedSource, check_report, prepared_before
 from oneseed.preparation.check_text import check_text
-from oneseed.preparation.duplicates import look_alikes, merge_twins
+from oneseed.preparation.duplicates import first_of_groups, merge_twins
 from oneseed.preparation.examine import examination_header, examine_picture, is_finding
 from oneseed.preparation.journal import EXAMINED_PER_TASK, Examination
 from oneseed.preparation.report import count_found, names_of, rejected_rows
@@ -122,7 +122,9 @@ def examine_survey(
         merged=merged,
         rejected=rejected_rows(merged, survey),
         earlier=earlier,
-        group_of_all=look_alikes([row["look"] for row in [*earlier, *merged.kept]]),
+        group_of_all=first_of_groups(
+            [row["look"] for row in [*earlier, *merged.kept]], config.style
+        ),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from oneseed.dataset.code_texts import travelling
 from oneseed.dataset.jsonl import Row
 from oneseed.media.fingerprint import CONTENT_BYTES, CONTENT_SIDE, HASH_DIGITS, says_much
+from oneseed.synthetic.collections import DRAWN_STYLES
 
 # pixels of a picture of the content
 CONTENT_CELLS = CONTENT_SIDE**2
@@ -64,6 +65,16 @@ def merge_twins(originals: list[Row]) -> MergedTwins:
         first[row["pixels"]] = row
         merged.kept.append(row)
     return merged
+
+
+def first_of_groups(looks: list[str], style: str) -> list[int]:
+    """For each picture of a collection the number of the first picture of its group.
+
+    looks: as of look_alikes. style: of the collection.
+    Drawings by rule look alike on purpose, so each is a group of its own: of groups that are a
+    layout and a colour, some would validate and never be trained on.
+    """
+    return list(range(len(looks))) if style in DRAWN_STYLES else look_alikes(looks)
 
 
 def look_alikes(looks: list[str]) -> list[int]:

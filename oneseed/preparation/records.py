@@ -16,13 +16,13 @@ from oneseed.dataset.jsonl import Row
 from oneseed.dataset.notes import read_note
 from oneseed.dataset.rows import PREPARED_NAME
 from oneseed.files import suffix_of, sweep_partials, write_changed
-from oneseed.preparation.duplicates import look_alikes
+from oneseed.preparation.duplicates import first_of_groups
 from oneseed.preparation.examine import prepared_name
 from oneseed.sources.resolve import UNPACKED
 
 # keys of a record that later stages add, and that stay when pictures are prepared again
 LATER_KEYS = ("split", "captioner", "left_out")
-# a key that records have since their groups are those of look_alikes
+# a key that records have since their groups are those of first_of_groups
 GROUPED_KEY = "colour"
 # names that this file gives, and alone removes: of links to originals
 LINK_NAME = re.compile(r"[0-9a-f]{16}(\.[a-z0-9]{1,10})?")
@@ -50,7 +50,8 @@ def to_records(kept: list[Row], earlier: Iterable[Row]) -> tuple[list[Row], Coun
         groups = [row["group"] for row in kept]
     else:
         looks = [row["look"] for row in kept]
-        groups = [ids[first] for first in look_alikes(looks)]
+        style = kept[0]["style"] if kept else ""
+        groups = [ids[first] for first in first_of_groups(looks, style)]
     for number, (picture_id, row, group) in enumerate(zip(ids, kept, groups)):
         kept[number] = record_of(picture_id, row, group)
     return kept, earlier_sources
