@@ -1,7 +1,7 @@
 """Any moving picture as one square of pixels, a sheet of its frames, and a sheet as a GIF.
 
     prepared = prepare_clip(file, 128)    # 16 frames of 32 pixels, in rows of four
-    prepared.image                        # the first is at the top left, the last at the bottom right
+    prepared.image                        # the first at the top left, the last at the bottom right
     gif_bytes(prepared.image)             # the same frames as a file that moves, 2.0 s
 
 GIF, WebP and PNG are read by Pillow; MP4 and WebM by PyAV, an extra that brings FFmpeg. Files may
@@ -188,7 +188,7 @@ def upright_frame(decoded: Any) -> Image.Image:
 def film_library(kind: str) -> Any:
     """PyAV, imported late. UnusablePictureError where it is not installed."""
     try:
-        import av
+        import av  # ty: ignore[import-not-found]  # an extra
     except (ImportError, OSError):
         raise UnusablePictureError(f"{kind} needs PyAV: {INSTALL_FILMS}") from None
     return av

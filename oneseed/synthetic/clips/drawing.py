@@ -173,9 +173,7 @@ def placed(outline: Outline, pose: Pose, side: int, *, is_mirrored: bool) -> Out
     ]
 
 
-def with_subject(
-    image: Image.Image, subject: str, pose: Pose, *, is_mirrored: bool
-) -> Image.Image:
+def with_subject(image: Image.Image, subject: str, pose: Pose, *, is_mirrored: bool) -> Image.Image:
     """A frame with one of what moves, dark with a white line around it."""
     side = image.width
     dark, light = shape(subject, pose.moment)

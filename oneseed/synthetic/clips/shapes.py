@@ -19,7 +19,7 @@ Shape = tuple[list[Outline], list[Outline]]
 
 
 def ellipse(x: float, y: float, width: float, height: float, part: float = 1.0) -> Outline:
-    """An ellipse around a place, with its diameters; part: of its turn, from the right downwards."""
+    """An ellipse around a place, by its diameters; part: of a turn, from the right downwards."""
     angles = np.linspace(0, 2 * np.pi * part, CORNERS)
     xs, ys = x + width / 2 * np.cos(angles), y + height / 2 * np.sin(angles)
     return list(zip(xs.tolist(), ys.tolist()))
