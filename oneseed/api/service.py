@@ -17,7 +17,7 @@ from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.pictures import decoded_picture
 from oneseed.media.decoding import UnusablePictureError
-from oneseed.media.square import PICTURES, Square
+from oneseed.media.square import AS_PICTURES, Square
 from oneseed.web.inputs import PAGE_MAX_PIXELS
 
 # that requests in hand may still take once the server is to end
@@ -79,7 +79,7 @@ class Service:
         """What a function gives that asks the model; it waits for its turn like a pair."""
         return await asyncio.wrap_future(self.batcher.call_later(function))
 
-    async def picture(self, content: bytes, square: Square = PICTURES) -> Image.Image:
+    async def picture(self, content: bytes, square: Square = AS_PICTURES) -> Image.Image:
         """The bytes of a picture file -> RGB picture. UserError where they are none.
 
         square: see generation.pictures.open_picture.
@@ -95,7 +95,7 @@ class Service:
             time.sleep(0.02)
 
 
-def picture_of_bytes(content: bytes, square: Square = PICTURES) -> Image.Image:
+def picture_of_bytes(content: bytes, square: Square = AS_PICTURES) -> Image.Image:
     """The bytes of a picture file -> RGB picture, upright. UserError where they are none.
 
     square: see generation.pictures.open_picture.

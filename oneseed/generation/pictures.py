@@ -11,10 +11,10 @@ from oneseed.console.command import UserError
 from oneseed.console.input_files import why_no_file
 from oneseed.media.decoding import UnusablePictureError, whole_picture
 from oneseed.media.picture import prepare_picture
-from oneseed.media.square import PICTURES, Square, square_of_file
+from oneseed.media.square import AS_PICTURES, Square, square_of_file
 
 
-def open_picture(path: str | Path, square: Square = PICTURES) -> Image.Image:
+def open_picture(path: str | Path, square: Square = AS_PICTURES) -> Image.Image:
     """Picture file -> RGB picture, upright, on white where it is transparent.
 
     It may be of any kind that preparing reads. square: what a sound or clip becomes, where files
@@ -30,7 +30,7 @@ def open_picture(path: str | Path, square: Square = PICTURES) -> Image.Image:
 
 
 def picture_inside(
-    path: Path, *, most_pixels: int | None = None, square: Square = PICTURES
+    path: Path, *, most_pixels: int | None = None, square: Square = AS_PICTURES
 ) -> Image.Image:
     """As open_picture; UnusablePictureError says why a file cannot be read.
 
@@ -41,7 +41,7 @@ def picture_inside(
 
 
 def decoded_picture(
-    file: BinaryIO, name: str = "", *, most_pixels: int | None = None, square: Square = PICTURES
+    file: BinaryIO, name: str = "", *, most_pixels: int | None = None, square: Square = AS_PICTURES
 ) -> Image.Image:
     """Open file -> RGB picture. Arguments and errors as of picture_inside."""
     if image := square_of_file(file, square, name):
@@ -49,7 +49,7 @@ def decoded_picture(
     return whole_picture(file, name, most_pixels=most_pixels)
 
 
-def open_pictures(text: str, square: Square = PICTURES) -> list[Image.Image]:
+def open_pictures(text: str, square: Square = AS_PICTURES) -> list[Image.Image]:
     """The pictures that a text names, see named_pictures; none for "". Else as open_picture."""
     return [open_picture(name, square) for name in named_pictures(text) if text]
 

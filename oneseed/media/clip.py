@@ -24,7 +24,7 @@ from oneseed.media.decoding import (
     refuse_bomb,
     silence_decoders,
 )
-from oneseed.media.kinds import FILM_KINDS, HEAD_BYTES, kind_of
+from oneseed.media.kinds import VIDEO_KINDS, HEAD_BYTES, kind_of
 from oneseed.media.modes import to_rgb
 from oneseed.media.picture import is_grey
 from oneseed.media.pixels_alone import pixels_of_gif
@@ -39,15 +39,20 @@ WRITTEN_MILLISECONDS = (120, 130) * (FRAMES // 2)
 # a frame of a GIF that says to last no longer lasts so long, as browsers have it
 SHORTEST_MILLISECONDS = 10
 UNSAID_MILLISECONDS = 100
-# frames of a file that are decoded, and pixels of all these frames together
+# frames of a file that are decoded
 MOST_DECODED = 500
-MOST_PIXELS = 2**27
+# pixels of all these frames together, for each byte of a moving picture or video …
+PIXELS_A_BYTE = 100
+VIDEO_PIXELS_A_BYTE = 1000
+# … except so many, which any may have, and never more than these: 2 s of 4K
+ALWAYS_PIXELS = 2**25
+MOST_PIXELS = 2**29
 # of a moving picture's file: its reader takes it into memory as a whole
-MOST_BYTES = 2**28
+MOST_MOVING_BYTES = 2**28
 MOVING_KINDS = ("GIF", "WEBP", "PNG")
 # the reader of FFmpeg that each kind is given to: one that may choose opens lists of other files
-FILM_READERS = {"MP4": "mov", "WebM": "matroska"}
-INSTALL_FILMS = "pip install -r requirements-clips.txt"
+VIDEO_READERS = {"MP4": "mov", "WebM": "matroska"}
+INSTALL_VIDEO = "pip install -r requirements-clips.txt"
 
 
 class PreparedClip(NamedTuple):
@@ -76,7 +81,7 @@ def prepare_clip(file: BinaryIO, size: int, name: str = "") -> PreparedClip:
     small: list[TimedFrame] = []
     with decoder_errors():
         kind = moving_kind(file, name)
-        read = frames_of_film if kind in FILM_KINDS else frames_of_picture
+        read = frames_of_video if kind in VIDEO_KINDS else frames_of_picture
         for frame in read(file, kind):
             small.append(frame._replace(image=fitted_frame(frame.image, size // FRAMES_A_ROW)))
             if frame.end >= LEARNT_SECONDS or len(small) == MOST_DECODED:
@@ -95,7 +100,7 @@ def moving_kind(file: BinaryIO, name: str) -> str:
     if not head:
         raise UnusablePictureError(EMPTY_PICTURE)
     kind = kind_of(head, name)
-    if kind not in MOVING_KINDS and kind not in FILM_KINDS:
+    if kind not in MOVING_KINDS and kind not in VIDEO_KINDS:
         raise UnusablePictureError("unreadable (not a clip)")
     return kind
 
@@ -122,12 +127,14 @@ def chosen_frames(frames: Sequence[TimedFrame], seconds: float) -> list[Image.Im
 
 def frames_of_picture(file: BinaryIO, kind: str) -> Iterator[TimedFrame]:
     """The frames of an open GIF, WebP or PNG. kind: Pillow's name for it."""
-    if file.seek(0, os.SEEK_END) > MOST_BYTES:
-        raise UnusablePictureError(f"a moving picture of more than {MOST_BYTES / 2**20:.0f} MiB")
+    if file.seek(0, os.SEEK_END) > MOST_MOVING_BYTES:
+        raise UnusablePictureError(
+            f"a moving picture of more than {MOST_MOVING_BYTES / 2**20:.0f} MiB"
+        )
     if kind == "GIF":
         file = pixels_of_gif(file, MOST_DECODED)
+    left = pixels_of_length(file, PIXELS_A_BYTE)
     file.seek(0)
-    left = MOST_PIXELS
     start = 0.0
     with Image.open(file, formats=(kind,)) as image:
         # a PNG may begin with a picture for those who see no motion
@@ -152,28 +159,34 @@ def shown_milliseconds(said: Any) -> float:
     return min(said, 1000 * LEARNT_SECONDS)
 
 
+def pixels_of_length(file: BinaryIO, each_byte: int) -> int:
+    """How many pixels an open file may be decoded to."""
+    length = file.seek(0, os.SEEK_END)
+    return min(MOST_PIXELS, max(ALWAYS_PIXELS, each_byte * length))
+
+
 def less_pixels(left: int, pixels: int) -> int:
     """What is left of the pixels that may be decoded. UnusablePictureError where nothing is."""
     if pixels > left:
-        raise UnusablePictureError(f"more than {MOST_PIXELS:,} pixels in its first seconds")
+        raise UnusablePictureError("too many pixels in its first seconds")
     return left - pixels
 
 
-def frames_of_film(file: BinaryIO, kind: str) -> Iterator[TimedFrame]:
+def frames_of_video(file: BinaryIO, kind: str) -> Iterator[TimedFrame]:
     """The frames of an open MP4 or WebM; each ends after a time that is usual in it."""
-    av = film_library(kind)
+    av = video_library(kind)
+    left = pixels_of_length(file, VIDEO_PIXELS_A_BYTE)
     file.seek(0)
-    left = MOST_PIXELS
-    with av.open(file, mode="r", format=FILM_READERS[kind]) as film:
-        if not film.streams.video:
-            raise UnusablePictureError("a film without pictures")
-        stream = film.streams.video[0]
+    with av.open(file, mode="r", format=VIDEO_READERS[kind]) as video:
+        if not video.streams.video:
+            raise UnusablePictureError("a video without pictures")
+        stream = video.streams.video[0]
         # workers are processes already
         stream.thread_type = "NONE"
         less_pixels(left, stream.codec_context.width * stream.codec_context.height)
         length = 1 / (float(stream.average_rate or 0) or FRAMES_A_SECOND)
         first = None
-        for number, decoded in enumerate(film.decode(stream)):
+        for number, decoded in enumerate(video.decode(stream)):
             left = less_pixels(left, decoded.width * decoded.height)
             time = number * length if decoded.time is None else float(decoded.time)
             first = time if first is None else first
@@ -181,16 +194,16 @@ def frames_of_film(file: BinaryIO, kind: str) -> Iterator[TimedFrame]:
 
 
 def upright_frame(decoded: Any) -> Image.Image:
-    """A frame of a film as its file says that it is to be turned."""
+    """A frame of a video as its file says that it is to be turned."""
     return decoded.to_image().rotate(decoded.rotation, expand=True)
 
 
-def film_library(kind: str) -> Any:
+def video_library(kind: str) -> Any:
     """PyAV, imported late. UnusablePictureError where it is not installed."""
     try:
         import av  # ty: ignore[import-not-found]  # an extra
     except (ImportError, OSError):
-        raise UnusablePictureError(f"{kind} needs PyAV: {INSTALL_FILMS}") from None
+        raise UnusablePictureError(f"{kind} needs PyAV: {INSTALL_VIDEO}") from None
     return av
 
 

@@ -52,10 +52,10 @@ SOUND_KINDS = {
 }
 # suffixes of sounds that are found and not read
 UNREAD_SOUNDS = {"AAC": (".m4a", ".aac", ".m4b"), "WMA": (".wma",)}
-# suffixes of the kinds of films that are read, see clip.py; moving pictures are kinds of pictures
-FILM_KINDS = {"MP4": (".mp4", ".m4v", ".mov"), "WebM": (".webm", ".mkv")}
+# suffixes of the kinds of videos that are read, see clip.py; moving pictures are kinds of pictures
+VIDEO_KINDS = {"MP4": (".mp4", ".m4v", ".mov"), "WebM": (".webm", ".mkv")}
 # all that are read or found
-KINDS = READ_KINDS | OTHER_KINDS | SOUND_KINDS | UNREAD_SOUNDS | FILM_KINDS
+FILE_KINDS = READ_KINDS | OTHER_KINDS | SOUND_KINDS | UNREAD_SOUNDS | VIDEO_KINDS
 READ_SUFFIXES = {suffix for suffixes in READ_KINDS.values() for suffix in suffixes}
 # of everything that counts as a picture by its name
 PICTURE_SUFFIXES = READ_SUFFIXES | {
@@ -65,10 +65,10 @@ PICTURE_SUFFIXES = READ_SUFFIXES | {
 SOUND_SUFFIXES = {
     suffix for suffixes in (SOUND_KINDS | UNREAD_SOUNDS).values() for suffix in suffixes
 }
-# of everything that counts as a film by its name
-FILM_SUFFIXES = {suffix for suffixes in FILM_KINDS.values() for suffix in suffixes}
+# of everything that counts as a video by its name
+VIDEO_SUFFIXES = {suffix for suffixes in VIDEO_KINDS.values() for suffix in suffixes}
 # of everything that a collection may be made of
-MEDIA_SUFFIXES = PICTURE_SUFFIXES | SOUND_SUFFIXES | FILM_SUFFIXES
+MEDIA_SUFFIXES = PICTURE_SUFFIXES | SOUND_SUFFIXES | VIDEO_SUFFIXES
 # {suffix: kind} where a file may begin in a way that tells nothing
 KINDS_BY_NAME = {
     suffix: kind
@@ -116,11 +116,11 @@ BEGINNINGS = {
 
 
 def kind_of(head: bytes, name: str = "") -> str:
-    """A key of KINDS; "" where a file is none of them.
+    """A key of FILE_KINDS; "" where a file is none of them.
 
     head: the file's first HEAD_BYTES, or more.
     name: of the file. It decides only where the bytes cannot: a TGA has no mark, most cameras' raw
-    files begin as a TIFF does, which is a thumbnail then, and a sound may begin as a film does.
+    files begin as a TIFF does, which is a thumbnail then, and a sound may begin as a video does.
     """
     head = head[:HEAD_BYTES]
     kind = next((kind for kind, pattern in BEGINNINGS.items() if pattern.match(head)), "")
@@ -150,7 +150,7 @@ def medium_of_name(name: str) -> str:
     suffix = suffix_of(name)
     if suffix in SOUND_SUFFIXES:
         return SOUND
-    if suffix in FILM_SUFFIXES:
+    if suffix in VIDEO_SUFFIXES:
         return CLIP
     return PICTURE if suffix in PICTURE_SUFFIXES else ""
 
@@ -159,11 +159,11 @@ def medium_of_kind(kind: str) -> str:
     """One of MEDIA of what kind_of gives, "" for ""."""
     if kind in SOUND_KINDS or kind in UNREAD_SOUNDS:
         return SOUND
-    if kind in FILM_KINDS:
+    if kind in VIDEO_KINDS:
         return CLIP
     return PICTURE if kind else ""
 
 
 def suffix_of_kind(head: bytes) -> str:
     """The usual suffix of a file that begins so; ".jpg" where it cannot be told."""
-    return KINDS.get(kind_of(head), (".jpg",))[0]
+    return FILE_KINDS.get(kind_of(head), (".jpg",))[0]

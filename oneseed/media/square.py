@@ -45,7 +45,7 @@ class FileBeside(NamedTuple):
 
 
 # pictures with their sizes
-PICTURES = Square()
+AS_PICTURES = Square()
 BESIDE = {
     SOUND: FileBeside(".wav", "audio/wav", wav_bytes),
     CLIP: FileBeside(".gif", "image/gif", gif_bytes),

@@ -250,7 +250,7 @@ class GenerateHandlers:
         return (str(reached), *self.shown_pair(reached, Conditions(*conditions)))
 
     def surroundings(
-        self, seed: Any, caption: str, match: Any, remark: str, asked: Any, picture: Any
+        self, seed: Any, caption: str, match: Any, remark: str, asked: Any, picture: Any = None
     ) -> tuple[Any, ...]:
         """What is said of a pair: alternative text, fit and remark where there are some, its word,
         its caption as code where it is that, a button to listen where it is a sound, and the clip

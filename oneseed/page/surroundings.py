@@ -10,7 +10,7 @@ from oneseed.config.base_model import BASE, checkpoint_name
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT, DEFAULT_DATA, script_command
 from oneseed.dataset.next_run import ways_to_model
-from oneseed.media.kinds import FILM_SUFFIXES, PICTURE, SOUND
+from oneseed.media.kinds import VIDEO_SUFFIXES, PICTURE, SOUND
 from oneseed.model.caption_source import NONE, SOURCE_WORDS
 from oneseed.model.latent_check import describe_meaning, is_failed
 from oneseed.page.events import Component
@@ -142,7 +142,7 @@ def bring_state(gr: ModuleType, medium: str) -> Component:
     """The button that brings a sound or clip; pictures have a field of their own."""
     if medium == PICTURE:
         return gr.UploadButton(visible=False)
-    kinds = ["audio"] if medium == SOUND else ["image", *sorted(FILM_SUFFIXES)]
+    kinds = ["audio"] if medium == SOUND else ["image", *sorted(VIDEO_SUFFIXES)]
     return gr.UploadButton(f"Bring a {medium}", file_types=kinds, visible=True)
 
 

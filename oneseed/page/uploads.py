@@ -12,7 +12,7 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.generation.pictures import picture_inside
 from oneseed.media.decoding import UnusablePictureError
-from oneseed.media.square import PICTURES, Square
+from oneseed.media.square import AS_PICTURES, Square
 from oneseed.web.inputs import PAGE_MAX_PIXELS, one_line
 
 # characters of a file's name
@@ -48,7 +48,7 @@ def upload_name(value: dict[str, Any]) -> str:
     return one_line(name, "A file's name", limit=MAX_NAME_LENGTH)
 
 
-def uploaded_image(value: Any, uploads: str | Path, square: Square = PICTURES) -> Image.Image:
+def uploaded_image(value: Any, uploads: str | Path, square: Square = AS_PICTURES) -> Image.Image:
     """What an image field sent -> PIL image, RGB. uploads: the folder in which it must lie.
 
     square: what a sound or clip becomes, where files are to be such.

@@ -38,7 +38,7 @@ def most_common_medium(survey: Survey) -> str:
 
 
 def hold_still(survey: Survey) -> None:
-    """Makes pictures of those clips that are no films."""
+    """Makes pictures of those clips that are no videos."""
     for row in survey.originals:
         if medium_of(row) == CLIP and medium_of_name(row["path"]) != CLIP:
             del row["medium"]

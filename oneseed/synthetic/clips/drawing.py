@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from oneseed.media.clip import FRAMES, FRAMES_A_ROW, sheet_of_frames
 from oneseed.seeds import numpy_generator
-from oneseed.synthetic.clips.shapes import TURNS, Outline, shape
+from oneseed.synthetic.clips.shapes import MOVING_TURNS, Outline, shape
 
 # side of the sheet that a clip is made for, in pixels
 CLIP_SIDE = 128
@@ -31,16 +31,17 @@ HEIGHTS = {"slow": 0.25, "fast": 0.54}
 # by what it grows on its way, slow and fast
 GROWTH = {"slow": 1.8, "fast": 3.4}
 # side of its box, alone and as one of two; both in the middle of their growth
-SIZES = {1: 0.42, 2: 0.34}
+BOX_SIZES = {1: 0.42, 2: 0.34}
 GROWING_SIZES = {1: 0.36, 2: 0.28}
-# middles of two, one from the other
+# two of them: their middles, one from the other, and their strides, in turns
 APART = 0.44
+APART_IN_TIME = 0.3
 # of what bobs: how far to each side, and how often
 BOB, BOBS = 0.1, 2.5
 # share of the frames in which what halts stands still, in the middle
 STOP = 0.5
 # of the white line around what moves
-HALO = 0.035
+OUTLINE = 0.035
 # how far a seed moves the way from the middle
 ASIDE = 0.04
 STARS = 9
@@ -105,7 +106,7 @@ def poses(facts: dict[str, Any], layout: Layout) -> list[list[Pose]]:
     progress = sign * progress_of(facts["manner"])
     middle = np.array([0.5, 0.47]) + layout.aside
     places = np.tile(middle, (FRAMES, 1))  # (FRAMES, 2)
-    sizes = np.full(FRAMES, SIZES[count])
+    sizes = np.full(FRAMES, BOX_SIZES[count])
     # one beside the other, across their way
     apart = np.array([APART, 0.0])
     sideways = np.array([0.0, 1.0])
@@ -121,16 +122,19 @@ def poses(facts: dict[str, Any], layout: Layout) -> list[list[Pose]]:
         time = np.linspace(0, 1, FRAMES)
         swing = BOB * np.sin(2 * np.pi * (BOBS * time + layout.phase))
         places += swing[:, None] * sideways
-    turns = TURNS.get(facts["subject"], (0.0, 0.0))[speed == "fast"]
+    turns = MOVING_TURNS.get(facts["subject"], (0.0, 0.0))[speed == "fast"]
     moments = layout.phase + turns * (np.abs(progress - progress[0]))
     offsets = [np.zeros(2)] if count == 1 else [-apart / 2, apart / 2]
-    return [
-        [
-            Pose(*map(float, place + offset), float(size), float(moment + 0.3 * number))
-            for number, offset in enumerate(offsets)
-        ]
-        for place, size, moment in zip(places, sizes, moments)
-    ]
+    frames = []
+    for place, size, moment in zip(places, sizes, moments):
+        shown = []
+        for number, offset in enumerate(offsets):
+            x, y = place + offset
+            shown.append(
+                Pose(float(x), float(y), float(size), float(moment) + APART_IN_TIME * number)
+            )
+        frames.append(shown)
+    return frames
 
 
 def background(facts: dict[str, Any], layout: Layout, side: int) -> Image.Image:
@@ -181,7 +185,7 @@ def with_subject(image: Image.Image, subject: str, pose: Pose, *, is_mirrored: b
     pen = ImageDraw.Draw(mask)
     for outline in dark:
         pen.polygon(placed(outline, pose, side, is_mirrored=is_mirrored), fill=255)
-    around = mask.filter(ImageFilter.BoxBlur(round(HALO * side)))
+    around = mask.filter(ImageFilter.BoxBlur(round(OUTLINE * side)))
     image.paste(PAPER, mask=around.point(AS_MASK))
     image.paste(INK, mask=mask)
     pen = ImageDraw.Draw(image)

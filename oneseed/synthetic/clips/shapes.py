@@ -38,7 +38,7 @@ def legs(places: tuple[float, ...], moment: float, top: float, width: float) -> 
     return [leg(x, top, 0.5, float(swing), width) for x, swing in zip(places, swings)]
 
 
-def ship(moment: float) -> Shape:
+def ship_outlines(moment: float) -> Shape:
     """A hull, a mast and two sails."""
     hull = [(-0.5, 0.2), (0.5, 0.2), (0.32, 0.5), (-0.36, 0.5)]
     mast = [(-0.03, -0.5), (0.04, -0.5), (0.04, 0.22), (-0.03, 0.22)]
@@ -50,7 +50,7 @@ def ship(moment: float) -> Shape:
     ], []
 
 
-def balloon(moment: float) -> Shape:
+def balloon_outlines(moment: float) -> Shape:
     """A balloon with light stripes, ropes and a basket."""
     basket = [(-0.11, 0.33), (0.11, 0.33), (0.09, 0.5), (-0.09, 0.5)]
     ropes = [(-0.3, 0.05), (0.3, 0.05), (0.09, 0.35), (-0.09, 0.35)]
@@ -58,7 +58,7 @@ def balloon(moment: float) -> Shape:
     return [ellipse(0, -0.14, 0.74, 0.72), ropes, basket], stripes
 
 
-def horse(moment: float) -> Shape:
+def horse_outlines(moment: float) -> Shape:
     """Thin legs, a neck that rises and a tail."""
     neck = [(0.12, -0.12), (0.26, -0.46), (0.36, -0.46), (0.32, 0.08)]
     head = [(0.24, -0.48), (0.36, -0.5), (0.54, -0.24), (0.46, -0.18), (0.28, -0.3)]
@@ -67,7 +67,7 @@ def horse(moment: float) -> Shape:
     return [*legs((-0.28, 0.24, -0.18, 0.16), moment, 0.05, 0.085), trunk, neck, head, tail], []
 
 
-def elephant(moment: float) -> Shape:
+def elephant_outlines(moment: float) -> Shape:
     """A heavy trunk of a body, a nose that hangs down, and a light ear."""
     body = ellipse(-0.1, -0.06, 0.76, 0.62)
     head = ellipse(0.28, -0.12, 0.36, 0.4)
@@ -77,7 +77,7 @@ def elephant(moment: float) -> Shape:
     return [*stout, body, head, nose], [ear]
 
 
-def ball(moment: float) -> Shape:
+def ball_outlines(moment: float) -> Shape:
     """A ball, one half of which is light; it rolls forwards."""
     turned = ellipse(0, 0, 0.6, 0.6, 0.5)
     angle = 2 * np.pi * moment
@@ -86,7 +86,7 @@ def ball(moment: float) -> Shape:
     return [ellipse(0, 0, 0.86, 0.86)], [light]
 
 
-def bird(moment: float) -> Shape:
+def bird_outlines(moment: float) -> Shape:
     """Seen from the front: a small body, and two wings that beat."""
     beat = float(BEAT * np.cos(2 * np.pi * moment))
     wings = [
@@ -102,18 +102,23 @@ def bird(moment: float) -> Shape:
     return [*wings, ellipse(0, 0.06, 0.26, 0.36), ellipse(0, -0.14, 0.2, 0.2)], []
 
 
-SHAPES = {
-    "ship": ship,
-    "balloon": balloon,
-    "horse": horse,
-    "elephant": elephant,
-    "ball": ball,
-    "bird": bird,
+SUBJECT_SHAPES = {
+    "ship": ship_outlines,
+    "balloon": balloon_outlines,
+    "horse": horse_outlines,
+    "elephant": elephant_outlines,
+    "ball": ball_outlines,
+    "bird": bird_outlines,
 }
 # turns of the motion within a clip, at the slow and at the fast speed
-TURNS = {"horse": (2.0, 4.0), "elephant": (2.0, 4.0), "ball": (0.75, 1.75), "bird": (2.0, 4.0)}
+MOVING_TURNS = {
+    "horse": (2.0, 4.0),
+    "elephant": (2.0, 4.0),
+    "ball": (0.75, 1.75),
+    "bird": (2.0, 4.0),
+}
 
 
 def shape(subject: str, moment: float) -> Shape:
     """(dark parts, light parts) of a subject. moment: of its motion, a turn from 0 to 1."""
-    return SHAPES[subject](moment)
+    return SUBJECT_SHAPES[subject](moment)

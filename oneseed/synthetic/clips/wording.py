@@ -7,9 +7,9 @@ from typing import Any
 from oneseed.seeds import numpy_generator
 from oneseed.synthetic.drawn import Facts, only_claim, sign_of
 
-SUBJECTS = ("ship", "balloon", "horse", "elephant", "ball", "bird")
+CLIP_SUBJECTS = ("ship", "balloon", "horse", "elephant", "ball", "bird")
 CLIP_ATTRIBUTES: dict[str, tuple[Any, ...]] = {
-    "subject": SUBJECTS,
+    "subject": CLIP_SUBJECTS,
     "count": (1, 2),
     "direction": ("right", "left", "up", "down", "nearer", "away"),
     "speed": ("slow", "fast"),
@@ -31,7 +31,7 @@ CLIP_CONSTANT: Facts = {
 }
 # the wordings of each value; no wording of one value is part of another's
 CLIP_WORDINGS: dict[str, dict[Any, tuple[str, ...]]] = {
-    "subject": {name: (name,) for name in SUBJECTS},
+    "subject": {name: (name,) for name in CLIP_SUBJECTS},
     "count": {1: ("one", "a single", "a lone"), 2: ("two", "a pair of")},
     "direction": {
         "right": ("moving to the right", "going right", "heading right"),
