@@ -8,9 +8,9 @@ from PIL import Image
 
 from oneseed.media.kinds import (
     BEGINNINGS,
+    CLIP,
     HEAD_BYTES,
     OTHER_KINDS,
-    CLIP,
     PICTURE,
     READ_KINDS,
     READ_SUFFIXES,
