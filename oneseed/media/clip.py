@@ -24,7 +24,7 @@ from oneseed.media.decoding import (
     refuse_bomb,
     silence_decoders,
 )
-from oneseed.media.kinds import VIDEO_KINDS, HEAD_BYTES, kind_of
+from oneseed.media.kinds import HEAD_BYTES, VIDEO_KINDS, kind_of
 from oneseed.media.modes import to_rgb
 from oneseed.media.picture import is_grey
 from oneseed.media.pixels_alone import pixels_of_gif
@@ -137,6 +137,7 @@ def frames_of_picture(file: BinaryIO, kind: str) -> Iterator[TimedFrame]:
     file.seek(0)
     start = 0.0
     with Image.open(file, formats=(kind,)) as image:
+        refuse_bomb(image, file)
         # a PNG may begin with a picture for those who see no motion
         first = 1 if getattr(image, "default_image", False) else 0
         for number in itertools.count(first):
@@ -144,7 +145,6 @@ def frames_of_picture(file: BinaryIO, kind: str) -> Iterator[TimedFrame]:
                 image.seek(number)
             except EOFError:
                 return
-            refuse_bomb(image, file)
             left = less_pixels(left, image.width * image.height)
             image.load()
             end = start + shown_milliseconds(image.info.get("duration")) / 1000

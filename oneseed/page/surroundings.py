@@ -10,7 +10,7 @@ from oneseed.config.base_model import BASE, checkpoint_name
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT, DEFAULT_DATA, script_command
 from oneseed.dataset.next_run import ways_to_model
-from oneseed.media.kinds import VIDEO_SUFFIXES, PICTURE, SOUND
+from oneseed.media.kinds import PICTURE, SOUND, VIDEO_SUFFIXES
 from oneseed.model.caption_source import NONE, SOURCE_WORDS
 from oneseed.model.latent_check import describe_meaning, is_failed
 from oneseed.page.events import Component
