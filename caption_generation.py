@@ -84,7 +84,12 @@ from oneseed.config.captioning import (
 from oneseed.config.shards import Shard
 from oneseed.console.command import UserError, run
 from oneseed.console.output import code_lines
-from oneseed.dataset.caption_ways import refuse_sounds, ways_lines, ways_sentence, words_of_row
+from oneseed.dataset.caption_ways import (
+    refuse_all_but_pictures,
+    ways_lines,
+    ways_sentence,
+    words_of_row,
+)
 from oneseed.dataset.code_texts import is_code, kept_caption, word_captions
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.dealing import split_lines
@@ -200,7 +205,7 @@ def write_missing(
     if captioner.name in (NAMES, FOLDERS):
         write_from_names(missing, captioner.name)
         return captioner
-    refuse_sounds(rows, missing, config.style, config.data)
+    refuse_all_but_pictures(rows, missing, config.style, config.data)
     own = [row for row in missing if not share or share.takes(row["id"])]
     notes = None if captioner.server else read_notes(captioner.name)
     config = settle_answers(own, notes, config)

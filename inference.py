@@ -130,7 +130,7 @@ ORDER_SETTINGS = (
 def verify(generator: MultimodalGenerator, config: InferenceConfig) -> int:
     """--verify: makes a card again -> exit status, 0 where it is true, 1 where it is not."""
     assert config.verify is not None, "no card is named"
-    originals = open_pictures(config.image or "", generator.sound_side)
+    originals = open_pictures(config.image or "", generator.square)
     found = cards.differences(generator, config.verify, originals)
     checkpoint = checkpoint_name(generator.checkpoint)
     tolerance = cards.pixel_tolerance(cards.text_inside(config.verify))

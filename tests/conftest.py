@@ -153,18 +153,34 @@ def tiny_run(builtin_data, tmp_path_factory):
 def sound_run(tmp_path_factory):
     """(data folder, checkpoint) of a tiny model of recordings."""
     pytest.importorskip("soundfile", reason="pip install soundfile scipy")
+    from tests import recordings
+
+    root = tmp_path_factory.mktemp("sounds")
+    recordings.prepare(recordings.recordings(root / "recordings"), root / "data")
+    return run_of_medium(root, recordings.STYLE)
+
+
+@pytest.fixture(scope="session")
+def clip_run(tmp_path_factory):
+    """(data folder, checkpoint) of a tiny model of moving pictures."""
+    from tests import moving_pictures
+
+    root = tmp_path_factory.mktemp("clips")
+    moving_pictures.prepare(moving_pictures.moving_pictures(root / "pictures"), root / "data")
+    return run_of_medium(root, moving_pictures.STYLE)
+
+
+def run_of_medium(root, style):
+    """Captions and trains what was prepared in root / "data" -> (that, the checkpoint)."""
     import caption_generation
     import training_loop
     from oneseed.config.captioning import CaptionConfig
     from oneseed.config.training import TrainConfig
-    from tests.recordings import STYLE, prepare, recordings
 
-    root = tmp_path_factory.mktemp("sounds")
     data = root / "data"
-    prepare(recordings(root / "recordings"), data)
-    caption_generation.main(CaptionConfig(style=STYLE, data=str(data)))
+    caption_generation.main(CaptionConfig(style=style, data=str(data)))
     train = TrainConfig(
-        style=STYLE,
+        style=style,
         preset="small",
         num_epochs=1,
         epoch_pictures=1,

@@ -10,6 +10,7 @@ from PIL import Image
 
 from oneseed.config.inference import GUIDANCE
 from oneseed.generation.prompts import ReadPrompt, check_prompt
+from oneseed.media.square import AS_PICTURES
 
 
 class Pretend:
@@ -31,7 +32,7 @@ class Pretend:
     draws_in_passes = False
     writes_code = False
     medium = "picture"
-    sound_side = 0
+    square = AS_PICTURES
     is_constrained = False
     dimensions = 1024
     grey = False

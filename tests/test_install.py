@@ -28,6 +28,7 @@ NOT_OF_THE_PAGE = {
     "transformers": "for frozen encoders and language models of others, and for captioners",
     "soundfile": "reads sounds; the page draws and plays them without",
     "scipy": "the same",
+    "av": "an extra: clips out of MP4 and WebM",
     "rapidocr": "an extra: --read",
     "pygments": "colours of code; gradio brings it",
     "huggingface_hub": "for models of the Hub; gradio brings it",

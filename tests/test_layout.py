@@ -36,6 +36,7 @@ HOME = {
     "isal": "media",
     "pillow_heif": "media",
     "soundfile": "media",
+    "av": "media",
     "scipy": "media",
     "yaml": "console config",
     "transformers": "captioning model finetuning",

@@ -72,7 +72,7 @@ def test_a_model_of_pictures_refuses_a_sound_in_a_sentence(tiny_run, tmp_path):
     with pytest.raises(UserError, match="a sound, where a picture is wanted"):
         draw(tiny_run / "best_model.pt", tmp_path, image=str(tmp_path / "mine.wav"))
     generator = MultimodalGenerator(tiny_run / "best_model.pt", device="cpu")
-    assert (generator.medium, generator.sound_side) == ("picture", 0)
+    assert generator.square == ("picture", 32)
 
 
 def test_what_is_not_of_the_medium_is_counted_and_named(tmp_path, capsys):

@@ -34,8 +34,8 @@ from oneseed.console.command import UserError
 from oneseed.generation import index
 from oneseed.generation.cards import CardFacts, signed_card
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
-from oneseed.media.kinds import SOUND
-from oneseed.media.sound import wav_bytes
+from oneseed.media.kinds import CLIP, SOUND
+from oneseed.media.square import BESIDE
 from oneseed.model.caption_source import NONE
 from oneseed.seeds import seeds_from
 from oneseed.web.inputs import one_line, parse_seed
@@ -80,6 +80,7 @@ class Routes:
             ("/v1/pairs/{seed}.png", self.pair_picture),
             ("/v1/pairs/{seed}.json", self.pair_facts),
             ("/v1/pairs/{seed}.wav", self.pair_sound),
+            ("/v1/pairs/{seed}.gif", self.pair_clip),
             ("/v1/models", self.models),
         ):
             app.add_api_route(path, answer, methods=["GET"], dependencies=locked)
@@ -128,15 +129,25 @@ class Routes:
 
     async def pair_sound(self, request: Request, seed: str, wanted: Wanted) -> Response:
         """The sound of a seed as WAV, where the model has learnt sounds."""
-        generator = await self.service.generator()
-        if generator.medium != SOUND:
-            raise HTTPException(404, "This model draws pictures; it has learnt no sounds.")
-        return await self.pair(request, seed, wanted, "wav")
+        return await self.pair_beside(request, seed, wanted, SOUND)
+
+    async def pair_clip(self, request: Request, seed: str, wanted: Wanted) -> Response:
+        """The clip of a seed as GIF, where the model has learnt clips."""
+        return await self.pair_beside(request, seed, wanted, CLIP)
+
+    async def pair_beside(
+        self, request: Request, seed: str, wanted: PairConditions, medium: str
+    ) -> Response:
+        """The file that a seed's picture stands for; 404 where pictures are of another medium."""
+        drawn = (await self.service.generator()).medium
+        if drawn != medium:
+            raise HTTPException(404, f"This model draws {drawn}s; it has learnt no {medium}s.")
+        return await self.pair(request, seed, wanted, medium)
 
     async def pair(
         self, request: Request, seed: str, wanted: PairConditions, kind: str
     ) -> Response:
-        """A pair's files. kind: "png", "json" or "wav"."""
+        """A pair's files. kind: "png", "json", or one of BESIDE."""
         number = parse_seed(seed)
         asked = await self.asked(wanted)
         headers = {"etag": entity_tag(asked, number, kind), "cache-control": self.keep}
@@ -146,10 +157,9 @@ class Routes:
         if kind == "json":
             row = {**facts, "picture": f"{number:06d}.png"}
             return JSONResponse(row, headers=headers)
-        if kind == "wav":
-            picture = Image.open(io.BytesIO(png))
-            sound = await asyncio.to_thread(wav_bytes, picture)
-            return Response(sound, media_type="audio/wav", headers=headers)
+        if beside := BESIDE.get(kind):
+            content = await asyncio.to_thread(beside.encode, Image.open(io.BytesIO(png)))
+            return Response(content, media_type=beside.content_type, headers=headers)
         return Response(png, media_type="image/png", headers=headers)
 
     @property
@@ -202,7 +212,7 @@ class Routes:
         content = await request.body()
         if is_json(request):
             content = decoded(parsed(PictureOrder, content).image)
-        image = await self.service.picture(content, generator.sound_side)
+        image = await self.service.picture(content, generator.square)
 
         def told() -> dict[str, Any]:
             (caption,) = generator.caption([image])
@@ -227,7 +237,7 @@ class Routes:
             content = decoded(order.image)
         if not words and not content:
             raise UserError("Send words to look for, or a picture.")
-        image = None if words else await self.service.picture(content, generator.sound_side)
+        image = None if words else await self.service.picture(content, generator.square)
         rows = await self.service.call(
             lambda: generator.find_seeds(words or None, image, order.count)
         )

@@ -17,6 +17,7 @@ from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.pictures import decoded_picture
 from oneseed.media.decoding import UnusablePictureError
+from oneseed.media.square import AS_PICTURES, Square
 from oneseed.web.inputs import PAGE_MAX_PIXELS
 
 # that requests in hand may still take once the server is to end
@@ -78,13 +79,13 @@ class Service:
         """What a function gives that asks the model; it waits for its turn like a pair."""
         return await asyncio.wrap_future(self.batcher.call_later(function))
 
-    async def picture(self, content: bytes, sound_side: int = 0) -> Image.Image:
+    async def picture(self, content: bytes, square: Square = AS_PICTURES) -> Image.Image:
         """The bytes of a picture file -> RGB picture. UserError where they are none.
 
-        sound_side: see generation.pictures.open_picture.
+        square: see generation.pictures.open_picture.
         """
         async with self.reading:
-            return await asyncio.to_thread(picture_of_bytes, content, sound_side)
+            return await asyncio.to_thread(picture_of_bytes, content, square)
 
     def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Takes no further requests, and returns once those in hand are answered."""
@@ -94,18 +95,18 @@ class Service:
             time.sleep(0.02)
 
 
-def picture_of_bytes(content: bytes, sound_side: int = 0) -> Image.Image:
+def picture_of_bytes(content: bytes, square: Square = AS_PICTURES) -> Image.Image:
     """The bytes of a picture file -> RGB picture, upright. UserError where they are none.
 
-    sound_side: see generation.pictures.open_picture.
+    square: see generation.pictures.open_picture.
     """
     file = io.BytesIO(content)
     try:
-        return decoded_picture(file, most_pixels=PAGE_MAX_PIXELS, sound_side=sound_side)
+        return decoded_picture(file, most_pixels=PAGE_MAX_PIXELS, square=square)
     except UnusablePictureError as error:
-        what, other = ("sound", "WAV or FLAC") if sound_side else ("picture", "PNG or JPEG")
         raise UserError(
-            f"This cannot be read as a {what}: {error}; send another, such as a {other}."
+            f"This cannot be read as {square.words}: {error}; send another, such as a "
+            f"{square.kinds}."
         ) from None
 
 

@@ -55,8 +55,8 @@ class PrepareConfig(BaseConfig):
         choices=("auto", *CAPTION_FORMATS),
     )
     medium: str = medium_option(
-        "what the collection is made of: picture, or sound, which is learnt as its spectrum; auto: "
-        "what most files of the source are"
+        "what the collection is made of: picture; sound, which is learnt as its spectrum; or clip, "
+        "learnt as a sheet of 16 frames; auto: what most files of the source are"
     )
     caption_kind: str = caption_kind_option("words, but where rows or drawn collections say code")
     style: str = option(

@@ -31,6 +31,7 @@ DESCRIBING_KEYS = (
 KNOWN_MODALITIES = {
     **dict.fromkeys(("image", "images", "picture", "vision"), "picture"),
     **dict.fromkeys(("audio", "sound", "speech", "music"), "sound"),
+    **dict.fromkeys(("video", "videos", "clip", "animation"), "clip"),
     **dict.fromkeys(("text", "caption", "language"), None),
 }
 # presets by what they are for
@@ -53,13 +54,16 @@ TRAINED_OBJECTIVES = {
     ),
     **dict.fromkeys(("contrastive", "infonce", "clip"), "contrast"),
 }
-# settings of sounds that are fixed -> their value
+# settings of sounds and clips that are fixed -> their value
 FIXED = {
     "sample_rate": 16_000,
     "hop_length": 256,
     "win_length": 1024,
     "n_fft": 1024,
     "num_channels": 1,
+    "num_frames": 16,
+    "frame_rate": 8,
+    "fps": 8,
 }
 
 
@@ -191,7 +195,9 @@ def outputs(node: "yaml.Node", line: int, found: Translation) -> None:
         elif medium := KNOWN_MODALITIES[word]:
             media.append(medium)
     if unknown and not media:
-        raise SpecError(line, f"of {unknown[0]} nothing is left to make: pictures or sounds are")
+        raise SpecError(
+            line, f"of {unknown[0]} nothing is left to make: pictures, sounds or clips are"
+        )
     for word in unknown:
         found.warn(line, f"{word} is not made here; {media[0]} and caption are")
     if not media:
@@ -207,7 +213,7 @@ def inputs(node: "yaml.Node", line: int, found: Translation) -> None:
     """What is brought: words and the model's own medium are always taken."""
     for word in listed_words("modality.inputs", node, line):
         if word not in KNOWN_MODALITIES:
-            found.warn(line, f"{word} is not taken; prompts and pictures or sounds are")
+            found.warn(line, f"{word} is not taken; prompts and pictures, sounds or clips are")
 
 
 def parameter_budget(node: "yaml.Node", line: int, found: Translation) -> None:
@@ -288,7 +294,7 @@ def precision(node: "yaml.Node", line: int, found: Translation) -> None:
 
 
 def fixed_value(name: str) -> Handler:
-    """A setting of sounds that has one value."""
+    """A setting of sounds or clips that has one value."""
 
     def handle(node: "yaml.Node", line: int, found: Translation) -> None:
         if word_of(name, node, line).replace("_", "") != str(FIXED[name]):
@@ -305,20 +311,19 @@ def preset(node: "yaml.Node", line: int, found: Translation) -> None:
 
 # keys that stand alone
 TOP_KEYS: dict[str, Handler] = {"preset": preset, "intent": preset}
-SOUND_KEYS: dict[str, Handler] = {
+TIMED_KEYS: dict[str, Handler] = {
     **{name: fixed_value(name) for name in FIXED},
     "n_mels": as_setting("image_size"),
-    "duration": without_effect("a sound is as long as its square: 128 px 2.0 s, 512 px 8.2 s"),
+    "duration": without_effect(
+        "a sound is as long as its square, 128 px 2.0 s, 512 px 8.2 s, and a clip 2.0 s"
+    ),
 }
 SPEC_SECTIONS: dict[str, dict[str, Handler]] = {
     "modality": {
         "inputs": inputs,
         "outputs": outputs,
         "image_size": as_setting("image_size"),
-        **SOUND_KEYS,
-        **dict.fromkeys(
-            ("num_frames", "frame_rate"), without_effect("clips are not made here: no frames")
-        ),
+        **TIMED_KEYS,
     },
     "constraints": {
         "parameter_budget": parameter_budget,

@@ -22,10 +22,12 @@ from oneseed.dataset.code_texts import medium_of_rows
 from oneseed.dataset.commands import caption_command, page_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.name_words import folder_caption, name_caption
-from oneseed.media.kinds import PICTURE, SOUND
+from oneseed.media.kinds import CLIP, PICTURE, SOUND
 
 # share of the pictures whose names must say something before names are the way that comes first
 ENOUGH_NAMES = 0.5
+# what they do not know of the other media
+UNKNOWN_TO_CAPTIONERS = {SOUND: "hear nothing", CLIP: "see nothing move"}
 
 
 class Way(NamedTuple):
@@ -80,7 +82,8 @@ def words_of_row(row: Row, way: str) -> str:
 def caption_ways(rows: Sequence[Row], *, model: bool = True) -> list[Way]:
     """The ways for these pictures, those that work at once first; never none.
 
-    model: False where a captioner has just been found missing. None of them hears sounds.
+    model: False where a captioner has just been found missing. None of them hears sounds, or sees
+    what moves.
     """
     state = CaptionState.of(rows)
     ways = []
@@ -142,14 +145,15 @@ def ways_sentence(rows: Sequence[Row], style: str, data: str | Path, *, model: b
     )
 
 
-def refuse_sounds(
+def refuse_all_but_pictures(
     rows: Sequence[Row], missing: Sequence[Row], style: str, data: str | Path
 ) -> None:
-    """UserError where rows without a caption are sounds, since no captioner hears."""
-    if medium_of_rows(missing) == SOUND:
+    """UserError where rows without a caption are sounds or clips: captioners look at pictures."""
+    medium = medium_of_rows(missing)
+    if medium != PICTURE:
         raise UserError(
-            f"{len(missing):,} of {len(rows):,} sounds of {style} have no caption, and captioners "
-            "look at pictures and hear nothing; ways to captions: "
+            f"{len(missing):,} of {len(rows):,} {medium}s of {style} have no caption, and "
+            f"captioners look at pictures and {UNKNOWN_TO_CAPTIONERS[medium]}; ways to captions: "
             f"{ways_sentence(rows, style, data)}"
         )
 

@@ -1,4 +1,4 @@
-"""Captions that stay letter by letter: code, such as HTML or SQL, and what is said of a sound.
+"""Captions that stay letter by letter: code, such as HTML or SQL, and those of sounds and clips.
 
     kept_caption(row, "<h1>Log in</h1>\r\n")    # of a row of code: "<h1>Log in</h1>\n"
     kept_caption(row, "a ship")                 # of words: "An engraving of a ship"
@@ -18,7 +18,7 @@ from oneseed.config.options import CAPTION_KINDS, CODE_CAPTIONS, WORD_CAPTIONS
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.segmentation import words
 from oneseed.dataset.wording import clean_caption, worded
-from oneseed.media.kinds import PICTURE, SOUND
+from oneseed.media.kinds import PICTURE
 
 # a row's keys beside its caption that travel with it, where it has them: what was asked of the
 # picture, the same with IMAGE_PLACE where that does not stand first, how to answer at all, what was
@@ -52,11 +52,11 @@ def is_code(row: Row) -> bool:
 def kept_caption(row: Row, caption: str) -> str:
     """Any caption -> as it belongs into a row: in the words of its style, or letter by letter.
 
-    That of a sound is on one line, a label without underscores. "" where it says nothing.
+    That of a sound or clip is on one line, a label without underscores. "" where it says nothing.
     """
     if is_code(row):
         return code_text(caption)
-    if medium_of(row) == SOUND:
+    if medium_of(row) != PICTURE:
         line = clean_caption(caption)
         if " " not in line:
             # a label, such as chirping_birds

@@ -116,7 +116,7 @@ def is_natural_number(value: Any) -> bool:
 
 
 def is_seconds(value: Any) -> bool:
-    """Whether a value is how long a sound is."""
+    """Whether a value is how long a sound or clip is."""
     return type(value) in (int, float) and 0 < value < MAX_SIDE
 
 
@@ -193,7 +193,7 @@ METADATA = RowKinds(
         "split": SPLIT,
         "captioner": ANY_TEXT,
         "left_out": FLAG,
-        # of a sound's file
+        # of a sound's or clip's file
         "seconds": SECONDS,
         "images": IMAGES,
         **TRAVELLING,

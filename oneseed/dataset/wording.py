@@ -17,6 +17,7 @@ CLASS_MEDIUM = {
     "sculpture": "A sculpture",
     "iconography": "An icon",
     "recordings": "A recording",
+    "clips": "A clip",
 }
 # style, also of a drawn collection -> how its captions begin
 MEDIUM = {

@@ -35,10 +35,10 @@ def find(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     """--find: prints what fits best, and writes the pictures found as one sheet."""
     assert config.find is not None, "nothing is looked for"
     if config.find == "training":
-        show_training(generator, config, open_picture(config.image or "", generator.sound_side))
+        show_training(generator, config, open_picture(config.image or "", generator.square))
     elif config.find == "seeds":
-        side = generator.sound_side
-        show_seeds(generator, config, open_picture(config.image, side) if config.image else None)
+        square = generator.square
+        show_seeds(generator, config, open_picture(config.image, square) if config.image else None)
     elif config.image:
         show_captions(generator, config)
     else:
@@ -47,7 +47,7 @@ def find(generator: MultimodalGenerator, config: InferenceConfig) -> None:
 
 def show_captions(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     """Prints the captions of a file or folder that fit --image best."""
-    picture = open_picture(config.image or "", generator.sound_side)
+    picture = open_picture(config.image or "", generator.square)
     found = read_caption_texts(Path(config.find or ""), Path(config.data))
     cosines = generator.similarity([picture], found.texts)[0]  # (M,)
     for i in cosines.argsort(descending=True, stable=True)[:FOUND].tolist():
@@ -75,7 +75,11 @@ def show_pictures(generator: MultimodalGenerator, config: InferenceConfig) -> No
         print(f"{score:>6}  {printable(path.as_posix())}")
     print_lost(listed.lost + ranked.lost)
     sheet = Path(config.out) / "found.png"
-    save_sheet(sheet, [(open_picture(path), printable(path.name)) for path in paths], scores)
+    save_sheet(
+        sheet,
+        [(open_picture(path, generator.square), printable(path.name)) for path in paths],
+        scores,
+    )
     print(f"the best as one picture: {sheet.as_posix()}")
 
 
@@ -111,7 +115,6 @@ def rank_pictures(
     generator: MultimodalGenerator, folder: Path, paths: Sequence[str], prompt: str
 ) -> Ranked:
     """How well each of the pictures below the folder fits the prompt."""
-    size = generator.model.config.image_size
     used: list[str] = []
     lost: list[Rejection] = []
     parts = [torch.empty(0)]
@@ -119,7 +122,7 @@ def rank_pictures(
         squares = []
         for path in batch:
             try:
-                squares.append(square_inside(folder / path, size))
+                squares.append(square_inside(folder / path, generator.square))
             except UnusablePictureError as error:
                 lost.append(rejection(path, str(error), file=path))
             else:

@@ -16,8 +16,9 @@ from oneseed.console.command import UserError
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.segmentation import missing_words
 from oneseed.generation.prompts import PromptReader, ReadPrompt, check_prompt
-from oneseed.media.kinds import PICTURE, SOUND
+from oneseed.media.kinds import PICTURE
 from oneseed.media.modes import to_rgb
+from oneseed.media.square import Square
 from oneseed.model.caption_constraint import CaptionConstraint
 from oneseed.model.caption_source import DECODER, NONE, source_of
 from oneseed.model.multimodal import MultimodalModel
@@ -183,9 +184,9 @@ class PictureReader:
         return self.model.meta.get("medium", PICTURE)
 
     @property
-    def sound_side(self) -> int:
-        """Side of the square in pixels that a sound is for it; 0 where it knows pictures alone."""
-        return self.model.config.image_size if self.medium == SOUND else 0
+    def square(self) -> Square:
+        """What files are for it, and the side of its pictures in pixels."""
+        return Square(self.medium, self.model.config.image_size)
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -17,8 +17,7 @@ from oneseed.generation.code_lettering import code_block, draw_code_line
 from oneseed.generation.lettering import draw_line, wrap
 from oneseed.generation.postcard import ARRANGEMENT, POSTCARD, postcard, preview
 from oneseed.generation.requests import POSTCARD_SUFFIX
-from oneseed.media.kinds import SOUND
-from oneseed.media.sound import wav_bytes
+from oneseed.media.square import BESIDE
 from oneseed.model.pixels import to_pil
 
 MAX_CAPTION_LINES = 5
@@ -40,7 +39,7 @@ def save_pair(
     """Writes FOLDER/NAME.png, a card with the facts inside as PNG text, and NAME.json beside it.
 
     A caption that is code also becomes a file of its own, NAME.html, .sql, .py or .txt, and the
-    sound that a picture stands for NAME.wav.
+    sound or clip that a picture stands for NAME.wav or NAME.gif.
     facts: plain values, those of the pair as cards carry them.
     grey: the PNG has one channel.
     Returns what the JSON file says.
@@ -52,10 +51,10 @@ def save_pair(
     if facts.get("caption_kind") == CODE_CAPTIONS:
         row["code"] = f"{name}{code_suffix(facts['caption'])}"
         write_text(folder / row["code"], facts["caption"])
-    if facts.get("medium") == SOUND:
-        row["sound"] = f"{name}.wav"
-        with whole_file(folder / row["sound"]) as partial:
-            partial.write_bytes(wav_bytes(image))
+    if beside := BESIDE.get(facts.get("medium") or ""):
+        row[facts["medium"]] = f"{name}{beside.suffix}"
+        with whole_file(folder / row[facts["medium"]]) as partial:
+            partial.write_bytes(beside.encode(image))
     write_text(folder / f"{name}.json", json.dumps(row, ensure_ascii=False, indent=1) + "\n")
     return row
 

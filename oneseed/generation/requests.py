@@ -17,7 +17,7 @@ from oneseed.files import MAX_FILE_NAME_BYTES
 from oneseed.generation import cards
 from oneseed.generation.pictures import named_pictures, open_picture
 from oneseed.generation.words_shown import words_shown
-from oneseed.media.kinds import SOUND
+from oneseed.media.kinds import PICTURE
 from oneseed.model.caption_source import NONE
 from oneseed.workers import chunks
 
@@ -159,7 +159,7 @@ def requested_pairs(
     seeds = parse_seeds(config.seeds)
     if config.image:
         names = named_pictures(config.image)
-        pictures = [open_picture(name, generator.sound_side) for name in names]
+        pictures = [open_picture(name, generator.square) for name in names]
         if len(names) > 1 and (config.style or config.strength is not None):
             raise UserError(
                 "several pictures are captioned together, and not varied or restyled; name one "
@@ -250,7 +250,7 @@ def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[
     model_facts = {
         "caption_source": generator.caption_source,
         "caption_kind": CODE_CAPTIONS if generator.writes_code else None,
-        "medium": SOUND if generator.medium == SOUND else None,
+        "medium": None if generator.medium == PICTURE else generator.medium,
         "style": generator.style,
         "checkpoint": checkpoint_name(generator.checkpoint),
         "fingerprint": generator.fingerprint,

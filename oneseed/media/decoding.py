@@ -10,11 +10,12 @@ import logging
 import os
 import struct
 import warnings
+from collections.abc import Generator
 from typing import BinaryIO, NamedTuple
 
 from PIL import ExifTags, Image, ImageFile, features
 
-from oneseed.media.kinds import HEAD_BYTES, READ_KINDS, SOUND, kind_of, medium_of_kind
+from oneseed.media.kinds import HEAD_BYTES, PICTURE, READ_KINDS, kind_of, medium_of_kind
 from oneseed.media.modes import simplify_mode, to_rgb
 from oneseed.media.pixels_alone import pixels_of_gif, pixels_of_jpeg, pixels_of_png
 from oneseed.media.png_parts import PNG_SIGNATURE
@@ -121,30 +122,36 @@ def decode(file: BinaryIO, limits: PictureLimits, name: str = "") -> DecodedPict
 
 def decode_as(kind: str, file: BinaryIO, limits: PictureLimits) -> DecodedPicture:
     """Reads a file of one kind, Pillow's name for it."""
+    with decoder_errors(), Image.open(file, formats=(kind,)) as image:
+        width, height = image.size
+        refuse_size(width, height, limits)
+        refuse_bomb(image, file)
+        draft = draft_jpeg(image, limits.side) if limits.side else None
+        storage = stored_as(image)
+        # open() alone accepts cut-off files
+        image.load()
+        orientation = orientation_of(image)
+        # the last row and column of a draft are only partly picture
+        box = draft[1] if draft else None
+        plain = simplify_mode(see_through(image, storage, file))
+        return DecodedPicture(plain, width, height, orientation, box)
+
+
+@contextlib.contextmanager
+def decoder_errors() -> Generator[None]:
+    """Within the block all that a decoder raises becomes an UnusablePictureError."""
     try:
         with warnings.catch_warnings():
             # broken EXIF and the like: the pixels decide
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=(kind,)) as image:
-                width, height = image.size
-                refuse_size(width, height, limits)
-                refuse_bomb(image, file)
-                draft = draft_jpeg(image, limits.side) if limits.side else None
-                storage = stored_as(image)
-                # open() alone accepts cut-off files
-                image.load()
-                orientation = orientation_of(image)
-                # the last row and column of a draft are only partly picture
-                box = draft[1] if draft else None
-                plain = simplify_mode(see_through(image, storage, file))
-                return DecodedPicture(plain, width, height, orientation, box)
+            yield
     except UnusablePictureError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UnusablePictureError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from error
     except Exception as error:
-        # Pillow's readers raise nearly anything on damaged bytes
+        # decoders raise nearly anything on damaged bytes
         cause = "cut off" if "truncated" in str(error).lower() else "damaged or unusual"
         raise DamagedPictureError(f"unreadable ({cause})") from error
 
@@ -173,8 +180,8 @@ def readable_kind(file: BinaryIO, name: str) -> str:
     kind = kind_of(head, name)
     if not kind:
         raise UnusablePictureError("unreadable (not a picture)")
-    if medium_of_kind(kind) == SOUND:
-        raise UnusablePictureError("a sound, where a picture is wanted")
+    if (medium := medium_of_kind(kind)) != PICTURE:
+        raise UnusablePictureError(f"a {medium}, where a picture is wanted")
     if kind not in READ_KINDS:
         raise UnusablePictureError(f"{kind} is not read: save it as PNG")
     if kind == "HEIF" and not heic_can_be_read():

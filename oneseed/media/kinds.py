@@ -8,7 +8,8 @@ from oneseed.files import suffix_of
 # what a collection is made of
 PICTURE = "picture"
 SOUND = "sound"
-MEDIA = (PICTURE, SOUND)
+CLIP = "clip"
+MEDIA = (PICTURE, SOUND, CLIP)
 # bytes of a file's beginning that tell its kind
 HEAD_BYTES = 512
 # suffixes of the kinds that are read, under Pillow's names for them
@@ -51,6 +52,10 @@ SOUND_KINDS = {
 }
 # suffixes of sounds that are found and not read
 UNREAD_SOUNDS = {"AAC": (".m4a", ".aac", ".m4b"), "WMA": (".wma",)}
+# suffixes of the kinds of videos that are read, see clip.py; moving pictures are kinds of pictures
+VIDEO_KINDS = {"MP4": (".mp4", ".m4v", ".mov"), "WebM": (".webm", ".mkv")}
+# all that are read or found
+FILE_KINDS = READ_KINDS | OTHER_KINDS | SOUND_KINDS | UNREAD_SOUNDS | VIDEO_KINDS
 READ_SUFFIXES = {suffix for suffixes in READ_KINDS.values() for suffix in suffixes}
 # of everything that counts as a picture by its name
 PICTURE_SUFFIXES = READ_SUFFIXES | {
@@ -60,8 +65,10 @@ PICTURE_SUFFIXES = READ_SUFFIXES | {
 SOUND_SUFFIXES = {
     suffix for suffixes in (SOUND_KINDS | UNREAD_SOUNDS).values() for suffix in suffixes
 }
+# of everything that counts as a video by its name
+VIDEO_SUFFIXES = {suffix for suffixes in VIDEO_KINDS.values() for suffix in suffixes}
 # of everything that a collection may be made of
-MEDIA_SUFFIXES = PICTURE_SUFFIXES | SOUND_SUFFIXES
+MEDIA_SUFFIXES = PICTURE_SUFFIXES | SOUND_SUFFIXES | VIDEO_SUFFIXES
 # {suffix: kind} where a file may begin in a way that tells nothing
 KINDS_BY_NAME = {
     suffix: kind
@@ -102,29 +109,31 @@ BEGINNINGS = {
         "AIFF": rb"FORM.{4}AIF[FC]",
         "AAC": rb".{4}ftypM4[AB] |\xff[\xf0\xf1\xf8\xf9]",
         "WMA": rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+        "MP4": rb".{4}ftyp(iso|mp4|avc1|M4V |qt  |3g[p2]|dash|MSNV)",
+        "WebM": rb"\x1a\x45\xdf\xa3",
     }.items()
 }
 
 
 def kind_of(head: bytes, name: str = "") -> str:
-    """A key of READ_KINDS, OTHER_KINDS, SOUND_KINDS or UNREAD_SOUNDS; "" where a file is neither.
+    """A key of FILE_KINDS; "" where a file is none of them.
 
     head: the file's first HEAD_BYTES, or more.
-    name: of the file. It decides only where the bytes cannot: a TGA has no mark, and most cameras'
-    raw files begin as a TIFF does, which is a thumbnail then.
+    name: of the file. It decides only where the bytes cannot: a TGA has no mark, most cameras' raw
+    files begin as a TIFF does, which is a thumbnail then, and a sound may begin as a video does.
     """
     head = head[:HEAD_BYTES]
     kind = next((kind for kind, pattern in BEGINNINGS.items() if pattern.match(head)), "")
     kind_by_name = KINDS_BY_NAME.get(suffix_of(name), "")
-    if not kind or (kind == "TIFF" and kind_by_name == "camera raw"):
+    if not kind or (kind, kind_by_name) in (("TIFF", "camera raw"), ("MP4", "AAC")):
         return kind_by_name
     return kind
 
 
 def medium_of_file(path: Path) -> str:
-    """PICTURE, SOUND or "" for a file that is neither.
+    """One of MEDIA, or "" for a file that is of none; a moving picture is a PICTURE, see moving.
 
-    By its name or, where no suffix of either stands there, by how the file begins.
+    By its name or, where no such suffix stands there, by how the file begins.
     """
     if medium := medium_of_name(path.name):
         return medium
@@ -137,21 +146,24 @@ def medium_of_file(path: Path) -> str:
 
 
 def medium_of_name(name: str) -> str:
-    """PICTURE or SOUND by a file's suffix, "" where that tells of neither."""
+    """One of MEDIA by a file's suffix, "" where that tells of none."""
     suffix = suffix_of(name)
     if suffix in SOUND_SUFFIXES:
         return SOUND
+    if suffix in VIDEO_SUFFIXES:
+        return CLIP
     return PICTURE if suffix in PICTURE_SUFFIXES else ""
 
 
 def medium_of_kind(kind: str) -> str:
-    """PICTURE or SOUND of what kind_of gives, "" for ""."""
+    """One of MEDIA of what kind_of gives, "" for ""."""
     if kind in SOUND_KINDS or kind in UNREAD_SOUNDS:
         return SOUND
+    if kind in VIDEO_KINDS:
+        return CLIP
     return PICTURE if kind else ""
 
 
 def suffix_of_kind(head: bytes) -> str:
     """The usual suffix of a file that begins so; ".jpg" where it cannot be told."""
-    suffixes = READ_KINDS | OTHER_KINDS | SOUND_KINDS | UNREAD_SOUNDS
-    return suffixes.get(kind_of(head), (".jpg",))[0]
+    return FILE_KINDS.get(kind_of(head), (".jpg",))[0]

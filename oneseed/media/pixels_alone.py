@@ -8,15 +8,18 @@ import bisect
 import io
 import itertools
 import os
+import sys
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from oneseed.media.png_parts import PNG_SIGNATURE
 
 # chunks of a PNG that decide how it looks; all others hold texts, profiles, further frames …
 PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"}
-# what begins an extension of a GIF, and one that is a comment
+# what begins an extension of a GIF, one that is a comment, and a picture
 GIF_EXTENSION = b"!"
 GIF_COMMENT = b"!\xfe"
+GIF_PICTURE = b","
 # markers of a JPEG: the pixels begin (SOS), the file ends; APP1 to APP13, APP15 and comments
 JPEG_PIXELS_BEGIN = (0xDA, 0xD9)
 JPEG_BESIDE_PIXELS = (*range(0xE1, 0xEE), 0xEF, 0xFE)
@@ -45,28 +48,56 @@ def pixels_of_png(file: BinaryIO) -> BinaryIO:
     return io.BufferedReader(PartsOfFile(file, parts))
 
 
-def pixels_of_gif(file: BinaryIO) -> BinaryIO:
-    """An open GIF file -> the same without the comments before its first frame.
+def pixels_of_gif(file: BinaryIO, frames: int = 1) -> BinaryIO:
+    """An open GIF file -> the same without the comments before the last of so many frames.
 
     Pillow takes time that grows with the square of their length.
     """
     length = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    header = file.read(13)
-    colours = 2 << (header[10] & 7) if header[10:11] and header[10] & 0x80 else 0
-    start = 13 + 3 * colours
-    parts = [(0, start)]
-    file.seek(start)
-    while (mark := file.read(2))[:1] == GIF_EXTENSION:
-        while size := file.read(1):
-            file.seek(size[0], os.SEEK_CUR)
-            if size == b"\0":
-                break
-        end = file.tell()
-        if mark != GIF_COMMENT:
-            parts.append((start, end))
-        start = end
+    parts = []
+    before, start = b"", 0
+    for mark, place in gif_parts(file):
+        if before != GIF_COMMENT:
+            parts.append((start, place))
+        before, start = mark, place
+        frames -= mark[:1] == GIF_PICTURE
+        if not frames:
+            break
     return io.BufferedReader(PartsOfFile(file, [*parts, (start, max(start, length))]))
+
+
+def gif_parts(file: BinaryIO, most: int = sys.maxsize) -> Iterator[tuple[bytes, int]]:
+    """How each part of an open GIF file after its header begins, two bytes, and where.
+
+    The last one given is what ends the file, or is no part. most: blocks of data that are walked
+    over, of up to 255 bytes each.
+    """
+    file.seek(10)
+    place = 13 + colour_bytes(file.read(1))
+    while most > 0:
+        file.seek(place)
+        mark = file.read(2)
+        yield mark, place
+        if mark[:1] == GIF_PICTURE:
+            # after its place and size; then come its colours, and the length of its first codes
+            file.seek(place + 9)
+            colours = colour_bytes(file.read(1))
+            file.seek(place + 11 + colours)
+        elif mark[:1] == GIF_EXTENSION:
+            file.seek(place + 2)
+        else:
+            return
+        while size := file.read(1):
+            most -= 1
+            file.seek(size[0], os.SEEK_CUR)
+            if size == b"\0" or most < 0:
+                break
+        place = file.tell()
+
+
+def colour_bytes(flags: bytes) -> int:
+    """Length of the table of colours that follows in a GIF. flags: the byte that tells of it."""
+    return 3 * (2 << (flags[0] & 7)) if flags and flags[0] & 0x80 else 0
 
 
 def pixels_of_jpeg(file: BinaryIO) -> BinaryIO:

@@ -13,6 +13,7 @@ from oneseed.generation import cards
 from oneseed.generation.batcher import Batcher
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import named_by_word
+from oneseed.media.kinds import CLIP, SOUND
 from oneseed.page.code_view import shown_code
 from oneseed.page.events import Component, messages
 from oneseed.page.links import controls_from_query, prompt_text
@@ -22,14 +23,15 @@ from oneseed.page.pair_rows import (
     PAGE_AT_ONCE,
     FindGenerator,
     GalleryRow,
+    medium_of_page,
     saved_card,
     seed_cards,
     seed_rows,
-    stands_for_sound,
     writes_code,
 )
 from oneseed.page.sentences import fit_words
 from oneseed.page.uploads import uploaded
+from oneseed.page.watching import still_updates, watching_updates
 from oneseed.seeds import LAST_SEED, seed_of_word, seeds_from
 from oneseed.web.inputs import (
     one_of,
@@ -248,22 +250,30 @@ class GenerateHandlers:
         return (str(reached), *self.shown_pair(reached, Conditions(*conditions)))
 
     def surroundings(
-        self, seed: Any, caption: str, match: Any, remark: str, asked: Any
+        self, seed: Any, caption: str, match: Any, remark: str, asked: Any, picture: Any = None
     ) -> tuple[Any, ...]:
         """What is said of a pair: alternative text, fit and remark where there are some, its word,
-        its caption as code where it is that, and a button to listen where it is a sound.
+        its caption as code where it is that, a button to listen where it is a sound, and the clip
+        that it is.
 
-        asked: the seed as it was typed.
+        asked: the seed as it was typed. picture: as its field sent it, None where there is none.
         """
         word = word_in(asked)
         if word and seed_of_word(word) != seed:
             word = ""
-        picture = self.gr.Image(alt_text=alternative_text(seed, caption, word))
+        medium = medium_of_page(self.find_generator)
+        told = alternative_text(seed, caption, word)
+        if medium == CLIP and picture:
+            with messages(self.gr):
+                sheet, *watching = watching_updates(self.gr, picture, self.cache, told)
+        else:
+            sheet, *watching = still_updates(self.gr, told)
         fit = self.gr.Textbox(fit_words(match), visible=match is not None)
         is_code = bool(caption) and writes_code(self.find_generator)
         code = shown_code(self.gr, caption, is_code=is_code)
-        listening = listening_updates(self.gr, is_sound=stands_for_sound(self.find_generator))
-        return picture, fit, self.gr.Textbox(visible=bool(remark)), word, code, *listening
+        listening = listening_updates(self.gr, is_sound=medium == SOUND)
+        note = self.gr.Textbox(visible=bool(remark))
+        return sheet, fit, note, word, code, *listening, *watching
 
     def opened(self, query: Mapping[str, str]) -> tuple[Any, ...]:
         """ControlValues as the page's address has them, and the ShownPair that belongs to them.

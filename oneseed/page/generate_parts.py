@@ -17,6 +17,7 @@ from oneseed.page.events import Component
 from oneseed.page.generate_handlers import ANY_STYLE, PAGE_MAX_CANDIDATES
 from oneseed.page.listening import Listening, listen_button, sound_player
 from oneseed.page.share_buttons import share_buttons
+from oneseed.page.watching import Watching, clip_player, sheet_button
 from oneseed.web.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE
 
 # what an empty prompt asks for
@@ -59,6 +60,8 @@ class PairPlate:
     code: Component
     # where the picture is the spectrum of a sound
     listening: Listening
+    # where it is the sheet of a clip
+    watching: Watching
     note: Component
     seed: Component
     # the word that was asked for, "" where a number was
@@ -70,6 +73,11 @@ class PairPlate:
     # a row of small buttons
     share: Component
     card: Component
+
+    @property
+    def shown(self) -> list[Component]:
+        """What shows the pair's picture: itself, and the clip whose sheet it is."""
+        return [self.picture, self.watching.player]
 
     @property
     def outputs(self) -> list[Component]:
@@ -209,6 +217,7 @@ def temperature_slider(gr: ModuleType) -> Component:
 
 def pair_plate(gr: ModuleType) -> PairPlate:
     """Picture, caption and what is known of both."""
+    clip = clip_player(gr)
     picture = shown_picture(gr, "Picture", "picture", type="pil")
     caption = shown_caption(gr, "Caption", "caption")
     code = code_field(gr, "caption-code")
@@ -224,6 +233,7 @@ def pair_plate(gr: ModuleType) -> PairPlate:
     player = sound_player(gr)
     with gr.Row(elem_classes="line small", elem_id="share") as share:
         listen = listen_button(gr)
+        frames = sheet_button(gr)
         share_buttons(gr, seed)
         card = gr.UploadButton("Open a card", file_types=[".png"], elem_id="card", min_width=60)
     return PairPlate(
@@ -231,6 +241,7 @@ def pair_plate(gr: ModuleType) -> PairPlate:
         caption=caption,
         code=code,
         listening=Listening(listen, player),
+        watching=Watching(clip, frames),
         note=note,
         seed=seed,
         word=word,

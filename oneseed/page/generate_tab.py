@@ -25,6 +25,7 @@ from oneseed.page.generate_parts import GenerateDesk, PairPlate, generate_desk, 
 from oneseed.page.listening import connect_listening
 from oneseed.page.opening import PROMPT_EXAMPLES
 from oneseed.page.pair_rows import FindGenerator
+from oneseed.page.watching import connect_watching
 
 # of the event that draws them: nobody waits for it
 EXAMPLES_TASK = {**PRIVATE_MODEL_TASK, "show_progress": "hidden"}
@@ -80,7 +81,7 @@ class DrawEvents:
             "fn": self.handlers.generate,
             "inputs": self.desk.controls,
             "outputs": self.plate.outputs,
-            "show_progress_on": self.plate.picture,
+            "show_progress_on": self.plate.shown,
         }
 
     def draw(self, then: Callable[..., Event]) -> Event:
@@ -92,9 +93,11 @@ class DrawEvents:
         plate = self.plate
         described = drawn.success(
             fn=self.handlers.surroundings,
-            inputs=[plate.seed, plate.caption, plate.match, plate.remark, self.desk.seed],
+            inputs=[plate.seed, plate.caption, plate.match, plate.remark, self.desk.seed]
+            + [plate.picture],
             outputs=[plate.picture, plate.fit, plate.remark, plate.word, plate.code]
-            + plate.listening.outputs,
+            + plate.listening.outputs
+            + plate.watching.outputs,
             **QUIET_EVENT,
         )
         # the seed is the best one of several
@@ -126,6 +129,7 @@ def connect_generate(
     rolled = desk.random_button.click(random_seed, None, desk.seed, **QUIET_EVENT)
     lucky = events.draw(rolled.then)
     connect_listening(gr, events.plate.listening, events.plate.picture)
+    connect_watching(gr, events.plate.watching, events.plate.picture)
     connect_steps(events)
     connect_sheet(gr, events, sheet, drawn_sheet)
     card_opened = events.plate.card.upload(
@@ -222,6 +226,6 @@ def connect_opening(gr: ModuleType, events: DrawEvents, loaded: Event) -> Event:
         opened,
         None,
         [*events.desk.controls, *events.plate.outputs],
-        show_progress_on=events.plate.picture,
+        show_progress_on=events.plate.shown,
         **PRIVATE_PAIR_TASK,
     )

@@ -111,7 +111,7 @@ window.page = {
         });
         let begin = null;
         document.addEventListener('touchstart', event => {
-            const isPlate = event.touches.length === 1 && event.target.closest('#picture');
+            const isPlate = event.touches.length === 1 && event.target.closest('#picture, #moving');
             begin = isPlate ? event.touches[0] : null;
         }, {passive: true});
         document.addEventListener('touchend', event => {

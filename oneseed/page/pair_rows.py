@@ -10,7 +10,7 @@ from oneseed.generation.batcher import Batcher
 from oneseed.generation.cards import CardFacts
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.requests import Pair
-from oneseed.media.kinds import SOUND
+from oneseed.media.kinds import PICTURE
 from oneseed.model.caption_source import SOURCE_WORDS
 from oneseed.page.sentences import short_fit
 
@@ -30,12 +30,12 @@ def writes_code(find_generator: FindGenerator) -> bool:
         return False
 
 
-def stands_for_sound(find_generator: FindGenerator) -> bool:
-    """Whether pictures of the page's model are spectra of sounds; False while there is none."""
+def medium_of_page(find_generator: FindGenerator) -> str:
+    """What pictures of the page's model stand for; PICTURE while there is none."""
     try:
-        return find_generator().medium == SOUND
+        return find_generator().medium
     except UserError:
-        return False
+        return PICTURE
 
 
 class Card(NamedTuple):

@@ -72,8 +72,7 @@ class PictureHandlers:
             the model's own drawing as PNG, and its caption
         """
         with messages(self.gr):
-            image = uploaded_image(picture, self.cache)
-            generator = self.find_generator()
+            generator, image = self.brought(picture)
             source = source_facts([image], upload_name(picture))
             pair = self.batcher.call(lambda: redrawn_pair(generator, image, source))
             path, facts = saved_card(generator, pair, self.cache)
@@ -87,8 +86,7 @@ class PictureHandlers:
     def stranger(self, picture: Any) -> Component:
         """Says it where a picture is unlike those that the model was taught."""
         with messages(self.gr):
-            image = uploaded_image(picture, self.cache)
-            generator = self.find_generator()
+            generator, image = self.brought(picture)
             strange = self.batcher.call(lambda: is_strange(generator, image, self.data))
             return self.gr.Textbox(STRANGE if strange else "", visible=strange)
 
@@ -109,9 +107,8 @@ class PictureHandlers:
             how_far = parse_strength(strength)
             first = parse_seed(seed)
             length = whole_number(count, "How many", low=1, high=PAGE_MAX_SHEET)
-            image = uploaded_image(picture, self.cache)
+            generator, image = self.brought(picture)
             source = source_facts([image], upload_name(picture))
-            generator = self.find_generator()
             wanted = seeds_from(first, length)
             rows = []
             for pairs in self.batcher.each(pairs_around(generator, image, source, wanted, how_far)):
@@ -130,9 +127,8 @@ class PictureHandlers:
         """
         with messages(self.gr):
             how_far = parse_strength(strength)
-            generator = self.find_generator()
+            generator, image = self.brought(picture)
             wanted = one_of(style, generator.styles, "The style")
-            image = uploaded_image(picture, self.cache)
             if not generator.styles:
                 raise UserError("This model knows only one style.")
             source = source_facts([image], upload_name(picture))
@@ -154,8 +150,7 @@ class PictureHandlers:
             four training pictures with their ids, how far they are from it, and their captions
         """
         with messages(self.gr):
-            image = uploaded_image(picture, self.cache)
-            generator = self.find_generator()
+            generator, image = self.brought(picture)
             found = self.batcher.call(lambda: generator.find_seeds(image=image, count=PAGE_AT_ONCE))
             seeds = [row["seed"] for row in found]
             rows = seed_rows(
@@ -173,10 +168,15 @@ class PictureHandlers:
                     rows.append((open_picture(path), text))
             yield rows
 
-    def spectrum(self, sound: Any) -> Image.Image:
-        """The spectrum of a sound that was brought."""
+    def square(self, file: Any) -> Image.Image:
+        """The spectrum of a sound, or the sheet of a clip, that was brought."""
         with messages(self.gr):
-            return uploaded_image(sound, self.cache, self.find_generator().sound_side)
+            return self.brought(file)[1]
+
+    def brought(self, file: Any) -> tuple[MultimodalGenerator, Image.Image]:
+        """The model, and what was brought as it looks at that."""
+        generator = self.find_generator()
+        return generator, uploaded_image(file, self.cache, generator.square)
 
     def unseen(self) -> Image.Image:
         """A picture that training has not seen; without any, one that the model carries."""

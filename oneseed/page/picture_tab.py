@@ -37,8 +37,8 @@ class PicturePair:
 
     upload: Component
     borrow_button: Component
-    # brings a sound, whose spectrum is the picture
-    sound_button: Component
+    # brings a sound or clip, whose spectrum or sheet is the picture
+    bring_button: Component
     drawing: Component
     caption: Component
     # the caption again, where it is code
@@ -82,7 +82,7 @@ def picture_tab(
     handlers = PictureHandlers(gr, find_generator, pictures.upload.GRADIO_CACHE, data, batcher)
     connect_pictures(handlers, pictures, sheet)
     connect_tools(handlers, pictures.upload, tools, stop_button, sheet)
-    return PictureTab([tools.style, pictures.note, pictures.sound_button])
+    return PictureTab([tools.style, pictures.note, pictures.bring_button])
 
 
 def picture_pair(gr: ModuleType) -> PicturePair:
@@ -97,9 +97,7 @@ def picture_pair(gr: ModuleType) -> PicturePair:
             placeholder="Drop a picture here, or choose a file",
         )
         borrow_button = gr.Button("Take one from the collection", elem_id="borrow")
-        sound_button = gr.UploadButton(
-            "Bring a sound", file_types=["audio"], elem_id="bring-sound", visible=False
-        )
+        bring_button = gr.UploadButton("Bring a file", elem_id="bring", visible=False)
     with gr.Column(elem_classes="plate", min_width=260):
         gr.Markdown("### The model's own drawing of it", elem_classes="heading")
         drawing = shown_picture(
@@ -112,7 +110,7 @@ def picture_pair(gr: ModuleType) -> PicturePair:
         code = code_field(gr, "read-code")
         note = caption_note(gr, "read-note")
         strange = quiet_text(gr, "Unusual", max_lines=3, elem_id="strange", visible=False)
-    return PicturePair(upload, borrow_button, sound_button, drawing, caption, code, note, strange)
+    return PicturePair(upload, borrow_button, bring_button, drawing, caption, code, note, strange)
 
 
 def picture_tools(gr: ModuleType) -> PictureTools:
@@ -183,12 +181,12 @@ def connect_pictures(handlers: PictureHandlers, pictures: PicturePair, sheet: Co
     arrived = pictures.upload.upload(**read, api_name="redraw")
     borrowed = pictures.borrow_button.click(handlers.unseen, None, pictures.upload, **QUIET_EVENT)
     taken = borrowed.success(**read, api_visibility="private")
-    heard = pictures.sound_button.upload(
-        handlers.spectrum, pictures.sound_button, pictures.upload, **PRIVATE_MODEL_TASK
+    brought = pictures.bring_button.upload(
+        handlers.square, pictures.bring_button, pictures.upload, **PRIVATE_MODEL_TASK
     ).success(**read, api_visibility="private")
     judge = {"fn": handlers.stranger, "inputs": pictures.upload, "outputs": pictures.strange}
     show_code = {"fn": handlers.code, "inputs": pictures.caption, "outputs": pictures.code}
-    for drawn in (arrived, taken, heard):
+    for drawn in (arrived, taken, brought):
         drawn.success(**show_code, **QUIET_EVENT)
         drawn.success(**judge, **{**PRIVATE_MODEL_TASK, "show_progress": "hidden"})
     results = [pictures.drawing, pictures.caption, sheet]

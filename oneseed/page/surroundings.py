@@ -10,7 +10,7 @@ from oneseed.config.base_model import BASE, checkpoint_name
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import DEFAULT_CHECKPOINT, DEFAULT_DATA, script_command
 from oneseed.dataset.next_run import ways_to_model
-from oneseed.media.kinds import SOUND
+from oneseed.media.kinds import PICTURE, SOUND, VIDEO_SUFFIXES
 from oneseed.model.caption_source import NONE, SOURCE_WORDS
 from oneseed.model.latent_check import describe_meaning, is_failed
 from oneseed.page.events import Component
@@ -47,10 +47,10 @@ class PageState(NamedTuple):
     styles: Component
     note: Component
     prompt: Component
-    # of the tab Your picture: the same two, and where a sound can be brought
+    # of the tab Your picture: the same two, and where a sound or clip can be brought
     other_styles: Component
     other_note: Component
-    sound_button: Component
+    bring_button: Component
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Surroundings:
                 note=gr.skip(),
                 other_note=gr.skip(),
                 prompt=gr.skip(),
-                sound_button=gr.skip(),
+                bring_button=gr.skip(),
             )
         words = SOURCE_WORDS[generator.caption_source]
         warning = ""
@@ -118,7 +118,7 @@ class Surroundings:
             note=gr.Markdown(words.pair, visible=bool(words.pair)),
             other_note=gr.Markdown(words.pair, visible=bool(words.pair)),
             prompt=prompt_state(gr, generator.caption_source),
-            sound_button=gr.UploadButton(visible=generator.medium == SOUND),
+            bring_button=bring_state(gr, generator.medium),
         )
 
 
@@ -136,6 +136,14 @@ def prompt_state(gr: ModuleType, caption_source: str) -> Component:
     if caption_source == NONE:
         return gr.Textbox("", interactive=False, placeholder="this model knows no words")
     return gr.Textbox(interactive=True, placeholder=NO_PROMPT)
+
+
+def bring_state(gr: ModuleType, medium: str) -> Component:
+    """The button that brings a sound or clip; pictures have a field of their own."""
+    if medium == PICTURE:
+        return gr.UploadButton(visible=False)
+    kinds = ["audio"] if medium == SOUND else ["image", *sorted(VIDEO_SUFFIXES)]
+    return gr.UploadButton(f"Bring a {medium}", file_types=kinds, visible=True)
 
 
 def masthead(gr: ModuleType) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from oneseed.console.command import UserError
 from oneseed.generation.pictures import picture_inside
 from oneseed.media.decoding import UnusablePictureError
+from oneseed.media.square import AS_PICTURES, Square
 from oneseed.web.inputs import PAGE_MAX_PIXELS, one_line
 
 # characters of a file's name
@@ -47,16 +48,17 @@ def upload_name(value: dict[str, Any]) -> str:
     return one_line(name, "A file's name", limit=MAX_NAME_LENGTH)
 
 
-def uploaded_image(value: Any, uploads: str | Path, sound_side: int = 0) -> Image.Image:
+def uploaded_image(value: Any, uploads: str | Path, square: Square = AS_PICTURES) -> Image.Image:
     """What an image field sent -> PIL image, RGB. uploads: the folder in which it must lie.
 
-    sound_side: of the square that a sound becomes; 0: a sound is refused.
+    square: what a sound or clip becomes, where files are to be such.
     """
     sentence = "Bring a picture first: drop it into the frame, paste it, or choose a file."
     path = uploaded(value, uploads, sentence)
     try:
-        return picture_inside(Path(path), most_pixels=PAGE_MAX_PIXELS, sound_side=sound_side)
+        return picture_inside(Path(path), most_pixels=PAGE_MAX_PIXELS, square=square)
     except UnusablePictureError as error:
         raise UserError(
-            f"This file cannot be read as a picture: {error}; bring another, such as a PNG or JPEG."
+            f"This file cannot be read as {square.words}: {error}; bring another, such as a "
+            f"{square.kinds}."
         ) from None

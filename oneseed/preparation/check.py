@@ -10,6 +10,7 @@ from PIL import Image
 
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.code_texts import medium_of_rows
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.files import write_text
@@ -32,30 +33,34 @@ PLATE_SIZE = 224
 
 
 def examined(
-    paths: list[str], folder: Path, size: int, smallest: int
+    paths: list[str], folder: Path, size: int, smallest: int, medium: str
 ) -> Iterator[tuple[Image.Image | None, Row]]:
     """examine_picture for each path, pictures without their white margins."""
     for path in paths:
-        image, finding = examine_picture(folder / path, size, smallest)
+        image, finding = examine_picture(folder / path, size, smallest, medium)
         if image is not None:
             image = without_margins(image, finding["width"], finding["height"])
         yield image, finding
 
 
-def check_files(paths: list[str], *, folder: Path, size: int, smallest: int) -> list[Row]:
+def check_files(
+    paths: list[str], *, folder: Path, size: int, smallest: int, medium: str
+) -> list[Row]:
     """What preparing finds, and what checking measures, in a worker process."""
     findings = []
-    for image, finding in examined(paths, folder, size, smallest):
+    for image, finding in examined(paths, folder, size, smallest, medium):
         measured = {} if image is None else measure_picture(image)
         findings.append(finding | measured)
     return findings
 
 
-def encode_plates(paths: list[str], *, folder: Path, smallest: int) -> list[bytes | None]:
+def encode_plates(
+    paths: list[str], *, folder: Path, smallest: int, medium: str
+) -> list[bytes | None]:
     """Small JPEGs for the page, None where a picture is gone, in a worker process."""
     return [
         None if image is None else encode_plate(image)
-        for image, _ in examined(paths, folder, PLATE_SIZE, smallest)
+        for image, _ in examined(paths, folder, PLATE_SIZE, smallest, medium)
     ]
 
 
@@ -92,12 +97,17 @@ def examine_survey(
 ) -> CheckedSource:
     """Examines and measures each original that no earlier check has, and finds twins."""
     originals, beyond = sample_originals(survey.originals, config.max_samples)
+    medium = medium_of_rows(originals)
     examination = Examination(
         journal=collection.check.with_suffix(".jsonl"),
-        header=examination_header(config, survey.folder),
+        header=examination_header(config, survey.folder, medium),
         label="checking",
         work=functools.partial(
-            check_files, folder=survey.folder, size=config.image_size, smallest=config.smallest
+            check_files,
+            folder=survey.folder,
+            size=config.image_size,
+            smallest=config.smallest,
+            medium=medium,
         ),
         is_finding=lambda line: is_finding(line) and is_measured(line),
     )
@@ -133,7 +143,12 @@ def make_page(
 ) -> str:
     """The page of a report, with its pictures."""
     shown = pictures_to_show(report, source.kept)
-    work = functools.partial(encode_plates, folder=folder, smallest=config.smallest)
+    work = functools.partial(
+        encode_plates,
+        folder=folder,
+        smallest=config.smallest,
+        medium=medium_of_rows(source.originals),
+    )
     jpegs: dict[str, bytes | None] = {}
     for paths, encoded in workers.each(work, chunks(shown.paths, EXAMINED_PER_TASK)):
         jpegs.update(zip(paths, encoded))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from oneseed.config.preparation import PrepareConfig
 from oneseed.config.shards import WHOLE, Shard
+from oneseed.dataset.code_texts import medium_of_rows
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.colour import in_colour
 from oneseed.dataset.jsonl import Row
@@ -19,9 +20,11 @@ from oneseed.dataset.pixel_writing import refuse_folder
 from oneseed.dataset.prepared import MAX_PREPARED_BYTES
 from oneseed.files import whole_file
 from oneseed.media.checksum import checksum
+from oneseed.media.clip import prepare_clip
 from oneseed.media.decoding import UnusablePictureError
 from oneseed.media.fingerprint import CONTENT_BYTES, HASH_DIGITS, fingerprint
-from oneseed.media.kinds import SOUND, medium_of_file
+from oneseed.media.kinds import CLIP, PICTURE, SOUND
+from oneseed.media.moving import medium_inside
 from oneseed.media.picture import prepare_picture
 from oneseed.media.png import encode_png
 from oneseed.media.sound import prepare_sound
@@ -52,27 +55,34 @@ PIXELS_DIGITS = re.compile("[0-9a-f]{32}")
 LOOK_DIGITS = re.compile(f"[0-9a-f]{{{HASH_DIGITS}}}([0-9a-f]{{{2 * CONTENT_BYTES}}})?")
 
 
-def examine_picture(path: Path, size: int, smallest: int) -> tuple[Image.Image | None, Row]:
+def examine_picture(
+    path: Path, size: int, smallest: int, medium: str = PICTURE
+) -> tuple[Image.Image | None, Row]:
     """File -> (prepared picture, finding), or (None, {"reason": why it was left out}).
 
-    A sound becomes its spectrum, see media/mel.py.
+    A sound becomes its spectrum, see media/mel.py, and what moves in a collection of clips a sheet
+    of its frames, see media/clip.py.
 
     size: side of the prepared picture; smallest: what the original's short side must have; pixels.
+    medium: of the collection.
     A finding has: sha256 (of the file), width and height (of the original), grey, colour (see
     colour.in_colour), pixels (a hash of the prepared picture) and look (see
-    media/fingerprint.py); that of a sound also seconds, and its width and height are `size`.
+    media/fingerprint.py); that of a sound or clip also seconds, and its width and height are
+    `size`.
     """
-    heard = {}
+    lasting = {}
     try:
         if path.stat().st_size > MAX_ORIGINAL_BYTES:
             return None, {"reason": f"larger than {MAX_ORIGINAL_BYTES / 2**30:.0f} GiB"}
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            if medium_of_file(path) == SOUND:
-                sound = prepare_sound(file, size, path.name)
-                image, width, height = sound.image, size, size
-                heard = {"seconds": round(sound.seconds, 2)}
+            inside = medium_inside(path)
+            if inside == SOUND or inside == medium == CLIP:
+                prepare = {SOUND: prepare_sound, CLIP: prepare_clip}[inside]
+                image, seconds = prepare(file, size, path.name)
+                width = height = size
+                lasting = {"seconds": round(seconds, 2)}
             else:
                 image, width, height = prepare_picture(file, size, smallest, path.name)
     except OSError as error:
@@ -90,7 +100,7 @@ def examine_picture(path: Path, size: int, smallest: int) -> tuple[Image.Image |
         "colour": in_colour(image),
         "pixels": pixels[:32],
         "look": fingerprint(image, width, height),
-        **heard,
+        **lasting,
     }
 
 
@@ -99,9 +109,9 @@ def prepared_name(sha256: str) -> str:
     return f"{sha256[:16]}.png"
 
 
-def prepare_file(path: Path, resized: Path, size: int, smallest: int) -> Row:
+def prepare_file(path: Path, resized: Path, size: int, smallest: int, medium: str) -> Row:
     """Picture file -> a PNG file in `resized`, and the finding of examine_picture."""
-    image, finding = examine_picture(path, size, smallest)
+    image, finding = examine_picture(path, size, smallest, medium)
     if image is not None:
         prepared = resized / prepared_name(finding["sha256"])
         png = encode_png(image)
@@ -141,10 +151,10 @@ def is_prepared(line: Row) -> bool:
 
 
 def prepare_files(
-    paths: list[str], *, folder: Path, resized: Path, size: int, smallest: int
+    paths: list[str], *, folder: Path, resized: Path, size: int, smallest: int, medium: str
 ) -> list[Row]:
     """`prepare_file` for each path below the folder, in a worker process."""
-    return [prepare_file(folder / path, resized, size, smallest) for path in paths]
+    return [prepare_file(folder / path, resized, size, smallest, medium) for path in paths]
 
 
 def without_picture(originals: Iterable[Row], *, resized: Path) -> Missing:
@@ -191,13 +201,16 @@ def is_as_stored(path: Path, summed: int) -> bool:
         return False
 
 
-def examination_header(config: PrepareConfig, folder: Path) -> Row:
-    """What the findings of a run depend on."""
+def examination_header(config: PrepareConfig, folder: Path, medium: str) -> Row:
+    """What the findings of a run depend on. medium: of the originals."""
+    # a moving picture may be either
+    of_clips = {"medium": medium} if medium == CLIP else {}
     return {
         "version": PREPARATION_VERSION,
         "size": config.image_size,
         "smallest": config.smallest,
         "folder": folder.as_posix(),
+        **of_clips,
     }
 
 
@@ -219,9 +232,10 @@ def prepare_missing(
     resized.mkdir(parents=True, exist_ok=True)
     journal = journal_of(collection, shard)
     others = [path for path in journals(collection) if path != journal]
+    medium = medium_of_rows(originals)
     examination = Examination(
         journal=journal,
-        header=examination_header(config, folder),
+        header=examination_header(config, folder, medium),
         label="preparing",
         work=functools.partial(
             prepare_files,
@@ -229,6 +243,7 @@ def prepare_missing(
             resized=resized,
             size=config.image_size,
             smallest=config.smallest,
+            medium=medium,
         ),
         is_finding=is_prepared,
         find_missing=functools.partial(without_picture, resized=resized),

@@ -10,11 +10,12 @@ import numpy as np
 
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.output import printable
-from oneseed.dataset.code_texts import is_code, medium_of_rows
+from oneseed.dataset.code_texts import is_code, medium_of, medium_of_rows
 from oneseed.dataset.colour import colour_line
 from oneseed.dataset.dealing import TRAIN_PART
 from oneseed.dataset.jsonl import Row
-from oneseed.media.kinds import PICTURE, READ_KINDS, SOUND
+from oneseed.media.clip import FRAMES, LEARNT_SECONDS
+from oneseed.media.kinds import CLIP, PICTURE, READ_KINDS, SOUND
 from oneseed.media.mel import sound_seconds
 from oneseed.preparation.duplicates import MergedTwins
 from oneseed.sources import rejections
@@ -117,7 +118,10 @@ def prepare_report(config: PrepareConfig, findings: Findings, records: list[Row]
         "grey": sum(record["grey"] for record in records),
         "colour": sum(record["colour"] for record in records),
         "medium": medium_of_rows(records),
-        "longer": sum(row.get("seconds", 0) > sound_seconds(config.image_size) for row in records),
+        "longer": sum(
+            row.get("seconds", 0) > learnt_seconds(medium_of(row), config.image_size)
+            for row in records
+        ),
         "with_caption": sum(bool(record["caption"]) for record in records),
         "code": sum(is_code(record) and bool(record["caption"]) for record in records),
         **look_alike_counts(records),
@@ -190,10 +194,17 @@ def colour_kinds(report: Row, total: int) -> str:
     return f"{report['grey']:,} grey{middle}, {report['colour']:,} colour"
 
 
-def sound_line(report: Row) -> str:
-    """How much of each sound is learnt."""
-    seconds = sound_seconds(report["size"])
+def learnt_seconds(medium: str, size: int) -> float:
+    """How much is learnt of each sound or clip. size: of its square, in pixels."""
+    return LEARNT_SECONDS if medium == CLIP else sound_seconds(size)
+
+
+def learnt_line(report: Row) -> str:
+    """How much of each sound or clip is learnt."""
+    seconds = learnt_seconds(report["medium"], report["size"])
     line = f"the {seconds:.1f} s of each sound that hold most energy are learnt"
+    if report["medium"] == CLIP:
+        line = f"{FRAMES} frames of the first {seconds:.1f} s of each clip are learnt"
     return (
         f"{line}: {report['longer']:,} of {report['prepared']:,} are longer, and their captions "
         "may tell of the rest"
@@ -205,7 +216,8 @@ def sound_line(report: Row) -> str:
 def counts_of(report: Row) -> list[CountLine]:
     """The numbers of a report."""
     prepared = report["prepared"]
-    kinds = colour_kinds(report, prepared) if report["medium"] == PICTURE else "sounds"
+    medium = report["medium"]
+    kinds = colour_kinds(report, prepared) if medium == PICTURE else f"{medium}s"
     return [
         CountLine("found", report["found"]),
         CountLine("other style", report["other_style"], join_counts(report["other_styles"])),
@@ -227,9 +239,9 @@ def report_lines(report: Row, path: Path) -> Iterator[str]:
     for line in counts_of(report):
         if line.count or line.label in ALWAYS_PREPARED:
             yield str(line)
-    if report["medium"] == SOUND:
-        yield f"  {sound_line(report)}"
-    else:
+    if report["medium"] != PICTURE:
+        yield f"  {learnt_line(report)}"
+    if report["medium"] != SOUND:
         yield f"  {colour_line(report['colour'], report['prepared'], report['preset'])}"
     yield from format_lines(report["formats"])
     # Rows that a file of captions names; pictures that are bad are only counted.

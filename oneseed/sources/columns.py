@@ -16,6 +16,7 @@ IMAGE_ONLY_KEYS = (
     *("image_file", "image_filename", "image_file_name", "image_name", "img_path", "img_name"),
     *("img_file", "picture", "photo", "images", "image_url", "media", "media_path", "jpg", "png"),
     *("audio", "audio_path", "audio_file", "sound", "wav", "flac", "mp3"),
+    *("video", "video_path", "video_file", "video_name", "clip", "gif", "mp4", "webm"),
 )
 # … and that may name something else; the first filled one of all counts
 IMAGE_KEYS = (*IMAGE_ONLY_KEYS, "path", "file", "name", "key", "image_id", "id")

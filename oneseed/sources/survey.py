@@ -19,7 +19,8 @@ from oneseed.dataset.code_texts import clean_labels, code_text, is_code, travell
 from oneseed.dataset.commands import script_command
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
-from oneseed.media.kinds import MEDIA_SUFFIXES, SOUND, medium_of_file, medium_of_name
+from oneseed.media.kinds import MEDIA_SUFFIXES, PICTURE
+from oneseed.media.moving import medium_inside
 from oneseed.sources import annotations
 from oneseed.sources.names import is_plain_folder
 from oneseed.sources.rejections import Rejection, passed_over, rejection, writable
@@ -140,7 +141,7 @@ def survey_source(
                 rejection(path, "image not found", file=row["file"], line=row["line"])
             )
         else:
-            medium = medium_of_name(path) or medium_of_file(source.folder / path)
+            medium = medium_inside(source.folder / path)
             original = {
                 "path": path,
                 "bytes": state.length,
@@ -150,8 +151,8 @@ def survey_source(
                 **caption_values(row, caption_kind),
                 **{key: row[key] for key in ("images", "is_beside") if key in row},
             }
-            if medium == SOUND:
-                original["medium"] = SOUND
+            if medium not in ("", PICTURE):
+                original["medium"] = medium
             found.originals.append(original)
     return found
 

@@ -16,6 +16,7 @@ DRAWN_CLASSES = {
     "screens": "drawings",
     "dense-screens": "drawings",
     "sounds": "recordings",
+    "clips": "clips",
 }
 DRAWN_STYLES = tuple(DRAWN_CLASSES)
 
@@ -43,4 +44,8 @@ def drawn_collection(style: str) -> "DrawnCollection | None":
             from oneseed.synthetic.sounds.collection import SOUNDS
 
             return SOUNDS
+        case "clips":
+            from oneseed.synthetic.clips.collection import CLIPS
+
+            return CLIPS
     return None

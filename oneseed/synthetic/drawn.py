@@ -99,7 +99,8 @@ class DrawnCollection:
     prompt_kinds: ways in which people type prompts; () where the collection knows none.
     typed_prompt: (facts, one of prompt_kinds, seed) -> a prompt that asks for some of the facts.
     caption_kind: "words", or "code" where captions are texts that stay letter by letter.
-    medium: "sound" where pictures are the spectra of sounds, see media/mel.py.
+    medium: "sound" or "clip" where pictures are spectra or sheets of frames, see media/mel.py and
+        media/clip.py.
     kinds: where pictures of several kinds have attributes of their own, {value of the first
         attribute: names of the others that such pictures have}; the rest is ABSENT in their facts.
         {}: every picture has all attributes.
@@ -293,3 +294,9 @@ def only_claim(text: str, signs: Mapping[Any, re.Pattern[str]]) -> Any:
     """
     values = [value for value, sign in signs.items() if sign.search(text)]
     return values[0] if len(values) == 1 else None
+
+
+def sign_of(wordings: Iterable[str]) -> re.Pattern[str]:
+    """A pattern that finds any of the wordings, with an s at its end or without."""
+    parts = [r"\W+".join(wording.split()) for wording in wordings]
+    return re.compile(rf"\b(?:{'|'.join(parts)})s?\b")

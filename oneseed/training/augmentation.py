@@ -22,9 +22,9 @@ def should_augment(rows: int) -> bool:
     return rows < AUGMENT_BELOW
 
 
-def view_count(rows: int) -> int:
+def view_count(rows: int, medium: str = PICTURE) -> int:
     """Views of each picture that make up for a small number of training pictures, 1 to 16."""
-    return min(MAX_VIEWS, math.ceil(AUGMENT_BELOW / rows))
+    return min(MAX_VIEWS, math.ceil(AUGMENT_BELOW / rows)) if medium in VARIED_BY else 1
 
 
 def random_zoom(
@@ -72,7 +72,8 @@ def random_delay(
     return moved.where(is_heard[:, None, None].to(images.device), 1.0)
 
 
-# medium -> what changes its squares at random, and leaves true what captions say
+# medium -> what changes its squares at random, and leaves true what captions say. Of clips none
+# does: frames would cross the borders of their sheet, and mirrored ones go left for right.
 VARIED_BY = {PICTURE: random_zoom, SOUND: random_delay}
 
 
@@ -82,7 +83,7 @@ def vary_batch(batch: Batch, purpose: str, medium: str = PICTURE) -> Batch:
     Of a batch that several processes share, each changes its slice as one process would. Further
     pictures of a pair stay as they are.
     """
-    if len(batch.images) == 0:
+    if len(batch.images) == 0 or medium not in VARIED_BY:
         return batch
     length = len(batch.rows)
     images = VARIED_BY[medium](
@@ -100,7 +101,7 @@ def view_batch(loader: PairLoader, rows: Tensor, view: int) -> Batch:
     View 0 shows their pictures as they are, the others change them at random.
     """
     batch = loader.batch(rows.numpy())
-    if view == 0:
+    if view == 0 or loader.medium not in VARIED_BY:
         return batch
     generator = torch_generator(f"{view} {int(rows[0])}", "view")
     return batch._replace(images=VARIED_BY[loader.medium](batch.images, generator))

@@ -8,7 +8,8 @@ import torch
 from oneseed.config.training import TrainConfig
 from oneseed.console.amounts import describe_duration
 from oneseed.console.command import UserError
-from oneseed.media.kinds import SOUND
+from oneseed.media.clip import FRAMES, FRAMES_A_ROW
+from oneseed.media.kinds import CLIP, SOUND
 from oneseed.media.mel import sound_seconds
 from oneseed.model.caption_source import NONE, source_of
 from oneseed.model.multimodal import MultimodalModel
@@ -102,6 +103,8 @@ def what_is_made(model: MultimodalModel, train: PairLoader) -> str:
     colours = "grey" if model.config.channels == 1 else "RGB"
     if train.medium == SOUND:
         made = f"a sound of {sound_seconds(side):.1f} s, as its spectrum of {side} px"
+    elif train.medium == CLIP:
+        made = f"a clip of {FRAMES} frames of {side // FRAMES_A_ROW} px, {colours}"
     else:
         made = f"a picture of {side} px, {colours}"
     words = "alone" if source_of(model.meta) == NONE else "and its caption"

@@ -311,7 +311,7 @@ def finish_prior(
     """
     model = objective.model
     rows = fitter.order[:MAX_FIT_CODES]
-    views = view_count(len(fitter.train.rows))
+    views = view_count(len(fitter.train.rows), fitter.train.medium)
     codes = encode_codes(model, fitter.train, rows, views=views)
     if not fitter.train.wordless:
         teach_fragments(

@@ -141,7 +141,8 @@ def estimate_cost(
         per_picture = time_picture(objective, train) * (1 + OPTIMIZER_SHARE)
         prior_step = time_prior_step(objective)
     brief_steps = min(MAX_BRIEF_STEPS, config.sampler_steps) * schedule.num_epochs
-    encoded = ENCODING_SHARE * len(train.rows) * view_count(len(train.rows))
+    views = view_count(len(train.rows), train.medium)
+    encoded = ENCODING_SHARE * len(train.rows) * views
     seconds = per_picture * (schedule.num_epochs * train.epoch_pairs + encoded)
     seconds += prior_step * (brief_steps + config.sampler_steps)
     seconds += CHECK_SECONDS

@@ -27,7 +27,11 @@ MEANT = {
     ),
     "modality: {outputs: [audio], sample_rate: 16000, hop_length: 256}": ({"medium": "sound"}, []),
     "modality: {outputs: [audio], n_mels: 80}": ({"medium": "sound", "image_size": 80}, []),
-    "modality: {outputs: [image], num_frames: 16}": ({"medium": "picture"}, ["no frames"]),
+    "modality: {outputs: [video, text], num_frames: 16, fps: 8}": ({"medium": "clip"}, []),
+    "modality: {outputs: [video], num_frames: 24}": (
+        {"medium": "clip"},
+        ["num_frames is 16 here"],
+    ),
     "constraints: {parameter_budget: 8M}": ({"parameters": 8_000_000}, []),
     "constraints: {parameter_budget: {max: 8M, min: 6M}}": ({"parameters": 8_000_000}, []),
     "constraints: {parameter_budget: {min: 9.5M}}": (

@@ -8,6 +8,7 @@ from PIL import Image
 
 from oneseed.media.kinds import (
     BEGINNINGS,
+    CLIP,
     HEAD_BYTES,
     OTHER_KINDS,
     PICTURE,
@@ -33,7 +34,6 @@ NO_PICTURES = {
     "an archive": b"PK\3\4\x14\0\0\0",
     "a packed file": b"\x1f\x8b\x08\0\0\0\0\0",
     "a film of Windows": b"RIFF\x24\0\0\0AVI LIST",
-    "a film": b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41",
     "a program": b"\x7fELF\2\1\1\0" + bytes(60),
     "an array": b"\x93NUMPY\1\0",
     "a font": b"\0\1\0\0\0\x0f\0\x80\0\3\0p",
@@ -76,7 +76,7 @@ def test_what_is_no_picture_is_not_called_one(what, tmp_path):
     """A folder holds a README without suffix, a licence, a film; none of them was lost."""
     data = NO_PICTURES[what]
     assert kind_of(data) == ""
-    for name in ("README", "file.dat", "file.mp4", "LICENSE"):
+    for name in ("README", "file.dat", "file.avi", "LICENSE"):
         (tmp_path / name).write_bytes(data)
         assert not medium_of_file(tmp_path / name)
 
@@ -88,6 +88,22 @@ def test_a_picture_without_a_suffix_is_found_by_its_content_and_any_other_by_its
     for name in ("5.PNG", "5.Jfif", "5.HEIC", "5.svg", "5.dng"):
         (tmp_path / name).write_bytes(b"damaged")
         assert medium_of_file(tmp_path / name) == PICTURE, name
+
+
+@pytest.mark.parametrize(
+    "begin, kind",
+    [
+        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", "MP4"),
+        (b"\0\0\0\x14ftypqt  \0\0\2\0qt  ", "MP4"),
+        (b"\x1a\x45\xdf\xa3\x9fB\x86\x81\1", "WebM"),
+    ],
+)
+def test_a_video_is_known_whatever_it_is_called(begin, kind, tmp_path):
+    """So none is taken for a picture or sound, and no reader is left to guess what it holds."""
+    assert kind_of(begin, "5.png") == kind
+    for name in ("5", "5.mp4", "5.orig"):
+        (tmp_path / name).write_bytes(begin)
+        assert medium_of_file(tmp_path / name) == CLIP
 
 
 def test_a_tga_has_no_mark_so_its_name_tells():

@@ -2,11 +2,10 @@
 
 import functools
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from oneseed.seeds import numpy_generator
-from oneseed.synthetic.drawn import Facts, only_claim
+from oneseed.synthetic.drawn import Facts, only_claim, sign_of
 
 INSTRUMENTS = ("flute", "violin", "trumpet", "clarinet", "organ", "bell", "harp", "marimba")
 SOUND_ATTRIBUTES: dict[str, tuple[Any, ...]] = {
@@ -93,12 +92,6 @@ def tell(facts: Facts, seed: int, level: int = 5) -> str:
 def sound_signs(name: str) -> dict[Any, re.Pattern[str]]:
     """{value: pattern that finds it in a text in lower case} of an attribute."""
     return {value: sign_of(wordings) for value, wordings in SOUND_WORDINGS[name].items()}
-
-
-def sign_of(wordings: Iterable[str]) -> re.Pattern[str]:
-    """A pattern that finds any of the wordings, with an s at its end or without."""
-    parts = [r"\W+".join(wording.split()) for wording in wordings]
-    return re.compile(rf"\b(?:{'|'.join(parts)})s?\b")
 
 
 def parse(caption: str) -> Facts:
