@@ -40,7 +40,8 @@ def stage_commands(count, size):
     model = str(folder / "run/best_model.pt")
     preset = ["--preset", "small", "--image-size", str(size)]
     prepare = ["--source", "builtin", "--max-samples", str(count), *preset, *data]
-    train = ["--num-epochs", "1", "--checkpoints", str(folder / "run"), *preset, *data]
+    train = ["--num-epochs", "1", "--sampler-steps", "3000", *preset, *data]
+    train += ["--checkpoints", str(folder / "run")]
     generate = ["--count", str(count), "--format", "parquet", "--out", str(folder / "pairs")]
     return {
         "prepare": ["dataset_preparation.py", *prepare],

@@ -136,8 +136,8 @@ class TrainConfig(BaseConfig):
     max_samples: int = option(0, "train on so many pictures; 0: all", at_least=0)
     sampler_steps: int = option(
         0,
-        "steps of the final fit of the sampler; 0: as many as show it every training picture 285 "
-        "times, and 3,000 at most where the epochs are left open",
+        "steps of the final fit of the sampler; 0: as many as show it each of 40,000 training "
+        "pictures 285 times, and 3,000 at most where the epochs are left open",
         at_least=0,
     )
     seed: int = option(0, "of initial values, order and noise", at_least=0)

@@ -27,12 +27,12 @@ from oneseed.training.beginning import (
 )
 from oneseed.training.data import PairLoader
 from oneseed.training.loaders import create_data_loaders, placeholder_loader
-from oneseed.training.prior_fit import PRIOR_BATCH
+from oneseed.training.prior_fit import MAX_FIT_CODES, PRIOR_BATCH
 from oneseed.training.saved_state import model_facts
 from oneseed.training.schedule import passes_per_epoch
 from oneseed.training.speed import peak_matmul_flops
 
-# times that the full fit of the prior shows each training picture: 3,000 steps for 5,400 drawings
+# times that the full fit of the prior shows each picture that it learns from: 3,000 steps for 5,400
 PRIOR_PASSES = 285
 # steps of the full fit, at least
 MIN_PRIOR_STEPS = 200
@@ -54,7 +54,8 @@ def resolve_schedule(config: TrainConfig, rows: int) -> TrainConfig:
     """
     epoch_pairs = rows * passes_per_epoch(rows, config.epoch_pictures)
     num_epochs = config.num_epochs or max(1, round(PICTURES_SHOWN / epoch_pairs))
-    passes_steps = 100 * round(PRIOR_PASSES * rows / PRIOR_BATCH / 100)
+    codes = min(rows, MAX_FIT_CODES)
+    passes_steps = 100 * round(PRIOR_PASSES * codes / PRIOR_BATCH / 100)
     if not config.num_epochs:
         passes_steps = min(MAX_QUICK_PRIOR_STEPS, passes_steps)
     sampler_steps = config.sampler_steps or max(MIN_PRIOR_STEPS, passes_steps)

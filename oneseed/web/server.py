@@ -24,6 +24,9 @@ from oneseed.web.hosts import EVERY_ADDRESS
 
 # seconds until the head of a request is here
 HEAD_SECONDS = 10
+# seconds that a connection may do nothing between two requests; a busy machine that closed it
+# sooner would meet the next request on its way
+KEEP_ALIVE_SECONDS = 30
 # bytes of a head
 MOST_HEAD = 32 * 1024
 # connections at once, those that send nothing included
@@ -149,6 +152,7 @@ class PageServer:
             access_log=False,
             server_header=False,
             h11_max_incomplete_event_size=MOST_HEAD,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=CLOSING_SECONDS,
         )
         self.server = uvicorn.Server(config)

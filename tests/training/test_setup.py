@@ -106,6 +106,8 @@ def test_the_last_fit_is_as_long_as_the_collection_is_large():
         return resolve_schedule(TrainConfig(**given), rows).sampler_steps
 
     assert [steps(rows) for rows in (10, 2746, 5400, 21_600)] == [200, 1500, 3000, 12000]
+    # 54,000 drawings waited for 30,000 steps, twenty million pictures would have for 11 million
+    assert steps(54_000) == steps(20_000_000) == 22_300
     assert steps(5400, sampler_steps=7) == 7
     assert resolve_schedule(TrainConfig(num_epochs=0), 5400).num_epochs == 5
     # minutes of two cores: the built-in collection waited three more for its sampler
