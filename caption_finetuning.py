@@ -43,9 +43,7 @@ if __name__ == "__main__":
 
     CONFIGS = parse_configs(FinetuningConfig, description=__doc__)
 
-import contextlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -321,21 +319,14 @@ def main(config: FinetuningConfig) -> int:
         return export_captioner(config)
     # behind | head it ends where there is something to save
     hold_reader()
-    device = distributed.start_processes(pick_device(config.device))
-    with contextlib.ExitStack() as stack:
-        stack.callback(distributed.stop_processes)
-        # One process speaks for all.
-        if not distributed.is_first():
-            os.environ["TQDM_DISABLE"] = "1"
-            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
-            stack.enter_context(contextlib.redirect_stdout(nowhere))
+    with distributed.joined_processes(pick_device(config.device)) as device:
         if config.estimate:
             prepare_captioner(config, device)
             return 0
-        stack.enter_context(locked_run(Path(config.checkpoints)))
-        if config.objective == CONTRASTIVE:
-            return teach_towers(config, device)
-        return finetune(config, device)
+        with locked_run(Path(config.checkpoints)):
+            if config.objective == CONTRASTIVE:
+                return teach_towers(config, device)
+            return finetune(config, device)
 
 
 def finetune(config: FinetuningConfig, device: torch.device) -> int:
