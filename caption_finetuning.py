@@ -51,7 +51,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from oneseed.captioning.huggingface import LoadedCaptioner
+from oneseed.captioning.asking import LoadedCaptioner
 from oneseed.config.finetuning import CONTRASTIVE, FinetuningConfig
 from oneseed.console.command import UserError, defer_signals, hold_reader, run
 from oneseed.dataset.commands import caption_command

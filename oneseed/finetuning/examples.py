@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from oneseed.captioning.huggingface import LoadedCaptioner, is_chat, prompt_inputs
+from oneseed.captioning.asking import LoadedCaptioner, is_chat, prompt_inputs
 from oneseed.config.options import CODE_CAPTIONS, WORD_CAPTIONS
 from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import CODE_QUESTION, are_code
@@ -45,8 +45,16 @@ class TaughtExample:
     picture: Path
     question: str
     answer: str
-    # what is read before the answer, where that is more than the question: a system prompt, turns
+    # what is read before the answer, where that is more than the question: a system prompt, turns,
+    # further pictures
     messages: tuple[Message, ...] = ()
+    # PNG files that are shown beside the row's own, such as the table of a form
+    further: tuple[Path, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """All that are shown, the row's own picture first."""
+        return (self.picture, *self.further)
 
     def asked(self, captioner: LoadedCaptioner) -> Asked:
         """What the captioner reads beside the picture; without a chat template the question."""
@@ -123,30 +131,33 @@ def examples_of(row: Row, collection: Collection, question: str) -> list[TaughtE
     """
     picture = collection.resized / row["filename"]
     usual = row.get("question") or question
-    if not says_more(row) and not row.get("turns"):
+    further = collection.further_pictures(row)
+    says_question_alone = not says_more(row) and not further
+    if says_question_alone and not row.get("turns"):
         return [TaughtExample(row["id"], picture, usual, row["caption"])]
-    messages = messages_of(row, question)
+    messages = messages_of(row, question, pictures=1 + len(further))
     found = []
     for before in asked_before_answers(messages):
         answer = messages[len(before)]["content"][0]["text"]
-        is_plain = len(before) == 1 and not says_more(row)
+        is_plain = len(before) == 1 and says_question_alone
         last = before[-1]["content"][-1].get("text", "") if found else usual
         context = () if is_plain else tuple(before)
-        found.append(TaughtExample(row["id"], picture, last, answer, context))
+        found.append(TaughtExample(row["id"], picture, last, answer, context, further))
     return found
 
 
-def example_pictures(examples: Sequence[TaughtExample]) -> list[Any]:
-    """The RGB pictures of examples. UserError for a damaged one, with what mends it."""
-    pictures = []
-    for example in examples:
-        try:
-            pictures.append(load_prepared(example.picture).convert("RGB"))
-        except DamagedPreparedError as error:
-            style = example.picture.parent.parent.name
-            collection = Collection(style, example.picture.parents[3])
-            raise damaged_prepared(example.picture, error, collection) from error
-    return pictures
+def example_pictures(examples: Sequence[TaughtExample]) -> list[list[Any]]:
+    """The RGB pictures of each example. UserError for a damaged one, with what mends it."""
+    return [[taught_picture(path) for path in example.pictures] for example in examples]
+
+
+def taught_picture(path: Path) -> Any:
+    """One prepared picture, RGB. UserError where it is damaged, with what mends it."""
+    try:
+        return load_prepared(path).convert("RGB")
+    except DamagedPreparedError as error:
+        collection = Collection(path.parent.parent.name, path.parents[3])
+        raise damaged_prepared(path, error, collection) from error
 
 
 # ---- tokens --------------------------------------------------------------------------------------

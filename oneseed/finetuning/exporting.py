@@ -71,11 +71,13 @@ def proof_questions(config: FinetuningConfig, notes: TaughtNotes | None) -> list
             f"{style} has no captioned picture that is held out, which a proof asks about: "
             f"{collection.deal_command(collection.read_metadata())}"
         )
-    asked = [messages_of(row, question_of(row, config, notes)) for row in held_out]
-    return [
-        Question(collection.picture(row), asked_before_answers(messages)[0])
-        for row, messages in zip(held_out, asked)
-    ]
+    questions = []
+    for row in held_out:
+        pictures = [collection.picture(row), *collection.further_pictures(row)]
+        asked = question_of(row, config, notes)
+        messages = messages_of(row, asked, pictures=len(pictures))
+        questions.append(Question(pictures, asked_before_answers(messages)[0]))
+    return questions
 
 
 def question_of(row: Row, config: FinetuningConfig, notes: TaughtNotes | None) -> str:

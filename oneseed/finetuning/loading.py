@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneseed.captioning.adapters import is_adapter
+from oneseed.captioning.asking import LoadedCaptioner
 from oneseed.captioning.huggingface import (
-    LoadedCaptioner,
     is_here,
     load_captioner,
     load_pretrained,

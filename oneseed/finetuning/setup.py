@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from oneseed.captioning.adapters import require_peft
-from oneseed.captioning.huggingface import LoadedCaptioner
+from oneseed.captioning.asking import LoadedCaptioner
 from oneseed.captioning.taught import TaughtNotes
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.dataset.collection import Collection

@@ -169,7 +169,7 @@ def test_the_newer_families_answer_as_well(taught, tmp_path, family):
     for number in HELD_OUT:
         path = tmp_path / f"{number}.png"
         tiny_qwen.picture_of(number).resize((side, side)).save(path)
-        questions.append(Question(path, [question_message(tiny_qwen.QUESTION)]))
+        questions.append(Question([path], [question_message(tiny_qwen.QUESTION)]))
     proof = prove(tmp_path / family, files, questions, max_new_tokens=40)
     assert proof.share == 1.0, list(proof.lines())
 
