@@ -12,6 +12,7 @@ from PIL import Image
 
 from oneseed.captioning.jobs import CaptionJob
 from oneseed.captioning.taught import TaughtNotes
+from oneseed.captioning.words_read import WordReader, row_with_words
 from oneseed.dataset.messages import (
     Asked,
     asked_before_answers,
@@ -109,13 +110,31 @@ def shown_pictures(job: CaptionJob, captioner: LoadedCaptioner) -> Shown:
     return load_prepared(job.picture).convert("RGB")
 
 
-def asked_in_full(job: CaptionJob, prompt: str, captioner: LoadedCaptioner) -> Asked:
-    """The prompt, or what a captioner that was taught here has read before such an answer."""
-    if is_shown_all(captioner) and (says_more(job.row) or job.further):
-        pictures = len(job.pictures)
-        messages = messages_of(job.row, prompt, pictures=pictures, turns=False)
+def asked_in_full(
+    job: CaptionJob, prompt: str, captioner: LoadedCaptioner, reader: WordReader | None = None
+) -> Asked:
+    """The prompt, or what a captioner that was taught here has read before such an answer.
+
+    reader: of the words that pictures show, where it was taught with them. DamagedPreparedError.
+    """
+    row = job.row
+    if reader:
+        row = row_with_words(row, prompt, reader.words_of(job.pictures))
+        prompt = row.get("question") or prompt
+    if is_shown_all(captioner) and (says_more(row) or job.further):
+        messages = messages_of(row, prompt, pictures=len(job.pictures), turns=False)
         return asked_before_answers(messages)[0]
     return prompt
+
+
+def reader_for(captioner: LoadedCaptioner, jobs: Sequence[CaptionJob]) -> WordReader | None:
+    """What reads the words of the jobs' pictures; None where it was not taught with them.
+
+    UserError without the library.
+    """
+    if not jobs or not captioner.notes or not captioner.notes.reads_words:
+        return None
+    return WordReader(jobs[0].picture.parent.parent, "a captioner that was taught with --ocr")
 
 
 def prompt_for(job: CaptionJob, captioner: LoadedCaptioner) -> str:

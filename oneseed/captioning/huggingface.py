@@ -20,6 +20,7 @@ from oneseed.captioning.asking import (
     is_chat,
     prompt_for,
     prompt_inputs,
+    reader_for,
     shown_pictures,
 )
 from oneseed.captioning.duration import BEAMS, print_estimate
@@ -32,6 +33,7 @@ from oneseed.captioning.jobs import (
 )
 from oneseed.captioning.marks import is_mark, opens_thoughts
 from oneseed.captioning.taught import read_notes
+from oneseed.captioning.words_read import WordReader
 from oneseed.config.captioning import BLIP2, SMALLER, CaptionConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import is_code
@@ -275,13 +277,19 @@ def captions_by_checkpoint(
     if on_cpu and not parameters:
         parameters = sum(weight.numel() for weight in loaded.model.parameters())
         print_estimate(captioner, parameters, len(jobs), tokens=config.max_new_tokens)
-    return each_caption(jobs, loaded, config)
+    return each_caption(jobs, loaded, config, reader_for(loaded, jobs))
 
 
 def each_caption(
-    jobs: Sequence[CaptionJob], captioner: LoadedCaptioner, config: CaptionConfig
+    jobs: Sequence[CaptionJob],
+    captioner: LoadedCaptioner,
+    config: CaptionConfig,
+    reader: WordReader | None = None,
 ) -> Iterator[Caption | NoCaption]:
-    """Captions in batches of equal prompts, because BLIP-1 knows no padding of prompts."""
+    """Captions in batches of equal prompts, because BLIP-1 knows no padding of prompts.
+
+    reader: of words that stand behind the prompts of a captioner that was taught with them.
+    """
 
     def asked_of(job: CaptionJob) -> tuple[str, bool]:
         return prompt_for(job, captioner), is_code(job.row)
@@ -290,9 +298,12 @@ def each_caption(
         for batch in chunks(list(same_prompt), config.batch_size):
             shown: list[CaptionJob] = []
             pictures: list[Shown] = []
+            asked: list[Asked] = []
             for job in batch:
                 try:
-                    pictures.append(shown_pictures(job, captioner))
+                    looked_at = shown_pictures(job, captioner)
+                    asked.append(asked_in_full(job, prompt, captioner, reader))
+                    pictures.append(looked_at)
                     shown.append(job)
                 except DamagedPreparedError as error:
                     yield no_picture(job, error)
@@ -300,7 +311,7 @@ def each_caption(
                 continue
             answers = caption_pictures(
                 pictures,
-                [asked_in_full(job, prompt, captioner) for job in shown],
+                asked,
                 captioner,
                 max_new_tokens=config.max_new_tokens,
                 as_code=are_code,

@@ -52,6 +52,11 @@ class FinetuningConfig(BaseConfig):
         "what is asked where a row of the collection asks nothing of its own; default: to describe "
         "the picture, or to write the code that it shows",
     )
+    ocr: bool = option(
+        False,
+        "put the words that a picture shows behind its question, in teaching and afterwards; needs "
+        "requirements-ocr.txt",
+    )
     rank: int = option(16, "rank of the matrices beside the frozen weights", at_least=1)
     alpha: int = option(
         0,
@@ -156,10 +161,11 @@ class FinetuningConfig(BaseConfig):
     def _check_contrastive(self) -> None:
         """Two towers are taught by themselves, and both of them unless --train says otherwise."""
         is_usual = self.connector == LOW_RANK and self.bits == ALL_BITS[0]
-        if not is_usual or self.accumulate > 1 or self.recompute or self.estimate or self.export:
+        is_usual = is_usual and self.accumulate == 1 and not self.recompute
+        if not is_usual or self.estimate or self.export or self.ocr:
             raise ValueError(
                 f"--objective {CONTRASTIVE} goes without --connector, --bits, --accumulate, "
-                "--recompute, --estimate and --export"
+                "--recompute, --estimate, --export and --ocr"
             )
         if self.train == type(self).train:
             object.__setattr__(self, "train", f"{LANGUAGE},{VISION}")

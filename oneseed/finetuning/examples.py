@@ -20,13 +20,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from oneseed.captioning.asking import LoadedCaptioner, is_chat, prompt_inputs
+from oneseed.captioning.words_read import WordReader, row_with_words
 from oneseed.config.options import CODE_CAPTIONS, WORD_CAPTIONS
 from oneseed.console.command import UserError
+from oneseed.console.output import progress
 from oneseed.dataset.code_texts import CODE_QUESTION, are_code
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.messages import Asked, Message, asked_before_answers, messages_of, says_more
 from oneseed.dataset.prepared import DamagedPreparedError, damaged_prepared, load_prepared
+from oneseed.training import distributed
 
 # what is asked of pictures whose captions are words
 WORDS_QUESTION = "Describe this picture."
@@ -93,25 +96,27 @@ class AnswerBatch:
 # ---- from a collection ---------------------------------------------------------------------------
 
 
-def read_examples(collection: Collection, question: str, most: int = 0) -> TaughtExamples:
+def read_examples(
+    collection: Collection, question: str, most: int = 0, *, ocr: bool = False
+) -> TaughtExamples:
     """The pairs of a collection that have captions.
 
     question: asked where a row asks nothing; "": what suits the captions. most: training pairs,
-    0 for all. UserError where one of the splits has none.
+    0 for all. ocr: with the words that their pictures show. UserError where one of the splits has
+    none.
     """
-    train, val = collection.read_captions()
-    captioned = [row for row in (*train, *val) if row["caption"]]
-    kind = CODE_CAPTIONS if are_code(captioned) else WORD_CAPTIONS
+    splits = collection.read_captions()
+    train, val = ([row for row in rows if row["caption"]] for rows in splits)
+    kind = CODE_CAPTIONS if are_code([*train, *val]) else WORD_CAPTIONS
     usual = question or (CODE_QUESTION if kind == CODE_CAPTIONS else WORDS_QUESTION)
-    taught = [
-        example
-        for row in train
-        if row["caption"]
-        for example in examples_of(row, collection, usual)
-    ]
+    if ocr and train and val:
+        train = train[: most or None]
+        worded = with_words([*train, *val], collection, usual)
+        train, val = worded[: len(train)], worded[len(train) :]
+    taught = [example for row in train for example in examples_of(row, collection, usual)]
     found = TaughtExamples(
         taught[: most or None],
-        [examples_of(row, collection, usual)[0] for row in val if row["caption"]],
+        [examples_of(row, collection, usual)[0] for row in val],
         usual,
         kind,
     )
@@ -122,6 +127,38 @@ def read_examples(collection: Collection, question: str, most: int = 0) -> Taugh
             f"{collection.deal_command(collection.read_metadata())}"
         )
     return found
+
+
+def with_words(rows: Sequence[Row], collection: Collection, question: str) -> list[Row]:
+    """Rows with the words that their pictures show in their questions: --ocr.
+
+    Of several processes the first reads for all. UserError where no picture shows a word.
+    """
+    read = None
+    if distributed.is_first():
+        reader = WordReader(collection.processed, "--ocr")
+        read = [
+            row_with_words(row, question, words_of_row(row, collection, reader))
+            for row in progress(rows, label="reading words")
+        ]
+    found = distributed.broadcast_object(read)
+    worded = sum(row != other for row, other in zip(rows, found))
+    if not worded:
+        raise UserError(
+            f"no word was read in any of the {len(rows):,} pictures of {collection.style}, so "
+            "--ocr adds nothing: run the same command without it"
+        )
+    print(f"words were read in {worded:,} of {len(rows):,} pictures; they stand in the questions")
+    return found
+
+
+def words_of_row(row: Row, collection: Collection, reader: WordReader) -> list[str]:
+    """The words in all pictures of a row. UserError where one is damaged, with what mends it."""
+    picture = collection.resized / row["filename"]
+    try:
+        return reader.words_of([picture, *collection.further_pictures(row)])
+    except DamagedPreparedError as error:
+        raise damaged_prepared(picture, error, collection) from error
 
 
 def examples_of(row: Row, collection: Collection, question: str) -> list[TaughtExample]:
