@@ -17,6 +17,8 @@ Writes  checkpoints/captioner/                    the merged checkpoint, which e
     python caption_finetuning.py --model PATH --dora --rslora --connector whole --bits 4
     # what is asked of each picture; it is kept beside the checkpoint, and asked again later
     python caption_finetuning.py --model PATH --question "Which SQL makes this table?"
+    # the words that a picture shows stand behind its question; pip install -r requirements-ocr.txt
+    python caption_finetuning.py --model PATH --style my_forms --ocr
     # 32 pairs a step, 4 of them in memory at a time
     python caption_finetuning.py --model PATH --batch-size 4 --accumulate 8 --recompute
     # two GPUs
@@ -27,6 +29,9 @@ Writes  checkpoints/captioner/                    the merged checkpoint, which e
     python caption_finetuning.py --check train.jsonl,val.jsonl
     # for llama.cpp and Ollama, proved on held-out pictures; pip install -r requirements-gguf.txt
     python caption_finetuning.py --export gguf --outtype q8_0 --least .9
+    # what the run has made, or its adapter alone, with a card of its figures; after hf auth login
+    python caption_finetuning.py --push anna/prints-captioner
+    python caption_finetuning.py --push anna/prints-adapter --adapter --license apache-2.0
     # afterwards
     python caption_generation.py --style my_prints --captioner checkpoints/captioner --recaption
 
@@ -317,6 +322,11 @@ def main(config: FinetuningConfig) -> int:
         return print_check([Path(name.strip()) for name in config.check.split(",")])
     if config.export:
         return export_captioner(config)
+    if config.push:
+        # what the Hub needs, which nothing else does
+        from oneseed.export.captioner import push_captioner
+
+        return push_captioner(config)
     # behind | head it ends where there is something to save
     hold_reader()
     with distributed.joined_processes(pick_device(config.device)) as device:

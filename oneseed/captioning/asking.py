@@ -17,14 +17,14 @@ from oneseed.dataset.messages import (
     Asked,
     asked_before_answers,
     messages_of,
+    place_pictures,
     question_message,
     says_more,
-    with_pictures,
 )
 from oneseed.dataset.prepared import load_prepared
 
 # what stands beside a question: an RGB picture, or several in their order
-Shown = Image.Image | Sequence[Image.Image]
+ShownPictures = Image.Image | Sequence[Image.Image]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def is_chat(processor: Any) -> bool:
 
 
 def prompt_inputs(
-    pictures: Sequence[Shown], prompts: Sequence[Asked], captioner: LoadedCaptioner
+    pictures: Sequence[ShownPictures], prompts: Sequence[Asked], captioner: LoadedCaptioner
 ) -> Any:
     """What B rows show and ask -> the tensors that the model reads before it writes.
 
@@ -71,7 +71,7 @@ def chat_inputs(
     chats = []
     for shown, asked in zip(pictures, questions):
         messages = [question_message(asked)] if isinstance(asked, str) else asked
-        chats.append(with_pictures(messages, shown))
+        chats.append(place_pictures(messages, shown))
     return processor.apply_chat_template(
         chats,
         add_generation_prompt=True,
@@ -103,7 +103,7 @@ def is_shown_all(captioner: LoadedCaptioner) -> bool:
     return captioner.notes is not None and is_chat(captioner.processor)
 
 
-def shown_pictures(job: CaptionJob, captioner: LoadedCaptioner) -> Shown:
+def shown_pictures(job: CaptionJob, captioner: LoadedCaptioner) -> ShownPictures:
     """What the captioner is shown of a job. DamagedPreparedError."""
     if job.further and is_shown_all(captioner):
         return [load_prepared(path).convert("RGB") for path in job.pictures]

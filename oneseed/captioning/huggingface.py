@@ -15,7 +15,7 @@ from oneseed.captioning.adapters import base_of_adapter, is_adapter, merged_with
 from oneseed.captioning.answers import Said, read_answer
 from oneseed.captioning.asking import (
     LoadedCaptioner,
-    Shown,
+    ShownPictures,
     asked_in_full,
     is_chat,
     prompt_for,
@@ -167,7 +167,7 @@ def load_pretrained(
 
 
 def caption_pictures(
-    pictures: Sequence[Shown],
+    pictures: Sequence[ShownPictures],
     prompts: Sequence[Asked],
     captioner: LoadedCaptioner,
     *,
@@ -297,7 +297,7 @@ def each_caption(
     for (prompt, are_code), same_prompt in groupby(sorted(jobs, key=asked_of), key=asked_of):
         for batch in chunks(list(same_prompt), config.batch_size):
             shown: list[CaptionJob] = []
-            pictures: list[Shown] = []
+            pictures: list[ShownPictures] = []
             asked: list[Asked] = []
             for job in batch:
                 try:

@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 
+from oneseed.config.hub import (
+    create_pr_option,
+    license_option,
+    private_option,
+    push_option,
+    require_place,
+)
 from oneseed.config.options import data_option, device_option, style_option
 from oneseed.console.flags import BaseConfig, option
 
@@ -133,6 +140,13 @@ class FinetuningConfig(BaseConfig):
         "the exit code is 1",
         at_least=0,
     )
+    push: str = push_option(
+        "only send what the run in --checkpoints has made there, with a card of its figures"
+    )
+    adapter: bool = option(False, "of --push: the adapter alone instead of the merged checkpoint")
+    license: str = license_option("of --push: what the base states, else none is")
+    private: bool = private_option()
+    create_pr: bool = create_pr_option()
     data: str = data_option()
 
     @property
@@ -151,8 +165,14 @@ class FinetuningConfig(BaseConfig):
             raise ValueError(
                 f"--connector {WHOLE_PART} teaches the connector: name it in --train, too"
             )
-        if self.export and self.check:
-            raise ValueError("--check and --export are two commands: give one of them")
+        commands = {"--check": self.check, "--export": self.export, "--push": self.push}
+        given = [name for name, value in commands.items() if value]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are two commands: give one of them")
+        require_place(self.push, self.private, self.create_pr)
+        if (self.adapter or self.license) and not self.push:
+            flag = "--adapter" if self.adapter else "--license"
+            raise ValueError(f"{flag} needs a place on the Hub: --push owner/name")
         if self.least > 1:
             raise ValueError(f"--least is a share, 1 at most, got {self.least}")
         if self.objective == CONTRASTIVE:

@@ -105,8 +105,7 @@ def read_examples(
     0 for all. ocr: with the words that their pictures show. UserError where one of the splits has
     none.
     """
-    splits = collection.read_captions()
-    train, val = ([row for row in rows if row["caption"]] for rows in splits)
+    train, val = map(captioned_rows, collection.read_captions())
     kind = CODE_CAPTIONS if are_code([*train, *val]) else WORD_CAPTIONS
     usual = question or (CODE_QUESTION if kind == CODE_CAPTIONS else WORDS_QUESTION)
     if ocr and train and val:
@@ -129,6 +128,11 @@ def read_examples(
     return found
 
 
+def captioned_rows(rows: Sequence[Row]) -> list[Row]:
+    """The rows that have an answer to teach."""
+    return [row for row in rows if row["caption"]]
+
+
 def with_words(rows: Sequence[Row], collection: Collection, question: str) -> list[Row]:
     """Rows with the words that their pictures show in their questions: --ocr.
 
@@ -138,7 +142,7 @@ def with_words(rows: Sequence[Row], collection: Collection, question: str) -> li
     if distributed.is_first():
         reader = WordReader(collection.processed, "--ocr")
         read = [
-            row_with_words(row, question, words_of_row(row, collection, reader))
+            row_with_words(row, question, words_in_row(row, collection, reader))
             for row in progress(rows, label="reading words")
         ]
     found = distributed.broadcast_object(read)
@@ -152,7 +156,7 @@ def with_words(rows: Sequence[Row], collection: Collection, question: str) -> li
     return found
 
 
-def words_of_row(row: Row, collection: Collection, reader: WordReader) -> list[str]:
+def words_in_row(row: Row, collection: Collection, reader: WordReader) -> list[str]:
     """The words in all pictures of a row. UserError where one is damaged, with what mends it."""
     picture = collection.resized / row["filename"]
     try:
@@ -185,7 +189,7 @@ def examples_of(row: Row, collection: Collection, question: str) -> list[TaughtE
 
 def example_pictures(examples: Sequence[TaughtExample]) -> list[list[Any]]:
     """The RGB pictures of each example. UserError for a damaged one, with what mends it."""
-    return [[taught_picture(path) for path in example.pictures] for example in examples]
+    return [list(map(taught_picture, example.pictures)) for example in examples]
 
 
 def taught_picture(path: Path) -> Any:

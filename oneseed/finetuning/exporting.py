@@ -10,7 +10,7 @@ from oneseed.dataset.code_texts import CODE_QUESTION, is_code
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.messages import asked_before_answers, messages_of
-from oneseed.finetuning.examples import WORDS_QUESTION, words_of_row
+from oneseed.finetuning.examples import WORDS_QUESTION, words_in_row
 from oneseed.finetuning.gguf import (
     PACKAGES,
     require_exportable,
@@ -80,7 +80,7 @@ def proof_questions(config: FinetuningConfig, notes: TaughtNotes | None) -> list
         pictures = [collection.picture(row), *collection.further_pictures(row)]
         asked = question_of(row, config, notes)
         if reader:
-            row = row_with_words(row, asked, words_of_row(row, collection, reader))
+            row = row_with_words(row, asked, words_in_row(row, collection, reader))
         messages = messages_of(row, asked, pictures=len(pictures))
         questions.append(Question(pictures, asked_before_answers(messages)[0]))
     return questions

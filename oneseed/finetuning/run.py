@@ -43,7 +43,8 @@ SETTINGS = (
 # files of a run, which --fresh moves away
 RUN_PATTERNS = (
     *("adapter", "tensorboard", "last*.pt", "checksums.json", "metrics.json", "report.html"),
-    *("training.log", "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "gguf"),
+    *("training.log", "README.md", "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"),
+    "gguf",
 )
 
 

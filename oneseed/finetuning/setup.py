@@ -1,5 +1,7 @@
 """A run before its first step: the captioner with its adapter, and all that is told of it."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
@@ -60,7 +62,8 @@ def prepare_captioner(
         fitted.examples.caption_kind,
         fitted.max_new_tokens,
         config.style,
-        config.model,
+        # the notes travel with the weights; a folder of this machine says nothing elsewhere
+        Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model,
         config.ocr,
     )
     return LoadedCaptioner(captioner.processor, model, notes), fitted, end

@@ -29,7 +29,7 @@ pytest.importorskip("peft", reason="pip install -r requirements-captioner.txt")
 
 
 class Recogniser:
-    """A stand-in that reads two texts in each picture, the first made of its pixels; none in black."""
+    """A stand-in that reads two texts in each picture, one made of its pixels; none in black."""
 
     def __init__(self, params):
         self.pictures = 0
