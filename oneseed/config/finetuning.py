@@ -25,6 +25,8 @@ ALL_BITS = (16, 4)
 # what is taught: a captioner to answer, or two towers to find each other
 CAPTIONS = "captions"
 CONTRASTIVE = "contrastive"
+# a captioner that sentences name as an example; it takes several pictures, and goes to GGUF
+EXAMPLE_CAPTIONER = "Qwen/Qwen2.5-VL-3B-Instruct"
 # kinds of numbers in a file of --export
 OUTTYPES = ("f32", "f16", "q8_0")
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from oneseed.captioning.asking import LoadedCaptioner, is_chat
 from oneseed.captioning.jobs import quote_answer
-from oneseed.config.finetuning import FinetuningConfig
+from oneseed.config.finetuning import EXAMPLE_CAPTIONER, FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.console.output import code_lines, printable
 from oneseed.dataset.messages import question_message
@@ -150,7 +150,7 @@ def require_several(
     raise UserError(
         f"{name} takes one picture at a time, and the row of {example.picture.name} has "
         f"{len(example.pictures)}{trouble}: name another checkpoint with --model, "
-        "such as Qwen/Qwen2.5-VL-3B-Instruct, or prepare rows of one picture"
+        f"such as {EXAMPLE_CAPTIONER}, or prepare rows of one picture"
     )
 
 
