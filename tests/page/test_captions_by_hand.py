@@ -56,7 +56,7 @@ def test_the_collection_says_how_a_captioner_is_taught_on_it(handlers, tmp_path)
     """The commands are accepted as they stand, and the first of them is the one that is missing."""
     ids(caption="An engraving of castle {}")
     first, *teaching = handlers.look("", "", "everything", 0).teaching.value.split("\n")
-    assert first.endswith("caption_generation.py --style engraving --captioner existing")
+    assert first.endswith("caption_generation.py --style engraving")
     run_main("data", captioner="existing")
     shown = handlers.look("", "", "everything", 0).teaching
     assert shown.visible
