@@ -17,6 +17,8 @@ Writes  checkpoints/captioner/                    the merged checkpoint, which e
     python caption_finetuning.py --model PATH --dora --rslora --connector whole --bits 4
     # what is asked of each picture; it is kept beside the checkpoint, and asked again later
     python caption_finetuning.py --model PATH --question "Which SQL makes this table?"
+    # the words that a picture shows stand behind its question; pip install -r requirements-ocr.txt
+    python caption_finetuning.py --model PATH --style my_forms --ocr
     # 32 pairs a step, 4 of them in memory at a time
     python caption_finetuning.py --model PATH --batch-size 4 --accumulate 8 --recompute
     # two GPUs
@@ -27,6 +29,9 @@ Writes  checkpoints/captioner/                    the merged checkpoint, which e
     python caption_finetuning.py --check train.jsonl,val.jsonl
     # for llama.cpp and Ollama, proved on held-out pictures; pip install -r requirements-gguf.txt
     python caption_finetuning.py --export gguf --outtype q8_0 --least .9
+    # what the run has made, or its adapter alone, with a card of its figures; after hf auth login
+    python caption_finetuning.py --push anna/prints-captioner
+    python caption_finetuning.py --push anna/prints-adapter --adapter --license apache-2.0
     # afterwards
     python caption_generation.py --style my_prints --captioner checkpoints/captioner --recaption
 
@@ -43,9 +48,7 @@ if __name__ == "__main__":
 
     CONFIGS = parse_configs(FinetuningConfig, description=__doc__)
 
-import contextlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -53,7 +56,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from oneseed.captioning.huggingface import LoadedCaptioner
+from oneseed.captioning.asking import LoadedCaptioner
 from oneseed.config.finetuning import CONTRASTIVE, FinetuningConfig
 from oneseed.console.command import UserError, defer_signals, hold_reader, run
 from oneseed.dataset.commands import caption_command
@@ -319,23 +322,21 @@ def main(config: FinetuningConfig) -> int:
         return print_check([Path(name.strip()) for name in config.check.split(",")])
     if config.export:
         return export_captioner(config)
+    if config.push:
+        # what the Hub needs, which nothing else does
+        from oneseed.export.captioner import push_captioner
+
+        return push_captioner(config)
     # behind | head it ends where there is something to save
     hold_reader()
-    device = distributed.start_processes(pick_device(config.device))
-    with contextlib.ExitStack() as stack:
-        stack.callback(distributed.stop_processes)
-        # One process speaks for all.
-        if not distributed.is_first():
-            os.environ["TQDM_DISABLE"] = "1"
-            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
-            stack.enter_context(contextlib.redirect_stdout(nowhere))
+    with distributed.joined_processes(pick_device(config.device)) as device:
         if config.estimate:
             prepare_captioner(config, device)
             return 0
-        stack.enter_context(locked_run(Path(config.checkpoints)))
-        if config.objective == CONTRASTIVE:
-            return teach_towers(config, device)
-        return finetune(config, device)
+        with locked_run(Path(config.checkpoints)):
+            if config.objective == CONTRASTIVE:
+                return teach_towers(config, device)
+            return finetune(config, device)
 
 
 def finetune(config: FinetuningConfig, device: torch.device) -> int:

@@ -36,8 +36,6 @@ if __name__ == "__main__":
         sections=spec,
     )
 
-import contextlib
-import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -352,14 +350,7 @@ def main(model_config: ModelConfig, config: TrainConfig) -> int:
     """One run, in this process or, started by torchrun, in several."""
     # behind | head it ends where there is something to save
     hold_reader()
-    device = distributed.start_processes(pick_device(config.device))
-    with contextlib.ExitStack() as stack:
-        stack.callback(distributed.stop_processes)
-        # One process speaks for all.
-        if not distributed.is_first():
-            os.environ["TQDM_DISABLE"] = "1"
-            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
-            stack.enter_context(contextlib.redirect_stdout(nowhere))
+    with distributed.joined_processes(pick_device(config.device)) as device:
         return run_training(model_config, config, device)
 
 

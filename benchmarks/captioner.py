@@ -44,7 +44,7 @@ import torch
 import caption_finetuning
 import caption_generation
 import dataset_preparation
-from oneseed.captioning.huggingface import LoadedCaptioner
+from oneseed.captioning.asking import LoadedCaptioner
 from oneseed.config.captioning import CaptionConfig
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.config.preparation import PrepareConfig

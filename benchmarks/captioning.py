@@ -32,7 +32,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from oneseed.captioning.huggingface import LoadedCaptioner, caption_pictures, load_captioner
+from oneseed.captioning.asking import LoadedCaptioner
+from oneseed.captioning.huggingface import caption_pictures, load_captioner
 from oneseed.console.command import run
 from oneseed.workers import chunks
 

@@ -48,10 +48,18 @@ SHOWN = 3
 
 def kinds() -> dict[str, Callable[[Any, random.Random], Trial]]:
     """Name of each kind -> what makes a trial of it."""
-    from tests.fuzzing import kinds_data, kinds_judges, kinds_run, kinds_source, kinds_words
+    from tests.fuzzing import (
+        kinds_captioner,
+        kinds_data,
+        kinds_judges,
+        kinds_run,
+        kinds_source,
+        kinds_words,
+    )
 
+    modules = (kinds_source, kinds_data, kinds_run, kinds_judges, kinds_words, kinds_captioner)
     found = {}
-    for module in (kinds_source, kinds_data, kinds_run, kinds_judges, kinds_words):
+    for module in modules:
         begin = module.__name__.rpartition("_")[2] + "_"
         for name, make in vars(module).items():
             is_own = name.startswith(begin) and make.__module__ == module.__name__

@@ -7,15 +7,22 @@ import errno
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from oneseed.captioning.adapters import base_of_adapter, is_adapter, merged_with_adapter
 from oneseed.captioning.answers import Said, read_answer
+from oneseed.captioning.asking import (
+    LoadedCaptioner,
+    ShownPictures,
+    asked_in_full,
+    is_chat,
+    prompt_for,
+    prompt_inputs,
+    reader_for,
+    shown_pictures,
+)
 from oneseed.captioning.duration import BEAMS, print_estimate
 from oneseed.captioning.jobs import (
     Caption,
@@ -25,19 +32,13 @@ from oneseed.captioning.jobs import (
     quote_answer,
 )
 from oneseed.captioning.marks import is_mark, opens_thoughts
-from oneseed.captioning.taught import TaughtNotes, read_notes
+from oneseed.captioning.taught import read_notes
+from oneseed.captioning.words_read import WordReader
 from oneseed.config.captioning import BLIP2, SMALLER, CaptionConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import is_code
-from oneseed.dataset.messages import (
-    Asked,
-    asked_before_answers,
-    messages_of,
-    question_message,
-    says_more,
-    with_picture,
-)
-from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
+from oneseed.dataset.messages import Asked
+from oneseed.dataset.prepared import DamagedPreparedError
 from oneseed.workers import chunks
 
 if TYPE_CHECKING:
@@ -53,18 +54,6 @@ HUB_PATIENCE = 10
 
 class NoCaptionerError(UserError):
     """The captioner that was asked for is not to be had; the captions may come another way."""
-
-
-@dataclass(frozen=True)
-class LoadedCaptioner:
-    """A checkpoint in memory."""
-
-    # a transformers processor with its tokenizer
-    processor: Any
-    # in eval mode, on its device
-    model: Any
-    # of one that was taught here; None of any other
-    notes: TaughtNotes | None = None
 
 
 def is_here(captioner: str, flag: str = "--captioner") -> bool:
@@ -178,14 +167,14 @@ def load_pretrained(
 
 
 def caption_pictures(
-    pictures: Sequence[Image.Image],
+    pictures: Sequence[ShownPictures],
     prompts: Sequence[Asked],
     captioner: LoadedCaptioner,
     *,
     max_new_tokens: int,
     as_code: bool = False,
 ) -> list[tuple[str, bool]]:
-    """B RGB pictures and prompts -> B answers without their prompts, each with whether it is cut.
+    """What B rows show and ask -> B answers without their prompts, each with whether it is cut.
 
     prompts: how a caption begins, or, for a chat model and one that was taught here, a question;
     for a chat model also the messages before the answer.
@@ -255,61 +244,6 @@ def begins_with_thoughts(input_ids: "torch.Tensor", processor: Any) -> bool:
     return opens_thoughts(end)
 
 
-def is_chat(processor: Any) -> bool:
-    """True for models that are asked a question instead of given the first words."""
-    return bool(getattr(processor, "chat_template", None))
-
-
-def prompt_inputs(
-    pictures: Sequence[Image.Image], prompts: Sequence[Asked], captioner: LoadedCaptioner
-) -> Any:
-    """B pictures and prompts -> the tensors that the model reads before it writes.
-
-    Padding stands on the left: what is written follows the prompt at once.
-    """
-    tokenizer = captioner.processor.tokenizer
-    tokenizer.padding_side = "left"
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if is_chat(captioner.processor):
-        return chat_inputs(pictures, prompts, captioner.processor)
-    texts = [asked for asked in prompts if isinstance(asked, str)]
-    assert len(texts) == len(prompts), "without a chat template nothing but a text is read"
-    return plain_inputs(pictures, texts, captioner)
-
-
-def chat_inputs(pictures: Sequence[Image.Image], questions: Sequence[Asked], processor: Any) -> Any:
-    """B pictures and questions -> the tensors of B questions in the model's chat template."""
-    chats = []
-    for picture, asked in zip(pictures, questions):
-        messages = [question_message(asked)] if isinstance(asked, str) else asked
-        chats.append(with_picture(messages, picture))
-    return processor.apply_chat_template(
-        chats,
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        return_tensors="pt",
-        processor_kwargs={"padding": True},
-    )
-
-
-def plain_inputs(
-    pictures: Sequence[Image.Image], prompts: Sequence[str], captioner: LoadedCaptioner
-) -> Any:
-    """B pictures and prompts -> the tensors of B captions to be continued."""
-    text = list(prompts)
-    # Florence-2 knows tasks instead of prompts.
-    if captioner.model.config.model_type == "florence2":
-        text = ["<CAPTION>"] * len(text)
-    inputs = captioner.processor(
-        images=list(pictures), text=text, padding=True, return_tensors="pt"
-    )
-    # PaliGemma's processor adds what only training asks for.
-    inputs.pop("labels", None)
-    return inputs
-
-
 def repeats_input(model_config: Any) -> bool:
     """True where generated tokens start with those of the prompt: decoder-only language models."""
     if model_config.model_type == "blip-2":
@@ -343,13 +277,19 @@ def captions_by_checkpoint(
     if on_cpu and not parameters:
         parameters = sum(weight.numel() for weight in loaded.model.parameters())
         print_estimate(captioner, parameters, len(jobs), tokens=config.max_new_tokens)
-    return each_caption(jobs, loaded, config)
+    return each_caption(jobs, loaded, config, reader_for(loaded, jobs))
 
 
 def each_caption(
-    jobs: Sequence[CaptionJob], captioner: LoadedCaptioner, config: CaptionConfig
+    jobs: Sequence[CaptionJob],
+    captioner: LoadedCaptioner,
+    config: CaptionConfig,
+    reader: WordReader | None = None,
 ) -> Iterator[Caption | NoCaption]:
-    """Captions in batches of equal prompts, because BLIP-1 knows no padding of prompts."""
+    """Captions in batches of equal prompts, because BLIP-1 knows no padding of prompts.
+
+    reader: of words that stand behind the prompts of a captioner that was taught with them.
+    """
 
     def asked_of(job: CaptionJob) -> tuple[str, bool]:
         return prompt_for(job, captioner), is_code(job.row)
@@ -357,10 +297,13 @@ def each_caption(
     for (prompt, are_code), same_prompt in groupby(sorted(jobs, key=asked_of), key=asked_of):
         for batch in chunks(list(same_prompt), config.batch_size):
             shown: list[CaptionJob] = []
-            pictures: list[Image.Image] = []
+            pictures: list[ShownPictures] = []
+            asked: list[Asked] = []
             for job in batch:
                 try:
-                    pictures.append(load_prepared(job.picture).convert("RGB"))
+                    looked_at = shown_pictures(job, captioner)
+                    asked.append(asked_in_full(job, prompt, captioner, reader))
+                    pictures.append(looked_at)
                     shown.append(job)
                 except DamagedPreparedError as error:
                     yield no_picture(job, error)
@@ -368,24 +311,10 @@ def each_caption(
                 continue
             answers = caption_pictures(
                 pictures,
-                [asked_in_full(job, prompt, captioner) for job in shown],
+                asked,
                 captioner,
                 max_new_tokens=config.max_new_tokens,
                 as_code=are_code,
             )
             for job, (text, is_cut) in zip(shown, answers):
                 yield read_answer(job, Said(text, "length" if is_cut else "stop"))
-
-
-def asked_in_full(job: CaptionJob, prompt: str, captioner: LoadedCaptioner) -> Asked:
-    """The prompt, or what a captioner that was taught here has read before such an answer."""
-    if captioner.notes and is_chat(captioner.processor) and says_more(job.row):
-        return asked_before_answers(messages_of(job.row, prompt, turns=False))[0]
-    return prompt
-
-
-def prompt_for(job: CaptionJob, captioner: LoadedCaptioner) -> str:
-    """What a captioner reads beside the picture of a job: a question, or how a caption begins."""
-    if captioner.notes:
-        return captioner.notes.question_of(job.row)
-    return job.question if is_chat(captioner.processor) else job.prompt

@@ -27,6 +27,13 @@ class CaptionJob:
     picture: Path
     # how the caption should begin: "an engraving of"
     prompt: str
+    # PNG files that the row shows beside its own, such as the table of a form
+    further: tuple[Path, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """All that the row shows, its own picture first."""
+        return (self.picture, *self.further)
 
     @property
     def question(self) -> str:
@@ -84,13 +91,22 @@ def no_picture(job: CaptionJob, error: DamagedPreparedError) -> NoCaption:
 
 def caption_jobs(rows: Sequence[Row], collection: Collection) -> list[CaptionJob]:
     """A job for each row. UserError where a picture is missing."""
-    jobs = [CaptionJob(row, collection.resized / row["filename"], prompt_of(row)) for row in rows]
+    jobs = [
+        CaptionJob(
+            row,
+            collection.resized / row["filename"],
+            prompt_of(row),
+            collection.further_pictures(row),
+        )
+        for row in rows
+    ]
     for job in jobs:
-        if not job.picture.exists():
-            raise UserError(
-                f"{job.picture} is missing; prepare the pictures again: "
-                f"{collection.prepare_again()}"
-            )
+        for picture in job.pictures:
+            if not picture.exists():
+                raise UserError(
+                    f"{picture} is missing; prepare the pictures again: "
+                    f"{collection.prepare_again()}"
+                )
     return jobs
 
 

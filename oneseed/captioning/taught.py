@@ -39,6 +39,8 @@ class TaughtNotes:
     # the collection that it was taught on, and the checkpoint that it was before
     style: str = ""
     base: str = ""
+    # whether the words that pictures show stand in its questions: --ocr
+    reads_words: bool = False
 
     @property
     def is_code(self) -> bool:
@@ -87,6 +89,8 @@ def checked_notes(found: Row) -> TaughtNotes:
     is_number = isinstance(notes.max_new_tokens, int) and not isinstance(notes.max_new_tokens, bool)
     if not is_number or not 0 < notes.max_new_tokens <= MAX_ANSWER_TOKENS:
         raise ValueError("it does not say how long its answers are")
+    if not isinstance(notes.reads_words, bool):
+        raise ValueError("it does not say whether it is asked with the words of pictures")
     return notes
 
 

@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 
+from oneseed.config.hub import (
+    create_pr_option,
+    license_option,
+    private_option,
+    push_option,
+    require_place,
+)
 from oneseed.config.options import data_option, device_option, style_option
 from oneseed.console.flags import BaseConfig, option
 
@@ -18,6 +25,8 @@ ALL_BITS = (16, 4)
 # what is taught: a captioner to answer, or two towers to find each other
 CAPTIONS = "captions"
 CONTRASTIVE = "contrastive"
+# a captioner that sentences name as an example; it takes several pictures, and goes to GGUF
+EXAMPLE_CAPTIONER = "Qwen/Qwen2.5-VL-3B-Instruct"
 # kinds of numbers in a file of --export
 OUTTYPES = ("f32", "f16", "q8_0")
 
@@ -51,6 +60,11 @@ class FinetuningConfig(BaseConfig):
         "",
         "what is asked where a row of the collection asks nothing of its own; default: to describe "
         "the picture, or to write the code that it shows",
+    )
+    ocr: bool = option(
+        False,
+        "put the words that a picture shows behind its question, in teaching and afterwards; needs "
+        "requirements-ocr.txt",
     )
     rank: int = option(16, "rank of the matrices beside the frozen weights", at_least=1)
     alpha: int = option(
@@ -128,6 +142,13 @@ class FinetuningConfig(BaseConfig):
         "the exit code is 1",
         at_least=0,
     )
+    push: str = push_option(
+        "only send what the run in --checkpoints has made there, with a card of its figures"
+    )
+    adapter: bool = option(False, "of --push: the adapter alone instead of the merged checkpoint")
+    license: str = license_option("of --push: what the base states, else none is")
+    private: bool = private_option()
+    create_pr: bool = create_pr_option()
     data: str = data_option()
 
     @property
@@ -146,8 +167,14 @@ class FinetuningConfig(BaseConfig):
             raise ValueError(
                 f"--connector {WHOLE_PART} teaches the connector: name it in --train, too"
             )
-        if self.export and self.check:
-            raise ValueError("--check and --export are two commands: give one of them")
+        commands = {"--check": self.check, "--export": self.export, "--push": self.push}
+        given = [name for name, value in commands.items() if value]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are two commands: give one of them")
+        require_place(self.push, self.private, self.create_pr)
+        if (self.adapter or self.license) and not self.push:
+            flag = "--adapter" if self.adapter else "--license"
+            raise ValueError(f"{flag} needs a place on the Hub: --push owner/name")
         if self.least > 1:
             raise ValueError(f"--least is a share, 1 at most, got {self.least}")
         if self.objective == CONTRASTIVE:
@@ -156,10 +183,11 @@ class FinetuningConfig(BaseConfig):
     def _check_contrastive(self) -> None:
         """Two towers are taught by themselves, and both of them unless --train says otherwise."""
         is_usual = self.connector == LOW_RANK and self.bits == ALL_BITS[0]
-        if not is_usual or self.accumulate > 1 or self.recompute or self.estimate or self.export:
+        is_usual = is_usual and self.accumulate == 1 and not self.recompute
+        if not is_usual or self.estimate or self.export or self.ocr:
             raise ValueError(
                 f"--objective {CONTRASTIVE} goes without --connector, --bits, --accumulate, "
-                "--recompute, --estimate and --export"
+                "--recompute, --estimate, --export and --ocr"
             )
         if self.train == type(self).train:
             object.__setattr__(self, "train", f"{LANGUAGE},{VISION}")

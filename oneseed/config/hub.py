@@ -15,23 +15,43 @@ def license_option(note: str) -> Any:
     return option("", f"as the Hub names it, such as mit or cc-by-4.0; default: {note}")
 
 
+def push_option(what: str) -> Any:
+    """The field `push`. what: is sent there."""
+    return option("", f"owner/name on the Hugging Face Hub: {what}")
+
+
+def private_option() -> Any:
+    """The field `private`."""
+    return option(False, "of --push: where it is new there, only its owner can see it")
+
+
+def create_pr_option() -> Any:
+    """The field `create_pr`."""
+    return option(False, "of --push: as a pull request, which its owner looks at")
+
+
+def require_place(push: str, private: bool, create_pr: bool) -> None:
+    """ValueError where --push names no place on the Hub, or another flag needs one."""
+    if (private or create_pr) and not push:
+        flag = "--private" if private else "--create-pr"
+        raise ValueError(f"{flag} needs a place on the Hub: --push owner/name")
+    found = HUB_NAME.fullmatch(push)
+    if push and not (found and found["revision"] is None):
+        raise ValueError(f"--push is owner/name, such as anna/engravings, got {push!r}")
+
+
 @dataclass(frozen=True)
 class Destination(BaseConfig):
     """What both commands ask: which model, and whether it is sent to the Hub."""
 
     checkpoint: str = checkpoint_option()
-    push: str = option("", "owner/name on the Hugging Face Hub: also send the folder there")
-    private: bool = option(False, "of --push: where it is new there, only its owner can see it")
-    create_pr: bool = option(False, "of --push: as a pull request, which its owner looks at")
+    push: str = push_option("also send the folder there")
+    private: bool = private_option()
+    create_pr: bool = create_pr_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.private or self.create_pr) and not self.push:
-            flag = "--private" if self.private else "--create-pr"
-            raise ValueError(f"{flag} needs a place on the Hub: --push owner/name")
-        found = HUB_NAME.fullmatch(self.push)
-        if self.push and not (found and found["revision"] is None):
-            raise ValueError(f"--push is owner/name, such as anna/engravings, got {self.push!r}")
+        require_place(self.push, self.private, self.create_pr)
 
 
 @dataclass(frozen=True)

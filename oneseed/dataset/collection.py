@@ -108,6 +108,10 @@ class Collection:
         """
         return named_file(self.resized, row["filename"], self.metadata)
 
+    def further_pictures(self, row: Row) -> tuple[Path, ...]:
+        """What a row of several prepared pictures shows beside its own, in its order."""
+        return tuple(self.resized / name for name in row.get("images", [])[1:])
+
     def read_report(self) -> Row:
         """What preparing counted; {} where it was never done. UserError where it is damaged."""
         if not self.report.exists():

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from oneseed.config.base_model import checkpoint_name
+from oneseed.config.finetuning import EXAMPLE_CAPTIONER
 from oneseed.config.model import PRESETS, ModelConfig
 from oneseed.config.preset_sizes import preset_size, smallest_preset
 from oneseed.synthetic.collections import DRAWN_STYLES
@@ -89,6 +90,17 @@ def train_command(style: str, options: str = "", data: str | Path = DEFAULT_DATA
     """Trains on the collection. options: further ones, such as "--preset small"."""
     return script_command(
         "training_loop.py", flag("style", style), options.strip(), data_flag(data)
+    )
+
+
+def teach_command(style: str, options: str = "", data: str | Path = DEFAULT_DATA) -> str:
+    """Teaches an example of a captioner on the collection."""
+    return script_command(
+        "caption_finetuning.py",
+        flag("model", EXAMPLE_CAPTIONER),
+        flag("style", style),
+        options.strip(),
+        data_flag(data),
     )
 
 

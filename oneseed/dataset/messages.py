@@ -2,7 +2,7 @@
 
     messages_of(row)                        # system, user, assistant, … as chat templates take them
     asked_before_answers(messages_of(row))  # one list for each answer: what is read before it
-    with_picture(messages, picture)         # the same with the picture in its place
+    place_pictures(messages, pictures)       # the same with the pictures in their places
 
 A user's content is a list of parts, with {"type": "image"} where a picture stands. All pictures
 stand before the words where the row does not say another place for each.
@@ -69,15 +69,17 @@ def question_message(question: str) -> Message:
     return {"role": "user", "content": [{"type": "image"}, text_part(question)]}
 
 
-def with_picture(messages: Sequence[Message], picture: Any) -> list[Message]:
-    """Messages about one picture, with it in its place."""
+def place_pictures(messages: Sequence[Message], pictures: Sequence[Any]) -> list[Message]:
+    """Messages about some pictures, each put into its place; there are as many places."""
+    left = iter(pictures)
     shown = []
     for message in messages:
         parts = [
-            {**part, "image": picture} if part["type"] == "image" else part
+            {**part, "image": next(left)} if part["type"] == "image" else part
             for part in message["content"]
         ]
         shown.append({**message, "content": parts})
+    assert next(left, None) is None, "a picture without a place"
     return shown
 
 

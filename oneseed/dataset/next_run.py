@@ -1,21 +1,28 @@
-"""The training command that works now: of the prepared size, in a folder that is free for it."""
+"""The training commands that work now: of the prepared size, in a folder that is free for it."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from oneseed.config.base_model import BASE, checkpoint_file, checkpoint_name, has_base
+from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.caption_ways import first_options
+from oneseed.dataset.code_texts import medium_of_rows
 from oneseed.dataset.collection import Collection, prepared_styles
 from oneseed.dataset.commands import (
     BEST_MODEL,
     DEFAULT_CHECKPOINTS,
     DEFAULT_DATA,
+    caption_command,
     flag,
     prepare_command,
     size_flags,
+    teach_command,
     train_command,
 )
+from oneseed.dataset.jsonl import Row
 from oneseed.file_names import safe_name
+from oneseed.media.kinds import PICTURE
 
 # what brings the base model back
 RESTORE_COMMAND = "git checkout -- samples/base"
@@ -60,6 +67,27 @@ def next_training(
     if changed or (found and found != pairs):
         flags.append("--fresh")
     return train_command(collection.style, " ".join(filter(None, flags)), collection.data)
+
+
+def next_teaching(collection: Collection, rows: list[Row]) -> list[str]:
+    """The commands that teach a captioner on a collection's pairs, one after another.
+
+    rows: of the metadata. Pairs that are not dealt with their captions yet come first. [] of
+    sounds, which no captioner looks at.
+    """
+    if medium_of_rows(rows) != PICTURE:
+        return []
+    style, data = collection.style, collection.data
+    dealing = []
+    if not (collection.train.exists() and collection.val.exists()) or collection.is_wordless():
+        dealing = [caption_command(style, data, first_options(rows))]
+    folder = FinetuningConfig.checkpoints
+    return [
+        *dealing,
+        teach_command(style, "--estimate", data),
+        teach_command(style, data=data),
+        caption_command(style, data, f"--captioner {folder} --recaption"),
+    ]
 
 
 def missing_checkpoint(

@@ -32,14 +32,12 @@ from oneseed.console.command import run
 from oneseed.console.flags import parse_configs
 from oneseed.dataset.commands import DEFAULT_DATA, checkpoint_flag, script_command
 from oneseed.dataset.next_run import require_checkpoint
-from oneseed.export.repository import Repository, send
+from oneseed.export.repository import CARD_FILE, Repository, send
 from oneseed.files import write_text
 from oneseed.hub_models import HUB_PREFIX, MODEL_FILES, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
-
-CARD_FILE = "README.md"
 
 
 def main(argv: Sequence[str]) -> NoReturn:

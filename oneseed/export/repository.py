@@ -8,6 +8,9 @@ from typing import Any
 
 from oneseed.console.command import UserError
 
+# which the Hub shows
+CARD_FILE = "README.md"
+
 
 @dataclass(frozen=True)
 class Repository:
@@ -36,10 +39,18 @@ def front_matter(facts: Mapping[str, Any]) -> str:
     return "\n".join(["---", *lines, "---", ""])
 
 
-def send(folder: Path, files: Sequence[str], place: Repository, token: str | None = None) -> str:
+def send(
+    folder: Path,
+    files: Sequence[str],
+    place: Repository,
+    token: str | None = None,
+    *,
+    message: str = "A model of one seed, one picture, one caption",
+) -> str:
     """Send some files of a folder to the Hub -> the address of what is there then.
 
-    files: names in the folder. token: None: that of `hf auth login`. UserError where it fails.
+    files: names in the folder. token: None: that of `hf auth login`. message: of the commit.
+    UserError where it fails.
     """
     from huggingface_hub import HfApi
 
@@ -60,7 +71,7 @@ def send(folder: Path, files: Sequence[str], place: Repository, token: str | Non
             folder_path=folder,
             allow_patterns=list(files),
             create_pr=place.create_pr,
-            commit_message="A model of one seed, one picture, one caption",
+            commit_message=message,
         )
     except Exception as error:
         # of the library, its HTTP client and the system, without a common class

@@ -40,7 +40,7 @@ class CaptionerBoard:
             writer.add_scalar(f"held out/{name}", look[name], step)
         shown = answers[:BOARD_ANSWERS]
         pictures = example_pictures([answer.example for answer in shown])
-        for number, (answer, picture) in enumerate(zip(shown, pictures)):
+        for number, (answer, (picture, *_)) in enumerate(zip(shown, pictures)):
             writer.add_image(f"pictures/{number}", np.asarray(picture), step, dataformats="HWC")
             true = indented(answer.example.answer)
             said = indented(answer.text)

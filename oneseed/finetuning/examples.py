@@ -19,14 +19,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from oneseed.captioning.huggingface import LoadedCaptioner, is_chat, prompt_inputs
+from oneseed.captioning.asking import LoadedCaptioner, is_chat, prompt_inputs
+from oneseed.captioning.words_read import WordReader, row_with_words
 from oneseed.config.options import CODE_CAPTIONS, WORD_CAPTIONS
 from oneseed.console.command import UserError
+from oneseed.console.output import progress
 from oneseed.dataset.code_texts import CODE_QUESTION, are_code
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.messages import Asked, Message, asked_before_answers, messages_of, says_more
 from oneseed.dataset.prepared import DamagedPreparedError, damaged_prepared, load_prepared
+from oneseed.training import distributed
 
 # what is asked of pictures whose captions are words
 WORDS_QUESTION = "Describe this picture."
@@ -45,8 +48,16 @@ class TaughtExample:
     picture: Path
     question: str
     answer: str
-    # what is read before the answer, where that is more than the question: a system prompt, turns
+    # what is read before the answer, where that is more than the question: a system prompt, turns,
+    # further pictures
     messages: tuple[Message, ...] = ()
+    # PNG files that are shown beside the row's own, such as the table of a form
+    further: tuple[Path, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """All that are shown, the row's own picture first."""
+        return (self.picture, *self.further)
 
     def asked(self, captioner: LoadedCaptioner) -> Asked:
         """What the captioner reads beside the picture; without a chat template the question."""
@@ -85,25 +96,26 @@ class AnswerBatch:
 # ---- from a collection ---------------------------------------------------------------------------
 
 
-def read_examples(collection: Collection, question: str, most: int = 0) -> TaughtExamples:
+def read_examples(
+    collection: Collection, question: str, most: int = 0, *, ocr: bool = False
+) -> TaughtExamples:
     """The pairs of a collection that have captions.
 
     question: asked where a row asks nothing; "": what suits the captions. most: training pairs,
-    0 for all. UserError where one of the splits has none.
+    0 for all. ocr: with the words that their pictures show. UserError where one of the splits has
+    none.
     """
-    train, val = collection.read_captions()
-    captioned = [row for row in (*train, *val) if row["caption"]]
-    kind = CODE_CAPTIONS if are_code(captioned) else WORD_CAPTIONS
+    train, val = map(captioned_rows, collection.read_captions())
+    kind = CODE_CAPTIONS if are_code([*train, *val]) else WORD_CAPTIONS
     usual = question or (CODE_QUESTION if kind == CODE_CAPTIONS else WORDS_QUESTION)
-    taught = [
-        example
-        for row in train
-        if row["caption"]
-        for example in examples_of(row, collection, usual)
-    ]
+    if ocr and train and val:
+        train = train[: most or None]
+        worded = with_words([*train, *val], collection, usual)
+        train, val = worded[: len(train)], worded[len(train) :]
+    taught = [example for row in train for example in examples_of(row, collection, usual)]
     found = TaughtExamples(
         taught[: most or None],
-        [examples_of(row, collection, usual)[0] for row in val if row["caption"]],
+        [examples_of(row, collection, usual)[0] for row in val],
         usual,
         kind,
     )
@@ -116,6 +128,43 @@ def read_examples(collection: Collection, question: str, most: int = 0) -> Taugh
     return found
 
 
+def captioned_rows(rows: Sequence[Row]) -> list[Row]:
+    """The rows that have an answer to teach."""
+    return [row for row in rows if row["caption"]]
+
+
+def with_words(rows: Sequence[Row], collection: Collection, question: str) -> list[Row]:
+    """Rows with the words that their pictures show in their questions: --ocr.
+
+    Of several processes the first reads for all. UserError where no picture shows a word.
+    """
+    read = None
+    if distributed.is_first():
+        reader = WordReader(collection.processed, "--ocr")
+        read = [
+            row_with_words(row, question, words_in_row(row, collection, reader))
+            for row in progress(rows, label="reading words")
+        ]
+    found = distributed.broadcast_object(read)
+    worded = sum(row != other for row, other in zip(rows, found))
+    if not worded:
+        raise UserError(
+            f"no word was read in any of the {len(rows):,} pictures of {collection.style}, so "
+            "--ocr adds nothing: run the same command without it"
+        )
+    print(f"words were read in {worded:,} of {len(rows):,} pictures; they stand in the questions")
+    return found
+
+
+def words_in_row(row: Row, collection: Collection, reader: WordReader) -> list[str]:
+    """The words in all pictures of a row. UserError where one is damaged, with what mends it."""
+    picture = collection.resized / row["filename"]
+    try:
+        return reader.words_of([picture, *collection.further_pictures(row)])
+    except DamagedPreparedError as error:
+        raise damaged_prepared(picture, error, collection) from error
+
+
 def examples_of(row: Row, collection: Collection, question: str) -> list[TaughtExample]:
     """A row of a caption file -> an example for each of its answers, the caption's first.
 
@@ -123,30 +172,33 @@ def examples_of(row: Row, collection: Collection, question: str) -> list[TaughtE
     """
     picture = collection.resized / row["filename"]
     usual = row.get("question") or question
-    if not says_more(row) and not row.get("turns"):
+    further = collection.further_pictures(row)
+    says_question_alone = not says_more(row) and not further
+    if says_question_alone and not row.get("turns"):
         return [TaughtExample(row["id"], picture, usual, row["caption"])]
-    messages = messages_of(row, question)
+    messages = messages_of(row, question, pictures=1 + len(further))
     found = []
     for before in asked_before_answers(messages):
         answer = messages[len(before)]["content"][0]["text"]
-        is_plain = len(before) == 1 and not says_more(row)
+        is_plain = len(before) == 1 and says_question_alone
         last = before[-1]["content"][-1].get("text", "") if found else usual
         context = () if is_plain else tuple(before)
-        found.append(TaughtExample(row["id"], picture, last, answer, context))
+        found.append(TaughtExample(row["id"], picture, last, answer, context, further))
     return found
 
 
-def example_pictures(examples: Sequence[TaughtExample]) -> list[Any]:
-    """The RGB pictures of examples. UserError for a damaged one, with what mends it."""
-    pictures = []
-    for example in examples:
-        try:
-            pictures.append(load_prepared(example.picture).convert("RGB"))
-        except DamagedPreparedError as error:
-            style = example.picture.parent.parent.name
-            collection = Collection(style, example.picture.parents[3])
-            raise damaged_prepared(example.picture, error, collection) from error
-    return pictures
+def example_pictures(examples: Sequence[TaughtExample]) -> list[list[Any]]:
+    """The RGB pictures of each example. UserError for a damaged one, with what mends it."""
+    return [list(map(taught_picture, example.pictures)) for example in examples]
+
+
+def taught_picture(path: Path) -> Any:
+    """One prepared picture, RGB. UserError where it is damaged, with what mends it."""
+    try:
+        return load_prepared(path).convert("RGB")
+    except DamagedPreparedError as error:
+        collection = Collection(path.parent.parent.name, path.parents[3])
+        raise damaged_prepared(path, error, collection) from error
 
 
 # ---- tokens --------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from oneseed.captioning.taught import TaughtNotes, read_notes
+from oneseed.captioning.words_read import WordReader, row_with_words
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import CODE_QUESTION, is_code
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.messages import asked_before_answers, messages_of
-from oneseed.finetuning.examples import WORDS_QUESTION
+from oneseed.finetuning.examples import WORDS_QUESTION, words_in_row
 from oneseed.finetuning.gguf import (
     PACKAGES,
     require_exportable,
@@ -71,11 +72,18 @@ def proof_questions(config: FinetuningConfig, notes: TaughtNotes | None) -> list
             f"{style} has no captioned picture that is held out, which a proof asks about: "
             f"{collection.deal_command(collection.read_metadata())}"
         )
-    asked = [messages_of(row, question_of(row, config, notes)) for row in held_out]
-    return [
-        Question(collection.picture(row), asked_before_answers(messages)[0])
-        for row, messages in zip(held_out, asked)
-    ]
+    reader = None
+    if notes and notes.reads_words:
+        reader = WordReader(collection.processed, "the proof of what was taught with --ocr")
+    questions = []
+    for row in held_out:
+        pictures = [collection.picture(row), *collection.further_pictures(row)]
+        asked = question_of(row, config, notes)
+        if reader:
+            row = row_with_words(row, asked, words_in_row(row, collection, reader))
+        messages = messages_of(row, asked, pictures=len(pictures))
+        questions.append(Question(pictures, asked_before_answers(messages)[0]))
+    return questions
 
 
 def question_of(row: Row, config: FinetuningConfig, notes: TaughtNotes | None) -> str:

@@ -2,7 +2,7 @@
 
     python -m oneseed.finetuning.llama_worker model.gguf mmproj.gguf TOKENS [MIN MAX]
 
-stdin   {"picture": path of a PNG, "messages": [...], "max_new_tokens": 40}
+stdin   {"pictures": [paths of PNGs], "messages": [...], "max_new_tokens": 40}
 stdout  {"text": "CREATE TABLE …", "prompt_tokens": 54}, or {"error": "…"}
 
 TOKENS: of prompt and answer together. MIN MAX: of a picture, so that both sides cut it alike. The
@@ -44,13 +44,12 @@ def start_server(model: str, vision: str, *, tokens: int, picture_tokens: list[i
 
 
 def answer(server: Any, asked: dict[str, Any]) -> dict[str, Any]:
-    """The greedy answer to one question about one picture."""
-    coded = base64.b64encode(Path(asked["picture"]).read_bytes()).decode()
-    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{coded}"}}
+    """The greedy answer to one question about its pictures."""
+    pictures = map(picture_part, asked["pictures"])
     for message in asked["messages"]:
         if isinstance(message["content"], list):
             message["content"] = [
-                picture if part["type"] == "image" else part for part in message["content"]
+                next(pictures) if part["type"] == "image" else part for part in message["content"]
             ]
     reply = server.handle_chat_completions(
         {
@@ -68,6 +67,12 @@ def answer(server: Any, asked: dict[str, Any]) -> dict[str, Any]:
         "text": reply["choices"][0]["message"]["content"] or "",
         "prompt_tokens": reply["usage"]["prompt_tokens"],
     }
+
+
+def picture_part(path: str) -> dict[str, Any]:
+    """A PNG as a part of a message."""
+    coded = base64.b64encode(Path(path).read_bytes()).decode()
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{coded}"}}
 
 
 def answer_lines(arguments: list[str]) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneseed.captioning.adapters import is_adapter
+from oneseed.captioning.asking import LoadedCaptioner
 from oneseed.captioning.huggingface import (
-    LoadedCaptioner,
     is_here,
     load_captioner,
     load_pretrained,
 )
-from oneseed.config.finetuning import CONNECTOR, VISION, FinetuningConfig
+from oneseed.config.finetuning import CONNECTOR, EXAMPLE_CAPTIONER, VISION, FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.finetuning.parts import require_known_parts, topmost_modules
 
@@ -56,7 +56,7 @@ def require_model(config: FinetuningConfig) -> None:
     if not config.model:
         raise UserError(
             "which captioner is to be taught? Name its folder or its hub name: --model "
-            "Qwen/Qwen2.5-VL-3B-Instruct"
+            f"{EXAMPLE_CAPTIONER}"
         )
     if is_adapter(config.model):
         raise UserError(

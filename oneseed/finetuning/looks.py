@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 
-from oneseed.captioning.huggingface import LoadedCaptioner, caption_pictures
+from oneseed.captioning.asking import LoadedCaptioner
+from oneseed.captioning.huggingface import caption_pictures
 from oneseed.config.options import CODE_CAPTIONS
 from oneseed.dataset.jsonl import Row
 from oneseed.finetuning.examples import (

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from oneseed.captioning.adapters import with_adapter
-from oneseed.captioning.huggingface import LoadedCaptioner, load_captioner
+from oneseed.captioning.asking import LoadedCaptioner
+from oneseed.captioning.huggingface import load_captioner
 from oneseed.captioning.taught import TaughtNotes, write_notes
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.dataset.jsonl import Row

@@ -113,7 +113,8 @@ def page_row(cells: Sequence[Any], tag: str = "td") -> str:
 
 def answer_section(answer: HeldOutAnswer, judge: AnswerJudge) -> list[str]:
     """One held-out picture with what is true and what was said."""
-    image = f'<img alt="" src="{picture_url(answer.example.picture)}">'
+    urls = map(picture_url, answer.example.pictures)
+    images = "".join(f'<img alt="" src="{url}">' for url in urls)
     marks = [
         "exact" if judge.is_exact(answer) else "not exact",
         "valid" if judge.is_valid(answer) else "not valid",
@@ -122,7 +123,7 @@ def answer_section(answer: HeldOutAnswer, judge: AnswerJudge) -> list[str]:
         marks.append("cut off")
     return [
         "<section>",
-        image,
+        f"<div>{images}</div>",
         f"<pre>{escaped_lines(answer.example.answer)}</pre>",
         f"<div><pre>{escaped_lines(answer.text)}</pre><p>{safe_text(', '.join(marks))}</p></div>",
         "</section>",

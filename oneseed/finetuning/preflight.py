@@ -6,9 +6,9 @@ from itertools import groupby
 
 from torch import Tensor
 
-from oneseed.captioning.huggingface import LoadedCaptioner
+from oneseed.captioning.asking import LoadedCaptioner, is_chat
 from oneseed.captioning.jobs import quote_answer
-from oneseed.config.finetuning import FinetuningConfig
+from oneseed.config.finetuning import EXAMPLE_CAPTIONER, FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.console.output import code_lines, printable
 from oneseed.dataset.messages import question_message
@@ -75,6 +75,7 @@ def fit_examples(
 
     UserError where a picture would not fit, where its place is missing, or where nothing is left.
     """
+    bare_prompts = bare_prompts_of(examples, captioner, end, config.model)
     prompt, pictures = read_prompt(examples.train[0], captioner, end, config.model)
     limit = limit_of(captioner, config.max_length)
     if limit is not None and prompt >= limit:
@@ -83,13 +84,12 @@ def fit_examples(
             f"picture) and the captioner reads {limit:,}: raise --max-length, ask less, or prepare "
             "smaller pictures"
         )
-    asked = question_tokens(examples.train[0], captioner)
     is_apart = has_decoder_apart(captioner)
 
     def length(example: TaughtExample) -> int:
         answer = len(answer_tokens_of(example.answer, captioner, end))
-        more = question_tokens(example, captioner) - asked
-        return max(prompt + more, answer) if is_apart else prompt + more + answer
+        read = bare_prompts[len(example.pictures)] + question_tokens(example, captioner)
+        return max(read, answer) if is_apart else read + answer
 
     def short(side: Sequence[TaughtExample]) -> list[TaughtExample]:
         return [one for one in side if limit is None or length(one) <= limit]
@@ -111,6 +111,46 @@ def fit_examples(
         limit=limit,
         max_new_tokens=room,
         left_out=left_out,
+    )
+
+
+def bare_prompts_of(
+    examples: TaughtExamples, captioner: LoadedCaptioner, end: int, name: str
+) -> dict[int, int]:
+    """Number of pictures of a row -> tokens of its prompt without those of its question.
+
+    name: of the captioner. UserError where it does not look at all pictures of a row.
+    """
+    firsts: dict[int, TaughtExample] = {}
+    for example in (*examples.train, *examples.val):
+        firsts.setdefault(len(example.pictures), example)
+    found = {}
+    for count, example in firsts.items():
+        if count > 1:
+            require_several(example, captioner, end, name)
+        prompt, _ = read_prompt(example, captioner, end, name)
+        found[count] = prompt - question_tokens(example, captioner)
+    return found
+
+
+def require_several(
+    example: TaughtExample, captioner: LoadedCaptioner, end: int, name: str
+) -> None:
+    """UserError where a captioner does not look at all pictures of a row of several."""
+    trouble = ""
+    if is_chat(captioner.processor):
+        try:
+            _, all_tokens = read_prompt(example, captioner, end, name)
+        except UserError as error:
+            trouble = f" ({quote_answer(error.__cause__ or error)})"
+        else:
+            alone = replace(example, messages=(), further=())
+            if all_tokens > read_prompt(alone, captioner, end, name)[1]:
+                return
+    raise UserError(
+        f"{name} takes one picture at a time, and the row of {example.picture.name} has "
+        f"{len(example.pictures)}{trouble}: name another checkpoint with --model, "
+        f"such as {EXAMPLE_CAPTIONER}, or prepare rows of one picture"
     )
 
 
@@ -167,6 +207,10 @@ def fitted_lines(fitted: Fitted) -> list[str]:
         f"{fitted.picture_tokens:,} tokens, with the question {fitted.prompt_tokens:,}; answers "
         f"{mean:.0f} on average, {longest:,} at most; {limit}"
     ]
+    several = [one for one in (*examples.train, *examples.val) if one.further]
+    if several:
+        most = max(len(one.pictures) for one in several)
+        lines.append(f"  of several pictures: {len(several):,}, {most} at most")
     if fitted.left_out:
         lines.append(f"  left out, since they are too long: {fitted.left_out:,}")
     return lines

@@ -40,8 +40,8 @@ MAX_ANSWER_LETTERS = 300
 class Question(NamedTuple):
     """What both sides are asked."""
 
-    # a PNG file
-    picture: Path
+    # PNG files, in the order of their places in the messages
+    pictures: Sequence[Path]
     messages: Sequence[Message]
 
 
@@ -92,7 +92,7 @@ class Proof:
         for question, expected, found in zip(self.questions, self.expected, self.found):
             if expected.text != found.text and shown < MAX_SHOWN_ANSWERS:
                 shown += 1
-                yield f"  {question.picture.name}: {expected.text[:MAX_ANSWER_LETTERS]!r}"
+                yield f"  {question.pictures[0].name}: {expected.text[:MAX_ANSWER_LETTERS]!r}"
                 yield f"    llama.cpp: {found.text[:MAX_ANSWER_LETTERS]!r}"
 
 
@@ -132,12 +132,14 @@ def transformers_answers(
     ).eval()
     answers = []
     for question in progress(questions, label="transformers"):
-        with Image.open(question.picture) as image:
-            picture = image.convert("RGB")
+        pictures = []
+        for path in question.pictures:
+            with Image.open(path) as image:
+                pictures.append(image.convert("RGB"))
         text = processor.apply_chat_template(
             question.messages, add_generation_prompt=True, tokenize=False
         )
-        inputs = processor(text=[text], images=[picture], return_tensors="pt")
+        inputs = processor(text=[text], images=pictures, return_tensors="pt")
         length = inputs["input_ids"].shape[1]
         with torch.inference_mode():
             tokens = model.generate(  # (1, T)
@@ -188,7 +190,7 @@ def llama_answers(
     with llama_process(command) as process:
         for question in progress(questions, label="llama.cpp"):
             asked = {
-                "picture": str(question.picture.resolve()),
+                "pictures": [str(path.resolve()) for path in question.pictures],
                 "messages": question.messages,
                 "max_new_tokens": max_new_tokens,
             }

@@ -35,7 +35,7 @@ RISING_SHARE = 0.03
 RUN_KIND = "captioner run 1"
 # settings that a run that goes on must share with the one that began
 SETTINGS = (
-    *("objective", "model", "style", "question"),
+    *("objective", "model", "style", "question", "ocr"),
     *("rank", "alpha", "dora", "rslora", "train", "connector"),
     *("bits", "learning_rate", "num_epochs", "batch_size", "accumulate", "checkpoint_every"),
     *("held_out", "max_new_tokens", "max_length", "seed"),
@@ -43,7 +43,8 @@ SETTINGS = (
 # files of a run, which --fresh moves away
 RUN_PATTERNS = (
     *("adapter", "tensorboard", "last*.pt", "checksums.json", "metrics.json", "report.html"),
-    *("training.log", "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "gguf"),
+    *("training.log", "README.md", "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"),
+    "gguf",
 )
 
 
@@ -160,10 +161,12 @@ class FinetuningFolder(RunLog):
             raise UserError(f"{name} is no run of this script: {instead}")
         before = json.loads(saved["settings"])
         for key, value in self.settings.items():
-            if before.get(key) != value:
+            # runs of before were taught without a flag that came later
+            begun = before.get(key, getattr(FinetuningConfig, key, None))
+            if begun != value:
                 shown = "pairs" if key == "samples" else f"--{key.replace('_', '-')}"
                 raise UserError(
-                    f"{name} is a run with {shown} {before.get(key)!r} and not {value!r}: {instead}"
+                    f"{name} is a run with {shown} {begun!r} and not {value!r}: {instead}"
                 )
 
     # ---- figures ---------------------------------------------------------------------------------

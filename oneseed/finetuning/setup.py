@@ -1,12 +1,15 @@
 """A run before its first step: the captioner with its adapter, and all that is told of it."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
 from oneseed.captioning.adapters import require_peft
-from oneseed.captioning.huggingface import LoadedCaptioner
+from oneseed.captioning.asking import LoadedCaptioner
 from oneseed.captioning.taught import TaughtNotes
 from oneseed.config.finetuning import FinetuningConfig
+from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.finetuning.adapter import add_adapter
 from oneseed.finetuning.cost import cost_lines, estimate_cost_of
@@ -31,8 +34,13 @@ def prepare_captioner(
     """
     require_peft("caption_finetuning.py")
     collection = Collection(config.style, config.data)
-    examples = read_examples(collection, config.question, config.max_samples)
+    examples = read_examples(collection, config.question, config.max_samples, ocr=config.ocr)
     captioner = load_outline(config) if config.estimate else load_base(config, device)
+    if config.ocr and captioner.model.config.model_type == "florence2":
+        raise UserError(
+            f"{config.model} reads the name of a task and no question, so --ocr cannot reach it: "
+            "run the same command without it"
+        )
     end = end_of_answer(captioner)
     fitted = fit_examples(examples, captioner, end, config)
     model = add_adapter(captioner.model, config)
@@ -54,7 +62,9 @@ def prepare_captioner(
         fitted.examples.caption_kind,
         fitted.max_new_tokens,
         config.style,
-        config.model,
+        # the notes travel with the weights; a folder of this machine says nothing elsewhere
+        Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model,
+        config.ocr,
     )
     return LoadedCaptioner(captioner.processor, model, notes), fitted, end
 

@@ -16,8 +16,8 @@ from oneseed.file_names import safe_name
 from oneseed.files import MAX_FILE_NAME_BYTES
 from oneseed.generation import cards
 from oneseed.generation.pictures import named_pictures, open_picture
-from oneseed.generation.words_shown import words_shown
 from oneseed.media.kinds import PICTURE
+from oneseed.media.words_shown import words_shown
 from oneseed.model.caption_source import NONE
 from oneseed.workers import chunks
 

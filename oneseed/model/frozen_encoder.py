@@ -9,7 +9,6 @@ not its weights. Nothing in the folder is executed: weights are read from safete
 """
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import torch.nn.functional as F
 
 from oneseed.config.model import ENCODERS, ModelConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.jsonl import json_of
 from oneseed.hub_models import CONFIG_FILE
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ CLIP_PIXELS = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2
 IMAGENET_PIXELS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 EVEN_PIXELS = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 USUAL_PIXELS = {"clip": CLIP_PIXELS, "sigl": EVEN_PIXELS, "vit": EVEN_PIXELS}
+# far above any that is known: a larger one is no picture's, and would fill the memory
+MAX_TOWER_SIDE = 4096
 # of what another library says of a folder, in a sentence
 MAX_REASON = 200
 
@@ -58,11 +60,11 @@ class FrozenTower:
                 "have another SHA-256); name the folder of that one: --encoder PATH"
             )
         self.network = load_network(self.folder)
-        self.size = picture_side(self.network.config)
         mean, deviation = pixel_scale(self.folder, self.network.config.model_type)
         self.mean = torch.tensor(mean)[:, None, None]
         self.deviation = torch.tensor(deviation)[:, None, None]
         try:
+            self.size = picture_side(self.network.config)
             self.width = self.features(torch.zeros(1, 1, self.size, self.size)).shape[1]
         except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
             raise no_encoder(self.folder, error) from error
@@ -149,9 +151,12 @@ def no_encoder(folder: Path, error: Exception) -> UserError:
 
 
 def picture_side(config: Any) -> int:
-    """Pixels a side of the pictures that a network takes."""
+    """Pixels a side of the pictures that a network takes. ValueError where it is no such number."""
     side = getattr(config, "image_size", 224)
-    return int(side[0] if isinstance(side, list | tuple) else side)
+    side = side[0] if isinstance(side, list | tuple) else side
+    if not isinstance(side, int) or not 0 < side <= MAX_TOWER_SIDE:
+        raise ValueError(f"its pictures have {side!r} pixels a side")
+    return side
 
 
 def pixel_scale(
@@ -161,13 +166,13 @@ def pixel_scale(
     usual = next((USUAL_PIXELS[kind] for kind in USUAL_PIXELS if model_type.startswith(kind)), None)
     mean, deviation = usual or IMAGENET_PIXELS
     try:
-        told = json.loads((folder / PREPROCESSOR_FILE).read_text("utf-8"))
+        told = json_of(folder / PREPROCESSOR_FILE)
         mean = [float(number) for number in told.get("image_mean", mean)]
         deviation = [float(number) for number in told.get("image_std", deviation)]
     except FileNotFoundError:
         pass
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise no_encoder(folder, error) from error
-    if len(mean) != 3 or len(deviation) != 3 or min(deviation) <= 0:
+    if len(mean) != 3 or len(deviation) != 3 or not min(deviation) > 0:
         raise no_encoder(folder, ValueError(f"{PREPROCESSOR_FILE} does not fit three channels"))
     return mean, deviation

@@ -22,6 +22,7 @@ from oneseed.dataset.curation import (
     row_kind,
 )
 from oneseed.dataset.jsonl import Row
+from oneseed.dataset.next_run import next_teaching
 from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
 from oneseed.page.archive_check import check_archive
 from oneseed.page.events import Component, messages
@@ -97,6 +98,7 @@ class ShelfPage(NamedTuple):
     listed: list[str]
     back: Component
     onward: Component
+    teaching: Component
 
 
 class RowDetail(NamedTuple):
@@ -164,7 +166,16 @@ class CollectionHandlers:
                 listed=[row["id"] for row in page],
                 back=self.gr.Button(interactive=start > 0),
                 onward=self.gr.Button(interactive=end < len(found)),
+                teaching=self.teaching(collection, rows),
             )
+
+    def teaching(self, collection: Collection, rows: list[Row]) -> Component:
+        """How a captioner is taught on the collection: commands, for the page starts no training.
+
+        Nothing where visitors may not change files: it is not their machine.
+        """
+        steps = next_teaching(collection, rows) if self.editable else []
+        return self.gr.Textbox("\n".join(steps), visible=bool(steps))
 
     def detail(self, collection: Collection, row: Row, said: str = "") -> RowDetail:
         """A row shown large. said: what has just been done with it."""

@@ -104,10 +104,11 @@ def collection_tab(
         back = gr.Button("Earlier", elem_id="back", min_width=100, interactive=False)
         onward = gr.Button("Further", elem_id="onward", min_width=100, interactive=False)
     shelf = Shelf(tally, gallery, back, onward)
+    teaching = teaching_steps(gr, editable=editable)
     region = archive_region(gr, editable=editable)
     state = ShelfState(start=gr.State(0), listed=gr.State([]), chosen=gr.State(None))
     handlers = CollectionHandlers(gr, data, usual_style, editable, gallery.GRADIO_CACHE)
-    look = look_event(handlers, filters, shelf, state)
+    look = look_event(handlers, filters, shelf, state, teaching)
     connect_shelf(gr, tab, filters, shelf, state, look=look)
     with_stop_button(
         region.stop_button,
@@ -177,6 +178,22 @@ def row_panel(gr: ModuleType, *, editable: bool) -> RowPanel:
     return RowPanel(one, picture, caption, about, save, mark, said)
 
 
+def teaching_steps(gr: ModuleType, *, editable: bool) -> Component:
+    """The commands that teach a captioner on the collection, folded away."""
+    with gr.Accordion(
+        "Teach a captioner on these pairs", open=False, elem_id="teach", visible=editable
+    ):
+        return gr.Textbox(
+            label="In a terminal, one after another",
+            interactive=False,
+            buttons=["copy"],
+            lines=1,
+            max_lines=8,
+            elem_id="teaching",
+            visible=False,
+        )
+
+
 def archive_region(gr: ModuleType, *, editable: bool) -> ArchiveRegion:
     """A field for an archive, folded away."""
     with gr.Accordion(
@@ -206,7 +223,11 @@ def archive_region(gr: ModuleType, *, editable: bool) -> ArchiveRegion:
 
 
 def look_event(
-    handlers: CollectionHandlers, filters: Filters, shelf: Shelf, state: ShelfState
+    handlers: CollectionHandlers,
+    filters: Filters,
+    shelf: Shelf,
+    state: ShelfState,
+    teaching: Component,
 ) -> dict[str, Any]:
     """What Gradio takes for the event that fills the shelf."""
     return {
@@ -221,6 +242,7 @@ def look_event(
             state.listed,
             shelf.back_button,
             shelf.onward_button,
+            teaching,
         ],
         "show_progress_on": shelf.gallery,
         **FILES_TASK,

@@ -62,6 +62,22 @@ def stop_processes() -> None:
         dist.destroy_process_group()
 
 
+@contextlib.contextmanager
+def joined_processes(device: torch.device) -> Generator[torch.device]:
+    """Inside, this process works with those that torchrun started -> its device.
+
+    One process speaks for all: the others print nothing and draw no bars.
+    """
+    device = start_processes(device)
+    with contextlib.ExitStack() as stack:
+        stack.callback(stop_processes)
+        if not is_first():
+            os.environ["TQDM_DISABLE"] = "1"
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        yield device
+
+
 def world_size() -> int:
     """How many processes train together."""
     return dist.get_world_size() if dist.is_initialized() else 1

@@ -1,6 +1,6 @@
 """Rows as conversations: what is asked before each answer, with the picture in its place."""
 
-from oneseed.dataset.messages import asked_before_answers, messages_of, with_picture
+from oneseed.dataset.messages import asked_before_answers, messages_of, place_pictures
 
 IMAGE = {"type": "image"}
 ROW = {"caption": "a castle", "question": "What?"}
@@ -46,7 +46,7 @@ def test_a_marked_picture_stands_in_its_place():
         IMAGE,
         {"type": "text", "text": " new?"},
     ]
-    (shown, _) = with_picture([user, messages_of(row)[1]], "PICTURE")
+    (shown, _) = place_pictures([user, messages_of(row)[1]], ["PICTURE"])
     assert shown["content"][1] == {"type": "image", "image": "PICTURE"}
     assert user["content"][1] == IMAGE, "the row's own messages stay"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from oneseed.captioning.huggingface import LoadedCaptioner, asked_in_full, prompt_inputs
+from oneseed.captioning.asking import LoadedCaptioner, asked_in_full, prompt_inputs
 from oneseed.captioning.jobs import CaptionJob
 from oneseed.captioning.taught import TaughtNotes
 from oneseed.dataset.collection import Collection

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from oneseed.captioning.huggingface import load_captioner, prompt_inputs
+from oneseed.captioning.asking import prompt_inputs
+from oneseed.captioning.huggingface import load_captioner
 from oneseed.dataset.collection import Collection
 from oneseed.finetuning.examples import (
     IGNORED_LABEL,

@@ -83,6 +83,9 @@ DATA = ("data",)
 RUN = ("data", "checkpoints", "outputs")
 SOURCE = ("source", "data")
 PICTURES_COUNT = 24
+# folders that --encoder and --text-decoder name
+ENCODER = "towers/encoder"
+LANGUAGE = "towers/language"
 
 
 def picture(number: int, mode: str = "RGB", side: int = 40) -> Image.Image:
@@ -192,6 +195,7 @@ class Material:
         self.do(("inference.py", "--index", "4"))
         self.do(MANY)
         self.do(("judges.py",), before=write_judges)
+        self.do(("towers.py",), before=write_towers)
         # now the records hold the captioner's captions, and a further run changes nothing
         self.do(PREPARE)
         last_fit = place.work / "checkpoints/last_fit.pt"
@@ -249,6 +253,31 @@ def write_judges() -> int:
     return 0
 
 
+def write_towers() -> int:
+    """In a process of its own: folders that --encoder and --text-decoder name."""
+    from tests.tiny_languages import tiny_language
+    from tests.tiny_towers import tiny_clip
+
+    tiny_clip(Path("towers/encoder"))
+    tiny_language(Path("towers/language"), [caption(number) for number in range(len(WORDS))])
+    return 0
+
+
+def open_tower(name: str) -> None:
+    """Opens a folder of write_towers as training does, and has it look at a picture or write."""
+    import torch
+
+    from oneseed.model.frozen_encoder import FrozenTower
+    from oneseed.model.frozen_language import FrozenLanguage
+
+    if name == ENCODER:
+        FrozenTower(name).features(torch.zeros(1, 1, 28, 28))
+    else:
+        language = FrozenLanguage(name)
+        tokens = torch.tensor([language.tokenizer.encode("a ship", 8)])
+        language.network(inputs_embeds=language.embedded(tokens))
+
+
 def warm_up(place: Place) -> None:
     """Imports here what the commands import, so that each fork has it already."""
     names = place.root / "modules"
@@ -256,9 +285,11 @@ def warm_up(place: Place) -> None:
     def tell() -> None:
         for words in (PREPARE, DEAL, TRAIN, DRAW, FIND_SEEDS, VERIFY, EXPORTS[-1]):
             run_script(words)
+        for name in (ENCODER, LANGUAGE):
+            open_tower(name)
         names.write_text("\n".join(sys.modules), "utf-8")
 
-    place.restore(("source", *RUN))
+    place.restore(("source", "towers", *RUN))
     run_command(place, ("inference.py", "--help"), tell)
     import importlib
 

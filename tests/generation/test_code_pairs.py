@@ -19,7 +19,7 @@ from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.postcard import postcard
 from oneseed.generation.rendering import contact_sheet
 from oneseed.generation.typesetting import draw_text, set_text
-from oneseed.generation.words_shown import recogniser
+from oneseed.media.words_shown import recogniser
 from oneseed.model import checkpoint
 from oneseed.model.caption_book import CaptionBook
 from oneseed.seeds import latents

@@ -1,7 +1,9 @@
 """Frozen picture encoders: features of others, a head of our own, and no weight of theirs moves."""
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -126,6 +128,24 @@ def test_a_folder_that_is_none_is_refused_in_a_sentence(towers, tmp_path):
     (foreign / "config.json").write_text(json.dumps({"model_type": "gpt2", "auto_map": {}}))
     with pytest.raises(UserError, match="is no picture encoder"):
         model_of(foreign)
+
+
+@pytest.mark.parametrize("side", ["word", 2**20, 0, [], None])
+def test_pictures_of_no_size_are_refused_before_memory_is_asked_for(towers, tmp_path, side):
+    """A word ended in a traceback, and a million pixels a side in all of the memory."""
+    folder = Path(shutil.copytree(towers["dinov2"], tmp_path / "odd"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"image_size": side}))
+    with pytest.raises(UserError, match="is no picture encoder"):
+        model_of(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_among_the_files_of_an_encoder_is_not_waited_for(towers, tmp_path):
+    folder = Path(shutil.copytree(towers["dinov2"], tmp_path / "odd"))
+    os.mkfifo(folder / "preprocessor_config.json")
+    with pytest.raises(UserError, match="is no picture encoder .*is no file"):
+        model_of(folder)
 
 
 def test_a_stranger_s_checkpoint_names_no_folder_as_its_encoder(towers):

@@ -1,10 +1,17 @@
 """Captions written on the page, from prepared pictures alone to pairs that training reads."""
 
+import shlex
+from dataclasses import replace
+
 import gradio
 import pytest
 
+from oneseed.config.captioning import CaptionConfig
+from oneseed.config.finetuning import FinetuningConfig
+from oneseed.console.flags import parse_configs
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.curation import caption_author
+from oneseed.dataset.next_run import next_teaching
 from oneseed.page.collection_handlers import CollectionHandlers
 from tests.captioning.prepared import prepared, run_main
 
@@ -15,8 +22,8 @@ def handlers(tmp_path, monkeypatch):
     return CollectionHandlers(gradio, "data", lambda: "", True, str(tmp_path))
 
 
-def ids(count=12, **more):
-    collection = prepared("data", count, caption="", pictures=True, **more)
+def ids(count=12, caption="", **more):
+    collection = prepared("data", count, caption=caption, pictures=True, **more)
     return [row["id"] for row in collection.read_metadata()]
 
 
@@ -43,6 +50,33 @@ def test_each_saved_caption_says_how_many_are_missing_and_what_comes_next(handle
     assert set(captions.values()) == {"An engraving of a grey owl"}
     said = handlers.saved("", listed[0], "a red fox at night").said.value
     assert "training_loop.py --style engraving" in said
+
+
+def test_the_collection_says_how_a_captioner_is_taught_on_it(handlers, tmp_path):
+    """The commands are accepted as they stand, and the first of them is the one that is missing."""
+    ids(caption="An engraving of castle {}")
+    first, *teaching = handlers.look("", "", "everything", 0).teaching.value.split("\n")
+    assert first.endswith("caption_generation.py --style engraving")
+    run_main("data", captioner="existing")
+    shown = handlers.look("", "", "everything", 0).teaching
+    assert shown.visible
+    assert shown.value.split("\n") == teaching
+    estimate, teach, recaption = (shlex.split(line)[2:] for line in teaching)
+    (config,) = parse_configs(FinetuningConfig, description="", argv=estimate)
+    assert (config.style, config.estimate) == ("engraving", True)
+    (config,) = parse_configs(FinetuningConfig, description="", argv=teach)
+    assert not config.estimate
+    (again,) = parse_configs(CaptionConfig, description="", argv=recaption)
+    assert (again.captioner, again.recaption) == (config.checkpoints, True)
+    other = replace(handlers, editable=False).look("", "", "everything", 0).teaching
+    assert not other.value and not other.visible, "it is not the visitor's machine"
+
+
+def test_sounds_teach_no_captioner(handlers):
+    collection = prepared("data", 4, pictures=True)
+    rows = collection.read_metadata()
+    assert next_teaching(collection, rows)
+    assert next_teaching(collection, [row | {"medium": "sound"} for row in rows]) == []
 
 
 def test_a_caption_for_a_picture_that_was_left_out_is_dealt_first(handlers):

@@ -178,6 +178,18 @@ def test_two_processes_train_the_model_that_one_would(builtin_data, tmp_path):
             assert torch.allclose(weight, weights[1][name], atol=5e-3), name
 
 
+def test_one_process_speaks_for_all(monkeypatch, capsys):
+    """Each of eight processes drew a bar of its own, and the last one's lines were torn by it."""
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("TQDM_DISABLE", "")
+    for first in (True, False):
+        monkeypatch.setattr(distributed, "is_first", lambda first=first: first)
+        with distributed.joined_processes(torch.device("cpu")) as device:
+            print(f"first {first} on {device}")
+            assert bool(os.environ["TQDM_DISABLE"]) is not first
+    assert capsys.readouterr().out == "first True on cpu\n"
+
+
 def test_accumulated_batches_make_the_step_of_one_large_batch(builtin_data, tmp_path):
     """Contrast within each batch alone would be an easier loss, and the gradients others."""
     large = trainer(builtin_data, tmp_path / "large", batch_size=16)

@@ -2,8 +2,8 @@
 
     words_shown(Image.open("form.png"))    # ["Log in", "E-mail", "Password"]
 
-They help whoever looks at a caption; the model knows nothing of them. The recogniser runs on this
-machine and brings its weights along.
+They help whoever looks at a caption, and a captioner that is taught with --ocr; the model of pairs
+knows nothing of them. The recogniser runs on this machine and brings its weights along.
 """
 
 import functools
@@ -20,24 +20,27 @@ INSTALL_READER = "pip install -r requirements-ocr.txt"
 
 
 @functools.cache
-def recogniser() -> Any:
-    """A reader of pictures, loaded once. UserError with the command that installs it."""
+def recogniser(asker: str) -> Any:
+    """A reader of pictures, loaded once. asker: what needs it, for a sentence.
+
+    UserError with the command that installs it.
+    """
     try:
         from rapidocr import RapidOCR  # ty: ignore[import-not-found]  # an extra
     except ImportError as error:
         raise UserError(
-            f"--read needs the library rapidocr: {INSTALL_READER}, then run the same command again"
+            f"{asker} needs the library rapidocr: {INSTALL_READER}, then run the same command again"
         ) from error
     # it would tell of each file that it loads
     return RapidOCR(params={"Global.log_level": "critical"})
 
 
-def words_shown(picture: Image.Image) -> list[str]:
+def words_shown(picture: Image.Image, asker: str = "--read") -> list[str]:
     """The texts in a picture of any mode, from top to bottom; [] where there are none.
 
-    UserError without the library.
+    asker: what needs them, for a sentence. UserError without the library.
     """
-    read = recogniser()
+    read = recogniser(asker)
     image = picture.convert("RGB")
     scale = max(1, -(-LEAST_SIDE // max(image.size)))
     if scale > 1:
