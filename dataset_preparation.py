@@ -31,8 +31,8 @@ Writes  data/raw/<style>/                           the originals: links, what a
     python dataset_preparation.py --template llava                     # an example of a format
     python dataset_preparation.py --export llava --out set.zip         # pictures and their captions
 
-Expect 800 to 850 pictures of Kaggle, and 6,000 drawn ones, which --preset small makes at 128 px;
-sprites are of 64 px unless --image-size says otherwise.
+Expect 800 to 850 pictures of Kaggle, and 6,000 or 15,000 drawn ones, which --preset small makes
+at 128 px; sprites are of 64 px unless --image-size says otherwise.
 Pictures are jpeg, png, webp, tiff, bmp, gif, avif, jpeg 2000, ppm, tga and ico, whatever their
 names say, and heic after pip install pillow-heif. A folder may hold pictures, archives, WebDataset
 shards, Parquet files, a saved data set, and links to other folders. Sources may also be listed with

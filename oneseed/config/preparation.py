@@ -73,7 +73,7 @@ class PrepareConfig(BaseConfig):
     )
     max_samples: int = option(
         0,
-        "take only so many pictures; 0: all, and of a drawn collection 15,000 (builtin) or 6,000",
+        "take only so many pictures; 0: all, and of a drawn collection 6,000 or 15,000",
     )
     level: int = option(
         5,

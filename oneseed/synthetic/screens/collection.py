@@ -23,7 +23,7 @@ def screens(style: str, version: str, *, dense: bool) -> DrawnCollection:
         attributes=made.attributes,
         levels=made.levels,
         constant=dict.fromkeys(made.attributes),
-        count=6000,
+        count=6000 if dense else 15_000,
         size=made.grid,
         follows_presets=not dense,
         channels=3,
