@@ -7,8 +7,9 @@ The cache only saves work, and preparing makes a damaged one again. Beside each 
 of its rows and checksums of its parts, so that no flipped bit and no other picture goes unnoticed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -108,14 +109,32 @@ class PixelCache:
         return self.array[self.rows(ids)]
 
 
-def training_pixels(collection: Collection, size: int, rows: Iterable[Row]) -> np.ndarray | None:
+class CachedPictures:
+    """Pictures of a cache in an order; they stay on disk until some of them are asked for."""
+
+    def __init__(self, cache: PixelCache, rows: Sequence[int]) -> None:
+        """rows: of the cache's array, (M,)."""
+        self.array = cache.array
+        self.rows = np.asarray(rows, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """The pictures of an index: a number, a slice, or numbers (M,), uint8. Copied."""
+        return self.array[self.rows[index]]
+
+
+def training_pixels(
+    collection: Collection, size: int, rows: Iterable[Row]
+) -> CachedPictures | None:
     """The pictures of the rows as far as they are cached, in the order of the rows.
 
-    uint8 (M, size, size) or (M, size, size, 3); None where there are none on this machine.
-    UserError where the cache is damaged.
+    size x size each; None where there are none on this machine. UserError where the cache is
+    damaged.
     """
     if not collection.has_pixels(size):
         return None
     cache = PixelCache.require(collection, size)
     cached = cache.rows(row["id"] for row in rows if row["id"] in cache)
-    return cache.array[cached] if cached else None
+    return CachedPictures(cache, cached) if cached else None

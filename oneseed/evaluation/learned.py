@@ -176,7 +176,7 @@ def cached_pictures(collection: Collection, size: int, rows: list[Row]) -> np.nd
             f"{collection.pixels(size)} is missing or holds none of {len(rows)} pictures; prepare "
             f"them again: {collection.prepare_again()}"
         )
-    return grey_array(pixels)
+    return grey_array(pixels[:])
 
 
 def beside_reconstructions(unseen: np.ndarray, rebuilt: np.ndarray) -> dict[str, list[Image.Image]]:

@@ -6,12 +6,13 @@ the reconstructions of held-out pictures are.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from oneseed.model.pixels import portions
+from oneseed.model.pixels import Pictures, portions
 
 # Pixels a side.
 FEATURE_SIDE = 16
@@ -37,7 +38,7 @@ class Memorisation:
     nearest: list[NearPicture]  # one per sample, the smallest distance first
 
 
-def thumbnail_features(pixels: np.ndarray) -> np.ndarray:
+def thumbnail_features(pixels: Pictures) -> np.ndarray:
     """uint8 (N, S, S) or (N, S, S, 3) -> float32 (N, 256), rows of length 1.
 
     16 x 16 pixels, blind to lines, brightness and contrast. Of 150 training engravings, averaged
@@ -81,10 +82,10 @@ def gap_ratios(
 
 
 def memorised(
-    features_of: Callable[[np.ndarray], np.ndarray | torch.Tensor],
+    features_of: Callable[[Any], np.ndarray | torch.Tensor],
     samples: np.ndarray,
     reconstructions: np.ndarray,
-    training: np.ndarray,
+    training: Pictures,
     ids: Sequence[str],
 ) -> Memorisation:
     """Which samples are too near to a training picture?

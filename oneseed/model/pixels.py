@@ -1,6 +1,7 @@
 """Pictures as tensors in [-1, 1], and back."""
 
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -9,6 +10,14 @@ from PIL import Image
 
 # pixels a side: what judges and thumbnails look at, whatever the model's size
 VIEW_SIZE = 128
+
+
+class Pictures(Protocol):
+    """Many pictures, uint8 (N, S, S) or (N, S, S, 3): an array, a tensor, or a cache on disk."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: slice, /) -> Any: ...
 
 
 def to_tensor(
@@ -56,7 +65,7 @@ def resized_views(pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
     return images
 
 
-def portions(pixels: np.ndarray | torch.Tensor, length: int = 64) -> Iterator[torch.Tensor]:
+def portions(pixels: Pictures, length: int = 64) -> Iterator[torch.Tensor]:
     """resized_views of `length` pictures after another: as floats all might be too large."""
     for start in range(0, len(pixels), length):
         yield resized_views(pixels[start : start + length])

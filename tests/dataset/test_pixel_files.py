@@ -14,7 +14,8 @@ from oneseed.dataset import pixel_writing
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.pixel_array import PixelFiles
 from oneseed.dataset.pixel_store import FolderSource, LimitedFiles, stored_files
-from oneseed.dataset.pixels import PixelCache
+from oneseed.dataset.pixels import PixelCache, training_pixels
+from oneseed.generation.memorisation import thumbnail_features
 from tests.pixel_collection import FILE_BYTES, SIDE, many_pictures, record_of, write_cache
 
 
@@ -49,6 +50,28 @@ def test_a_small_cache_is_one_file_and_a_large_one_several(whole, parted):
     assert parted.prepared_size() == SIDE
     sizes = [parted.pixels_part(SIDE, number)[0].stat().st_size for number in (1, 2, 3, 4)]
     assert sizes == [FILE_BYTES, FILE_BYTES, FILE_BYTES, 128 + 8 * SIDE * SIDE]
+
+
+@pytest.mark.parametrize("kind", ["whole", "parted"])
+def test_thumbnails_of_a_collection_are_made_a_few_pictures_at_a_time(kind, request):
+    """A report on 60,000 pictures held all of them in memory, twice: 7.5 GB."""
+    collection = request.getfixturevalue(kind)
+    rows = [{"id": name} for name in reversed(PixelCache.require(collection, SIDE).row_of)]
+    pictures = training_pixels(collection, SIDE, rows)
+    expected = thumbnail_features(pictures[:])
+    asked = []
+
+    class Watched:
+        array = pictures.array
+
+        def __getitem__(self, index):
+            asked.append(len(index))
+            return self.array[index]
+
+    pictures.array = Watched()
+    assert np.array_equal(thumbnail_features(pictures), expected)
+    assert sum(asked) == len(pictures) == 200
+    assert max(asked) <= 64
 
 
 def test_several_files_read_as_one_array(whole, parted):
