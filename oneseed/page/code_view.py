@@ -14,6 +14,11 @@ from oneseed.page.events import Component
 FRAME_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'"
 # letters that templates of Gradio read as their own, also within a value
 TEMPLATE_LETTERS = str.maketrans({letter: f"&#{ord(letter)};" for letter in "${}`"})
+# a row for each field; black is the dark background that screens may have
+FRAME_STYLE = (
+    "body{font:16px sans-serif}form{padding:.5em 1em}label,button{display:block;margin:.6em 0}"
+    'form[style*="black"]{color:white}'
+)
 # letters of a text that is coloured and rendered; of a longer one only the lines are shown
 MAX_SHOWN_LETTERS = 20_000
 
@@ -32,7 +37,8 @@ def code_html(text: str) -> str:
     """A text of code -> HTML that shows it, and of HTML also what it looks like."""
     language = language_of(text) if len(text) <= MAX_SHOWN_LETTERS else ""
     named = language or "text"
-    shown = f'<pre tabindex="0" aria-label="Code, {named}"><code>{coloured(text, language)}</code>'
+    shown = '<button type="button" class="copy-code">Copy</button>'
+    shown += f'<pre tabindex="0" aria-label="Code, {named}"><code>{coloured(text, language)}</code>'
     shown += "</pre>"
     if language == HTML:
         shown += frame_of(text)
@@ -58,5 +64,5 @@ def coloured(text: str, language: str) -> str:
 def frame_of(text: str) -> str:
     """A text of HTML in a frame that runs nothing and loads nothing."""
     policy = f'<meta http-equiv="Content-Security-Policy" content="{FRAME_POLICY}">'
-    inside = html.escape(f"<!doctype html>{policy}{text}")
+    inside = html.escape(f"<!doctype html>{policy}<style>{FRAME_STYLE}</style>{text}")
     return f'<iframe title="What the code looks like" sandbox="" srcdoc="{inside}"></iframe>'

@@ -15,6 +15,7 @@ window.page = {
     opened() {
         page.catchCards();
         page.steer();
+        page.copyCode();
         page.enlarge();
         page.tab = document.querySelector('[role=tab][aria-selected=true]').dataset.tabId;
         const named = new URLSearchParams(location.search).get('tab') ?? 'generate';
@@ -171,24 +172,41 @@ window.page = {
         return query;
     },
 
+    // Whether a text is in the clipboard now.
+    async isCopied(text) {
+        try {
+            await navigator.clipboard.writeText(text);
+        } catch {
+            // browsers hand out their clipboard on https and on this machine alone
+            const field = document.createElement('textarea');
+            field.value = text;
+            document.body.append(field);
+            field.select();
+            const isCopied = document.execCommand('copy');
+            field.remove();
+            return isCopied;
+        }
+        return true;
+    },
+
     // The link goes to the clipboard: what its button says then.
     async copyLink(seed) {
         if (seed === null)
             return 'No pair yet';
         const link = new URL(`/?${page.pairQuery(seed)}`, location).href;
-        try {
-            await navigator.clipboard.writeText(link);
-        } catch {
-            // browsers hand out their clipboard on https and on this machine alone
-            const field = document.createElement('textarea');
-            field.value = link;
-            document.body.append(field);
-            field.select();
-            const isCopied = document.execCommand('copy');
-            field.remove();
-            return isCopied ? 'Link copied' : 'Not copied';
-        }
-        return 'Link copied';
+        return await page.isCopied(link) ? 'Link copied' : 'Not copied';
+    },
+
+    // A caption that is code has a button of its own, which copies its lines.
+    copyCode() {
+        document.addEventListener('click', async event => {
+            const button = event.target.closest('.copy-code');
+            if (!button)
+                return;
+            const code = button.parentElement.querySelector('pre').textContent;
+            button.textContent = await page.isCopied(code) ? 'Copied' : 'Not copied';
+            setTimeout(() => button.textContent = 'Copy', 2000);
+        });
     },
 
     // The postcard goes to the downloads: what its button says then.

@@ -47,7 +47,8 @@ def test_code_is_shown_letter_by_letter(text, has_colours, monkeypatch):
         monkeypatch.setitem(sys.modules, "pygments", None)
     shown = parsed(text)
     assert shown.text == text
-    assert {tag for tag, _ in shown.tags} <= {"pre", "code", "span", "iframe"}
+    assert [tag for tag, _ in shown.tags].count("button") == 1
+    assert {tag for tag, _ in shown.tags} <= {"button", "pre", "code", "span", "iframe"}
 
 
 def test_the_rendering_runs_and_loads_nothing():
