@@ -45,6 +45,7 @@ from benchmarks.pictures import LANCZOS, make_files, make_rows, originals
 from oneseed.console.command import UserError, run
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.pixel_writing import write_pixels
+from oneseed.media.kinds import PICTURE
 from oneseed.media.picture import without_margins
 from oneseed.preparation.examine import prepare_file
 from oneseed.workers import Workers
@@ -161,7 +162,9 @@ def compare(paths, room, size):
         for _ in range(2):
             seconds, _ = processor_seconds(plain_way, path, plain_file, size)
             plain_times.append(seconds)
-            seconds, finding = processor_seconds(prepare_file, path, collection.resized, size, 16)
+            seconds, finding = processor_seconds(
+                prepare_file, path, collection.resized, size, 16, PICTURE
+            )
             our_times.append(seconds)
         plain.append(min(plain_times))
         ours.append(min(our_times))

@@ -70,7 +70,17 @@ def test_the_whole_chain_runs_in_an_old_code_page_without_a_language(tmp_path):
 
 TEXT_CALLS = {"open": 1, "read_text": 0, "write_text": 1, "TextIOWrapper": 1}
 # they have no text, or their first argument is another
-OTHER_OPENERS = ["Image", "tarfile", "os", "webbrowser", "fsspec", "file", "archive", "member"]
+OTHER_OPENERS = [
+    "Image",
+    "tarfile",
+    "os",
+    "webbrowser",
+    "fsspec",
+    "file",
+    "archive",
+    "member",
+    "av",
+]
 NAMED = ("read_text", "write_text")
 
 

@@ -99,10 +99,10 @@ folder, resized = Path(sys.argv[2]), Path(sys.argv[3])
 unit = 2**20 if sys.platform == "darwin" else 2**10
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
-prepare_file(folder / "good", resized, int(sys.argv[4]), 8)
+prepare_file(folder / "good", resized, int(sys.argv[4]), 8, "picture")
 for name in sorted(os.listdir(folder)):
     before, start = most(), time.process_time()
-    found = prepare_file(folder / name, resized, int(sys.argv[4]), 8)
+    found = prepare_file(folder / name, resized, int(sys.argv[4]), 8, "picture")
     print(json.dumps([name, found, time.process_time() - start, most() - before]), flush=True)
 """
 
