@@ -133,7 +133,7 @@ class Workers:
                     # not lost where the pool takes it no more
                     place: Future[Result] = Future()
                     running[place] = task
-                    future = self.running_pool().submit(work, task)
+                    future = self.submit(work, task)
                     running[future] = running.pop(place)
                     if len(running) >= TASKS_AHEAD * self.count:
                         break
@@ -158,7 +158,7 @@ class Workers:
             for _ in range(MAX_TRIES):
                 try:
                     with signals_withheld():
-                        done = self.running_pool().submit(work, task)
+                        done = self.submit(work, task)
                     result = done.result()
                 except BrokenProcessPool:
                     self.drop_pool()
@@ -173,6 +173,16 @@ class Workers:
                     yield task, lost(task)
                 else:
                     raise UserError(LOST, code=1)
+
+    def submit(self, work: Callable[[Task], Result], task: Task) -> Future[Result]:
+        """Hands a task to the processes; call it within signals_withheld. BrokenProcessPool."""
+        try:
+            return self.running_pool().submit(work, task)
+        except OSError as error:
+            # the pool broke and closed its pipes while it started another process
+            if str(error) == "handle is closed":
+                raise BrokenProcessPool(str(error)) from error
+            raise
 
     def running_pool(self) -> ProcessPoolExecutor:
         """The processes, started where there are none; call it within signals_withheld."""

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,24 @@ def refused(numbers):
 def test_each_task_is_yielded_once_with_what_it_gave(workers):
     tasks = [[number, number + 100] for number in range(20)]
     found = {tuple(task): result for task, result in workers.each(doubled, tasks)}
+    assert found == {tuple(task): doubled(task) for task in tasks}
+
+
+def test_a_pool_that_breaks_while_it_starts_a_process_loses_no_task(monkeypatch):
+    """On a loaded machine its pipes were closed first: a bare "handle is closed" ended the run."""
+    submit = ProcessPoolExecutor.submit
+    handed = []
+
+    def breaking(pool, work, task):
+        handed.append(task)
+        if len(handed) == 2:
+            raise OSError("handle is closed")
+        return submit(pool, work, task)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", breaking)
+    tasks = [[number] for number in range(6)]
+    with Workers(2) as started:
+        found = {tuple(task): result for task, result in started.each(doubled, tasks)}
     assert found == {tuple(task): doubled(task) for task in tasks}
 
 
