@@ -132,6 +132,7 @@ def base_on_hub(model: str) -> str:
 def base_license(model: str) -> str:
     """The licence that the base itself states on this machine; "" where it states none here."""
     from huggingface_hub import metadata_load, try_to_load_from_cache
+    from yaml import YAMLError
 
     path: Any = Path(model).expanduser() / CARD_FILE
     if base_on_hub(model):
@@ -140,8 +141,8 @@ def base_license(model: str) -> str:
         return ""
     try:
         stated = (metadata_load(path) or {}).get("license")
-    # a stranger's YAML
-    except Exception:
+    except (OSError, ValueError, RecursionError, YAMLError):
+        # a stranger's file
         return ""
     return stated if isinstance(stated, str) else ""
 
