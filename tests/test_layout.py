@@ -38,7 +38,7 @@ HOME = {
     "soundfile": "media",
     "av": "media",
     "scipy": "media",
-    "yaml": "console config",
+    "yaml": "console config export",
     "transformers": "captioning model finetuning",
     "torchmetrics": "evaluation finetuning",
     "peft": "captioning",

@@ -1,10 +1,9 @@
 """Code from a model or a stranger: read, never run, refused in a sentence within a second."""
 
-import time
-
 import pytest
 
 from oneseed.synthetic.screens.collection import SCREENS
+from tests.stopwatch import within
 
 LAUGHS = (
     '<!DOCTYPE lolz [<!ENTITY lol "lol">'
@@ -63,9 +62,8 @@ HOSTILE = {
 def test_hostile_code_is_refused_in_a_sentence_and_never_run(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     text = HOSTILE[name].replace("{file}", str(tmp_path / "written"))
-    start = time.process_time()
-    found = SCREENS.check(text)
-    assert time.process_time() - start <= 1
+    with within(1):
+        found = SCREENS.check(text)
     assert set(found.facts.values()) == {None}
     assert found.reason.endswith(".") and len(found.reason) <= 200 and "\n" not in found.reason
     assert found.reason.isprintable()
