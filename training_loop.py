@@ -138,7 +138,7 @@ class MultimodalTrainer:
             parts=self.parts,
         )
         styles = setup.style_names(train, model.config, config.style)
-        model.meta.update(style=config.style, styles=styles)
+        model.meta.update(setup.known_from_settings(config, styles))
         if train.wordless:
             model.meta["caption_source"] = NONE
         order = sample_rows(train, len(train.rows), config.seed)  # (N,)

@@ -140,6 +140,12 @@ class TrainConfig(BaseConfig):
         "pictures 285 times, and 3,000 at most where the epochs are left open",
         at_least=0,
     )
+    truncation: float = option(
+        0.0,
+        "share of its way from a typical code that a code keeps when it is drawn, 1 for all; less "
+        "makes pictures easier to name and more alike; 0: a drawn collection's own, else 1",
+        at_least=0,
+    )
     seed: int = option(0, "of initial values, order and noise", at_least=0)
     parameters: int = parameters_option()
     init: str = option(
@@ -199,6 +205,8 @@ class TrainConfig(BaseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.truncation > 1:
+            raise ValueError(f"--truncation is a share, 1 at most, got {self.truncation:g}")
         if is_url(self.data):
             object.__setattr__(self, "data", checked_url(self.data, "--data"))
         if is_url(self.cache_folder):

@@ -26,7 +26,7 @@ from oneseed.model.image_networks import ImageDecoder
 from oneseed.model.latent_operations import PROMPT_LEEWAY
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.pixel_noise import random_flips, spread_with
-from oneseed.model.prior import CLUSTER_TINY, TINY, Prior
+from oneseed.model.prior import CLUSTER_TINY, TINY, TYPICAL_WIDTH, Prior
 from oneseed.model.text_networks import TextDecoder
 from oneseed.model.tokenizer import END, PAD
 
@@ -80,6 +80,8 @@ class Decoders(nn.Module):
 
     flips: torch.Tensor  # see random_flips
     spread: torch.Tensor  # (m,) float32
+    centres: torch.Tensor  # (used, k) float64
+    frequency: torch.Tensor  # (used,) float64
 
     def __init__(self, model: MultimodalModel) -> None:
         super().__init__()
@@ -106,6 +108,10 @@ class Decoders(nn.Module):
         count = free if self.has_free_noise else latent_dim
         self.register_buffer("flips", random_flips(count, math.prod(self.image_decoder.shape)))
         self.register_buffer("spread", self.prior.spread.float())
+        self.kept = model.meta.get("truncation", 1.0)
+        used, centres = self.prior.used_centres()
+        self.register_buffer("centres", centres)
+        self.register_buffer("frequency", self.prior.edges.diff()[:used])
 
     def forward(
         self,
@@ -118,6 +124,9 @@ class Decoders(nn.Module):
 
         residual: see Prior.with_following.
         """
+        if self.kept < 1:
+            leading = torch.lerp(self.typical(leading), leading, self.kept)
+            residual = self.kept * residual
         following = predict_frozen(self.prior.regression, leading) + self.spread * residual
         y = torch.cat([leading, following, others], -1)  # (B, D)
         numbers = others if self.has_free_noise else y
@@ -126,11 +135,24 @@ class Decoders(nn.Module):
         pixels = ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return pixels.permute(0, 2, 3, 1), self.captions(y, leading)
 
+    def typical(self, leading: torch.Tensor) -> torch.Tensor:
+        """Prior.typical: leading coordinates (B, k) -> (B, k)."""
+        # what each row's distances have less, its weights share
+        likely = self.frequency.log() - self.squares(leading) / (2 * TYPICAL_WIDTH**2)
+        return (likely.softmax(-1) @ self.centres).to(leading)
+
+    def squares(self, leading: torch.Tensor) -> torch.Tensor:
+        """Leading coordinates (B, k) -> squared distances to the centres, (B, used) float64.
+
+        Less the square of each row's own coordinates.
+        """
+        products = leading.double() @ self.centres.T
+        return self.centres.square().sum(1) - 2 * products
+
 
 class SeedGraph(nn.Module):
     """What both graphs begin with."""
 
-    centres: torch.Tensor  # (used, k) float64
     conditions: torch.Tensor  # (used, W), what the flow is given of each cluster
 
     @torch.no_grad()
@@ -141,7 +163,6 @@ class SeedGraph(nn.Module):
         self.solver = FlowSolver(self.prior.flow)
         self.normal = NormalDistribution()
         used = int((self.prior.edges.diff() > 0).sum())
-        self.register_buffer("centres", self.prior.centres[:used].double())
         self.register_buffer("conditions", self.prior.flow.cluster.weight[:used].clone())
 
     def split(self, last: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -162,8 +183,7 @@ class SeedGraph(nn.Module):
 
     def nearest(self, leading: torch.Tensor) -> torch.Tensor:
         """Prior.nearest: leading coordinates (B, k) -> clusters int64 (B,)."""
-        products = leading.double() @ self.centres.T
-        return (self.centres.square().sum(1) - 2 * products).argmin(1)
+        return self.decoders.squares(leading).argmin(1)
 
 
 class PairGraph(SeedGraph):

@@ -176,6 +176,14 @@ class Autoencoder(nn.Module):
         """How pictures of seeds are finished where nobody says otherwise, one of FINISHES."""
         return self.meta.get("finish", PLAIN)
 
+    def truncated(self, code: torch.Tensor) -> torch.Tensor:
+        """Codes (B, D) -> those that are decoded for them; see Prior.truncated.
+
+        The same where the model was trained without truncation.
+        """
+        kept = self.meta.get("truncation", 1.0)
+        return self.sampler.truncated(code, kept) if kept < 1 else code
+
     def draw_finished(
         self, code: torch.Tensor, passes: int, finish: str | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:

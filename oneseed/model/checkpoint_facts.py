@@ -208,6 +208,11 @@ def is_beginning(value: Any) -> bool:
     return is_named and is_style and (epoch is None or is_count(epoch))
 
 
+def is_share(value: Any) -> bool:
+    """Whether a value is a number above 0, up to 1."""
+    return is_number(value) and 0 < value <= 1
+
+
 def is_style_list(value: Any) -> bool:
     """Whether a value is the names of a model's styles, each once."""
     if not are_plain_texts(value) or len(set(value)) < len(value):
@@ -223,6 +228,7 @@ META: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "styles": (is_style_list, "a list of names"),
     "caption_source": (is_plain_text, "a word"),
+    "truncation": (is_share, "a number above 0, up to 1"),
     "finish": (lambda value: value in FINISHES, f"one of {', '.join(FINISHES)}"),
     "caption_kind": (lambda value: value in CAPTION_KINDS, f"one of {', '.join(CAPTION_KINDS)}"),
     "medium": (lambda value: value in MEDIA, f"one of {', '.join(MEDIA)}"),

@@ -41,6 +41,8 @@ def fingerprint_of(model: Autoencoder) -> str:
         facts.append([source, model.caption_book and model.caption_book.captions])
     if model.finish != PLAIN:
         facts.append(model.finish)
+    if "truncation" in model.meta:
+        facts.append(["truncation", model.meta["truncation"]])
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         if name != "_extra_state":

@@ -152,7 +152,7 @@ class MultimodalModel(CaptionedAutoencoder):
         passes: 1 gives a soft draft; more draw more of the lines, and take as much longer.
         finish: see draw_finished; "plain" for a z that encode gave.
         """
-        images, _ = self.draw_finished(self.code(z), passes, finish)
+        images, _ = self.draw_finished(self.truncated(self.code(z)), passes, finish)
         return self.to_rgb(images)
 
     @torch.no_grad()
@@ -165,7 +165,7 @@ class MultimodalModel(CaptionedAutoencoder):
         constraint: CaptionConstraint | None = None,
     ) -> list[str]:
         """z (B, D) -> B captions; see captions_of, and decode_image for finish."""
-        code = self.code(z)
+        code = self.truncated(self.code(z))
         if (finish or self.finish) != PLAIN:
             _, code = self.draw_finished(code, 1, finish)
         return self.captions_of(
@@ -200,7 +200,7 @@ class MultimodalModel(CaptionedAutoencoder):
 
         passes, finish: see decode_image; the other arguments: see captions_of.
         """
-        images, told = self.draw_finished(code, passes, finish)
+        images, told = self.draw_finished(self.truncated(code), passes, finish)
         words: dict[str, Any] = {"temperature": temperature, "generators": generators}
         return self.to_rgb(images), self.captions_of(told, constraint=constraint, **words)
 

@@ -20,6 +20,9 @@ from oneseed.model.flow import Regression, VelocityField, predict_frozen, solve_
 TINY = 1e-12
 # the same within the interval of a cluster
 CLUSTER_TINY = 1e-9
+# how far around a code its typical one is averaged, in whitened coordinates: half of the usual
+# distance between neighbouring centres
+TYPICAL_WIDTH = 1.5
 
 
 class Prior(nn.Module):
@@ -144,6 +147,33 @@ class Prior(nn.Module):
         scale = (limit / leading.norm(dim=1, keepdim=True)).clamp(max=1)
         return torch.cat([leading * scale, z[:, self.dims :]], -1)
 
+    def truncated(self, code: torch.Tensor, kept: float) -> torch.Tensor:
+        """Codes (B, D) -> codes nearer to typical ones, of which pictures are easier to name.
+
+        The leading coordinates move towards the centres of the clusters near them, and the residual
+        of the following ones towards 0; the others stay. kept: the share of the way that is left, 1
+        for all. Where two clusters are near, both count, so that a walk between them is smooth.
+        Source: truncation towards several centres, Mokady et al. 2022 (arXiv:2202.12211).
+        """
+        leading, residual, others = self.parts(self.without_following(self.to_frame(code)))
+        moved = torch.lerp(self.typical(leading), leading, kept)
+        return self.from_frame(self.with_following(torch.cat([moved, kept * residual, others], -1)))
+
+    def typical(self, leading: torch.Tensor) -> torch.Tensor:
+        """Leading coordinates (B, k) -> the mean of the centres around each, (B, k).
+
+        The weights are those of a mixture of Gaussians as wide as TYPICAL_WIDTH.
+        """
+        used, centres = self.used_centres()
+        frequency = self.edges.diff()[:used].cpu()
+        # a product of matrices would round otherwise in another batch
+        distances = torch.cdist(
+            leading.double().cpu(), centres, compute_mode="donot_use_mm_for_euclid_dist"
+        )  # (B, used)
+        squares = distances.square()
+        weights = (frequency.log() - squares / (2 * TYPICAL_WIDTH**2)).softmax(-1)
+        return (weights @ centres).to(leading)
+
     # -- coordinates
 
     def to_frame(self, code: torch.Tensor) -> torch.Tensor:
@@ -198,12 +228,15 @@ class Prior(nn.Module):
 
     def nearest(self, y: torch.Tensor) -> torch.Tensor:
         """Coordinates (B, k or more) -> the cluster of each, int (B,) on the CPU."""
-        # the used clusters are the first ones
-        used = int((self.edges.diff() > 0).sum())
+        _, centres = self.used_centres()
         leading = y[:, : self.dims].detach().double().cpu()
-        centres = self.centres[:used].double().cpu()
         # squared distances without each row's own square
         return (centres.square().sum(1) - 2 * leading @ centres.T).argmin(1)
+
+    def used_centres(self) -> tuple[int, torch.Tensor]:
+        """How many clusters are used, the first ones, and their centres, (used, k) float64."""
+        used = int((self.edges.diff() > 0).sum())
+        return used, self.centres[:used].double().cpu()
 
     def style_chances(self, code: torch.Tensor) -> torch.Tensor:
         """Codes (B, D) -> probability of each style (B, styles), float64 on the CPU.

@@ -106,6 +106,7 @@ class DrawnCollection:
         {}: every picture has all attributes.
     check: any text -> whether it is a caption of the collection, where that can be told exactly.
     redrawn: what a judge needs that draws the alternatives of a picture again; None: it is taught.
+    truncation: of models that learn the collection, see Prior.truncated; 1 for none. Measured.
     grammar: the texts that `tell` gives, of all levels, and no other; captions can then be written
         so that they are always one of these. None: nobody says which they are.
     """
@@ -130,6 +131,7 @@ class DrawnCollection:
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     check: Callable[[str], Checked] | None = None
     redrawn: Redrawn | None = None
+    truncation: float = 1.0
     grammar: Grammar | None = None
 
     @property

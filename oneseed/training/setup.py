@@ -19,6 +19,7 @@ from oneseed.model.frozen_encoder import settled_encoder
 from oneseed.model.frozen_language import settled_language
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
+from oneseed.synthetic.collections import drawn_collection
 from oneseed.training import distributed
 from oneseed.training.beginning import (
     load_other_weights,
@@ -105,6 +106,17 @@ def saved_settings(
     """
     settings = asdict(replace(config, precision=precision, shuffle_files=shuffle_files))
     return {name: value for name, value in settings.items() if name not in UNSAVED_FIELDS}
+
+
+def known_from_settings(config: TrainConfig, styles: list[str]) -> dict[str, Any]:
+    """What a checkpoint keeps of its collection's name, and of how codes are drawn: plain JSON.
+
+    truncation: where there is any; a drawn collection's own where it is left open.
+    """
+    known: dict[str, Any] = {"style": config.style, "styles": styles}
+    drawn = drawn_collection(config.style)
+    kept = config.truncation or (drawn.truncation if drawn else 1.0)
+    return known | ({"truncation": kept} if kept < 1 else {})
 
 
 # ---- the collection ------------------------------------------------------------------------------

@@ -35,8 +35,9 @@ def require_same(found, expected):
     assert np.abs(pixels.astype(int) - expected[0]).max() <= 1
 
 
-@pytest.mark.parametrize("passes", [1, 3])
-def test_the_graph_of_seeds_gives_their_pairs(clustered_model, quick_loops, passes):
+@pytest.mark.parametrize("passes, truncation", [(1, 1.0), (3, 1.0), (2, 0.5)])
+def test_the_graph_of_seeds_gives_their_pairs(clustered_model, quick_loops, passes, truncation):
+    clustered_model.meta["truncation"] = truncation
     request = pair_request(clustered_model, SEEDS, passes)
     expected = torch_pairs(clustered_model, request)
     assert len({*expected[1]}) > 1

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from oneseed.console.command import UserError
+from oneseed.model.fingerprint import fingerprint_of
 from oneseed.model.image_networks import ResidualBlock
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.noising import TrainingNoise
@@ -89,6 +90,23 @@ def test_same_latent_same_pair_alone_or_in_a_batch(tiny_model):
         alone = to_pixels(tiny_model.decode_image(z[i : i + 1])).astype(int)
         assert np.abs(alone - together[i : i + 1]).max() <= 1
         assert tiny_model.decode_text(z[i : i + 1]) == captions[i : i + 1]
+
+
+def test_truncation_changes_what_is_drawn_and_no_latent(tiny_model):
+    """Seeds of pictures stay where real pictures are found; only what they show is typical."""
+    tiny_model.sampler.centres[0] = 1.0
+    z = latents(range(6), 32)
+    images, _ = tiny_model.decode(z)
+    was = [tiny_model.code(z), tiny_model.encode(images), fingerprint_of(tiny_model)]
+    tiny_model.meta["truncation"] = 0.5
+    assert torch.equal(tiny_model.code(z), was[0])
+    assert torch.equal(tiny_model.encode(images), was[1])
+    assert fingerprint_of(tiny_model) != was[2]
+    drawn, told = tiny_model.decode(z)
+    assert (drawn - images).abs().amax() > 0.01
+    assert torch.equal(drawn, tiny_model.decode_image(z))
+    assert told == tiny_model.decode_text(z)
+    assert torch.allclose(drawn[2:3], tiny_model.decode_image(z[2:3]), atol=1e-5)
 
 
 def test_one_solve_gives_what_picture_and_caption_give_apart(tiny_model):

@@ -237,3 +237,35 @@ def test_a_turned_frame_keeps_the_flow_nearly_right(tiny_model):
     before = fit_frame(tiny_model.sampler, codes)
     after = fit_frame(tiny_model.sampler, codes * torch.linspace(1, 1.2, 32), before)
     assert torch.nn.functional.cosine_similarity(before.flatten(), after.flatten(), dim=0) > 0.95
+
+
+def test_truncation_moves_codes_towards_the_centres_near_them_and_leaves_the_rest():
+    """A seed at the edge of what training showed was drawn as a blot: .08 could not be read."""
+    prior = fitted(blobs()[0], 4, steps=100)
+    codes = prior.to_code(torch.randn(200, 32, generator=torch.Generator().manual_seed(9)))
+    moved = prior.truncated(codes, 0.7)
+    before, after = (prior.to_frame(each) for each in (codes, moved))
+    ways = prior.typical(before[:, : prior.dims]) - before[:, : prior.dims]
+    assert torch.allclose(after[:, : prior.dims] - before[:, : prior.dims], 0.3 * ways, atol=1e-4)
+    residuals = [
+        prior.without_following(each)[:, 4 : 4 + prior.following] for each in (before, after)
+    ]
+    assert torch.allclose(residuals[1], 0.7 * residuals[0], atol=1e-3)
+    others = slice(prior.dims + prior.following, None)
+    assert torch.allclose(after[:, others], before[:, others], atol=1e-4)
+    assert torch.allclose(prior.truncated(codes, 1.0), codes, atol=1e-4)
+    assert (moved[7:8] - prior.truncated(codes[7:8], 0.7)).abs().amax() < 1e-5
+
+
+def test_between_two_centres_truncation_does_not_jump():
+    """A walk from one subject to another would snap in its middle."""
+    prior = Prior(tiny_config(flow_dims=4))
+    prior.centres[:2, 0] = torch.tensor([-1.5, 1.5])
+    prior.edges[:3] = torch.tensor([0, 0.5, 1])
+    way = torch.zeros(101, 4)
+    way[:, 0] = torch.linspace(-1.5, 1.5, 101)
+    typical = prior.typical(way)[:, 0]
+    assert typical[50].abs() < 1e-6
+    assert (typical.diff() > 0).all()
+    assert typical.diff().max() < 0.06
+    assert typical[-1] > 1

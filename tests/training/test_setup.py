@@ -91,6 +91,27 @@ def test_a_checkpoint_says_in_which_precision_its_run_began(builtin_data, tmp_pa
     assert facts.meta["training"]["precision"] == "bf16"
 
 
+@pytest.mark.parametrize(
+    "style, asked, kept",
+    [
+        ("builtin", 0, 0.7),
+        ("builtin", 1, None),
+        ("screens", 0, None),
+        ("prints", 0, None),
+        ("prints", 0.9, 0.9),
+    ],
+)
+def test_a_collection_is_truncated_as_was_measured_for_it_or_as_is_asked(style, asked, kept):
+    """Typical drawings have a name; typical plates are grey, and typical screens blurred."""
+    known = setup.known_from_settings(TrainConfig(style=style, truncation=asked), [style])
+    assert known == {"style": style, "styles": [style]} | ({"truncation": kept} if kept else {})
+
+
+def test_truncation_is_a_share():
+    with pytest.raises(ValueError, match="1 at most, got 1.5"):
+        TrainConfig(truncation=1.5)
+
+
 def test_what_a_preset_leaves_open_is_taken_from_the_collection():
     left_open = tiny_config(vocab_size=0, channels=0)
     settled = resolve_model_config(left_open, vocab_size=320, channels=3, budget=0)

@@ -26,6 +26,7 @@ ENGRAVINGS = DrawnCollection(
     tell=tell,
     parse=parse,
     style_attribute="technique",
+    truncation=0.7,
     prompt_kinds=tuple(KINDS),
     typed_prompt=typed_prompt,
 )
