@@ -20,6 +20,7 @@ from benchmarks import (
     plain_autoencoder,
     preparation,
     samplers,
+    sound_round_trip,
     training_rows,
 )
 from benchmarks import training_step as benchmark_of_a_step
@@ -292,3 +293,10 @@ def test_a_training_step_is_compared_with_a_plain_autoencoder(capsys, monkeypatc
     assert len(re.findall(line, capsys.readouterr().out)) == 2
     # two batches, and one more step whose memory is measured
     assert steps == [0, 1, 0]
+
+
+def test_a_sound_comes_back_from_its_square_and_another_is_far_from_it():
+    first, second = sound_round_trip.played(64, 2)
+    assert sound_round_trip.spectral_distance(first, first) == 0
+    lost = sound_round_trip.spectral_distance(first, sound_round_trip.round_trip(first, 64))
+    assert lost < 6 < sound_round_trip.spectral_distance(first, second)
