@@ -17,7 +17,9 @@ from oneseed.console.flags import BaseConfig, option, parse_configs
 class RoundTripConfig(BaseConfig):
     """How long the sounds are, and how many."""
 
-    side: int = option(256, "pixels of a square's side: 128 hold 2.0 s, 256 hold 4.1 s", at_least=32)
+    side: int = option(
+        256, "pixels of a square's side: 128 hold 2.0 s, 256 hold 4.1 s", at_least=32
+    )
     sounds: int = option(24, "drawn sounds", at_least=1)
 
 

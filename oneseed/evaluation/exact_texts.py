@@ -91,9 +91,9 @@ def texts_of_seeds(generator: MultimodalGenerator, seeds: Sequence[int]) -> list
     texts = []
     for some in chunks(seeds, GENERATED_AT_ONCE):
         z = latents(some, generator.dimensions)
-        texts += generator.model.decode_text(
-            z, finish=generator.finish, constraint=generator.constraint
-        )
+        # as the model finishes seeds itself: named, a finish means a picture's own code
+        finish = None if generator.finish == generator.model.finish else generator.finish
+        texts += generator.model.decode_text(z, finish=finish, constraint=generator.constraint)
     return texts
 
 

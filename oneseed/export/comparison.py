@@ -86,7 +86,7 @@ def prompt_request(model: MultimodalModel, request: Request, captions: Sequence[
 def torch_pairs(model: MultimodalModel, request: Request) -> Pairs:
     """What PyTorch gives: pictures as the decoder draws them, without a picture book."""
     codes = conditioned_codes(model, request.z, request.prompts, None, guidance=GUIDANCE)
-    images, captions = model.decode_code(codes, passes=request.passes, finish=PLAIN)
+    images, captions = model.decode_code(codes, passes=request.passes, finish=PLAIN, seed_share=1.0)
     return to_pixels(images[:, : model.config.channels]), captions
 
 

@@ -156,7 +156,7 @@ class MultimodalGenerator(Pretrained, PictureReader):
         prompts = [prompt] * len(z) if isinstance(prompt, str) else prompt or []
         read = read_prompts(self, prompts, style)
         codes = conditioned_codes(self.model, z, read, style, guidance=guidance)
-        return self.decode_code(codes, seeds, temperature, self.finish)
+        return self.decode_code(codes, seeds, temperature, self.finish, seed_share=1.0)
 
     def generate_with_metadata(self, seed: int) -> dict[str, Any]:
         """Seed -> {"seed", "image", "caption", "caption_source", "style", "checkpoint"}."""
@@ -217,7 +217,9 @@ class MultimodalGenerator(Pretrained, PictureReader):
         ends = self.model.code(latents([first, last], self.dimensions))  # (2, D)
         codes = latent_operations.walk(self.model.sampler, ends, steps)  # (steps, D)
         for part in chunks(range(steps), at_once):
-            yield from self.decode_code(codes[part.start : part.stop], part, temperature)
+            yield from self.decode_code(
+                codes[part.start : part.stop], part, temperature, seed_share=1.0
+            )
 
     def mix(self, seeds: Sequence[int], weights: Sequence[Sequence[float]]) -> list[ImageCaption]:
         """Seeds mixed -> a pair for each row of weights, one number from 0 up for each seed.
@@ -226,7 +228,7 @@ class MultimodalGenerator(Pretrained, PictureReader):
         """
         codes = self.model.code(latents(seeds, self.dimensions))  # (K, D)
         mixed = latent_operations.mix(self.model.sampler, codes, torch.tensor(weights))  # (B, D)
-        return self.decode_code(mixed, [seeds[0]] * len(mixed), finish=self.finish)
+        return self.decode_code(mixed, [seeds[0]] * len(mixed), finish=self.finish, seed_share=1.0)
 
     # ---- pairs around pictures
 
@@ -240,7 +242,7 @@ class MultimodalGenerator(Pretrained, PictureReader):
 
         seeds: of the words that a temperature draws; None is 0, 1, 2, ...
         """
-        return self.decode_code(self.model.code(z), seeds, temperature, self.finish)
+        return self.decode_code(self.model.code(z), seeds, temperature, self.finish, seed_share=1.0)
 
     def decode_code(
         self,
@@ -248,17 +250,17 @@ class MultimodalGenerator(Pretrained, PictureReader):
         seeds: Iterable[int] | None = None,
         temperature: float | None = None,
         finish: str = PLAIN,
+        seed_share: float = 0.0,
     ) -> list[ImageCaption]:
-        """As decode, of codes (B, D), which is what the decoders read; see draw_finished."""
+        """As decode, of codes (B, D). Further arguments: draw_finished, truncated."""
         word_seeds = range(len(code)) if seeds is None else seeds
         generators = [torch_generator(int(seed), "words") for seed in word_seeds]
-        if temperature is None:
-            temperature = self.temperature
         images, captions = self.model.decode_code(
             code,
             passes=self.passes,
             finish=finish,
-            temperature=temperature,
+            seed_share=seed_share,
+            temperature=self.temperature if temperature is None else temperature,
             generators=generators,
             constraint=self.constraint,
         )
@@ -279,7 +281,7 @@ class MultimodalGenerator(Pretrained, PictureReader):
         noise = latents(seeds, self.dimensions)  # (B, D)
         code = self.encode_codes([image])  # (1, D)
         codes = latent_operations.vary(self.model.sampler, code, noise, strength)  # (B, D)
-        return self.decode_code(codes, seeds, temperature)
+        return self.decode_code(codes, seeds, temperature, seed_share=strength)
 
     def restyle(
         self,

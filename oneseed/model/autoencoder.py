@@ -176,12 +176,13 @@ class Autoencoder(nn.Module):
         """How pictures of seeds are finished where nobody says otherwise, one of FINISHES."""
         return self.meta.get("finish", PLAIN)
 
-    def truncated(self, code: torch.Tensor) -> torch.Tensor:
+    def truncated(self, code: torch.Tensor, seed_share: float = 1.0) -> torch.Tensor:
         """Codes (B, D) -> those that are decoded for them; see Prior.truncated.
 
-        The same where the model was trained without truncation.
+        seed_share: 1 for codes of seeds and prompts; 0 for those of pictures, which stay as they
+        are; between for variations. All stay where the model was trained without truncation.
         """
-        kept = self.meta.get("truncation", 1.0)
+        kept = 1 - seed_share * (1 - self.meta.get("truncation", 1.0))
         return self.sampler.truncated(code, kept) if kept < 1 else code
 
     def draw_finished(

@@ -52,6 +52,11 @@ from oneseed.seeds import torch_generator
 MINUS_INFINITE = frozenset(f"sampler.{name}" for name in Prior.MINUS_INFINITE)
 
 
+def seed_share_of(finish: str | None) -> float:
+    """See Autoencoder.truncated. finish: that somebody asks for by name; None: nobody does."""
+    return 0.0 if finish == PLAIN else 1.0
+
+
 class MultimodalModel(CaptionedAutoencoder):
     """One z, two outputs: decode_image and decode_text each need z alone; encode gives it back.
 
@@ -150,9 +155,10 @@ class MultimodalModel(CaptionedAutoencoder):
         """z (B, D) -> pictures (B, 3, S, S) in [-1, 1], on the model's device.
 
         passes: 1 gives a soft draft; more draw more of the lines, and take as much longer.
-        finish: see draw_finished; "plain" for a z that encode gave.
+        finish: see draw_finished; "plain" for a z that encode gave, which is not truncated either.
         """
-        images, _ = self.draw_finished(self.truncated(self.code(z)), passes, finish)
+        code = self.truncated(self.code(z), seed_share_of(finish))
+        images, _ = self.draw_finished(code, passes, finish)
         return self.to_rgb(images)
 
     @torch.no_grad()
@@ -165,7 +171,7 @@ class MultimodalModel(CaptionedAutoencoder):
         constraint: CaptionConstraint | None = None,
     ) -> list[str]:
         """z (B, D) -> B captions; see captions_of, and decode_image for finish."""
-        code = self.truncated(self.code(z))
+        code = self.truncated(self.code(z), seed_share_of(finish))
         if (finish or self.finish) != PLAIN:
             _, code = self.draw_finished(code, 1, finish)
         return self.captions_of(
@@ -183,7 +189,8 @@ class MultimodalModel(CaptionedAutoencoder):
     ) -> tuple[torch.Tensor, list[str]]:
         """What decode_image and decode_text give, both from one solve of the flow."""
         words: dict[str, Any] = {"temperature": temperature, "generators": generators}
-        return self.decode_code(self.code(z), passes=passes, finish=finish or self.finish, **words)
+        words |= {"finish": finish or self.finish, "seed_share": seed_share_of(finish)}
+        return self.decode_code(self.code(z), passes=passes, **words)
 
     @torch.no_grad()
     def decode_code(
@@ -192,15 +199,16 @@ class MultimodalModel(CaptionedAutoencoder):
         *,
         passes: int = PASSES,
         finish: str = PLAIN,
+        seed_share: float = 0.0,
         temperature: float = 0.0,
         generators: Sequence[torch.Generator] | None = None,
         constraint: CaptionConstraint | None = None,
     ) -> tuple[torch.Tensor, list[str]]:
         """Codes (B, D) -> pictures (B, 3, S, S) in [-1, 1] and B captions.
 
-        passes, finish: see decode_image; the other arguments: see captions_of.
+        passes, finish: see decode_image; seed_share: see truncated; the others: see captions_of.
         """
-        images, told = self.draw_finished(self.truncated(code), passes, finish)
+        images, told = self.draw_finished(self.truncated(code, seed_share), passes, finish)
         words: dict[str, Any] = {"temperature": temperature, "generators": generators}
         return self.to_rgb(images), self.captions_of(told, constraint=constraint, **words)
 

@@ -68,6 +68,7 @@ def test_every_setting_can_stand_in_the_file(tmp_path):
         "vit_width": 64,
         "compile": "off",
         "patch": 2,
+        "truncation": 0.5,
         "text_width": 480,
         "text_heads": 4,
         "device": "cpu",

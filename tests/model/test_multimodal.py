@@ -105,6 +105,9 @@ def test_truncation_changes_what_is_drawn_and_no_latent(tiny_model):
     drawn, told = tiny_model.decode(z)
     assert (drawn - images).abs().amax() > 0.01
     assert torch.equal(drawn, tiny_model.decode_image(z))
+    assert torch.equal(tiny_model.decode_image(z, finish="plain"), images)
+    assert torch.equal(tiny_model.decode_code(was[0])[0], images), "a picture has its own code"
+    assert torch.equal(tiny_model.decode_code(was[0], seed_share=1.0)[0], drawn)
     assert told == tiny_model.decode_text(z)
     assert torch.allclose(drawn[2:3], tiny_model.decode_image(z[2:3]), atol=1e-5)
 

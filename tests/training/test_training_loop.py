@@ -103,9 +103,9 @@ def test_overfits_eight_pairs(tmp_path, encoder):
     fit_prior_briefly(run.prior_fitter, codes, run.kept, steps=1, epoch=0)
     images = loader.batch(np.arange(8)).images
     z = model.encode(images)
-    assert model.decode_text(z) == CAPTIONS
+    assert model.decode_text(z, finish="plain") == CAPTIONS
     for passes in (1, 2):
-        assert (model.decode_image(z, passes)[:, :1] - images).abs().mean() < 0.1
+        assert (model.decode_image(z, passes, "plain")[:, :1] - images).abs().mean() < 0.1
 
 
 def test_resumed_training_equals_uninterrupted(builtin_data, tmp_path):
