@@ -109,9 +109,9 @@ class Decoders(nn.Module):
         self.register_buffer("flips", random_flips(count, math.prod(self.image_decoder.shape)))
         self.register_buffer("spread", self.prior.spread.float())
         self.kept = model.meta.get("truncation", 1.0)
-        used, centres = self.prior.used_centres()
+        centres = self.prior.used_centres()
         self.register_buffer("centres", centres)
-        self.register_buffer("frequency", self.prior.edges.diff()[:used])
+        self.register_buffer("frequency", self.prior.edges.diff()[: len(centres)])
 
     def forward(
         self,

@@ -164,8 +164,8 @@ class Prior(nn.Module):
 
         The weights are those of a mixture of Gaussians as wide as TYPICAL_WIDTH.
         """
-        used, centres = self.used_centres()
-        frequency = self.edges.diff()[:used].cpu()
+        centres = self.used_centres()
+        frequency = self.edges.diff()[: len(centres)].cpu()
         # a product of matrices would round otherwise in another batch
         distances = torch.cdist(
             leading.double().cpu(), centres, compute_mode="donot_use_mm_for_euclid_dist"
@@ -228,15 +228,15 @@ class Prior(nn.Module):
 
     def nearest(self, y: torch.Tensor) -> torch.Tensor:
         """Coordinates (B, k or more) -> the cluster of each, int (B,) on the CPU."""
-        _, centres = self.used_centres()
+        centres = self.used_centres()
         leading = y[:, : self.dims].detach().double().cpu()
         # squared distances without each row's own square
         return (centres.square().sum(1) - 2 * leading @ centres.T).argmin(1)
 
-    def used_centres(self) -> tuple[int, torch.Tensor]:
-        """How many clusters are used, the first ones, and their centres, (used, k) float64."""
+    def used_centres(self) -> torch.Tensor:
+        """The centres of the clusters that are used, the first ones: (used, k) float64, CPU."""
         used = int((self.edges.diff() > 0).sum())
-        return used, self.centres[:used].double().cpu()
+        return self.centres[:used].double().cpu()
 
     def style_chances(self, code: torch.Tensor) -> torch.Tensor:
         """Codes (B, D) -> probability of each style (B, styles), float64 on the CPU.
