@@ -138,7 +138,7 @@ def evaluate(
     parts = [
         Section(notes=[CAPTION_MEANINGS[generator.caption_source]]),
         note_missing_captions(collection, rows, is_exact=exact is not None),
-        Section(notes=[generator.finish_notice] if generator.finish_notice else []),
+        Section(notes=[generator.seed_notice] if generator.seed_notice else []),
     ]
     exam = examiners.exam(generator, pairs[0][0].width)
     if exam:

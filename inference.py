@@ -324,7 +324,7 @@ def say_of_model(generator: MultimodalGenerator) -> None:
     """What is to be known of all pairs: who wrote their captions, and whether seeds are trusted."""
     for sentence in (
         SOURCE_WORDS[generator.caption_source].model,
-        generator.finish_notice,
+        generator.seed_notice,
         latent_check.latent_notice(generator.health),
     ):
         if sentence:

@@ -3,6 +3,7 @@
 # minutes; wanted: more similar answers than before; less ends with code 1
 python -m benchmarks.captioner
 python -m benchmarks.captioner --style screens --kinds table,query --side 128 --whole-steps 6000
+python -m benchmarks.captioner --style screens --kinds table --side 128 --pictures 1000 --ocr
 
 No checkpoint of a real family comes with the program. So a Qwen2-VL of about one million parameters
 is made, and all of it is taught on half of the pairs, until it writes what looks like a caption.
@@ -20,6 +21,7 @@ class CaptionerConfig(BaseConfig):
 
     style: str = option("sprites", "a drawn collection")
     kinds: str = option("", "kinds of screens; default: all")
+    ocr: bool = option(False, "the words that a picture shows stand behind its question")
     side: int = option(64, "pixels of a picture's side", at_least=32)
     pictures: int = option(1200, "pictures in all", at_least=40)
     whole_steps: int = option(600, "steps in which all of the captioner is taught", at_least=1)
@@ -92,7 +94,7 @@ def prepared_examples(config: CaptionerConfig, data: Path) -> Any:
         )
         dataset_preparation.main(prepare)
         caption_generation.main(CaptionConfig(style=config.style, data=str(data)))
-    return read_examples(collection, "")
+    return read_examples(collection, "", ocr=config.ocr)
 
 
 def trained_tokenizer(texts: list[str]) -> Any:
@@ -212,7 +214,8 @@ def main(config: CaptionerConfig) -> int:
     base = folder / "base"
     begin = time.perf_counter()
     if not (base / "config.json").exists():
-        captioner = made_captioner([example.answer for example in half], config.side)
+        texts = [text for example in half for text in (example.question, example.answer)]
+        captioner = made_captioner(texts, config.side)
         count = sum(weight.numel() for weight in captioner.model.parameters())
         print(f"{count:,} parameters, {len(half):,} pairs", flush=True)
         teach_whole(captioner, half, config)
@@ -228,6 +231,7 @@ def main(config: CaptionerConfig) -> int:
             dora=True,
             rslora=True,
             train="vision,connector,language",
+            ocr=config.ocr,
             learning_rate=2e-3,
             batch_size=config.batch_size,
             num_epochs=config.num_epochs,

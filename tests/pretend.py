@@ -25,7 +25,7 @@ class Pretend:
     health = None
     caption_source = "decoder"
     finish = "plain"
-    finish_notice = ""
+    seed_notice = ""
     can_choose_finish = False
     temperature = 0.0
     passes = 2

@@ -102,7 +102,7 @@ def about(generator: "MultimodalGenerator") -> str:
         f"{config.latent_dim:,} numbers. Pictures have {config.image_size} x {config.image_size} "
         f"pixels and are {colour}; the model has {count:,} parameters.",
         SOURCE_WORDS[generator.caption_source].model,
-        generator.finish_notice,
+        generator.seed_notice,
         latent_notice(generator.health),
     ]
     return html.escape(" ".join(filter(None, sentences)), quote=False)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from oneseed.config.inference import PASSES
-from oneseed.config.options import BOOK, CODE_CAPTIONS, PLAIN
+from oneseed.config.options import BOOK, CODE_CAPTIONS
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import caption_command
 from oneseed.dataset.segmentation import missing_words
@@ -153,15 +153,22 @@ class PictureReader:
         return self.model.picture_book is not None
 
     @property
-    def finish_notice(self) -> str:
-        """What people should know of how seeds are finished, a sentence; "" where they need not."""
-        if self.finish == PLAIN:
-            return ""
-        pictures = len(self.model.own_picture_book().ids)
-        return (
-            "Pictures of seeds are engraved: the model draws a draft, and covers it with patches "
-            f"of {pictures:,} training pictures that it carries."
-        )
+    def seed_notice(self) -> str:
+        """What people should know of how seeds are drawn; "" where they need not."""
+        sentences = []
+        kept = self.model.meta.get("truncation", 1.0)
+        if kept < 1:
+            sentences.append(
+                f"Seeds are truncated to {kept:g}: the code of a seed is moved {1 - kept:.2g} of "
+                "the way to typical ones, so fewer pictures are blots, and extremes are rarer."
+            )
+        if self.finish == BOOK:
+            pictures = len(self.model.own_picture_book().ids)
+            sentences.append(
+                "Pictures of seeds are engraved: the model draws a draft, and covers it with "
+                f"patches of {pictures:,} training pictures that it carries."
+            )
+        return " ".join(sentences)
 
     @property
     def styles(self) -> list[str]:

@@ -95,7 +95,7 @@ class Surroundings:
             )
         words = SOURCE_WORDS[generator.caption_source]
         warning = ""
-        remarks = [words.model, generator.finish_notice]
+        remarks = [words.model, generator.seed_notice]
         health = generator.health
         if health and is_failed(health):
             warning = describe_meaning(health)

@@ -68,7 +68,7 @@ class Perfect:
     health = None
     caption_source = "decoder"
     finish = "plain"
-    finish_notice = ""
+    seed_notice = ""
     dimensions = 1024
     level = 5
     styles = ENGRAVINGS.attributes["technique"]

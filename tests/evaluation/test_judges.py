@@ -111,7 +111,7 @@ class Lamps:
     health = None
     caption_source = "decoder"
     finish = "plain"
-    finish_notice = ""
+    seed_notice = ""
     dimensions = 1024
     styles = ()
 
