@@ -70,7 +70,7 @@ image:
 image-test: .venv/installed image
 	$(RUN) -m tests.image --engine $(ENGINE)
 
-clean:                                                 # keeps data/raw, checkpoints, and captions that a captioner took hours to write
-	rm -rf .venv outputs data/processed data/metadata
-	if [ -d data/captions ]; then find data/captions -type f ! -name '*_generated*.jsonl' -delete; fi
+clean:                                                 # what can be made again, and nothing that took people or a captioner hours
+	rm -rf .venv data/processed
+	if [ -d outputs ]; then find outputs -type f ! -name answers.jsonl -delete; find outputs -type d -empty -delete; fi
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -74,7 +74,8 @@ from oneseed.finetuning.examples import (
     make_batch,
 )
 from oneseed.finetuning.exporting import export_captioner
-from oneseed.finetuning.merging import after_lines_of, merge_adapter
+from oneseed.finetuning.loading import FOUR_BITS
+from oneseed.finetuning.merging import after_lines_of, merge_adapter, release_memory
 from oneseed.finetuning.pages import write_run_page
 from oneseed.finetuning.parts import part_sizes
 from oneseed.finetuning.preflight import Fitted
@@ -112,6 +113,7 @@ class CaptionerTrainer:
         self.captioner = captioner
         self.notes = captioner.notes
         self.model: nn.Module = captioner.model
+        self.sizes = part_sizes(captioner.model)
         self.device: torch.device = captioner.model.device
         self.fitted = fitted
         self.train = fitted.examples.train
@@ -126,7 +128,7 @@ class CaptionerTrainer:
         self.total_steps = self.steps_per_epoch * config.num_epochs
         self.look_every = config.checkpoint_every or self.steps_per_epoch
         self.state = FinetuningState()
-        self.folder = FinetuningFolder(config, (len(self.train), len(self.val)))
+        self.folder = FinetuningFolder(config, self.train, self.val)
         self.judge = looks.judge_of(fitted.examples, config.style)
         self.board = CaptionerBoard(self.folder.path / "tensorboard", asdict(config))
         self.answers: list[looks.HeldOutAnswer] = []
@@ -171,8 +173,8 @@ class CaptionerTrainer:
         loss = self.share_gradients(total) / tokens
         if not math.isfinite(loss):
             raise UserError(
-                f"the loss of step {step + 1} is not a number: go on from the last look with a "
-                "smaller --learning-rate and --fresh",
+                f"the loss of step {step + 1} is not a number: begin anew with a smaller "
+                "--learning-rate and --fresh",
                 code=1,
             )
         nn.utils.clip_grad_norm_(self.weights, MAX_GRADIENT)
@@ -201,13 +203,24 @@ class CaptionerTrainer:
             try:
                 total += self.backward_batch(examples, tokens)
             except torch.OutOfMemoryError as error:
-                raise UserError(
-                    f"{len(own)} pairs do not fit into the memory of {self.device}; run again with "
-                    f"--recompute, --bits 4, or --batch-size {max(1, len(several) // 2)} "
-                    f"--accumulate {2 * self.config.accumulate}",
-                    code=1,
-                ) from error
+                raise self.too_little_memory(len(own)) from error
         return total
+
+    def too_little_memory(self, pairs: int) -> UserError:
+        """The sentence where so many pairs were too many."""
+        ways = [] if self.config.recompute else ["run the same command with --recompute"]
+        anew = [] if self.config.bits == FOUR_BITS else ["--bits 4"]
+        if (size := self.config.batch_size) > 1:
+            halves = 2 * self.config.accumulate
+            anew.append(f"--batch-size {math.ceil(size / 2)} --accumulate {halves}")
+        if anew:
+            ways.append(f"begin anew with --fresh and {' or '.join(anew)}")
+        if not ways:
+            ways.append("take a smaller --model")
+        return UserError(
+            f"{pairs} pairs do not fit into the memory of {self.device}: {', or '.join(ways)}",
+            code=1,
+        )
 
     def backward_batch(self, examples: Sequence[TaughtExample], tokens: int) -> float:
         """Adds the gradients of a batch -> its loss, in nats. tokens: of the whole step."""
@@ -243,7 +256,7 @@ class CaptionerTrainer:
         look = distributed.broadcast_object(look)
         look["is_best"] = is_better_look(look, self.state.best, is_code=self.judge.is_code)
         if look["is_best"] and distributed.is_first():
-            save_adapter(self.model, self.folder.adapter)
+            save_adapter(self.model, self.folder.adapter, self.notes)
         with defer_signals():
             self.state.looks = [*self.state.looks, look]
             self.state.loss_sum = 0.0
@@ -279,7 +292,7 @@ class CaptionerTrainer:
         write_run_page(
             self.folder.path / "report.html",
             f"{Path(self.config.model).name}, taught on {self.config.style}",
-            sizes=part_sizes(self.model),
+            sizes=self.sizes,
             looks=self.state.looks,
             answers=self.answers,
             judge=self.judge,
@@ -292,9 +305,19 @@ class CaptionerTrainer:
         """Merge the best adapter, compare both, write the figures -> 1 where they differ."""
         held_out = self.val[: self.config.held_out]
         self.folder.log("merging the best adapter, and asking both about held-out pictures")
-        merged = merge_adapter(
-            self.folder.adapter, self.config, self.notes, held_out, self.end, self.device
-        )
+        # the checkpoint comes back as a whole, and needs their room
+        del self.captioner, self.model, self.weights, self.optimizer
+        release_memory(self.device)
+        try:
+            merged = merge_adapter(
+                self.folder.adapter, self.config, self.notes, held_out, self.end, self.device
+            )
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"all is taught, but the whole checkpoint does not fit into the memory of "
+                f"{self.device} to be merged: the same command with --device cpu does that",
+                code=1,
+            ) from error
         self.answers = merged.answers
         after = {
             "figures": looks.figures_of(merged.answers, self.judge),

@@ -207,9 +207,8 @@ def write_missing(
         return captioner
     refuse_all_but_pictures(rows, missing, config.style, config.data)
     own = [row for row in missing if not share or share.takes(row["id"])]
-    notes = None if captioner.server else read_notes(captioner.name)
-    config = settle_answers(own, notes, config)
-    known = sum(1 for row in own if log.find(captioner.name, row["id"]))
+    config = settle_answers(own, captioner.notes, config)
+    known = sum(1 for row in own if log.find_own(captioner, row["id"]))
     already = f", {known:,} of them are already" if known else ""
     print(
         f"{name_of_part(config, share)}: {len(own):,} of {len(rows):,} pictures to be captioned "
@@ -267,7 +266,8 @@ def choose_captioner(config: CaptionConfig, *, has_missing: bool) -> Captioner:
         # Who wrote a caption is the model, wherever it ran.
         return Captioner(server.model, server)
     default = BLIP2 if has_missing and not config.captions else EXISTING
-    return Captioner(config.captioner or default)
+    name = config.captioner or default
+    return Captioner(name, notes=read_notes(name))
 
 
 def name_of_part(config: CaptionConfig, share: Shard | None) -> str:

@@ -151,7 +151,7 @@ def build_page(
                 )
             with gr.Tab(TABS["play"], id="play") as play_page:
                 answers = Path(report).with_name(ANSWERS_NAME) if editable else None
-                play_tab(gr, play_page, find_generator, data, batcher, answers=answers)
+                play_tab(gr, play_page, find_generator, data, batcher, answers=answers, tell=tell)
             with gr.Tab(TABS["collection"], id="collection") as collection_page:
                 style = surroundings.style_of_model
                 collection_tab(gr, collection_page, data, usual_style=style, editable=editable)
@@ -326,7 +326,8 @@ def main(config: DemoConfig) -> None:
             DEFAULT_CHECKPOINT if is_base(checkpoint) else checkpoint
         ).parent
         batcher = Batcher()
-        api = Service(find_generator, batcher, token=read_token(config.token_file))
+        token = read_token(config.token_file)
+        api = Service(find_generator, batcher, token=token, private=bool(config.auth))
         page = build_page(
             find_generator, config.data, run_folder, editable=config.private, batcher=batcher
         )

@@ -372,8 +372,10 @@ def train_locked(model_config: ModelConfig, config: TrainConfig, device: torch.d
     optimizers = [*trainer.state.optimizers, trainer.state.prior_optimizer]
     if config.only_looks:
         return look_ahead(trainer.objective, train, val, trainer.config, optimizers)
-    require_budget(trainer.objective, optimizers, train, config.memory_budget)
+    require_budget(trainer.objective, optimizers, train, config)
     is_resumed = resume_run(trainer.folder, trainer.state, trainer.config)
+    if config.truncation:
+        model.meta["truncation"] = config.truncation
     settings = setup.saved_settings(trainer.config, precision, train.shuffle_files)
     model.meta["training"] = settings
     print(monitor.describe_run(trainer.objective, train, val, trainer.config))

@@ -8,17 +8,18 @@ from oneseed.console.command import UserError
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of a name: cuda, mps or cpu; "auto": the first of them that is there.
+    """The device of a name: cuda or cpu; "auto": the first of them that is there.
 
-    UserError for a device that this machine lacks.
+    UserError for a device that this machine lacks, and for Apple's, which has no float64.
     """
-    is_there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
+    is_there = {"cuda": torch.cuda.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(device for device, there in is_there.items() if there))
+    if name == "mps":
+        raise UserError(
+            "--device mps cannot be used: Apple's GPUs do not count in float64, as the map between "
+            "seeds and codes does; use --device cpu"
+        )
     if not is_there.get(torch.device(name).type, False):
         raise UserError(f"--device {name} is not on this machine; use --device auto")
     return torch.device(name)

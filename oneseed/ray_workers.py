@@ -62,6 +62,15 @@ class RayWorkers(Workers):
         self.address: str = address
         self.is_connected: bool = False
 
+    @property
+    def most_running(self) -> int:
+        """Tasks that Ray has at a time.
+
+        A cluster that runs already may have more CPUs than were asked for, and uses them all.
+        """
+        is_limited = self.asked and self.address
+        return self.count if is_limited else TASKS_AHEAD * self.count
+
     def __exit__(self, *error: object) -> None:
         if self.is_connected:
             import ray  # ty: ignore[import-not-found]  # an extra
@@ -81,7 +90,7 @@ class RayWorkers(Workers):
         UserError where a task is lost and `lost` says nothing of it.
         """
         if len(tasks) < 2:
-            yield from super().each(work, tasks)
+            yield from super().each(work, tasks, split=split, lost=lost)
             return
         self.connect()
         import ray  # ty: ignore[import-not-found]  # an extra
@@ -92,7 +101,7 @@ class RayWorkers(Workers):
         waiting = list(reversed(tasks))
         running: dict[Any, Task] = {}
         while waiting or running:
-            while waiting and len(running) < TASKS_AHEAD * self.count:
+            while waiting and len(running) < self.most_running:
                 task = waiting.pop()
                 running[remote.remote(shared, task)] = task
             done, _ = ray.wait(list(running), timeout=LOOKING_SECONDS)

@@ -99,7 +99,8 @@ class Workers:
         split: a task -> its parts, one by one, so that the part at fault is found.
         lost: a part that ends its process each time -> its result; None: UserError.
         """
-        if self.count == 1 or len(tasks) == 1:
+        # a task that may end its process has one of its own
+        if self.count == 1 or (len(tasks) == 1 and lost is None):
             for task in tasks:
                 yield task, work(task)
             return

@@ -76,6 +76,27 @@ def dry_run(tmp_path):
     return run
 
 
+def test_clean_removes_nothing_that_took_people_time(tmp_path):
+    """Captions that were mended by hand, and marks of what to leave out, went with it."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    kept = [
+        "data/raw/prints/1.png",
+        "data/metadata/prints_metadata.jsonl",
+        "data/captions/prints_train.jsonl",
+        "data/captions/prints_generated.jsonl",
+        "checkpoints/best_model.pt",
+        "outputs/report/answers.jsonl",
+    ]
+    made = ["data/processed/prints/a.png", "outputs/sheet.png", "outputs/more/000001.png"]
+    for name in (*kept, *made):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+    left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")]
+    assert sorted(left) == sorted(kept)
+
+
 def installs(lines):
     """The commands that install something, as lists of words."""
     return [shlex.split(line) for line in lines if " install " in line]

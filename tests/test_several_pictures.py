@@ -1,6 +1,7 @@
 """Rows of several pictures, such as a form and its table: prepared, learnt, answered together."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from oneseed.config.preparation import PrepareConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
+from oneseed.dataset.curation import change_row
 from oneseed.generation.pictures import named_pictures
 from oneseed.model import checkpoint
 from oneseed.model.further_pictures import FurtherPictures, joint_code
@@ -27,6 +29,14 @@ from oneseed.training.objective import Objective
 from tests.conftest import tiny_config
 
 COUNT = 12
+PREPARE = dict(
+    style="queries",
+    preset="small",
+    image_size=32,
+    smallest=16,
+    caption_kind="code",
+    workers=1,
+)
 
 
 def paint(path, number):
@@ -58,16 +68,7 @@ def place(tmp_path_factory):
         rows.append(row_of(images, number))
     rows[1]["images"].append("missing.png")
     (source / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    prepare = PrepareConfig(
-        source=str(source),
-        style="queries",
-        preset="small",
-        image_size=32,
-        smallest=16,
-        caption_kind="code",
-        workers=1,
-        data=str(place / "data"),
-    )
+    prepare = PrepareConfig(**PREPARE, source=str(source), data=str(place / "data"))
     dataset_preparation.main(prepare)
     dataset_preparation.main(prepare)
     caption_generation.main(CaptionConfig(style="queries", data=str(place / "data")))
@@ -89,6 +90,25 @@ def test_each_picture_is_prepared_and_a_row_names_all_of_its_own(place):
         assert row["images"] == [row["filename"], table["filename"]]
         assert table["left_out"] and not table["caption"]
     assert "images" not in by_name["form11"]
+
+
+def test_a_picture_beside_others_is_a_pair_once_a_row_gives_it_a_caption(place, tmp_path):
+    """It was left out for ever, as if somebody had marked it; and who took it back lost that."""
+    own = shutil.copytree(place, tmp_path / "again")
+    before = {row["original"]: row for row in records(own)}
+    taken_back, captioned = before["table0.png"], before["table1.png"]
+    change_row(Collection("queries", own / "data"), taken_back["id"], left_out=False)
+    source = own / "source"
+    with open(source / "rows.jsonl", "a", encoding="utf-8") as file:
+        file.write("\n" + json.dumps(row_of(["table1.png"], 99)))
+    prepare = PrepareConfig(**PREPARE, source=str(source), data=str(own / "data"))
+    for _ in range(2):
+        dataset_preparation.main(prepare)
+    after = {row["id"]: row for row in records(own)}
+    assert not after[captioned["id"]].get("left_out")
+    assert after[captioned["id"]]["caption"] == "SELECT a FROM t99"
+    assert not after[taken_back["id"]].get("left_out"), "taken back, and stays so"
+    assert after[before["table2.png"]["id"]]["left_out"]
 
 
 def test_pairs_have_the_names_and_further_pictures_are_no_pairs(place):

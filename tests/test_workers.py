@@ -112,6 +112,16 @@ def test_a_picture_that_no_process_survives_is_left_out_with_a_reason_and_costs_
     assert len([line for line in journal.read_text("utf-8").splitlines() if "sha256" in line]) == 19
 
 
+def test_a_picture_that_ends_its_process_ends_no_later_run(workers, tmp_path):
+    """It alone is tried again: that one task was done by the run itself, which died of it."""
+    originals = [
+        {"path": "7.png", "bytes": 1, "mtime": 1, "style": "", "caption": "", "source": ""}
+    ]
+    journal = tmp_path / "journal.jsonl"
+    Examination(journal, {"version": 1}, "examining", examined, is_finding).run(originals, workers)
+    assert originals[0]["reason"] == "cannot be opened (it ended each process that read it)"
+
+
 def test_without_a_word_for_it_a_lost_task_ends_the_run_in_one_sentence(workers):
     with pytest.raises(UserError, match="want of memory.*--workers 1") as caught:
         list(workers.each(poisoned, [[number] for number in range(6, 10)]))

@@ -12,7 +12,13 @@ from oneseed.config.inference import GUIDANCE, MAX_PASSES, MAX_PROMPT_LENGTH, In
 from oneseed.console.command import UserError
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.seeds import LAST_SEED
-from oneseed.web.inputs import PAGE_MAX_GUIDANCE, PAGE_MAX_TEMPERATURE, one_line, one_of
+from oneseed.web.inputs import (
+    PAGE_MAX_GUIDANCE,
+    PAGE_MAX_TEMPERATURE,
+    one_line,
+    one_of,
+    typed_text,
+)
 
 # rows of a search
 MOST_FOUND = 100
@@ -82,11 +88,17 @@ class AskedPair(NamedTuple):
     read_prompt: str
 
 
+def asked_prompt(value: str | None, generator: MultimodalGenerator) -> str:
+    """A prompt as it is sent for captions that are code, else on one line. UserError: too long."""
+    read = typed_text if generator.writes_code else one_line
+    return read(value, "A prompt", limit=MAX_PROMPT_LENGTH)
+
+
 def asked_pair(
     generator: MultimodalGenerator, wanted: PairConditions, usual: Defaults
 ) -> AskedPair:
     """Conditions, checked against the model. UserError where it cannot meet them."""
-    prompt = one_line(wanted.prompt, "A prompt", limit=MAX_PROMPT_LENGTH)
+    prompt = asked_prompt(wanted.prompt, generator)
     style = one_of(wanted.style, generator.styles, "The style")
     read = generator.read_prompt(prompt, style or None).text.strip() if prompt else ""
     passes = wanted.passes or usual.passes

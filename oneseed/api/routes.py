@@ -7,6 +7,7 @@ import io
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
@@ -24,13 +25,14 @@ from oneseed.api.asked import (
     SearchOrder,
     Sent,
     asked_pair,
+    asked_prompt,
     decoded,
 )
 from oneseed.api.documentation import documentation
 from oneseed.api.service import Service
 from oneseed.config.base_model import checkpoint_name
-from oneseed.config.inference import MAX_PROMPT_LENGTH
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import draw_command
 from oneseed.generation import index
 from oneseed.generation.cards import CardFacts, signed_card
 from oneseed.generation.generator import MultimodalGenerator, get_random_seed
@@ -38,7 +40,7 @@ from oneseed.media.kinds import CLIP, SOUND
 from oneseed.media.square import BESIDE
 from oneseed.model.caption_source import NONE
 from oneseed.seeds import seeds_from
-from oneseed.web.inputs import one_line, parse_seed
+from oneseed.web.inputs import parse_seed
 
 # for a day: a server may be given another model under the same addresses
 KEEP = "max-age=86400, immutable"
@@ -164,8 +166,8 @@ class Routes:
 
     @property
     def keep(self) -> str:
-        """What caches are told of a pair; one behind a token is its caller's own."""
-        return f"{'private' if self.service.token else 'public'}, {KEEP}"
+        """What caches are told of a pair; one behind a token or login is its caller's own."""
+        return f"{'private' if self.service.is_private else 'public'}, {KEEP}"
 
     async def images(self, order: ImagesOrder) -> dict[str, Any]:
         """Pairs of consecutive seeds, in the form of OpenAI's images; the model's name is ignored.
@@ -227,12 +229,11 @@ class Routes:
         """The indexed seeds that fit words or a picture best, the best first."""
         generator = await self.service.generator()
         if index.load_index(generator, "seeds") is None:
-            raise HTTPException(
-                404, "No seed is indexed here; whoever runs it can: python inference.py --index N."
-            )
+            command = draw_command(generator.checkpoint, "--index N")
+            raise HTTPException(404, f"No seed is indexed here; whoever runs it can: {command}.")
         content = await request.body()
         order = parsed(SearchOrder, content) if is_json(request) else SearchOrder()
-        words = one_line(order.prompt, "A prompt", limit=MAX_PROMPT_LENGTH)
+        words = asked_prompt(order.prompt, generator)
         if is_json(request):
             content = decoded(order.image)
         if not words and not content:
@@ -310,12 +311,20 @@ def parsed(kind: type[Body], content: bytes) -> Body:
         raise RequestValidationError(error.errors(include_input=False)) from None
 
 
+def time_of(path: Path) -> int:
+    """When a file was written, in seconds since 1970; 0 where it was moved away meanwhile."""
+    try:
+        return int(path.stat().st_mtime)
+    except OSError:
+        return 0
+
+
 def listed_model(generator: MultimodalGenerator) -> dict[str, Any]:
     """A model as OpenAI's list has it, and what callers can choose."""
     return {
         "id": checkpoint_name(generator.checkpoint),
         "object": "model",
-        "created": int(generator.checkpoint.stat().st_mtime),
+        "created": time_of(generator.checkpoint),
         "owned_by": "oneseed",
         "fingerprint": generator.fingerprint,
         "style": generator.style,

@@ -48,15 +48,17 @@ class Service:
         batcher: Batcher,
         *,
         token: str = "",
+        private: bool = False,
         usual: Defaults | None = None,
     ) -> None:
         """find_generator: gives the model, or raises UserError while there is none.
 
-        token: that callers must send, "" for none.
+        token: that callers must send, "" for none. private: whether callers log in without one.
         """
         self.find_generator = find_generator
         self.batcher = batcher
         self.token = token
+        self.is_private = private or bool(token)
         self.usual = usual or Defaults()
         self.metrics = Metrics()
         # requests that are being answered

@@ -12,6 +12,7 @@ from oneseed.captioning.answers import MORE_TOKENS, OTHER_MODEL
 from oneseed.captioning.endpoint import Endpoint
 from oneseed.captioning.huggingface import captions_by_checkpoint
 from oneseed.captioning.jobs import Caption, CaptionJob, NoCaption, caption_jobs
+from oneseed.captioning.taught import TaughtNotes
 from oneseed.config.captioning import CaptionConfig
 from oneseed.config.shards import Shard
 from oneseed.console.command import UserError
@@ -34,6 +35,13 @@ class Captioner:
     # as logs and metadata keep it: the checkpoint, or the server's model wherever it runs
     name: str
     server: Endpoint | None = None
+    # of a checkpoint that was taught here
+    notes: TaughtNotes | None = None
+
+    @property
+    def taught(self) -> str:
+        """The digest of what it was taught; taught again, it writes other captions."""
+        return self.notes.digest if self.notes else ""
 
     @property
     def place(self) -> str:
@@ -56,6 +64,7 @@ class CaptionLog:
     at once to the log of this run's own share, so that a killed run goes on.
     A row: id, captioner, caption, and cut, which is the length limit that ended the caption, or 0.
     A checkpoint's answer without a caption has "" and its reason: it would answer the same again.
+    Of a checkpoint that was taught here a row also has the digest of what it was taught.
     """
 
     def __init__(self, collection: Collection, share: Shard | None) -> None:
@@ -64,21 +73,35 @@ class CaptionLog:
         name = f"{safe_name(collection.style)}_generated"
         suffix = f"_{share[0]}of{share[1]}" if share else ""
         self.path = folder / f"{name}{suffix}.jsonl"
-        self.rows: dict[tuple[str, str], Row] = {}
+        # (captioner, id) -> {what it was taught: its answer}
+        self.answers: dict[tuple[str, str], dict[str, Row]] = {}
         for path in logs_in(folder, name):
             for row in each_logged(path):
-                key = (row["captioner"], row["id"])
-                if is_better(row, self.rows.get(key)):
-                    self.rows[key] = row
+                self.keep(row)
+
+    def keep(self, row: Row) -> None:
+        """Takes note of an answer, where it is better than one before."""
+        answers = self.answers.setdefault((row["captioner"], row["id"]), {})
+        taught = row.get("taught", "")
+        if is_better(row, answers.get(taught)):
+            answers[taught] = row
 
     def find(self, captioner: str, row_id: str) -> Row | None:
-        """The caption that this captioner wrote for a picture; None: there is none."""
-        found = self.rows.get((captioner, row_id))
+        """The caption that this captioner wrote for a picture; None: there is none.
+
+        Of one that was taught again, the caption that was found last.
+        """
+        answers = self.answers.get((captioner, row_id), {})
+        return next((row for row in reversed(answers.values()) if row.get("caption")), None)
+
+    def find_own(self, captioner: Captioner, row_id: str) -> Row | None:
+        """As find, but nothing that a checkpoint wrote before it was taught again."""
+        found = self.answers.get((captioner.name, row_id), {}).get(captioner.taught)
         return found if found and found.get("caption") else None
 
-    def find_empty(self, captioner: str, row_id: str) -> Row | None:
+    def find_empty(self, captioner: Captioner, row_id: str) -> Row | None:
         """The answer without a caption of this captioner; None: there is none, or no reason."""
-        found = self.rows.get((captioner, row_id))
+        found = self.answers.get((captioner.name, row_id), {}).get(captioner.taught)
         return found if found and not found.get("caption") and "reason" in found else None
 
     def open_own(self) -> TextIO:
@@ -91,7 +114,7 @@ class CaptionLog:
         """Adds a row to the opened log; a kill afterwards does not lose it."""
         file.write(to_json(row) + "\n")
         file.flush()
-        self.rows[row["captioner"], row["id"]] = row
+        self.keep(row)
 
 
 def logs_in(folder: Path, name: str) -> list[Path]:
@@ -189,7 +212,7 @@ def generate_captions(
     failed_ids = {failure.row["id"] for failure in failures.found}
 
     def is_done(row: Row) -> bool:
-        found = log.find(captioner.name, row["id"])
+        found = log.find_own(captioner, row["id"])
         if not found:
             return row["id"] in failed_ids
         has_more_room = 0 < found.get("cut", 0) < config.max_new_tokens
@@ -213,7 +236,7 @@ def generate_captions(
                         raise failures.error(captioner, f"{MAX_FAILURES} pictures in a row")
                 if isinstance(caption, Caption) or (caption.is_answer and not captioner.server):
                     log.append(file, log_row(caption, captioner, config))
-    found_rows = {row["id"]: log.find(captioner.name, row["id"]) for row in rows}
+    found_rows = {row["id"]: log.find_own(captioner, row["id"]) for row in rows}
     if failures.found:
         if is_required and not any(found_rows.values()):
             raise failures.error(captioner, f"{len(failures.found):,} pictures")
@@ -228,7 +251,7 @@ def known_failures(
     """The pictures for which a checkpoint has no caption, however often it is asked."""
     failures: list[NoCaption] = []
     for row in rows:
-        found = log.find_empty(captioner.name, row["id"])
+        found = log.find_empty(captioner, row["id"])
         if captioner.server or not found or 0 < found["cut"] < config.max_new_tokens:
             continue
         advice = MORE_TOKENS if found["cut"] else OTHER_MODEL
@@ -244,4 +267,5 @@ def log_row(answer: Caption | NoCaption, captioner: Captioner, config: CaptionCo
         "caption": answer.text if isinstance(answer, Caption) else "",
         "cut": config.max_new_tokens if answer.is_cut else 0,
     }
+    row |= {"taught": captioner.taught} if captioner.taught else {}
     return row | ({"reason": answer.reason} if isinstance(answer, NoCaption) else {})

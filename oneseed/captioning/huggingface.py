@@ -126,7 +126,7 @@ def load_captioner(
             ) from error
         except Exception as error:
             # transformers raises nearly anything on a broken or foreign checkpoint.
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_out_of_room(error):
                 raise
             trouble = error
     raise NoCaptionerError(
@@ -134,6 +134,14 @@ def load_captioner(
         f"({type(trouble).__name__}: {quote_answer(trouble)}): name another image-text-to-text "
         f"checkpoint, such as {flag} {SMALLER}"
     ) from trouble
+
+
+def is_out_of_room(error: Exception) -> bool:
+    """Whether it was the disk or the memory that failed, and not the checkpoint."""
+    import torch
+
+    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return is_full or isinstance(error, torch.OutOfMemoryError)
 
 
 def load_pretrained(
@@ -211,8 +219,15 @@ def caption_pictures(
             without_prompt(caption, prompt) for caption, prompt in zip(captions, map(str, prompts))
         ]
     # A finished caption ends in an end mark or in padding.
-    ends = set(processor.tokenizer.all_special_ids)
+    ends = {*processor.tokenizer.all_special_ids, *ends_of_turns(model)}
     return [(caption, row[-1] not in ends) for caption, row in zip(captions, tokens.tolist())]
+
+
+def ends_of_turns(model: Any) -> list[int]:
+    """The tokens that end what it writes: some tokenizers count theirs among the plain ones."""
+    settings = getattr(model, "generation_config", None)
+    found = settings.eos_token_id if settings is not None else None
+    return [found] if isinstance(found, int) else list(found or ())
 
 
 def decode_answers(tokens: "torch.Tensor", processor: Any, *, as_code: bool = False) -> list[str]:

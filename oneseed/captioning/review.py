@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from oneseed.captioning.quality import WARNING_MARK, Flags, quality_lines
-from oneseed.console.html import data_url, html_page, safe_text
+from oneseed.console.html import data_url, html_page, safe_lines, safe_text
 from oneseed.dataset.curation import caption_author
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.prepared import DamagedPreparedError, load_prepared
@@ -43,7 +43,8 @@ article { display: grid; grid-template-columns: 11rem 1fr; gap: 1.6rem; padding:
 .plate { background: var(--plate); border: 1px solid var(--ink); padding: .4rem;
   align-self: start; color: #665f55; font-size: .85rem }
 img { display: block; width: 100%; height: auto }
-.caption { font-size: 1.2rem; line-height: 1.4; margin: 0 0 .5rem; overflow-wrap: anywhere }
+.caption { font-size: 1.2rem; line-height: 1.4; margin: 0 0 .5rem; overflow-wrap: anywhere;
+  white-space: pre-wrap }
 .about { margin: 0; color: var(--faded); font-size: .92rem; overflow-wrap: anywhere }
 .flag { color: var(--alarm); font-style: italic }
 @media (max-width: 34rem) { article { grid-template-columns: 6.5rem 1fr; gap: 1rem }
@@ -127,7 +128,7 @@ def article(row: Row, row_flags: Sequence[str], resized: Path) -> str:
     ]
     return (
         f'<article><div class="plate">{image_tag(resized / row["filename"])}</div>'
-        f'<div><p class="caption">{safe_text(row["caption"])}</p>'
+        f'<div><p class="caption">{safe_lines(row["caption"])}</p>'
         f'<p class="about">{" · ".join(about)}</p></div></article>'
     )
 

@@ -7,6 +7,7 @@ A captioner answers best what it was asked while it learnt. So the question lies
 and nobody has to type it again.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -41,6 +42,8 @@ class TaughtNotes:
     base: str = ""
     # whether the words that pictures show stand in its questions: --ocr
     reads_words: bool = False
+    # SHA-256 of what was taught, in hex: a captioner that is taught again writes other captions
+    digest: str = ""
 
     @property
     def is_code(self) -> bool:
@@ -50,6 +53,12 @@ class TaughtNotes:
     def question_of(self, row: Row) -> str:
         """What it is asked of a row's picture."""
         return row.get("question") or self.question
+
+
+def notes_of_weights(notes: TaughtNotes, taught: Path) -> TaughtNotes:
+    """The notes with the digest of what was taught. taught: its file."""
+    with open(taught, "rb") as file:
+        return replace(notes, digest=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def write_notes(folder: Path, notes: TaughtNotes) -> None:
@@ -81,7 +90,7 @@ def checked_notes(found: Row) -> TaughtNotes:
     if not isinstance(found, dict) or found["format"] != NOTES_FORMAT:
         raise ValueError("its format is another one")
     notes = TaughtNotes(**{name: value for name, value in found.items() if name != "format"})
-    texts = (notes.question, notes.style, notes.base)
+    texts = (notes.question, notes.style, notes.base, notes.digest)
     if not all(isinstance(text, str) and len(text) <= MAX_QUESTION_LENGTH for text in texts):
         raise ValueError("its question is no text, or too long")
     if notes.caption_kind not in CAPTION_KINDS:

@@ -16,8 +16,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from oneseed.config.options import parse_parameter_count
+from oneseed.config.spec_words import (
+    ENCODER_OF_FAMILY,
+    FIXED,
+    KNOWN_MODALITIES,
+    OTHER_FAMILIES,
+    PRESET_OF_INTENT,
+    TRAINED_OBJECTIVES,
+)
 from oneseed.console.amounts import parse_amount
 from oneseed.console.parser import nearest_hint
+from oneseed.media.kinds import PICTURE, SOUND
 
 if TYPE_CHECKING:
     import yaml
@@ -27,44 +36,6 @@ DESCRIBING_KEYS = (
     *("metagen_version", "spec_version", "version", "name", "description", "task", "author"),
     *("authors", "license", "licence", "tags", "metadata", "notes"),
 )
-# what outputs and inputs may be -> what is made here; None: the caption, which always comes
-KNOWN_MODALITIES = {
-    **dict.fromkeys(("image", "images", "picture", "vision"), "picture"),
-    **dict.fromkeys(("audio", "sound", "speech", "music"), "sound"),
-    **dict.fromkeys(("video", "videos", "clip", "animation"), "clip"),
-    **dict.fromkeys(("text", "caption", "language"), None),
-}
-# presets by what they are for
-PRESET_OF_INTENT = {"fast": "small", "balanced": "medium", "quality": "full"}
-ENCODER_OF_FAMILY = {"cnn": "cnn", "transformer": "vit", "hybrid": "vit", "vit": "vit"}
-OTHER_FAMILIES = {
-    "transformer": "the networks that draw are convolutional in every family; hybrid is the word "
-    "for a transformer that looks and convolutions that draw",
-    "diffusion": "pictures are drawn by a flow in passes, and seeds become codes by another: that "
-    "is the nearest of kin here",
-    "flow": "pictures are drawn by a flow in passes, which every family does",
-    **dict.fromkeys(
-        ("gan", "rnn", "mamba", "moe", "gnn"), "there is no such family here; hybrid is taken"
-    ),
-}
-TRAINED_OBJECTIVES = {
-    **dict.fromkeys(("reconstruction", "denoising", "flow_matching"), "reconstruction"),
-    **dict.fromkeys(
-        ("autoregressive", "captioning", "language_modeling", "next_token"), "captions"
-    ),
-    **dict.fromkeys(("contrastive", "infonce", "clip"), "contrast"),
-}
-# settings of sounds and clips that are fixed -> their value
-FIXED = {
-    "sample_rate": 16_000,
-    "hop_length": 256,
-    "win_length": 1024,
-    "n_fft": 1024,
-    "num_channels": 1,
-    "num_frames": 16,
-    "frame_rate": 8,
-    "fps": 8,
-}
 
 
 @dataclass
@@ -76,6 +47,13 @@ class Translation:
 
     settings: list[tuple[str, str, int]] = field(default_factory=list)
     warnings: list[tuple[int, str]] = field(default_factory=list)
+    # what depends on the medium that is made, which stands anywhere in the file
+    of_medium: list[Callable[[str], None]] = field(default_factory=list)
+
+    @property
+    def medium(self) -> str:
+        """What is made."""
+        return next((text for name, text, _ in self.settings if name == "medium"), PICTURE)
 
     def set(self, name: str, text: str, line: int) -> None:
         """A setting, as its flag would have it."""
@@ -118,6 +96,8 @@ def translated(sections: "list[tuple[yaml.ScalarNode, yaml.Node]]") -> Translati
                 hint = nearest_hint(own_key.value, handlers)
                 raise SpecError(own_line, f"unknown key {key.value}.{own_key.value}{hint}")
             handler(value, own_line, found)
+    for settle in found.of_medium:
+        settle(found.medium)
     return found
 
 
@@ -211,9 +191,14 @@ def outputs(node: "yaml.Node", line: int, found: Translation) -> None:
 
 def inputs(node: "yaml.Node", line: int, found: Translation) -> None:
     """What is brought: words and the model's own medium are always taken."""
-    for word in listed_words("modality.inputs", node, line):
-        if word not in KNOWN_MODALITIES:
-            found.warn(line, f"{word} is not taken; prompts and pictures, sounds or clips are")
+    words = listed_words("modality.inputs", node, line)
+
+    def settle(medium: str) -> None:
+        for word in words:
+            if KNOWN_MODALITIES.get(word, "") not in (None, medium):
+                found.warn(line, f"{word} is not taken; prompts and {medium}s are")
+
+    found.of_medium.append(settle)
 
 
 def parameter_budget(node: "yaml.Node", line: int, found: Translation) -> None:
@@ -303,6 +288,19 @@ def fixed_value(name: str) -> Handler:
     return handle
 
 
+def num_channels(node: "yaml.Node", line: int, found: Translation) -> None:
+    """Of pictures and clips grey or RGB; a sound has one."""
+    word = word_of("num_channels", node, line)
+
+    def settle(medium: str) -> None:
+        if medium != SOUND and word in ("1", "3"):
+            found.set("channels", word, line)
+        elif word != "1":
+            found.warn(line, f"num_channels is {'1' if medium == SOUND else '1 or 3'} here")
+
+    found.of_medium.append(settle)
+
+
 def preset(node: "yaml.Node", line: int, found: Translation) -> None:
     """By size, or by what it is for."""
     word = word_of("preset", node, line)
@@ -313,6 +311,7 @@ def preset(node: "yaml.Node", line: int, found: Translation) -> None:
 TOP_KEYS: dict[str, Handler] = {"preset": preset, "intent": preset}
 TIMED_KEYS: dict[str, Handler] = {
     **{name: fixed_value(name) for name in FIXED},
+    "num_channels": num_channels,
     "n_mels": as_setting("image_size"),
     "duration": without_effect(
         "a sound is as long as its square, 128 px 2.0 s, 512 px 8.2 s, and a clip 2.0 s"

@@ -35,7 +35,6 @@ STOP_SIGNALS = tuple(
 ONE_WISH = 1.0
 # seconds within which a signal is heard that the system handed to another thread
 LISTENING_SECONDS = 0.5
-GO_ON = "finished work is kept, run the same command again to go on"
 
 
 class UserError(Exception):
@@ -131,15 +130,22 @@ def flush_output() -> None:
         raise
 
 
+def how_to_go_on() -> str:
+    """What is said of a run that was stopped."""
+    # which would begin anew once more
+    without = " without --fresh" if "--fresh" in sys.argv else ""
+    return f"finished work is kept, run the same command again{without} to go on"
+
+
 def ending_of(error: BaseException) -> Ending | None:
     """The end that an error means; None for one that nobody has foreseen."""
     if isinstance(error, UserError):
         # a name may hold the end of a line
         return Ending(error.code, f"error: {with_short_words(printable(str(error)))}")
     if isinstance(error, KeyboardInterrupt):
-        return Ending(130, f"\ninterrupted; {GO_ON}")
+        return Ending(130, f"\ninterrupted; {how_to_go_on()}")
     if isinstance(error, Terminated):
-        return Ending(error.code, f"\n{error.cause}; {GO_ON}")
+        return Ending(error.code, f"\n{error.cause}; {how_to_go_on()}")
     return ending_of_system(error)
 
 

@@ -23,6 +23,11 @@ def safe_text(value: object) -> str:
     return f"<bdi>{html.escape(printable(str(value)))}</bdi>"
 
 
+def safe_lines(text: str) -> str:
+    """As safe_text, with the lines of the text; its blanks count where the style says so."""
+    return "\n".join(safe_text(line) for line in text.split("\n"))
+
+
 def data_url(image: bytes, kind: str = "png") -> str:
     """The bytes of a picture file as an address that holds them. kind: png or jpeg."""
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"

@@ -176,6 +176,7 @@ class Collection:
             size_flags(side, preset or self.prepared_preset()) if side else "",
             flag("level", level, str(PrepareConfig.level)),
             flag("kinds", kinds, ""),
+            flag("medium", report.get("asked_medium", ""), ""),
         ]
         if report.get("code") and self.style not in DRAWN_STYLES:
             flags.append(f"--caption-kind {CODE_CAPTIONS}")

@@ -19,6 +19,7 @@ from oneseed.dataset.commands import caption_command
 from oneseed.dataset.in_use import locked_collection
 from oneseed.dataset.jsonl import Row, write_jsonl
 from oneseed.dataset.next_run import next_training
+from oneseed.dataset.rows import BESIDE_KEY
 from oneseed.dataset.segmentation import has_words
 
 SHOWS = ("everything", "training", "validation", "left out", "without caption")
@@ -82,9 +83,10 @@ def change_row(
         if caption is not None:
             change_caption(row, caption)
         if left_out is not None:
+            was_beside = row.pop(BESIDE_KEY, False)
             row.pop("left_out", None)
-            if left_out:
-                row["left_out"] = True
+            if left_out or was_beside:
+                row["left_out"] = left_out
         collection.write_metadata(rows)
         write_pair(collection, rows, row)
         return row

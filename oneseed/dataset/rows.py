@@ -173,6 +173,8 @@ TRAVELLING = {
 IMAGES = Kind(are_prepared_names, "a list of the names of two or more .png files")
 SPLIT = Kind(is_split, '"train" or "val"')
 
+# of a record that is left out since it is a part of other pairs alone, and nobody has marked it
+BESIDE_KEY = "beside"
 # a row of <style>_metadata.json; earlier versions wrote neither colour nor left_out
 METADATA = RowKinds(
     {
@@ -193,6 +195,7 @@ METADATA = RowKinds(
         "split": SPLIT,
         "captioner": ANY_TEXT,
         "left_out": FLAG,
+        BESIDE_KEY: FLAG,
         # of a sound's or clip's file
         "seconds": SECONDS,
         "images": IMAGES,
@@ -220,6 +223,7 @@ CAPTIONER_LOG = RowKinds(
         "caption": REQUIRED_TEXT,
         "cut": COUNT,
         "reason": ANY_TEXT,
+        "taught": ANY_TEXT,
     }
 )
 # what is read of <style>_report.json
@@ -232,6 +236,8 @@ REPORT = RowKinds(
         # of captions of code
         "code": COUNT,
         "medium": MEDIUM_VALUE,
+        # of --medium, where it was given
+        "asked_medium": MEDIUM_VALUE,
     }
 )
 

@@ -46,11 +46,11 @@ def order_of(config: Any, *leave_out: str) -> Row:
 
 def config_command(script: str, config: Any, shard: Shard | None = None) -> str:
     """The command that a config came from, with another shard; None: without one."""
-    usual = type(config)()
+    # a config settles what its flags leave open, and may settle it by those that were given
     words = []
     for name, field in option_fields([type(config)]).items():
         value = getattr(config, name)
-        if name == "shard" or value in (field.default, getattr(usual, name)):
+        if name == "shard" or value == field.default:
             continue
         if isinstance(value, bool):
             words.append(flag_of(name) if value else f"--no-{flag_of(name)[2:]}")

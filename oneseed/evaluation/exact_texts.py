@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from oneseed.console.command import UserError
 from oneseed.evaluation.exact import FIRST_RENDER, Exam
 from oneseed.evaluation.samples import GENERATED_AT_ONCE, ImageCaption, as_images
 from oneseed.evaluation.section import Number, Section, mean_number
@@ -51,8 +52,9 @@ def measure_texts(
     }
     for kind, facts in facts_of.items():
         numbers |= read_numbers(exam, kind, facts)
-    if has_grammar(exam.generator.model):
-        held = replace(exam, generator=exam.generator.in_grammar())
+    held_generator, fault = generator_in_grammar(exam)
+    if held_generator:
+        held = replace(exam, generator=held_generator)
         held_texts = texts_of_seeds(held.generator, seeds)
         numbers |= validity_numbers([drawn.check(text) for text in held_texts], HELD)
         numbers[f"joint_strict{CONSTRAINED}"] = exam.agreement_number(
@@ -64,7 +66,18 @@ def measure_texts(
             numbers |= read_numbers(held, kind, facts)
     reasons = sorted({one.reason for one in found if one.reason})[:3]
     notes = [f"Texts that are none of the collection: {' '.join(reasons)}"] if reasons else []
+    notes += [f"Without figures held to the grammar: {fault}."] if fault else []
     return Section(numbers, notes=notes)
+
+
+def generator_in_grammar(exam: Exam) -> tuple[MultimodalGenerator | None, str]:
+    """The generator held to the grammar of the collection, or why it cannot be; "" without one."""
+    if not has_grammar(exam.generator.model):
+        return None, ""
+    try:
+        return exam.generator.in_grammar(), ""
+    except UserError as error:
+        return None, str(error)
 
 
 def validity_numbers(found: Sequence[Checked], way: str) -> dict[str, Number]:

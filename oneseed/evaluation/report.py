@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from oneseed.console.command import UserError
-from oneseed.console.html import data_url, html_page, safe_text
+from oneseed.console.html import data_url, html_page, safe_lines, safe_text
 from oneseed.console.input_files import why_no_file
 from oneseed.media.png import encode_png
 from oneseed.model.caption_source import DECODER, NEAREST, NONE
@@ -25,6 +25,7 @@ SECTIONS = {
         "picture_to",
         "retrieval",
     ),
+    "Texts of code": ("texts_", "read_"),
     "Styles": ("style", "transfer", "judged"),
     "Walks and variations": ("interpolation", "variation"),
     "Variety": ("distinct", "fallback", "memorised", "near_one", "largest_share", "distance"),
@@ -42,6 +43,7 @@ th, td { vertical-align: top }
 figure { margin: 0; font-size: .85rem }
 .small { display: grid; grid-template-columns: repeat(6, 1fr); gap: .4rem }
 img { width: 100%; border: 1px solid #bbb }
+.caption { white-space: pre-wrap }
 .wrong { color: #a3190b; font-weight: bold }
 .warning { background: #fbe9e4; padding: .5rem .8rem }
 """
@@ -267,7 +269,8 @@ def figure_of_pair(example: dict[str, Any]) -> str:
     seed = example["seed"]
     return (
         f'<figure><img alt="seed {seed:d}" src="{inline(example["image"])}">'
-        f"<figcaption><b>{seed:d}</b> {safe_text(example['caption'])}<br>"
+        f"<figcaption><b>{seed:d}</b> "
+        f'<span class="caption">{safe_lines(example["caption"])}</span><br>'
         f"{'<br>'.join(verdict)}</figcaption></figure>"
     )
 

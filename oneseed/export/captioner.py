@@ -108,12 +108,12 @@ def card_of(config: FinetuningConfig, metrics: Row, base: str, license_name: str
 
 def files_to_send(folder: Path, *, adapter: bool) -> list[str]:
     """Names of the files of a checkpoint, or of an adapter. UserError where one is missing."""
-    wanted = ADAPTER_FILES if adapter else CHECKPOINT_FILES
+    wanted = (*ADAPTER_FILES, NOTES_FILE) if adapter else CHECKPOINT_FILES
     found = [folder / name for name in wanted]
     found += [] if adapter else sorted(folder.glob(CHECKPOINT_WEIGHTS))
     # behind a link may be what is nobody's business
     names = [path.name for path in found if path.is_file() and not path.is_symlink()]
-    is_whole = len(names) == len(ADAPTER_FILES) if adapter else "config.json" in names
+    is_whole = set(ADAPTER_FILES) <= set(names) if adapter else "config.json" in names
     if not is_whole or not any(name.endswith(".safetensors") for name in names):
         what = "adapter" if adapter else "merged checkpoint"
         raise UserError(

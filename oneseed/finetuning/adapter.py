@@ -1,7 +1,7 @@
 """What is taught: low-rank matrices beside frozen weights, or a connector as a whole.
 
 model = add_adapter(captioner.model, config)
-save_adapter(model, Path("checkpoints/captioner/adapter"))
+save_adapter(model, Path("checkpoints/captioner/adapter"), notes)
 """
 
 import warnings
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from oneseed.captioning.adapters import ADAPTER_WEIGHTS, require_peft
+from oneseed.captioning.taught import TaughtNotes, notes_of_weights, write_notes
 from oneseed.config.finetuning import CONNECTOR, WHOLE_PART, FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.files import whole_folder
@@ -74,10 +75,15 @@ def trained_weights_of(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
-def save_adapter(model: Any, folder: Path) -> None:
-    """Writes the adapter as peft reads it; a killed run leaves the earlier one whole."""
+def save_adapter(model: Any, folder: Path, notes: TaughtNotes | None = None) -> None:
+    """Writes the adapter as peft reads it; a killed run leaves the earlier one whole.
+
+    notes: of a captioner, which lie beside it.
+    """
     with whole_folder(folder) as partial:
         # the embeddings are frozen; to look whether they are, peft would ask the hub
         model.save_pretrained(str(partial), save_embedding_layers=False)
         (partial / "README.md").unlink(missing_ok=True)
         (partial / ADAPTER_WEIGHTS).chmod(FILE_MODE)
+        if notes:
+            write_notes(partial, notes_of_weights(notes, partial / ADAPTER_WEIGHTS))

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.prepared import load_prepared
+from oneseed.finetuning.examples import taught_picture
 from oneseed.workers import chunks
 
 # families of two towers: where the text is padded, for the network has learnt it so
@@ -41,6 +41,11 @@ class SearchPair(NamedTuple):
     # PNG file
     picture: Path
     caption: str
+
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """What makes it another pair when it changes."""
+        return (self.picture.name, self.caption)
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class TwoTowers:
 
     def image_features(self, pairs: Sequence[SearchPair]) -> Tensor:
         """(B, D), length 1: the pictures of pairs."""
-        pictures = [load_prepared(pair.picture).convert("RGB") for pair in pairs]
+        pictures = [taught_picture(pair.picture) for pair in pairs]
         inputs = self.processor(images=pictures, return_tensors="pt").to(self.within.device)
         return F.normalize(pooled(self.within.get_image_features(**inputs)), dim=-1)
 

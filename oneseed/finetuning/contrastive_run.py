@@ -26,6 +26,7 @@ from oneseed.finetuning.contrastive import (
     read_search_pairs,
     tower_modules,
 )
+from oneseed.finetuning.loading import require_model
 from oneseed.finetuning.merging import save_checkpoint_folder
 from oneseed.finetuning.run import FinetuningFolder, FinetuningState, rate_of_step, take_steps
 from oneseed.seeds import torch_generator
@@ -86,7 +87,7 @@ class ContrastiveTrainer:
         self.total_steps = self.steps_per_epoch * config.num_epochs
         self.look_every = config.checkpoint_every or self.steps_per_epoch
         self.state = FinetuningState()
-        self.folder = FinetuningFolder(config, (len(train), len(val)))
+        self.folder = FinetuningFolder(config, train, val)
 
     def resume(self) -> bool:
         """Go on where last.pt stands -> False where there is none."""
@@ -216,6 +217,7 @@ def teach_towers(config: FinetuningConfig, device: torch.device) -> int:
             "unseen by the others; start it without torchrun"
         )
     require_peft("caption_finetuning.py")
+    require_model(config)
     train, val = read_search_pairs(Collection(config.style, config.data), config.max_samples)
     towers = load_towers(config, device)
     if cut := towers.count_cut([*train, *val]):

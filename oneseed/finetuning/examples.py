@@ -59,6 +59,11 @@ class TaughtExample:
         """All that are shown, the row's own picture first."""
         return (self.picture, *self.further)
 
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """What makes it another pair when it changes."""
+        return (self.id, self.question, self.answer, *map(str, self.messages))
+
     def asked(self, captioner: LoadedCaptioner) -> Asked:
         """What the captioner reads beside the picture; without a chat template the question."""
         return self.messages if self.messages and is_chat(captioner.processor) else self.question

@@ -62,10 +62,11 @@ def require_model(config: FinetuningConfig) -> None:
         raise UserError(
             f"{config.model} is an adapter, which lies beside its merged checkpoint: teach that one"
         )
-    if Path(config.model).expanduser().resolve() == Path(config.checkpoints).resolve():
+    written = Path(config.checkpoints).resolve()
+    if Path(config.model).expanduser().resolve().is_relative_to(written):
         raise UserError(
-            f"--model {config.model} is the folder that this run writes to: choose another one "
-            "with --checkpoints DIR"
+            f"--model {config.model} lies in the folder that this run writes to: choose another "
+            "one with --checkpoints DIR"
         )
     is_here(config.model, "--model")
 

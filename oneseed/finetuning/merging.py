@@ -5,6 +5,7 @@ any program reads it, and compared with the adapter as peft reads it: its answer
 pictures, letter by letter, and what it expects at each place of true answers.
 """
 
+import gc
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from typing import Any
 
 import torch
 
-from oneseed.captioning.adapters import with_adapter
+from oneseed.captioning.adapters import ADAPTER_WEIGHTS, with_adapter
 from oneseed.captioning.asking import LoadedCaptioner
 from oneseed.captioning.huggingface import load_captioner
-from oneseed.captioning.taught import TaughtNotes, write_notes
+from oneseed.captioning.taught import TaughtNotes, notes_of_weights, write_notes
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.dataset.jsonl import Row
 from oneseed.files import sweep_partials, whole_folder
@@ -75,7 +76,10 @@ def merge_adapter(
     answers_before = ask(held_out, before, batch_size=config.batch_size)
     logits_before = logits_of(before, batch, dtype)
     save_checkpoint_folder(adapted.merge_and_unload(safe_merge=True), base.processor, folder)
-    write_notes(folder, notes)
+    write_notes(folder, notes_of_weights(notes, adapter / ADAPTER_WEIGHTS))
+    # there is no room for two of them where the device is small
+    del base, adapted, before
+    release_memory(device)
 
     merged = load_captioner(str(folder), device)
     answers = ask(held_out, merged, batch_size=config.batch_size)
@@ -88,6 +92,13 @@ def merge_adapter(
         largest_difference=float((logits - logits_before).abs().max()),
         difference=float((logits - logits_before).norm() / logits_before.norm()),
     )
+
+
+def release_memory(device: torch.device) -> None:
+    """Gives back what tensors that are gone have taken."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 @torch.no_grad()

@@ -64,10 +64,19 @@ def modelfile_text(folder: Path, model_file: str, vision_file: str) -> str:
 
 
 def load_processor(folder: Path) -> Any:
-    """The checkpoint's processor, from the folder alone; no code beside it is run."""
+    """The checkpoint's processor, from the folder alone; no code beside it is run.
+
+    UserError where the folder has none.
+    """
     from transformers import AutoProcessor
 
-    return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    try:
+        return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{folder} has no processor that can be read ({type(error).__name__}): copy the files "
+            "of its tokenizer and preprocessor from the checkpoint that it was made of"
+        ) from error
 
 
 def model_type(folder: Path) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from oneseed.console.html import data_url, html_page, safe_text
+from oneseed.console.html import data_url, html_page, safe_lines, safe_text
 from oneseed.dataset.jsonl import Row
 from oneseed.files import write_text
 from oneseed.finetuning.looks import LOOK_FIGURES, AnswerJudge, HeldOutAnswer
@@ -124,15 +124,10 @@ def answer_section(answer: HeldOutAnswer, judge: AnswerJudge) -> list[str]:
     return [
         "<section>",
         f"<div>{images}</div>",
-        f"<pre>{escaped_lines(answer.example.answer)}</pre>",
-        f"<div><pre>{escaped_lines(answer.text)}</pre><p>{safe_text(', '.join(marks))}</p></div>",
+        f"<pre>{safe_lines(answer.example.answer)}</pre>",
+        f"<div><pre>{safe_lines(answer.text)}</pre><p>{safe_text(', '.join(marks))}</p></div>",
         "</section>",
     ]
-
-
-def escaped_lines(text: str) -> str:
-    """A text with its lines, escaped."""
-    return "\n".join(safe_text(line) for line in text.split("\n"))
 
 
 def picture_url(path: Path) -> str:

@@ -8,14 +8,14 @@ report.html     the same with pictures; training.log what was printed; tensorboa
 """
 
 import contextlib
+import hashlib
 import json
 import math
-import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -28,7 +28,7 @@ from oneseed.finetuning.adapter import trained_weights_of
 from oneseed.model import checkpoint
 from oneseed.training import distributed
 from oneseed.training.run_folder import MIN_SAVE_INTERVAL
-from oneseed.training.run_log import RunLog
+from oneseed.training.run_log import RunLog, move_aside
 
 # share of the steps in which the learning rate rises to its peak
 RISING_SHARE = 0.03
@@ -40,12 +40,22 @@ SETTINGS = (
     *("bits", "learning_rate", "num_epochs", "batch_size", "accumulate", "checkpoint_every"),
     *("held_out", "max_new_tokens", "max_length", "seed"),
 )
+# … and a digest of what its pairs say
+PAIRS = "pairs"
 # files of a run, which --fresh moves away
 RUN_PATTERNS = (
     *("adapter", "tensorboard", "last*.pt", "checksums.json", "metrics.json", "report.html"),
     *("training.log", "README.md", "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"),
     "gguf",
 )
+
+
+class TaughtPair(Protocol):
+    """A picture with what is taught about it."""
+
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """What makes it another pair when it changes: names and texts."""
 
 
 @dataclass
@@ -84,26 +94,24 @@ def is_better_look(look: Row, best: Row | None, *, is_code: bool) -> bool:
 class FinetuningFolder(RunLog):
     """Reads and writes the files of one run; of several processes only the first writes."""
 
-    def __init__(self, config: FinetuningConfig, samples: tuple[int, int]) -> None:
-        """samples: pairs to train and to validate."""
+    def __init__(
+        self, config: FinetuningConfig, train: Sequence[TaughtPair], val: Sequence[TaughtPair]
+    ) -> None:
+        """train, val: the pairs of the run."""
         super().__init__(Path(config.checkpoints))
         self.adapter = self.path / "adapter"
         settings = asdict(config)
-        self.settings = {name: settings[name] for name in SETTINGS} | {"samples": list(samples)}
+        self.settings = {name: settings[name] for name in SETTINGS}
+        self.settings |= {"samples": [len(train), len(val)], PAIRS: digest_of_pairs(train, val)}
         self.next_save = time.monotonic() + MIN_SAVE_INTERVAL
 
     def archive(self) -> None:
-        """The files of an earlier run move to the folder previous/, replacing what was there."""
+        """The files of an earlier run move to the folder previous/, or previous-2/ and so on."""
         found = [path for pattern in RUN_PATTERNS for path in self.path.glob(pattern)]
         files = [path for path in dict.fromkeys(found) if not path.name.startswith(".")]
         if not files:
             return
-        previous = self.path / "previous"
-        shutil.rmtree(previous, ignore_errors=True)
-        previous.mkdir(parents=True)
-        for path in files:
-            path.rename(previous / path.name)
-        print(f"the earlier run moved to {previous.as_posix()}/")
+        print(f"the earlier run moved to {move_aside(files, self.path).as_posix()}/")
 
     # ---- going on --------------------------------------------------------------------------------
 
@@ -163,11 +171,15 @@ class FinetuningFolder(RunLog):
         for key, value in self.settings.items():
             # runs of before were taught without a flag that came later
             begun = before.get(key, getattr(FinetuningConfig, key, None))
-            if begun != value:
-                shown = "pairs" if key == "samples" else f"--{key.replace('_', '-')}"
+            if begun == value or (key == PAIRS and begun is None):
+                continue
+            if key == PAIRS:
                 raise UserError(
-                    f"{name} is a run with {shown} {begun!r} and not {value!r}: {instead}"
+                    f"{name} was taught other pairs than {self.settings['style']} has now, whose "
+                    f"captions or questions have changed since: {instead}"
                 )
+            shown = "pairs" if key == "samples" else f"--{key.replace('_', '-')}"
+            raise UserError(f"{name} is a run with {shown} {begun!r} and not {value!r}: {instead}")
 
     # ---- figures ---------------------------------------------------------------------------------
 
@@ -179,6 +191,27 @@ class FinetuningFolder(RunLog):
             write_text(self.path / "metrics.json", text + "\n")
 
 
+def digest_of_pairs(train: Sequence[TaughtPair], val: Sequence[TaughtPair]) -> str:
+    """SHA-256, in hex, of what pairs teach."""
+    digest = hashlib.sha256()
+    for pairs in (train, val):
+        digest.update(json.dumps([pair.taught for pair in pairs]).encode())
+    return digest.hexdigest()
+
+
+def is_look_due(trainer: Any) -> bool:
+    """Whether held-out pictures are to be asked about before the next step.
+
+    Before the first step, after so many, and after the last one. A signal may have come before the
+    look of a step was noted: then it is taken when the run goes on.
+    """
+    state = trainer.state
+    if not state.looks:
+        return True
+    is_place = state.step % trainer.look_every == 0 or state.step == trainer.total_steps
+    return is_place and state.looks[-1]["step"] != state.step
+
+
 def take_steps(trainer: Any) -> None:
     """All steps of a run that are left, with looks at held-out pictures between them.
 
@@ -186,7 +219,7 @@ def take_steps(trainer: Any) -> None:
     """
     state = trainer.state
     with trainer.folder.open_log(), saved_when_stopped(trainer.save):
-        if not state.looks:
+        if is_look_due(trainer):
             trainer.look()
         bar = progress(label="teaching", total=trainer.total_steps, unit="step", initial=state.step)
         with bar:
@@ -194,8 +227,7 @@ def take_steps(trainer: Any) -> None:
                 loss = trainer.train_step()
                 bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
                 bar.update()
-                is_last = state.step == trainer.total_steps
-                if state.step % trainer.look_every == 0 or is_last:
+                if is_look_due(trainer):
                     trainer.look()
                 elif time.monotonic() > trainer.folder.next_save:
                     trainer.save()

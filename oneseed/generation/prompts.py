@@ -46,7 +46,7 @@ def check_prompt(prompt: str) -> None:
     if not words(prompt):
         raise UserError(
             "the prompt has no words; write what the picture should show, "
-            'such as --prompt "a ship under a stormy sky"'
+            'such as "a ship under a stormy sky"'
         )
     if len(prompt) > MAX_PROMPT_LENGTH:
         raise UserError(

@@ -47,6 +47,8 @@ VIDEO_PIXELS_A_BYTE = 1000
 # … except so many, which any may have, and never more than these: 2 s of 4K
 ALWAYS_PIXELS = 2**25
 MOST_PIXELS = 2**29
+# of one frame: 8K
+MOST_FRAME_PIXELS = 2**25
 # of a moving picture's file: its reader takes it into memory as a whole
 MOST_MOVING_BYTES = 2**28
 MOVING_KINDS = ("GIF", "WEBP", "PNG")
@@ -79,16 +81,19 @@ def prepare_clip(file: BinaryIO, size: int, name: str = "") -> PreparedClip:
     """
     silence_decoders()
     small: list[TimedFrame] = []
+    seconds = 0.0
     with decoder_errors():
         kind = moving_kind(file, name)
         read = frames_of_video if kind in VIDEO_KINDS else frames_of_picture
         for frame in read(file, kind):
-            small.append(frame._replace(image=fitted_frame(frame.image, size // FRAMES_A_ROW)))
-            if frame.end >= LEARNT_SECONDS or len(small) == MOST_DECODED:
+            seconds = frame.end
+            # times are sums of rounded numbers
+            if frame.start >= LEARNT_SECONDS - 1e-6 or len(small) == MOST_DECODED:
                 break
+            small.append(frame._replace(image=fitted_frame(frame.image, size // FRAMES_A_ROW)))
     if len(small) < 2:
-        raise UnusablePictureError("a clip of one frame")
-    seconds = small[-1].end
+        still = f"nothing moves in its first {LEARNT_SECONDS:g} seconds"
+        raise UnusablePictureError(still if seconds > LEARNT_SECONDS else "a clip of one frame")
     sheet = sheet_of_frames(chosen_frames(small, min(seconds, LEARNT_SECONDS)), size)
     return PreparedClip(sheet.convert("L") if is_grey(sheet) else sheet, seconds)
 
@@ -166,8 +171,11 @@ def pixels_of_length(file: BinaryIO, each_byte: int) -> int:
 
 
 def less_pixels(left: int, pixels: int) -> int:
-    """What is left of the pixels that may be decoded. UnusablePictureError where nothing is."""
-    if pixels > left:
+    """What is left of the pixels that may be decoded. UnusablePictureError where nothing is.
+
+    pixels: of one frame.
+    """
+    if pixels > min(left, MOST_FRAME_PIXELS):
         raise UnusablePictureError("too many pixels in its first seconds")
     return left - pixels
 

@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import sys
+import threading
 import wave as wav
 from collections.abc import Generator
 from fractions import Fraction
@@ -34,6 +35,8 @@ MAX_DIVISOR = 1000
 SILENCE = 1e-4
 # of a written WAV file, in bytes
 WRITTEN_SAMPLE_BYTES = 2
+# who silences stderr
+STDERR_LOCK = threading.Lock()
 
 
 class PreparedSound(NamedTuple):
@@ -129,21 +132,25 @@ def sound_library() -> Any:
 
 @contextlib.contextmanager
 def quiet_decoders() -> Generator[None]:
-    """Within the block nothing reaches stderr: the decoder of MP3 writes there past Python."""
-    try:
-        sys.stderr.flush()
-        kept = os.dup(2)
-    except (OSError, ValueError, AttributeError):
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    """Within the block nothing reaches stderr: the decoder of MP3 writes there past Python.
+
+    One thread at a time: of two, the second would keep the silence of the first, and restore that.
+    """
+    with STDERR_LOCK:
+        try:
+            sys.stderr.flush()
+            kept = os.dup(2)
+        except (OSError, ValueError, AttributeError):
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 def wav_bytes(square: Image.Image) -> bytes:

@@ -30,7 +30,7 @@ class CaptionConstraint:
     def __init__(self, grammar: "Grammar", tokenizer: Tokenizer, max_length: int) -> None:
         """max_length: tokens of a caption, START and END counted.
 
-        UserError where no text of the grammar is so short.
+        UserError where no text of the grammar is so short, or its letters are no tokens.
         """
         # here, so that pairs of other models load nothing of it
         from oneseed.synthetic.grammar import Automaton
@@ -97,9 +97,12 @@ def token_trie(tokenizer: Tokenizer) -> dict[int, Any]:
         if token <= UNK:
             continue
         branch = trie
-        for byte in tokenizer.bytes_of(token):
+        letters = tokenizer.bytes_of(token)
+        for byte in letters:
             branch = branch.setdefault(byte, {})
-        branch[HERE] = token
+        # some vocabularies have tokens of which no letters are known
+        if letters:
+            branch[HERE] = token
     return trie
 
 
@@ -118,7 +121,10 @@ def token_moves(automaton: "Automaton", trie: dict[int, Any], state: int) -> dic
 
 
 def tokens_to(end: int, moves: list[dict[int, int]]) -> np.ndarray:
-    """How many tokens lie between each state and an end, at least: int (S,)."""
+    """How many tokens lie between each state and an end, at least: int (S,).
+
+    UserError where no tokens lead from one to an end.
+    """
     before: list[list[int]] = [[] for _ in moves]
     for state, targets in enumerate(moves):
         for target in set(targets.values()):
@@ -132,5 +138,9 @@ def tokens_to(end: int, moves: list[dict[int, int]]) -> np.ndarray:
             if needed[state] < 0:
                 needed[state] = needed[target] + 1
                 waiting.append(state)
-    assert needed.min() >= 0, "every text of a grammar ends, and every byte is a token"
+    if needed.min() < 0:
+        raise UserError(
+            "this model's vocabulary has no token for some letters of the collection's texts, so "
+            "captions cannot be held to its grammar; leave --constrained out"
+        )
     return needed

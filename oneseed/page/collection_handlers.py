@@ -111,6 +111,8 @@ class RowDetail(NamedTuple):
     mark: Component
     said: Component
     chosen: str
+    # its collection
+    style: str
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ class CollectionHandlers:
             mark=self.gr.Button("Take back" if row.get("left_out") else "Leave out"),
             said=self.gr.Textbox(said, visible=bool(said)),
             chosen=row["id"],
+            style=collection.style,
         )
 
     def picked(self, style: Any, picture_id: Any) -> RowDetail:

@@ -69,6 +69,8 @@ class ShelfState:
     listed: Component
     # id of the row shown large
     chosen: Component
+    # the collection of the row that is shown
+    style: Component
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ def collection_tab(
     shelf = Shelf(tally, gallery, back, onward)
     teaching = teaching_steps(gr, editable=editable)
     region = archive_region(gr, editable=editable)
-    state = ShelfState(start=gr.State(0), listed=gr.State([]), chosen=gr.State(None))
+    state = ShelfState(
+        start=gr.State(0), listed=gr.State([]), chosen=gr.State(None), style=gr.State(None)
+    )
     handlers = CollectionHandlers(gr, data, usual_style, editable, gallery.GRADIO_CACHE)
     look = look_event(handlers, filters, shelf, state, teaching)
     connect_shelf(gr, tab, filters, shelf, state, look=look)
@@ -306,11 +310,13 @@ def connect_panel(
         panel.mark_button,
         panel.said,
         state.chosen,
+        state.style,
     ]
     gallery.select(picked, [style, state.listed], shown, **FILES_TASK)
-    caption_inputs = [style, state.chosen, panel.caption]
+    # the row on show is of the collection that was on the shelf when it was clicked
+    caption_inputs = [state.style, state.chosen, panel.caption]
     saved = panel.save_button.click(handlers.saved, caption_inputs, shown, **FILES_TASK)
     saved.success(**look)
-    mark_inputs = [style, state.chosen]
+    mark_inputs = [state.style, state.chosen]
     marked = panel.mark_button.click(handlers.marked, mark_inputs, shown, **FILES_TASK)
     marked.success(**look)

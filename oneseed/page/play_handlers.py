@@ -4,8 +4,9 @@ Every answer is a dict of plain values for play.js. Where something cannot be do
 reason as "said": the tab asks by itself when it is opened, and nobody likes four alarms at once.
 """
 
+import contextlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,7 @@ from oneseed.generation.seed_map import SeedMap
 from oneseed.locks import NO_ACCESS, InUseError
 from oneseed.page.pair_rows import FindGenerator
 from oneseed.page.rounds import GameRound, caption_round, dream_round, inline_picture
+from oneseed.page.sentences import Tell
 from oneseed.web.inputs import parse_number, parse_seed, whole_number
 
 # seeds of a mixture
@@ -42,6 +44,8 @@ class PlayHandlers:
     # where answers are kept, and maps may be; None where visitors may change no file
     answers: Path | None
     batcher: Batcher
+    # how a sentence is said to whoever reads the page
+    tell: Tell = str
     # fingerprint of a model -> its map, as far as it is drawn
     maps: dict[str, SeedMap] = field(default_factory=dict)
 
@@ -81,7 +85,8 @@ class PlayHandlers:
             more = max(0, most - len(known))
             yield said, {**shown_map(known), "more": more, "is_done": True}
         except UserError as error:
-            yield str(error), {"said": str(error)}
+            said = self.tell(str(error))
+            yield said, {"said": said}
 
     def known_map(self, generator: MultimodalGenerator) -> SeedMap | None:
         """The map as far as it is drawn, None where it is not."""
@@ -107,7 +112,7 @@ class PlayHandlers:
             generator = self.find_generator()
             made = self.batcher.call(lambda: make(generator))
         except UserError as error:
-            return None, {"said": str(error)}
+            return None, {"said": self.tell(str(error))}
         return made, made.question
 
     def captions(self, generator: MultimodalGenerator) -> Sequence[str]:
@@ -134,9 +139,11 @@ class PlayHandlers:
             }
             if self.answers is not None:
                 fingerprint = self.find_generator().fingerprint
-                keep_answer(self.answers, GameAnswer(asked.game, fingerprint, asked.seed, is_right))
+                answer = GameAnswer(asked.game, fingerprint, asked.seed, is_right)
+                with if_writable():
+                    keep_answer(self.answers, answer)
         except UserError as error:
-            return None, {"said": str(error)}
+            return None, {"said": self.tell(str(error))}
         return None, told
 
     # ---- mixtures
@@ -153,17 +160,22 @@ class PlayHandlers:
             generator = self.find_generator()
             ((image, caption),) = self.batcher.call(lambda: generator.mix(mixed, [shares]))
         except UserError as error:
-            return {"said": str(error)}
+            return {"said": self.tell(str(error))}
         return {"picture": inline_picture(image), "caption": caption}
 
 
 def keep_map(generator: MultimodalGenerator, known: SeedMap) -> None:
     """Writes a map beside the checkpoint; one that cannot be written is drawn anew another day."""
-    try:
+    # another page may write the same map
+    with contextlib.suppress(InUseError), if_writable():
         seed_map.save_map(generator, known)
-    except InUseError:
-        # another page writes the same map
-        pass
+
+
+@contextlib.contextmanager
+def if_writable() -> Generator[None]:
+    """What may not be written, as in a container, is not: nobody plays for the file's sake."""
+    try:
+        yield
     except OSError as error:
         if error.errno not in NO_ACCESS:
             raise

@@ -16,6 +16,7 @@ from oneseed.page.events import MODEL_TASK, QUIET_EVENT, Component, with_stop_bu
 from oneseed.page.find_tab import INDEX_TASK
 from oneseed.page.pair_rows import FindGenerator
 from oneseed.page.play_handlers import PlayHandlers
+from oneseed.page.sentences import Tell
 
 # as MODEL_TASK, without a mark of progress on what nobody sees
 ASKED_TASK: dict[str, Any] = {
@@ -68,14 +69,15 @@ def play_tab(
     batcher: Batcher,
     *,
     answers: Path | None,
+    tell: Tell,
 ) -> None:
     """Fills the tab.
 
     data: folder of the collections. batcher: of all that asks the model.
     answers: file of what people answer; None where the page is open to others, so that it writes
-    none.
+    none. tell: how sentences are said.
     """
-    handlers = PlayHandlers(gr, find_generator, data, answers, batcher)
+    handlers = PlayHandlers(gr, find_generator, data, answers, batcher, tell)
     gr.HTML(MAP_HEAD_HTML)
     connect_map(gr, handlers)
     with gr.Row(elem_classes="spread ruled"):

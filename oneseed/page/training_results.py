@@ -204,7 +204,7 @@ def seed_board(folder: str | Path) -> SeedBoard:
     stated = re.search(r"^ *num_epochs: ([0-9]{1,6})$", settings, re.MULTILINE)
     return SeedBoard(
         grids=grids,
-        captions="\n".join(line.strip() for line in captions.splitlines()),
+        captions="\n".join(line.rstrip() for line in captions.splitlines()),
         ends={step: one.wall_time for step, one in found.items()},
         epochs=int(stated[1]) if stated else 0,
     )

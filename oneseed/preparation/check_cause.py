@@ -8,8 +8,9 @@ from oneseed.config.preparation import PrepareConfig
 from oneseed.dataset.commands import data_flag, flag, prepare_command, script_command, size_flags
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
+from oneseed.media.clip import INSTALL_VIDEO
 from oneseed.media.decoding import EMPTY_PICTURE
-from oneseed.media.kinds import OTHER_KINDS
+from oneseed.media.kinds import OTHER_KINDS, UNREAD_SOUNDS, VIDEO_KINDS
 from oneseed.preparation.report import count_found, count_reasons, join_counts, picture_suffixes
 from oneseed.sources.gather import source_names
 from oneseed.sources.rejections import lost_captions, lost_pictures
@@ -57,6 +58,21 @@ REMEDIES = {
     **{
         f"{kind} is not read": Remedy("their kind is not read", "convert them to PNG or JPEG")
         for kind in OTHER_KINDS
+    },
+    **{
+        f"{kind} needs PyAV": Remedy(
+            "the library that reads videos is missing",
+            f"install it, {INSTALL_VIDEO}, and run the same command again",
+        )
+        for kind in VIDEO_KINDS
+    },
+    "sounds need": Remedy(
+        "the libraries that read sounds are missing",
+        "install them, pip install soundfile scipy, and run the same command again",
+    ),
+    **{
+        f"{kind} is not read": Remedy("their kind is not read", "convert them to WAV or FLAC")
+        for kind in UNREAD_SOUNDS
     },
     "encrypted": Remedy("the archive wants a password", "unpack it yourself and name the folder"),
     "neither a picture": Remedy("the archive holds other files", "name one with pictures"),

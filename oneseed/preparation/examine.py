@@ -18,6 +18,7 @@ from oneseed.dataset.jsonl import Row
 from oneseed.dataset.notes import open_regular
 from oneseed.dataset.pixel_writing import refuse_folder
 from oneseed.dataset.prepared import MAX_PREPARED_BYTES
+from oneseed.dataset.rows import is_seconds
 from oneseed.files import whole_file
 from oneseed.media.checksum import checksum
 from oneseed.media.clip import prepare_clip
@@ -34,6 +35,9 @@ from oneseed.workers import Workers
 # Raise it when prepare_picture gives other pixels, or a finding says more: all pictures are
 # prepared again.
 PREPARATION_VERSION = 4
+# of a sound or clip, as findings tell them: a hundredth is the least that they can say
+SHORTEST_SECONDS = 0.01
+LONGEST_SECONDS = 86_400.0
 # of a picture's file: a sparse one may claim more bytes than can be read in a day
 MAX_ORIGINAL_BYTES = 2**31
 # of a finding of a picture that can be used, each value's kind; see examine_picture
@@ -82,7 +86,9 @@ def examine_picture(
                 prepare = {SOUND: prepare_sound, CLIP: prepare_clip}[inside]
                 image, seconds = prepare(file, size, path.name)
                 width = height = size
-                lasting = {"seconds": round(seconds, 2)}
+                lasting = {
+                    "seconds": min(max(round(seconds, 2), SHORTEST_SECONDS), LONGEST_SECONDS)
+                }
             else:
                 image, width, height = prepare_picture(file, size, smallest, path.name)
     except OSError as error:
@@ -139,6 +145,7 @@ def is_finding(line: Row) -> bool:
         and PIXELS_DIGITS.fullmatch(line["pixels"]) is not None
         and LOOK_DIGITS.fullmatch(line["look"]) is not None
         and min(line["width"], line["height"]) > 0
+        and is_seconds(line.get("seconds", SHORTEST_SECONDS))
     )
 
 

@@ -14,7 +14,7 @@ from oneseed.dataset.code_texts import is_code, kept_caption, travelling
 from oneseed.dataset.collection import PIXEL_FILE, Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.notes import read_note
-from oneseed.dataset.rows import PREPARED_NAME
+from oneseed.dataset.rows import BESIDE_KEY, PREPARED_NAME
 from oneseed.files import suffix_of, sweep_partials, write_changed
 from oneseed.preparation.duplicates import first_of_groups
 from oneseed.preparation.examine import prepared_name
@@ -80,6 +80,9 @@ def earlier_values(record: Row, row: Row) -> Row:
     """
     given = row["caption"]
     values = {key: record[key] for key in LATER_KEYS if key in record}
+    if record.get(BESIDE_KEY):
+        # nobody's mark: today's sources say whether it stays
+        values.pop("left_out", None)
     if GROUPED_KEY in record and "group" in record:
         values["group"] = record["group"]
     is_other_kind = is_code(row) != is_code(record)
@@ -111,9 +114,9 @@ def record_of(picture_id: str, row: Row, group: str) -> Row:
         **travelling(row),
         **({"seconds": row["seconds"]} if "seconds" in row else {}),
     }
-    if row.get("is_beside") and not record["caption"]:
+    if row.get("is_beside") and not record["caption"] and "left_out" not in row:
         # a part of other pairs, and none of its own
-        record["left_out"] = True
+        record |= {"left_out": True, BESIDE_KEY: True}
     return record | {key: row[key] for key in (*LATER_KEYS, "images") if key in row}
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from oneseed.config.options import AUTO_MEDIUM
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.output import printable
 from oneseed.dataset.code_texts import is_code, medium_of, medium_of_rows
@@ -25,6 +26,8 @@ from oneseed.sources.survey import Survey
 MAX_SHOWN = 5
 # shown also where it is 0
 ALWAYS_PREPARED = ("found", "rejected", "duplicates")
+# of seconds in a record, either way
+SECONDS_ROUNDING = 0.005
 # formats without a file of captions that is worth a line
 SILENT_FORMATS = ("imagefolder", "sidecar")
 
@@ -118,8 +121,9 @@ def prepare_report(config: PrepareConfig, findings: Findings, records: list[Row]
         "grey": sum(record["grey"] for record in records),
         "colour": sum(record["colour"] for record in records),
         "medium": medium_of_rows(records),
+        **({} if config.medium == AUTO_MEDIUM else {"asked_medium": config.medium}),
         "longer": sum(
-            row.get("seconds", 0) > learnt_seconds(medium_of(row), config.image_size)
+            is_longer(row.get("seconds", 0), learnt_seconds(medium_of(row), config.image_size))
             for row in records
         ),
         "with_caption": sum(bool(record["caption"]) for record in records),
@@ -192,6 +196,11 @@ def colour_kinds(report: Row, total: int) -> str:
     toned = total - report["grey"] - report["colour"]
     middle = f", {toned:,} toned" if toned else ""
     return f"{report['grey']:,} grey{middle}, {report['colour']:,} colour"
+
+
+def is_longer(seconds: float, learnt: float) -> bool:
+    """Whether a sound or clip is longer than what is learnt of it; its seconds are rounded."""
+    return seconds > learnt + SECONDS_ROUNDING
 
 
 def learnt_seconds(medium: str, size: int) -> float:

@@ -122,6 +122,8 @@ DAMAGE = (
     ValueError,
     RuntimeError,
     NotImplementedError,
+    # of lists in headers that end too early
+    IndexError,
 )
 
 
@@ -343,6 +345,15 @@ class CheckedHeader(tarfile.TarInfo):
             raise DamagedHeaderError("damaged")
         return header
 
+    def _proc_sparse(self, *given: Any) -> "CheckedHeader":
+        """Stands for tarfile's reader of a sparse file, whose list of parts may go on for ever.
+
+        No picture is one.
+        """
+        raise DamagedHeaderError("it holds a sparse file")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_sparse
+
 
 def open_tar(path: Path, stack: contextlib.ExitStack) -> Iterator[Member]:
     """Members of a tar, packed or not; how it begins decides, not its name."""
@@ -360,7 +371,10 @@ def tar_members(file: tarfile.TarFile) -> Iterator[Member]:
             if not info.isdir():
                 name, is_guessed = decode_name(info.name.encode("utf-8", "surrogateescape"))
                 opener = functools.partial(extracted, file, info)
-                yield Member(name, info.size, tar_problem(info), opener, is_guessed)
+                # what is passed over on the way to the next header, whatever its size is said to be
+                passed = file.offset - info.offset_data - tarfile.BLOCKSIZE
+                size = max(info.size, passed)
+                yield Member(name, size, tar_problem(info), opener, is_guessed)
     except DAMAGE as error:
         cause = "cut off" if str(error) == "cut off" else "damaged"
         yield Member("", 0, f"{cause}: {NOTHING_FURTHER}")

@@ -19,7 +19,7 @@ from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
 from oneseed.sources.annotations import choose_format
 from oneseed.sources.formats import READERS, SAMPLE_ROWS
-from oneseed.sources.names import PictureFinder, name_spellings
+from oneseed.sources.names import PictureFinder, name_key, name_spellings
 from oneseed.sources.tables import TABLE_SUFFIXES, NumberedRow, read_table
 
 # names that a message lists
@@ -58,17 +58,30 @@ def read_caption_table(path: Path, rows: Sequence[Row]) -> CaptionTable:
     format_name, numbered_rows = open_table(path)
     pictures = PreparedPictures(rows)
     found = CaptionTable({}, [], [])
+    # {id: the name that a line gave it, and whether the whole of its path is so}
+    named: dict[str, tuple[str, bool]] = {}
+    doubtful: set[str] = set()
     for line, row in numbered_rows:
         try:
             name, caption = named_caption(row, format_name)
-            row_id = pictures.id_of(name)
+            place = pictures.place_of(name)
         except ValueError as error:
             found.unread.append(f"line {line} ({error})")
             continue
-        if row_id is None:
+        if place is None:
             found.unknown.append(name)
-        else:
-            found.captions.setdefault(row_id, caption)
+            continue
+        row_id, is_exact = place
+        before, was_exact = named.get(row_id, ("", False))
+        if not before or (is_exact and not was_exact):
+            named[row_id] = (name, is_exact)
+            found.captions[row_id] = caption
+        elif is_exact == was_exact and name_key(name) != name_key(before):
+            # train/1.png and val/1.png, of a picture that was prepared as 1.png
+            found.unread.append(f"line {line} ({name} and {before} may both be one picture)")
+            doubtful.add(row_id)
+    for row_id in doubtful:
+        found.captions.pop(row_id)
     if not found.captions:
         reasons = "; ".join(found.lines()) or "it has no lines"
         example = next((row["original"] for row in rows if row.get("original")), "1.png")
@@ -151,10 +164,13 @@ class PreparedPictures:
         self.copies = {row["filename"]: row["id"] for row in rows}
         self.names = [(PictureFinder(ids), ids) for ids in (self.originals, self.copies)]
 
-    def id_of(self, name: str) -> str | None:
-        """The id of the picture that is called so, None for none. ValueError where several fit."""
+    def place_of(self, name: str) -> tuple[str, bool] | None:
+        """The id of the picture that is called so, and whether the whole of its path is.
+
+        None for none. ValueError where several fit.
+        """
         for names, ids in self.names:
             for spelling in name_spellings(name):
                 if found := names.find(spelling, ""):
-                    return ids[found.path]
+                    return ids[found.path], found.is_exact
         return None

@@ -11,9 +11,9 @@ from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import are_code, medium_of_rows
 from oneseed.dataset.collection import Collection, is_wordless
 from oneseed.dataset.colour import colour_share, training_channels
-from oneseed.dataset.commands import prepare_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import next_training
+from oneseed.media.kinds import PICTURE
 from oneseed.model.caption_length import print_cut
 from oneseed.model.tokenizer import END, START, UNK, Encoded, Tokenizer
 from oneseed.storage import is_url
@@ -73,7 +73,7 @@ def create_data_loaders(
             cache.array,
             np.asarray(cache.rows(row["id"] for row in rows)),
             Encoded(captions, tokenizer, length),
-            batch_size=config.batch_size * config.accumulate,
+            batch_size=config.batch_size * (config.accumulate if shuffle else 1),
             channels=channels,
             seed=config.seed,
             shuffle=shuffle,
@@ -95,10 +95,9 @@ def required_medium(rows: Sequence[Row], config: TrainConfig) -> str:
     """What the rows are of. UserError where --medium says another."""
     medium = medium_of_rows(rows)
     if config.medium not in (AUTO_MEDIUM, medium):
-        again = prepare_command(config.style, config.data)
         raise UserError(
             f"{config.style} is a collection of {medium}s, and not of {config.medium}s; name "
-            f"another --style, or prepare one: {again} --medium {config.medium}"
+            f"another --style, one of {config.medium}s, or leave --medium out"
         )
     return medium
 
@@ -143,7 +142,7 @@ def requested_style(row: Row) -> str:
 def placeholder_loader(
     model_config: ModelConfig, config: TrainConfig, tokenizer: Tokenizer | None
 ) -> PairLoader:
-    """What --estimate takes for a collection that is not prepared yet.
+    """What --estimate and --plan take for a collection that is not prepared yet.
 
     It has no pictures, and one batch of captions that are as long as they may be.
     """
@@ -155,4 +154,5 @@ def placeholder_loader(
         batch_size=config.batch_size * config.accumulate,
         channels=model_config.channels or 1,
         tokenizer=tokenizer,
+        medium=PICTURE if config.medium == AUTO_MEDIUM else config.medium,
     )

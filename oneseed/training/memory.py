@@ -110,13 +110,16 @@ class StepMemory(NamedTuple):
 
 
 def measure_memory(
-    objective: Objective, train: PairLoader, optimizers: Iterable[torch.optim.Optimizer]
+    objective: Objective,
+    train: PairLoader,
+    optimizers: Iterable[torch.optim.Optimizer],
+    pictures: int,
 ) -> StepMemory:
     """Take two small steps -> what a step of the run would hold. The model is spoilt by it.
 
-    optimizers: all of the run's, also the prior's. Weights, gradients and optimisers do not depend
-    on the batch. All else, at its peak, grows with the batch in a straight line, which is drawn
-    through 2 and 4 pictures.
+    optimizers: all of the run's, also the prior's. pictures: that are worked at together. Weights,
+    gradients and optimisers do not depend on their number. All else, at its peak, grows with it in
+    a straight line, which is drawn through 2 and 4 pictures.
     """
     model = objective.model
     model.train()
@@ -134,7 +137,6 @@ def measure_memory(
         lambda: blank_step(objective, MORE_PICTURES, caption_length), objective.device
     )
     per_picture = (more - few) / (MORE_PICTURES - FEW_PICTURES)
-    pictures = min(train.batch_size, len(train.rows))
     tower = getattr(model.image_encoder, "tower", None)
     frozen = tower.network.parameters() if tower else ()
     parts = {
@@ -147,10 +149,13 @@ def measure_memory(
 
 
 def estimate_memory(
-    objective: Objective, train: PairLoader, optimizers: Iterable[torch.optim.Optimizer]
+    objective: Objective,
+    train: PairLoader,
+    optimizers: Iterable[torch.optim.Optimizer],
+    pictures: int,
 ) -> dict[str, float]:
     """Print what a step of the run would hold -> {part: bytes}. Arguments as of measure_memory."""
-    step = measure_memory(objective, train, optimizers)
+    step = measure_memory(objective, train, optimizers, pictures)
     million_weights = sum(weight.numel() for weight in objective.model.parameters()) / 1e6
     print(
         f"One training step of {million_weights:.1f} M parameters, {step.pictures} pictures of "

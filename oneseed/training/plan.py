@@ -20,6 +20,7 @@ from oneseed.training.objective import Objective
 from oneseed.training.preflight import check_batch
 from oneseed.training.prospects import Cost, estimate_cost
 from oneseed.training.schedule import Schedule
+from oneseed.training.setup import pairs_together
 
 # width of the names at the left of the page
 NAME_WIDTH = 15
@@ -39,11 +40,12 @@ def look_ahead(
     if config.check:
         return check_batch(objective, train)
     if config.estimate:
-        estimate_memory(objective, train, optimizers)
+        estimate_memory(objective, train, optimizers, pairs_together(config, train))
         return 0
     schedule = Schedule.of(config, len(train))
-    cost = estimate_cost(objective, train, config, schedule)
-    memory = measure_memory(objective, train, optimizers)
+    is_prepared = train.pixels is not None
+    cost = estimate_cost(objective, train, config, schedule) if is_prepared else None
+    memory = measure_memory(objective, train, optimizers, pairs_together(config, train))
     page = describe_plan(
         objective.model, train, val, config, schedule=schedule, memory=memory, cost=cost
     )
@@ -55,16 +57,18 @@ def require_budget(
     objective: Objective,
     optimizers: Sequence[torch.optim.Optimizer],
     train: PairLoader,
-    budget: int,
+    config: TrainConfig,
 ) -> None:
-    """UserError where a step of the run would hold more than so many bytes; 0: any.
+    """UserError where a step of the run would hold more than --memory-budget; 0: any.
 
     A copy of the model is measured, and no random number is taken.
     """
-    if budget:
+    if config.memory_budget:
         with torch.random.fork_rng(devices=[]):
-            copied_objective, copied_optimizers = copy.deepcopy((objective, optimizers))
-            refuse_memory(measure_memory(copied_objective, train, copied_optimizers), budget)
+            copied, copied_optimizers = copy.deepcopy((objective, optimizers))
+            together = pairs_together(config, train)
+            memory = measure_memory(copied, train, copied_optimizers, together)
+        refuse_memory(memory, config.memory_budget)
 
 
 def describe_plan(
@@ -75,25 +79,29 @@ def describe_plan(
     *,
     schedule: Schedule,
     memory: StepMemory,
-    cost: Cost,
+    cost: Cost | None,
 ) -> str:
-    """The page. memory: of a step; cost: of the run."""
+    """The page. memory: of a step; cost: of the run, None where its collection is not prepared."""
+    collection = f"{len(train.rows):,} to train, {len(val.rows):,} to check"
     lines = [
         ("makes", what_is_made(model, train)),
-        ("collection", f"{config.style}: {len(train.rows):,} to train, {len(val.rows):,} to check"),
+        ("collection", f"{config.style}: {collection if cost else 'not prepared yet'}"),
         *part_lines(model, config.parameters),
         ("memory", memory_line(memory, config.memory_budget)),
-        (
-            "time",
-            f"{schedule.num_epochs} epochs of {train.epoch_pairs:,}, about "
-            f"{describe_duration(cost.seconds)} on this machine",
-        ),
-        (
-            "disk",
-            f"{format_bytes(cost.kept)} stay in {config.checkpoints}, "
-            f"{format_bytes(cost.written)} are written in all",
-        ),
     ]
+    if cost:
+        lines += [
+            (
+                "time",
+                f"{schedule.num_epochs} epochs of {train.epoch_pairs:,}, about "
+                f"{describe_duration(cost.seconds)} on this machine",
+            ),
+            (
+                "disk",
+                f"{format_bytes(cost.kept)} stay in {config.checkpoints}, "
+                f"{format_bytes(cost.written)} are written in all",
+            ),
+        ]
     return "\n".join(f"{name:<{NAME_WIDTH}} {text}" for name, text in lines)
 
 

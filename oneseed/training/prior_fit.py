@@ -48,6 +48,8 @@ MAX_BRIEF_STEPS = 25
 PRIOR_BATCH = 512
 # steps in which the learning rate rises to its peak
 PRIOR_WARMUP_STEPS = 20
+# what a run says of its model once it has ended
+MEASURED_AT_THE_END = ("health", "match")
 # peak of the learning rate
 BRIEF_LEARNING_RATE = 1e-3
 FULL_LEARNING_RATE = 3e-3
@@ -154,8 +156,10 @@ def fit_prior_briefly(
         fitter.folder.save_if_due(state)
     prior.eval()
     fit_spread(prior, batches.coordinates, generator)
-    # of a run that goes on after its end: their coordinates were those of the last fit
+    # of a run that goes on after its end: all of these were of the last fit
     state.model.drop_pictures()
+    for name in MEASURED_AT_THE_END:
+        state.model.meta.pop(name, None)
 
 
 def fit_prior_fully(

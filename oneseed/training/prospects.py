@@ -1,5 +1,6 @@
 """Before training: what so many pictures can give, and what the run will cost."""
 
+import contextlib
 import copy
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ from oneseed.training.pixel_source import training_collection
 from oneseed.training.prior_fit import MAX_BRIEF_STEPS, PRIOR_BATCH
 from oneseed.training.run_folder import KEPT_EPOCHS, MIN_EPOCH_SAVE_INTERVAL
 from oneseed.training.schedule import Schedule
+from oneseed.training.setup import pairs_together
 from oneseed.training.word_weights import RARE_CAPTIONS
 
 # share of the words of captions that no picture tells, above which it is said
@@ -138,7 +140,8 @@ def estimate_cost(
     """Time a step of the networks and one of the prior, and count the files that a run writes."""
     model = objective.model
     with torch.random.fork_rng(devices=[]):
-        per_picture = time_picture(objective, train) * (1 + OPTIMIZER_SHARE)
+        together = pairs_together(config, train)
+        per_picture = time_picture(objective, train, together) * (1 + OPTIMIZER_SHARE)
         prior_step = time_prior_step(objective)
     brief_steps = min(MAX_BRIEF_STEPS, config.sampler_steps) * schedule.num_epochs
     views = view_count(len(train.rows), train.medium)
@@ -159,16 +162,19 @@ def estimate_cost(
     )
 
 
-def time_picture(objective: Objective, train: PairLoader) -> float:
-    """Seconds that a training step takes for each of its pictures, without the optimisers."""
-    count = min(TIMED_PICTURES, len(train.rows))
+def time_picture(objective: Objective, train: PairLoader, together: int) -> float:
+    """Seconds that a training step takes for each of its pictures, without the optimisers.
+
+    together: pairs that are worked at together.
+    """
+    count = min(TIMED_PICTURES, together)
     # the first step of a process also prepares its memory
     time_step(objective, train, count)
     seconds = time_step(objective, train, count) / count
-    whole = min(train.batch_size, len(train.rows))
-    if seconds * whole < FEW_SECONDS:
-        # so does the first one of each size
-        seconds = min(time_step(objective, train, whole) for _ in range(2)) / whole
+    if seconds * together < FEW_SECONDS:
+        # so does the first one of each size; what is too much for a GPU is halved by the run
+        with contextlib.suppress(torch.OutOfMemoryError):
+            seconds = min(time_step(objective, train, together) for _ in range(2)) / together
     objective.model.zero_grad()
     return seconds
 

@@ -13,7 +13,6 @@ minutes, and whenever a run ends, is interrupted or fails.
 
 import contextlib
 import json
-import shutil
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -31,7 +30,7 @@ from oneseed.model.multimodal import MultimodalModel, differing_settings, requir
 from oneseed.training import distributed
 from oneseed.training.beginning import require_same_beginning
 from oneseed.training.found_files import require_own_files, require_places
-from oneseed.training.run_log import RunLog
+from oneseed.training.run_log import RunLog, move_aside
 from oneseed.training.saved_state import require_last_fit, require_progress, require_run
 from oneseed.training.state import TrainState
 
@@ -77,18 +76,13 @@ class RunFolder(RunLog):
     # ---- saving ----------------------------------------------------------------------------------
 
     def archive(self) -> None:
-        """The files of an earlier run move to the folder previous/, replacing what was there."""
+        """The files of an earlier run move to the folder previous/, or previous-2/ and so on."""
         files = []
         for pattern in RUN_FILES:
             files += [path for path in self.path.glob(pattern) if path.name != "judge.pt"]
         if not files:
             return
-        previous = self.path / "previous"
-        shutil.rmtree(previous, ignore_errors=True)
-        previous.mkdir(parents=True)
-        for path in files:
-            path.rename(previous / path.name)
-        print(f"the earlier run moved to {previous.as_posix()}/")
+        print(f"the earlier run moved to {move_aside(files, self.path).as_posix()}/")
 
     def keep_best(self, model: MultimodalModel) -> None:
         """Remember a model as the best one, to be written to best_model.pt when that is due."""
@@ -176,12 +170,17 @@ class RunFolder(RunLog):
         before = self.path / "last_but_one.pt"
         if not (last.exists() or before.exists()):
             return False
-        saved, found = checkpoint.load_first(last, before)
-        path = Path(found)
         instead = (
             "use --checkpoints DIR for a second run, or --fresh to begin anew "
             f"(this one then moves to {self.path.as_posix()}/previous/)"
         )
+        try:
+            saved, found = checkpoint.load_first(last, before)
+        except UserError as error:
+            raise UserError(
+                f"neither {last} nor {before.name} is there whole: {instead}"
+            ) from error
+        path = Path(found)
         try:
             facts = require_run(saved)
             require_same_collection(saved, facts, state, path, instead)

@@ -1,11 +1,25 @@
 """What a run prints, kept beside its files; of several processes only the first speaks."""
 
 import contextlib
-from collections.abc import Generator
+import itertools
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TextIO
 
 from oneseed.training import distributed
+
+
+def move_aside(files: Iterable[Path], folder: Path) -> Path:
+    """Moves files to a folder within theirs, the first of previous, previous-2, … that is free.
+
+    Returns that folder. Nothing is replaced: what lies there may be a run of hours.
+    """
+    names = itertools.chain(["previous"], (f"previous-{number}" for number in itertools.count(2)))
+    place = next(folder / name for name in names if not (folder / name).exists())
+    place.mkdir()
+    for path in files:
+        path.rename(place / path.name)
+    return place
 
 
 class RunLog:

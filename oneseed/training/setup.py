@@ -97,6 +97,12 @@ def micro_batch(config: TrainConfig) -> int:
     return -(-config.batch_size // distributed.world_size())
 
 
+def pairs_together(config: TrainConfig, train: PairLoader) -> int:
+    """Pairs of a step that this process works at together."""
+    own = -(-train.batch_size // distributed.world_size())
+    return min(micro_batch(config) or own, own, len(train.rows))
+
+
 def saved_settings(
     config: TrainConfig, precision: str, shuffle_files: int = 0
 ) -> dict[str, object]:
@@ -125,7 +131,7 @@ def known_from_settings(config: TrainConfig, styles: list[str]) -> dict[str, Any
 def load_pairs(
     model_config: ModelConfig, config: TrainConfig, tokenizer: Tokenizer | None
 ) -> tuple[PairLoader, PairLoader]:
-    """Loaders of training and validation pairs; placeholders where --estimate finds none."""
+    """Loaders of training and validation pairs; placeholders where a look ahead finds none."""
     try:
         return create_data_loaders(model_config, config, tokenizer)
     except UserError as error:

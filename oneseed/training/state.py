@@ -191,15 +191,15 @@ class PriorFit:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Take over what an optimiser kept, its learning rate and its weight decay.
+    """Take over what an optimiser kept, and its learning rate.
 
-    All other settings are those of the code: a file that names others would choose how torch
+    All other settings are those of the run: a file that names others would choose how torch
     computes.
     """
     groups = []
     own_groups = optimizer.state_dict()["param_groups"]
     for own, group in zip(own_groups, saved["param_groups"], strict=True):
-        groups.append({**own, "lr": group["lr"], "weight_decay": group["weight_decay"]})
+        groups.append({**own, "lr": group["lr"]})
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
 
 

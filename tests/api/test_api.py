@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 import inference
+from oneseed.api.routes import Routes, time_of
+from oneseed.api.service import Service
 from oneseed.config.api import MOST_IMAGES, ApiConfig, read_token
 from oneseed.config.inference import MAX_PROMPT_LENGTH, InferenceConfig
 from oneseed.console.command import UserError
@@ -284,6 +286,21 @@ def test_a_token_is_asked_for_where_there_is_one(serve_api, api_generator):
     answer = api.get("/v1/pairs/7.png", headers={"authorization": "Bearer s3cret"})
     assert answer.status_code == 200
     assert answer.headers["cache-control"].startswith("private")
+
+
+def test_pairs_behind_a_login_are_not_for_shared_caches():
+    """Behind --auth without a token a proxy could keep them, and give them to anybody."""
+
+    def nobody():
+        raise UserError("no model")
+
+    assert Routes(Service(nobody, Batcher(), private=True)).keep.startswith("private")
+    assert Routes(Service(nobody, Batcher())).keep.startswith("public")
+
+
+def test_a_model_whose_file_was_moved_away_is_still_listed(tmp_path):
+    """Training anew in its folder moves it, and the list of models answered 500."""
+    assert time_of(tmp_path / "gone.pt") == 0
 
 
 def test_the_token_comes_from_a_file_or_from_the_environment(tmp_path, monkeypatch):

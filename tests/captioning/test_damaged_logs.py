@@ -74,12 +74,11 @@ def test_only_the_logs_of_the_collection_itself_are_read(tmp_path):
     write_log(Collection("x", tmp_path), other, name="x_generated_generated.jsonl")
     write_log(Collection("x", tmp_path), {**LOGGED, "id": "1" * 16}, name="x_generated_1of2.jsonl")
     log = CaptionLog(Collection("x", tmp_path), None)
-    assert {row_id: row["caption"] for (_, row_id), row in log.rows.items()} == {
-        "0" * 16: "a ship",
-        "1" * 16: "a ship",
-    }
+    assert [row_id for _, row_id in log.answers] == ["0" * 16, "1" * 16]
+    assert log.find("tiny", "0" * 16)["caption"] == "a ship"
+    assert log.find("tiny", "1" * 16)["caption"] == "a ship"
     write_log(Collection("plates [old]", tmp_path), LOGGED)
-    assert len(CaptionLog(Collection("plates [old]", tmp_path), None).rows) == 1
+    assert len(CaptionLog(Collection("plates [old]", tmp_path), None).answers) == 1
 
 
 def test_a_log_that_is_a_link_to_another_place_is_refused(tmp_path):

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 import caption_generation
+from oneseed.captioning.shares import gathering_command
 from oneseed.config.captioning import CaptionConfig
+from oneseed.config.preparation import PrepareConfig
 from oneseed.config.shards import Shard
 from oneseed.console.command import UserError
 from oneseed.console.flags import parse_configs
 from oneseed.dataset.jsonl import read_jsonl
+from oneseed.dataset.shard_notes import config_command
 from tests.captioning.prepared import prepared, run_main, sides
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,3 +157,19 @@ def test_torchrun_captions_with_two_processes(tmp_path, blip2):
     assert sorted(row["id"] for log in logs for row in log) == sorted(
         row["id"] for row in collection.read_metadata()
     )
+
+
+def test_the_gathering_command_says_what_the_captions_are(tmp_path):
+    """Without it the code that the shards wrote was put on one line, behind "A picture of"."""
+    config = CaptionConfig(style="forms", caption_kind="code", captioner="x", shard="1/2")
+    assert "--caption-kind code" in gathering_command(config)
+    assert "--caption-kind" not in gathering_command(CaptionConfig(style="forms", shard="1/2"))
+
+
+def test_the_command_of_a_missing_shard_says_what_another_preset_would_not():
+    """512 px is the size of one preset: said for another it was left out, and the named command
+    prepared all pictures at 256."""
+    config = PrepareConfig(source="prints", preset="medium", image_size=512, shard="1/4")
+    command = config_command("dataset_preparation.py", config, Shard(2, 4))
+    assert "--image-size 512" in command
+    assert "--preset medium" in command

@@ -69,6 +69,15 @@ def test_damaged_notes_are_told_in_one_sentence(tmp_path, damage):
         read_notes(tmp_path)
 
 
+def test_a_captioner_that_is_taught_again_writes_anew(tmp_path, qwen, asked):
+    """It has the name of the one before: the captions of that one were taken from the log."""
+    prepared(tmp_path, 4, caption="", pictures=True)
+    for digest in ("a", "a", "b", "b"):
+        write_notes(qwen, replace(NOTES, digest=digest))
+        run_main(tmp_path, captioner=str(qwen), recaption=True)
+    assert len(asked) == 2
+
+
 def test_a_taught_captioner_is_asked_its_own_question_and_has_room(tmp_path, qwen, asked):
     write_notes(qwen, NOTES)
     collection = prepared(tmp_path, 4, caption="", pictures=True)

@@ -21,6 +21,20 @@ MEANT = {
     ),
     "modality: {outputs: [image, taste]}": ({"medium": "picture"}, ["taste is not made here"]),
     "modality: {inputs: [lidar], outputs: [image]}": ({"medium": "picture"}, ["lidar is not"]),
+    "modality: {inputs: [audio, text], outputs: [image]}": (
+        {"medium": "picture"},
+        ["audio is not taken; prompts and pictures are"],
+    ),
+    "modality: {outputs: [image], num_channels: 1}": ({"medium": "picture", "channels": 1}, []),
+    "modality: {num_channels: 3, outputs: [video]}": ({"medium": "clip", "channels": 3}, []),
+    "modality: {outputs: [image], num_channels: 4}": (
+        {"medium": "picture"},
+        ["num_channels is 1 or 3 here"],
+    ),
+    "modality: {num_channels: 2, outputs: [audio]}": (
+        {"medium": "sound"},
+        ["num_channels is 1 here"],
+    ),
     "modality: {outputs: [audio], sample_rate: 44100}": (
         {"medium": "sound"},
         ["sample_rate is 16,000 here"],

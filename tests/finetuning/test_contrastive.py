@@ -278,6 +278,19 @@ def test_a_captioner_is_no_pair_of_towers(tmp_path, data):
         load_towers(settings(tmp_path, data, tmp_path / "out"), CPU)
 
 
+def test_a_damaged_picture_is_named_with_what_mends_it(data, checkpoints):
+    """It ended in a traceback, perhaps after hours."""
+    train, _ = read_search_pairs(Collection("squares", data))
+    whole = train[0].picture.read_bytes()
+    train[0].picture.write_bytes(b"no picture")
+    towers = load_towers(settings(checkpoints["clip"], data, "x"), CPU)
+    try:
+        with pytest.raises(UserError, match=r"dataset_preparation\.py"):
+            towers.image_features(train[:2])
+    finally:
+        train[0].picture.write_bytes(whole)
+
+
 def test_captions_that_are_too_long_are_counted(tmp_path, data):
     """They were cut without a word."""
     folder = make_towers("clip", tmp_path / "short", length=12)

@@ -10,6 +10,7 @@ from oneseed.finetuning.modelfile import (
     CHAT_PICTURE_MARKS,
     go_template,
     literal,
+    load_processor,
     modelfile_text,
     prompts_of,
 )
@@ -23,6 +24,12 @@ def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("qwen")
     processor, _ = tiny_qwen.make_qwen(folder)
     return folder, processor
+
+
+def test_a_folder_without_a_processor_is_told_in_one_sentence(tmp_path):
+    """A checkpoint whose model alone was saved ended in a traceback."""
+    with pytest.raises(UserError, match="has no processor that can be read"):
+        load_processor(tmp_path)
 
 
 def read_modelfile(text):

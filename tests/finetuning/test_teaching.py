@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from caption_finetuning import CaptionerTrainer
+from oneseed.captioning.huggingface import load_captioner
+from oneseed.captioning.taught import read_notes
 from oneseed.console.command import UserError
 from oneseed.training import distributed
 from tests.finetuning.tiny import (
@@ -148,6 +150,81 @@ def test_an_interrupted_run_goes_on_bit_for_bit(
     monkeypatch.setattr(CaptionerTrainer, "train_step", real)
     assert teach(base, data, tmp_path / "run", **FLAGS) == 0
     assert_same_run(tmp_path / "run", whole_run)
+
+
+@pytest.mark.parametrize("stopped_at", [4, 8])
+@pytest.mark.parametrize("moment", ["measure_look", "save"])
+def test_a_look_that_was_interrupted_is_taken_when_the_run_goes_on(
+    base, data, tmp_path, whole_run, monkeypatch, stopped_at, moment
+):
+    """Ctrl+C came while held-out pictures were asked about, at last after the last step: that look
+    was never taken, and a run of one epoch had no adapter to merge, however often it was run."""
+    real = getattr(CaptionerTrainer, moment)
+    looks_before = {4: 2, 8: 4}[stopped_at]
+    stops = []
+
+    def interrupted(self):
+        is_there = self.state.step == stopped_at and len(self.state.looks) >= looks_before
+        if is_there and not stops:
+            stops.append(self.state.step)
+            raise KeyboardInterrupt
+        return real(self)
+
+    monkeypatch.setattr(CaptionerTrainer, moment, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        teach(base, data, tmp_path / "run", **FLAGS)
+    assert stops == [stopped_at]
+    assert teach(base, data, tmp_path / "run", **FLAGS) == 0
+    assert_same_run(tmp_path / "run", whole_run)
+
+
+def test_a_run_whose_captions_have_changed_is_not_mixed_with_it(base, tmp_path, capsys):
+    """Its own captioner had captioned the pictures anew, and the same command then praised it:
+    every answer was exact, since the truth was its own answer."""
+    collection = tiny_collection(tmp_path / "data", 20)
+    changes = dict(max_samples=4)
+    assert teach(base, collection.data, tmp_path / "run", **changes) == 0
+    before = figures(tmp_path / "run")
+    tiny_collection(tmp_path / "data", 20, caption="An engraving of ship {}")
+    with pytest.raises(UserError, match=r"taught other pairs than engraving has now.* --fresh"):
+        teach(base, collection.data, tmp_path / "run", **changes)
+    assert figures(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "ways"),
+    [
+        (dict(batch_size=7), "--recompute, or begin anew with --fresh and --bits 4 or --batch-size "
+         "4 --accumulate 2"),
+        (dict(batch_size=1, recompute=True), "cpu: begin anew with --fresh and --bits 4"),
+        (dict(batch_size=1), "run the same command with --recompute, or begin anew with --fresh "
+         "and --bits 4"),
+    ],
+)  # fmt: skip
+def test_too_little_memory_names_what_the_run_can_still_do(base, data, tmp_path, changes, ways):
+    """A run that has begun refuses another --bits and another --batch-size, which were named."""
+    trainer = trainer_of(base, data, tmp_path, **FLAGS | changes)
+    assert str(trainer.too_little_memory(4)).endswith(ways)
+
+
+@pytest.mark.parametrize("place", ["run", "run/previous"])
+@pytest.mark.parametrize("objective", ["captions", "contrastive"])
+def test_what_a_run_writes_over_is_not_taught(base, data, tmp_path, place, objective):
+    """--fresh moved the captioner that was to be taught away, or deleted it with the last run."""
+    folder = shutil.copytree(base, tmp_path / place)
+    with pytest.raises(UserError, match=r"lies in the folder that this run writes to: choose an"):
+        changes = dict(objective=objective, train="language,vision", fresh=True)
+        teach(folder, data, tmp_path / "run", **changes)
+    assert (folder / "config.json").exists()
+
+
+def test_an_adapter_is_asked_what_it_was_taught_with(base, data, whole_run):
+    """Named as --captioner it was asked another question, and told nothing of it."""
+    notes = read_notes(whole_run / "adapter")
+    assert notes.question == read_notes(whole_run).question == "Describe this picture."
+    assert notes.digest == read_notes(whole_run).digest != ""
+    captioner = load_captioner(str(whole_run / "adapter"), "cpu")
+    assert captioner.notes == notes
 
 
 def test_a_finished_run_that_is_run_again_is_the_same(base, data, tmp_path, whole_run, capsys):

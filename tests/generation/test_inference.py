@@ -242,6 +242,15 @@ def test_the_terminal_and_the_sheet_say_who_wrote_the_captions(
     assert notes == [SOURCE_WORDS[source].sheet]
 
 
+def test_it_is_said_that_seeds_are_nearer_to_typical_codes(generator, monkeypatch):
+    """Figures of truncated seeds stood in reports that did not say so."""
+    monkeypatch.delitem(generator.model.meta, "truncation", raising=False)
+    assert generator.seed_notice == ""
+    monkeypatch.setitem(generator.model.meta, "truncation", 0.7)
+    assert "truncated to 0.7" in generator.seed_notice
+    assert "moved 0.3 of the way" in generator.seed_notice
+
+
 def test_a_prompt_changes_the_pair_and_its_seed_still_counts(generator):
     plain = generator(7)
     ship = generator.generate(7, prompt="a ship by the sea")

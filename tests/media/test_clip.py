@@ -51,9 +51,24 @@ def test_of_a_longer_clip_the_beginning_is_learnt_and_of_a_shorter_one_all(kind)
     assert places(short.image) == pytest.approx(expected, abs=0.05)
 
 
+@pytest.mark.parametrize(("count", "duration"), [(21, 100), (41, 50), (51, 40), (30, 100)])
+def test_a_clip_that_goes_on_after_what_is_learnt_says_so(count, duration):
+    """Frames that end at two seconds sharp hid what came behind: no clip was ever counted."""
+    long = prepare_clip(moving(frames(count), duration=duration), 64)
+    assert long.seconds > clip.LEARNT_SECONDS + 0.01
+    fitting = prepare_clip(moving(frames(2000 // duration), duration=duration), 64)
+    assert fitting.seconds == pytest.approx(clip.LEARNT_SECONDS)
+
+
+def test_slides_are_no_clip_and_it_is_said_why():
+    """They were told to have one frame."""
+    with pytest.raises(UnusablePictureError, match="nothing moves in its first 2 seconds"):
+        prepare_clip(moving(frames(3), duration=2500), 64)
+
+
 def test_frames_that_say_no_time_last_as_browsers_have_it():
     """A GIF of delay 0 was no time at all: the sheet showed its last frame 16 times."""
-    prepared = prepare_clip(moving(frames(30), duration=0), 128)
+    prepared = prepare_clip(moving(frames(20), duration=0), 128)
     assert prepared.seconds == pytest.approx(2.0)
     assert len(set(places(prepared.image))) > 10
 
@@ -208,6 +223,13 @@ def test_a_clip_of_too_many_pixels_is_refused_before_they_are_decoded(kind, monk
     with pytest.raises(UnusablePictureError, match="too many pixels in its first seconds"):
         prepare_clip(moving(frames(), kind), 64)
     assert prepare_clip(moving(frames(9), kind), 64)
+
+
+def test_one_frame_alone_may_not_fill_the_memory(monkeypatch):
+    """A small file may hold one frame of 16,000 x 16,000, and each copy of it takes a gigabyte."""
+    monkeypatch.setattr(clip, "MOST_FRAME_PIXELS", 63 * 64)
+    with pytest.raises(UnusablePictureError, match="too many pixels"):
+        prepare_clip(moving(frames(8)), 64)
 
 
 def test_no_frame_after_the_second_second_is_decoded(monkeypatch):

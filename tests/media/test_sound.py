@@ -1,9 +1,11 @@
 """Sound files become squares of pixels, squares become sounds again, and no file does harm."""
 
+import contextlib
 import io
 import os
 import re
 import struct
+import threading
 import time
 import wave
 
@@ -175,6 +177,23 @@ def test_stderr_is_as_before_once_a_sound_is_read(capfd):
     read_samples(file_of(tone(300, 0.1)))
     os.write(2, b"still here\n")
     assert capfd.readouterr().err == "still here\n"
+
+
+def test_two_sounds_at_once_leave_stderr_as_it_was(capfd):
+    """The second reader kept the silence of the first, and restored that: logs were lost."""
+    both_inside = threading.Barrier(2, timeout=0.5)
+
+    def read():
+        with sound.quiet_decoders(), contextlib.suppress(threading.BrokenBarrierError):
+            both_inside.wait()
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    os.write(2, b"still here")
+    assert "still here" in capfd.readouterr().err
 
 
 def test_no_more_than_a_minute_is_read():

@@ -1,6 +1,8 @@
 """The tab Play without a browser: fair questions that do not tell their answers, kept answers."""
 
 import base64
+import errno
+import os
 import random
 
 import gradio
@@ -12,9 +14,10 @@ from oneseed.console.command import UserError
 from oneseed.evaluation.people import ANSWERS_NAME, read_answers
 from oneseed.generation import seed_map
 from oneseed.generation.batcher import Batcher
-from oneseed.page import rounds
+from oneseed.page import play_handlers, rounds
 from oneseed.page.play_handlers import PlayHandlers
 from oneseed.page.rounds import caption_round, count_differences, dream_round, rival_captions
+from oneseed.page.sentences import teller
 from oneseed.synthetic.engravings.collection import ENGRAVINGS
 from tests.pretend import Pretend
 
@@ -84,6 +87,26 @@ def pixels_of(address):
     head, _, content = address.partition(",")
     assert head == "data:image/png;base64"
     return base64.b64decode(content)
+
+
+def test_a_folder_that_cannot_be_written_spoils_no_game(handlers, monkeypatch):
+    """In a container each answer ended in "Something went wrong"."""
+
+    def refuse(*given):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(play_handlers, "keep_answer", refuse)
+    page = handlers(Engraver())
+    asked, _ = page.ask_caption()
+    _, told = page.answer(asked, asked.right)
+    assert told["right"] == asked.right
+
+
+def test_visitors_of_a_public_page_read_no_commands_in_the_games(tmp_path):
+    tell = teller(is_private=False)
+    page = PlayHandlers(gradio, missing, tmp_path, None, Batcher(), tell)
+    for said in (page.ask_caption()[1], page.ask_dream()[1], page.mix([1, 2, 3], [1, 1, 1])):
+        assert "make it" not in said["said"]
 
 
 def missing():

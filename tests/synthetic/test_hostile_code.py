@@ -27,6 +27,14 @@ HOSTILE = {
     "insert": "INSERT INTO books VALUES ('x', 1, 1, 1)",
     "drop": "DROP TABLE books",
     "endless query": ENDLESS,
+    # sqlite copied it 2^30 times before its first step
+    "query of queries": "WITH q0 AS (SELECT 1)"
+    + "".join(f", q{i + 1} AS (SELECT 1 FROM q{i}, q{i} AS o)" for i in range(30))
+    + " SELECT 1 FROM q30",
+    "table that tells of tables": "CREATE TABLE pragma_table_info (id INTEGER PRIMARY KEY)",
+    "hexadecimal digits": "plt.bar([1, 2], [3, 0x" + "F" * 3600 + "])",
+    "hexadecimal label": "plt.bar([0x" + "F" * 3600 + ", 2], [3, 4])",
+    "beyond all floats": "plt.bar([1, 2], [3, " + "9" * 400 + " + 1j])",
     "cross join": "SELECT a.name FROM "
     + ", ".join(f"books AS {x}" for x in "abcdefghij")
     + " WHERE a.price + j.price > 999",

@@ -130,6 +130,35 @@ def test_a_wrong_text_is_told_from_an_invalid_one(text, is_valid, reason):
     assert set(found.facts.values()) == {None}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE books (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT);",
+        "values = [3, 5]\nplt.bar([1, 2], values)",
+        "with open(name) as file:\n    plt.bar([1], [2])",
+        "-- all books\nCREATE TABLE books (\nid INTEGER PRIMARY KEY\n);",
+    ],
+)
+def test_what_its_parser_reads_is_valid_whatever_it_begins_with(text):
+    """Words such as "values" and "with" begin statements of SQL, too."""
+    assert SCREENS.check(text).is_valid
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<form style="black">\n<h1>Order</h1>\n</form>',
+        '<form style="back ground:black">\n<h1>Order</h1>\n</form>',
+        "CREATE TABLE books (\nname TEXT PRIMARY KEY\n);",
+        "SELECT name, year FROM books LIMIT 3",
+    ],
+)
+def test_texts_that_no_level_tells_are_not_the_collection_s(text):
+    """Figures counted them as such as the collection has."""
+    found = SCREENS.check(text)
+    assert found.is_valid and found.reason, found
+
+
 def test_every_accent_has_one_grey():
     """In grey no picture differs by a colour that its text does not tell."""
     for luminance in (ACCENT_LUMINANCE, BRIGHT_LUMINANCE):

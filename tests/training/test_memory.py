@@ -88,7 +88,7 @@ def measure():
     objective = trainer.objective
     optimizers = [*trainer.state.optimizers, trainer.state.prior_optimizer]
     # leaves gradients and optimiser states where they are
-    parts = memory.estimate_memory(objective, loader, optimizers)
+    parts = memory.estimate_memory(objective, loader, optimizers, batch)
     pairs = loader.batch(np.arange(batch))
 
     def one_step():
@@ -153,6 +153,65 @@ def test_the_parts_are_those_of_the_model(tmp_path, capsys):
     assert "16 pictures of 32 px, captions of 48 tokens" in shown
     assert "dataset_preparation.py" in shown
     assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_needs_no_collection(tmp_path, capsys):
+    """It ended in a traceback, where a spec is written before there are any pictures."""
+    train = TrainConfig(
+        style="tones",
+        preset="small",
+        medium="sound",
+        device="cpu",
+        precision="fp32",
+        plan=True,
+        data=str(tmp_path / "data"),
+        checkpoints=str(tmp_path / "run"),
+    )
+    assert training_loop.main(tiny_config(vocab_size=0), train) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^makes +a sound of [\d.]+ s", shown, re.MULTILINE)
+    assert re.search(r"^collection +tones: not prepared yet$", shown, re.MULTILINE)
+    assert "dataset_preparation.py" in shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_tells_what_a_run_takes(builtin_data, tmp_path, capsys):
+    train = TrainConfig(
+        style="builtin",
+        preset="small",
+        batch_size=16,
+        device="cpu",
+        precision="fp32",
+        plan=True,
+        data=str(builtin_data),
+        checkpoints=str(tmp_path / "run"),
+    )
+    assert training_loop.main(tiny_config(vocab_size=0), train) == 0
+    shown = capsys.readouterr().out
+    for name in ("makes", "collection", "image_decoder", "parameters", "memory", "time", "disk"):
+        assert re.search(rf"^{name} ", shown, re.MULTILINE), name
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_budget_that_small_batches_keep_is_kept(builtin_data, tmp_path):
+    """--micro-batch was advised, and the same command with it was refused by the same sentence."""
+    settings = dict(
+        style="builtin",
+        preset="small",
+        batch_size=64,
+        device="cpu",
+        precision="fp32",
+        plan=True,
+        data=str(builtin_data),
+        checkpoints=str(tmp_path / "run"),
+    )
+    config = tiny_config(vocab_size=0)
+    budget = 24 * 2**20
+    assert training_loop.main(config, TrainConfig(**settings, memory_budget=budget)) == 1
+    fewer = TrainConfig(**settings, memory_budget=budget, micro_batch=2)
+    assert training_loop.main(config, fewer) == 0
+    less = TrainConfig(**settings | {"batch_size": 2, "accumulate": 32}, memory_budget=budget)
+    assert training_loop.main(config, less) == 0
 
 
 def test_a_collection_s_own_captions_and_vocabulary_are_taken(builtin_data, tmp_path, capsys):

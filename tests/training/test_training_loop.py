@@ -15,10 +15,12 @@ import torch
 import training_loop
 from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
+from oneseed.device import pick_device
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.model import checkpoint
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.model.tokenizer import Tokenizer
+from oneseed.training import prospects
 from oneseed.training.data import PairLoader
 from oneseed.training.encoding import encode_codes
 from oneseed.training.loaders import create_data_loaders
@@ -227,7 +229,12 @@ def test_fresh_moves_the_old_run_away(builtin_data, tmp_path):
     old = (tmp_path / "best_model.pt").read_bytes()
     training_loop.main(tiny_config(vocab_size=0), replace(settings, fresh=True, seed=1))
     assert (tmp_path / "previous" / "best_model.pt").read_bytes() == old
-    assert (tmp_path / "best_model.pt").read_bytes() != old
+    second = (tmp_path / "best_model.pt").read_bytes()
+    assert second != old
+    # it deleted the first one, though a run with --fresh that is stopped says to run it again
+    training_loop.main(tiny_config(vocab_size=0), replace(settings, fresh=True, seed=2))
+    assert (tmp_path / "previous" / "best_model.pt").read_bytes() == old
+    assert (tmp_path / "previous-2" / "best_model.pt").read_bytes() == second
 
 
 def test_a_larger_number_of_epochs_trains_on(builtin_data, tmp_path):
@@ -235,6 +242,49 @@ def test_a_larger_number_of_epochs_trains_on(builtin_data, tmp_path):
     training_loop.main(tiny_config(vocab_size=0), settings)
     training_loop.main(tiny_config(vocab_size=0), replace(settings, num_epochs=2))
     assert [row["epoch"] for row in json.loads((tmp_path / "metrics.json").read_text())] == [1, 2]
+
+
+def test_a_model_that_is_trained_on_is_measured_anew(builtin_data, tmp_path):
+    """The best epoch after a cool-down had the latent check of the model before, and so neither a
+    last fit of the prior nor a book of pictures."""
+    run = trainer(builtin_data, tmp_path)
+    run.model.meta |= {"health": {"auc": 0.5, "passed": True}, "match": [0.0] * 101}
+    run.run_epoch()
+    assert not {"health", "match"} & run.model.meta.keys()
+
+
+def test_a_run_that_goes_on_takes_the_weight_decay_that_is_asked_for(builtin_data, tmp_path):
+    """Its checkpoints said the new one, and it was trained with the old one."""
+    first = trainer(builtin_data, tmp_path, weight_decay=0.01)
+    first.save_checkpoint()
+    again = trainer(builtin_data, tmp_path, weight_decay=0.3)
+    assert again.load_checkpoint()
+    groups = [group for optimizer in again.state.optimizers for group in optimizer.param_groups]
+    assert {group["weight_decay"] for group in groups} <= {0.0, 0.3}
+    assert 0.3 in {group["weight_decay"] for group in groups}
+
+
+def test_a_batch_that_is_too_much_for_a_gpu_does_not_end_the_run_before_it_begins(
+    builtin_data, tmp_path, monkeypatch
+):
+    """To time a step a whole batch was taken, before the run could halve it."""
+    run = trainer(builtin_data, tmp_path)
+
+    def step(objective, train, pictures):
+        if pictures > 2:
+            raise torch.OutOfMemoryError
+        return 0.01
+
+    monkeypatch.setattr(prospects, "time_step", step)
+    assert prospects.time_picture(run.objective, run.train, 8) == pytest.approx(0.005)
+
+
+def test_the_gpu_of_a_mac_is_refused_in_a_sentence(monkeypatch):
+    """It has no float64, and each command ended in a traceback."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(UserError, match="use --device cpu"):
+        pick_device("mps")
 
 
 def test_a_loss_that_is_no_number_stops_before_the_update(builtin_data, tmp_path):

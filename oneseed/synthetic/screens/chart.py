@@ -142,8 +142,9 @@ class ChartScreen(ScreenKind):
             raise UnlikeError("its lists are not of one length")
         if labels != list(range(1, len(labels) + 1)):
             starts = {tuple(some)[: len(labels)]: kind for kind, some in LABELS.items()}
-            facts["labels"] = starts.get(tuple(map(str, labels)))
-            if facts["labels"] is None or not all(isinstance(one, str) for one in labels):
+            are_words = all(isinstance(one, str) for one in labels)
+            facts["labels"] = starts.get(tuple(labels)) if are_words else None
+            if facts["labels"] is None:
                 raise UnlikeError("its labels are none that screens show")
         for place, value in zip(self.places, values):
             allowed = range(1, HIGHEST + 1)
@@ -175,7 +176,7 @@ def plain_call(node: ast.stmt) -> tuple[str, list[Any]]:
         raise OtherKindError("it holds something else than calls of plt")
     try:
         return called.attr, [ast.literal_eval(one) for one in call.args]
-    except (ValueError, TypeError, RecursionError, MemoryError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         raise UnlikeError("it calls plt with something else than plain values") from error
 
 

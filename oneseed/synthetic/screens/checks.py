@@ -1,5 +1,7 @@
 """All kinds of screens at once: drawing, telling, parsing, and the exact check of any text."""
 
+import ast
+import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -29,6 +31,7 @@ SQL_WORDS = (
     "ALTER ANALYZE ATTACH BEGIN COMMIT CREATE DELETE DETACH DROP EXPLAIN INSERT PRAGMA REINDEX "
     "RELEASE REPLACE ROLLBACK SAVEPOINT SELECT UPDATE VACUUM VALUES WITH"
 )
+SQL_COMMENTS = re.compile(r"\A(?:\s|--[^\n]*(?:\n|\Z))+")
 # how far the seed moves everything, in units
 MOST_SHIFT = 1
 
@@ -137,7 +140,9 @@ class Screens:
         is_valid = language != "sql"
         for screen in self.candidates(text, language):
             try:
-                return Checked(self.all_facts(screen, screen.parse(text)), True)
+                own = screen.parse(text)
+                unlike = "" if screen.is_told(own) else "it tells other things than screens do."
+                return Checked(self.all_facts(screen, own), True, unlike)
             except NotCodeError as error:
                 reasons.append((0, str(error)))
             except UnlikeError as error:
@@ -150,7 +155,7 @@ class Screens:
     def candidates(self, text: str, language: str) -> list[ScreenKind]:
         """The kinds that a text may be of: those that begin as it does, else all."""
         known = [one for one in self.screens.values() if one.language == language]
-        start = text.lstrip().upper()
+        start = without_comments(text).upper()
         near = [one for one in known if start.startswith(one.beginning)]
         return near or known
 
@@ -161,11 +166,25 @@ class Screens:
         return {**facts, **{f"{screen.name}_{name}": value for name, value in own.items()}}
 
 
+def without_comments(text: str) -> str:
+    """A text without the blanks and the comments of SQL that it begins with."""
+    return SQL_COMMENTS.sub("", text)
+
+
 def language_by_beginning(text: str) -> str:
     """html, sql or python, by how a text begins."""
-    beginning = text.lstrip()
+    beginning = without_comments(text)
     if beginning.startswith("<"):
         return "html"
     words = beginning.split(maxsplit=1)
     is_sql = bool(words) and words[0].upper() in SQL_WORDS.split()
-    return "sql" if is_sql else "python"
+    return "sql" if is_sql and not reads_as_python(text) else "python"
+
+
+def reads_as_python(text: str) -> bool:
+    """Whether a text is Python, and says more than one name: values = [1], with a: pass."""
+    try:
+        first = python_tree(text).body[0]
+    except NotCodeError:
+        return False
+    return not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Name))

@@ -1,5 +1,6 @@
 """A form in a window, told as HTML with its style inline."""
 
+import re
 from collections.abc import Sequence
 
 from oneseed.synthetic.drawn import ABSENT, Facts
@@ -60,6 +61,7 @@ MORE_FIELDS = {
 FORM_TITLES = ("Sign in", "Sign up", "Contact", "Order", "Booking", "Profile", "Survey", "Support")
 BUTTONS = ("Send", "Save", "Next", "Done")
 # what CSS calls the ground -> page, sheet, ink, edge of controls
+GROUND_STYLE = re.compile(r"\s*background\s*:\s*(\w+)\s*;?\s*")
 THEMES: dict[str, tuple[Colour, Colour, Colour, Colour]] = {
     "white": (SNOW, SNOW, PITCH, (150, 152, 160)),
     "silver": ((192, 192, 192), (226, 226, 226), PITCH, (128, 128, 132)),
@@ -146,10 +148,10 @@ class FormScreen(ScreenKind):
         if len(tree) != 1 or not isinstance(tree[0], Element) or tree[0].tag != "form":
             raise OtherKindError("it is not one form")
         facts: Facts = dict.fromkeys(self.attributes)
-        style = "".join(tree[0].attributes.pop("style", "").split()).rstrip(";")
-        if style:
+        if style := tree[0].attributes.pop("style", ""):
+            ground = GROUND_STYLE.fullmatch(style)
             facts["theme"] = known_value(
-                tuple(THEMES), style.removeprefix("background:"), "the ground"
+                tuple(THEMES), ground[1] if ground else style, "the ground"
             )
         places = iter(self.fields)
         parts = list(tree[0].inside)

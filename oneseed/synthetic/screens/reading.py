@@ -24,6 +24,8 @@ MAX_NESTING = 30
 MAX_SQL_STEPS = 20_000
 # elements of HTML that have no end
 VOID_ELEMENTS = frozenset({"br", "hr", "img", "input", "link", "meta"})
+# sqlite copies a query that has a name wherever the name stands, before its steps are counted
+NAMED_QUERY = re.compile(r"\bWITH\b", re.IGNORECASE)
 UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
 # what a statement may do: of sqlite's authorizer, by name
 CREATING = (
@@ -34,6 +36,10 @@ CREATING = (
     sqlite3.SQLITE_READ,
 )
 CATALOGUE = ("sqlite_master", "sqlite_schema")
+# without those that sqlite makes for itself, as for AUTOINCREMENT
+NAMES_OF_TABLES = r"""
+    SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+"""
 
 
 class NotCodeError(ValueError):
@@ -207,17 +213,23 @@ def table_columns(text: str) -> tuple[str, list[tuple[str, str, bool]]]:
     with closing(sqlite3.connect(":memory:")) as database:
         with guarded(database, allow_creating):
             database.execute(text)
-        names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        if len(names) != 1:
-            raise NotCodeError("it creates no table")
-        [(name,)] = names
-        found = database.execute("SELECT name, type, pk FROM pragma_table_info(?)", (name,))
-        return name, [(column, kind, bool(key)) for column, kind, key in found]
+        try:
+            names = database.execute(NAMES_OF_TABLES).fetchall()
+            if len(names) != 1:
+                raise NotCodeError("it creates no table")
+            [(name,)] = names
+            found = database.execute("SELECT name, type, pk FROM pragma_table_info(?)", (name,))
+            return name, [(column, kind, bool(key)) for column, kind, key in found]
+        except sqlite3.Error as error:
+            # a table may have the name of what tells of tables
+            raise NotCodeError("its table has a name that sqlite keeps for itself") from error
 
 
 def selected_rows(text: str, database: sqlite3.Connection) -> list[tuple[object, ...]]:
     """The rows that a SELECT finds. NotCodeError where sqlite refuses it, or it is no SELECT."""
     require_short(text)
+    if NAMED_QUERY.search(text):
+        raise NotCodeError("it holds a query with a name (WITH)")
     with guarded(database, allow_selecting):
         cursor = database.execute(text)
         if cursor.description is None:

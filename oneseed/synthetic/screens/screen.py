@@ -52,6 +52,13 @@ class ScreenKind(ABC):
         """The colour behind everything. Odd looks are dark."""
         return NIGHT if look % 2 else PAPER
 
+    def is_told(self, facts: Facts) -> bool:
+        """Whether facts that were parsed are what a level tells, with no gap among them."""
+        told = {name for name, value in facts.items() if value is not None}
+        # a part that is not there is told by silence
+        silent = {name for name, values in self.attributes.items() if ABSENT in values}
+        return any(told <= set(names) <= told | silent for names in self.levels.values())
+
     @abstractmethod
     def draw(self, canvas: Canvas, facts: Facts, look: int, colour: Colour) -> None:
         """Draws the facts. look: below `looks`; colour: of what stands out."""
@@ -85,5 +92,7 @@ def values_there(facts: Facts, names: Sequence[str]) -> list[Any]:
 def known_value(values: Sequence[Any], value: Any, what: str) -> Any:
     """The value, where it is among the values; else UnlikeError that names it."""
     if value not in values:
-        raise UnlikeError(f"{what} {str(value)[:40]!r} is none that screens show")
+        # a number may have more digits than Python writes
+        shown = f"{what} {value[:40]!r}" if isinstance(value, str) else what
+        raise UnlikeError(f"{shown} is none that screens show")
     return value

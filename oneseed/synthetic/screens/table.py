@@ -115,6 +115,8 @@ class TableScreen(ScreenKind):
             if place is None:
                 raise UnlikeError(f"the column {told[:40]!r} is not where such columns stand")
             facts[place] = told
+        if facts[next(iter(self.columns))] is None:
+            raise UnlikeError("its first column is none that keys have")
         if facts[list(self.columns)[-1]] is not None:
             for place, values in self.columns.items():
                 if facts[place] is None and ABSENT in values:
