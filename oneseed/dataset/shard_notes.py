@@ -32,6 +32,8 @@ from oneseed.files import write_text
 
 # settings that change nothing of what is made: where and how it is done
 MACHINE_SETTINGS = ("shard", "workers", "engine", "batch_size", "device", "data")
+# settings by which a config settles others
+SETTLING = ("preset", "source", "style")
 # of a note, in bytes
 MAX_SHARD_NOTE_BYTES = 2**20
 # shards that a sentence lists
@@ -46,11 +48,15 @@ def order_of(config: Any, *leave_out: str) -> Row:
 
 def config_command(script: str, config: Any, shard: Shard | None = None) -> str:
     """The command that a config came from, with another shard; None: without one."""
-    # a config settles what its flags leave open, and may settle it by those that were given
+    settling = {name: getattr(config, name) for name in SETTLING if hasattr(config, name)}
+    bare = type(config)()
+    # what the flags leave open as it is settled by these
+    usual = type(config)(**settling)
     words = []
     for name, field in option_fields([type(config)]).items():
         value = getattr(config, name)
-        if name == "shard" or value == field.default:
+        is_settled = value == getattr(bare if name in settling else usual, name)
+        if name == "shard" or value == field.default or is_settled:
             continue
         if isinstance(value, bool):
             words.append(flag_of(name) if value else f"--no-{flag_of(name)[2:]}")

@@ -109,7 +109,8 @@ def test_an_adapter_goes_alone_where_its_base_is_on_the_hub(run, hub):
     settings = json.loads((run / "metrics.json").read_text("utf-8"))["settings"]
     change(run, settings=settings | {"model": "anna/base"})
     assert push(run, adapter=True, create_pr=True) == 0
-    assert hub.files.keys() == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+    weights = {"adapter_config.json", "adapter_model.safetensors"}
+    assert hub.files.keys() == {"README.md", "captioner.json", *weights}
     text = hub.files["README.md"].decode()
     assert 'base_model: "anna/base"' in text
     assert 'library_name: "peft"' in text
