@@ -1,6 +1,5 @@
 """Sound files become squares of pixels, squares become sounds again, and no file does harm."""
 
-import contextlib
 import io
 import os
 import re
@@ -181,13 +180,21 @@ def test_stderr_is_as_before_once_a_sound_is_read(capfd):
 
 def test_two_sounds_at_once_leave_stderr_as_it_was(capfd):
     """The second reader kept the silence of the first, and restored that: logs were lost."""
-    both_inside = threading.Barrier(2, timeout=0.5)
+    first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
 
-    def read():
-        with sound.quiet_decoders(), contextlib.suppress(threading.BrokenBarrierError):
-            both_inside.wait()
+    def read_first():
+        with sound.quiet_decoders():
+            first_is_in.set()
+            second_is_in.wait(0.3)
+        first_is_out.set()
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
+    def read_second():
+        first_is_in.wait(1)
+        with sound.quiet_decoders():
+            second_is_in.set()
+            first_is_out.wait(1)
+
+    readers = [threading.Thread(target=read) for read in (read_first, read_second)]
     for reader in readers:
         reader.start()
     for reader in readers:
