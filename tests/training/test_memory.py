@@ -175,17 +175,22 @@ def test_a_plan_needs_no_collection(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_plan_tells_what_a_run_takes(builtin_data, tmp_path, capsys):
-    train = TrainConfig(
+def looking(data, folder, **changes):
+    """The settings of a run that only looks ahead."""
+    settings = dict(
         style="builtin",
         preset="small",
         batch_size=16,
         device="cpu",
         precision="fp32",
-        plan=True,
-        data=str(builtin_data),
-        checkpoints=str(tmp_path / "run"),
+        data=str(data),
+        checkpoints=str(folder / "run"),
     )
+    return TrainConfig(**settings | changes)
+
+
+def test_a_plan_tells_what_a_run_takes(builtin_data, tmp_path, capsys):
+    train = looking(builtin_data, tmp_path, plan=True)
     assert training_loop.main(tiny_config(vocab_size=0), train) == 0
     shown = capsys.readouterr().out
     for name in ("makes", "collection", "image_decoder", "parameters", "memory", "time", "disk"):
@@ -195,36 +200,19 @@ def test_a_plan_tells_what_a_run_takes(builtin_data, tmp_path, capsys):
 
 def test_a_budget_that_small_batches_keep_is_kept(builtin_data, tmp_path):
     """--micro-batch was advised, and the same command with it was refused by the same sentence."""
-    settings = dict(
-        style="builtin",
-        preset="small",
-        batch_size=64,
-        device="cpu",
-        precision="fp32",
-        plan=True,
-        data=str(builtin_data),
-        checkpoints=str(tmp_path / "run"),
-    )
     config = tiny_config(vocab_size=0)
     budget = 24 * 2**20
-    assert training_loop.main(config, TrainConfig(**settings, memory_budget=budget)) == 1
-    fewer = TrainConfig(**settings, memory_budget=budget, micro_batch=2)
-    assert training_loop.main(config, fewer) == 0
-    less = TrainConfig(**settings | {"batch_size": 2, "accumulate": 32}, memory_budget=budget)
-    assert training_loop.main(config, less) == 0
+    for changes, status in (
+        (dict(batch_size=64), 1),
+        (dict(batch_size=64, micro_batch=2), 0),
+        (dict(batch_size=2, accumulate=32), 0),
+    ):
+        train = looking(builtin_data, tmp_path, plan=True, memory_budget=budget, **changes)
+        assert training_loop.main(config, train) == status
 
 
 def test_a_collection_s_own_captions_and_vocabulary_are_taken(builtin_data, tmp_path, capsys):
-    train = TrainConfig(
-        style="builtin",
-        preset="small",
-        batch_size=16,
-        device="cpu",
-        precision="fp32",
-        estimate=True,
-        data=str(builtin_data),
-        checkpoints=str(tmp_path / "run"),
-    )
+    train = looking(builtin_data, tmp_path, estimate=True)
     assert training_loop.main(tiny_config(vocab_size=0, max_caption_length=90), train) == 0
     length = int(re.search(r"captions of (\d+) tokens", capsys.readouterr().out)[1])
     assert 15 < length < 90
