@@ -12,7 +12,7 @@ import pytest
 
 from oneseed.console.command import UserError
 from oneseed.preparation.journal import Examination
-from oneseed.ray_workers import workers_of
+from oneseed.ray_workers import RayWorkers, workers_of
 from oneseed.workers import Workers
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
@@ -153,3 +153,9 @@ def test_a_cluster_that_is_not_there_ends_in_one_sentence():
     ):
         list(workers.each(doubled, [[1], [2]]))
     assert time.monotonic() - start < 60
+
+
+def test_workers_limit_the_tasks_of_a_cluster_that_runs_already():
+    """Three times as many ran, since such a cluster uses all of its processors."""
+    assert RayWorkers(4, "10.0.0.5:6379").most_running == 4
+    assert RayWorkers(4).most_running > 4

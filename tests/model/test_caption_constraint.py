@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from oneseed.console.command import UserError
-from oneseed.model.caption_constraint import CaptionConstraint
+from oneseed.model.caption_constraint import HERE, CaptionConstraint, token_trie
 from oneseed.model.text_networks import TextDecoder, write_captions
-from oneseed.model.tokenizer import END, Tokenizer
+from oneseed.model.tokenizer import END, UNK, Tokenizer
 from oneseed.synthetic.screens.collection import SCREENS
 from tests.conftest import tiny_config
 
@@ -106,3 +106,18 @@ def test_the_tokens_of_training_captions_are_all_allowed(texts, tokenizer, const
             assert token in constraint.allowed(state, ROOM - 1 - place), (text, place)
             state = constraint.moves[state][token]
         assert state == constraint.over
+
+
+def test_a_token_without_letters_is_no_way_on():
+    """It stood at the root of the vocabulary, so it was allowed everywhere, and wrote blanks."""
+
+    class Vocabulary:
+        def __len__(self):
+            return UNK + 3
+
+        def bytes_of(self, token):
+            return b"" if token == UNK + 1 else b"a"
+
+    trie = token_trie(Vocabulary())
+    assert HERE not in trie
+    assert trie == {ord("a"): {HERE: UNK + 2}}
