@@ -22,7 +22,8 @@ RUN pip install --no-cache-dir --index-url "$TORCH_INDEX" "torch>=2.10" \
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
-COPY LICENSE gradio_demo.py inference.py ./
+# the page checks archives with the last one
+COPY LICENSE gradio_demo.py inference.py dataset_preparation.py ./
 COPY samples/base samples/base
 COPY oneseed oneseed
 # Libraries keep their caches at home, and nothing but /tmp need be writable.

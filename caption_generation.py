@@ -65,7 +65,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from oneseed.captioning.captions import Captioner, CaptionLog, generate_captions
+from oneseed.captioning.captions import Captioner, CaptionLog, generate_captions, settle_kinds
 from oneseed.captioning.endpoint import Endpoint
 from oneseed.captioning.huggingface import NoCaptionerError
 from oneseed.captioning.quality import find_flags, quality_lines, quality_numbers
@@ -90,7 +90,7 @@ from oneseed.dataset.caption_ways import (
     ways_sentence,
     words_of_row,
 )
-from oneseed.dataset.code_texts import is_code, kept_caption, word_captions
+from oneseed.dataset.code_texts import is_code, kept_caption
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.dealing import split_lines
 from oneseed.dataset.in_use import locked_collection, locked_share
@@ -131,7 +131,7 @@ def caption_collection(collection: Collection, share: Shard | None, config: Capt
     if config.captioner == NONE:
         deal_pictures_alone(rows, kept, collection)
         return
-    word_captions(kept, config.caption_kind)
+    settle_kinds(kept, config)
     from_table = take_from_table(kept, config)
 
     log = CaptionLog(collection, share)
@@ -148,7 +148,7 @@ def caption_collection(collection: Collection, share: Shard | None, config: Capt
         return
 
     captioned = require_captions(kept, captioner, config)
-    deal_pairs(rows, captioned, collection)
+    changed = deal_pairs(rows, captioned, collection)
     numbers = report_quality(captioned, log, collection, review=config.review)
     print_summary(captioned, numbers, config)
     print_left_out(kept, marked=len(chosen) - len(kept), config=config)
@@ -159,7 +159,7 @@ def caption_collection(collection: Collection, share: Shard | None, config: Capt
     cut = expected_cut(captioned, collection)
     if cut.sentence:
         print(f"  {cut.sentence}")
-    print_next(captioned, collection, options=cut.options)
+    print_next(captioned, collection, changed=changed, options=cut.options)
 
 
 # Captions that exist
@@ -174,7 +174,7 @@ def choose_rows(rows: Sequence[Row], max_samples: int) -> list[Row]:
 
 
 def take_from_table(rows: Sequence[Row], config: CaptionConfig) -> set[str]:
-    """Puts the captions of --captions into the rows that have none -> the ids that it has.
+    """Puts the captions of --captions into the rows that have none -> the ids that it has one for.
 
     With --recaption it replaces the captions that are there.
     """
@@ -208,7 +208,7 @@ def write_missing(
     refuse_all_but_pictures(rows, missing, config.style, config.data)
     own = [row for row in missing if not share or share.takes(row["id"])]
     config = settle_answers(own, captioner.notes, config)
-    known = sum(1 for row in own if log.find_own(captioner, row["id"]))
+    known = sum(1 for row in own if log.find_own(captioner, row))
     already = f", {known:,} of them are already" if known else ""
     print(
         f"{name_of_part(config, share)}: {len(own):,} of {len(rows):,} pictures to be captioned "
@@ -239,7 +239,7 @@ def write_from_names(rows: Sequence[Row], way: str) -> None:
         caption = words_of_row(row, way)
         set_caption(row, caption, way)
         if not caption:
-            silent.append(row.get("original") or row["filename"])
+            silent.append(row.get("member") or row.get("original") or row["filename"])
     if silent:
         what = "file names" if way == NAMES else "folders"
         print(
@@ -300,7 +300,7 @@ def require_captions(rows: Sequence[Row], captioner: Captioner, config: CaptionC
 
 def deal_pictures_alone(rows: list[Row], kept: Sequence[Row], collection: Collection) -> None:
     """--captioner none: deals all pictures without words; captions stay in the metadata."""
-    deal_pairs(rows, kept, collection, wordless=True)
+    changed = deal_pairs(rows, kept, collection, wordless=True)
     collection.quality.unlink(missing_ok=True)
     counts = Counter(row["split"] for row in kept)
     print(
@@ -310,7 +310,7 @@ def deal_pictures_alone(rows: list[Row], kept: Sequence[Row], collection: Collec
     print("  a model of pictures alone: it writes no captions and takes no prompts")
     if captioned := sum(1 for row in kept if row.get("caption")):
         print(f"  captions that are kept, but not used: {captioned:,}; --captioner existing does")
-    print_next(kept, collection, wordless=True)
+    print_next(kept, collection, wordless=True, changed=changed)
 
 
 # The numbers
@@ -380,19 +380,17 @@ def print_examples(captioned: Sequence[Row]) -> None:
             print(f"    {row['filename']}  {row['caption']}")
 
 
-def print_next(
-    dealt: Sequence[Row], collection: Collection, *, wordless: bool = False, options: str = ""
-) -> None:
+def print_next(dealt: Sequence[Row], collection: Collection, **settings: Any) -> None:
     """Prints what look-alikes mean for the split, and the command that trains or brings more.
 
-    options: of the command that trains.
+    settings: of next_training.
     """
     for line in split_lines(dealt):
         print(line)
     counts = Counter(row["split"] for row in dealt)
-    command = next_training(collection, counts["train"], wordless=wordless, options=options)
+    command = next_training(collection, counts["train"], **settings)
     if counts["train"] < 2 or not counts["val"]:
-        command = f"prepare more pictures, {collection.prepare_again()}"
+        command = f"prepare more pictures, {collection.prepare_again(more=True)}"
     print(f"next: {command}")
 
 

@@ -11,7 +11,7 @@ Writes  outputs/report/report.json      every number with its floor and its ceil
 
     python evaluation.py                                 # 500 seeds that no other script shows
     python evaluation.py --seeds 100 --out outputs/quick
-    python evaluation.py --checkpoint checkpoints/checkpoint_epoch_005.pt
+    python evaluation.py --checkpoint checkpoints/engraving/best_model.pt
     python evaluation.py --compare outputs/old/report.json         # what moved since
     python evaluation.py --seeds 50000 --shard 2/4       # on one of four machines; at last without
     python evaluation.py --judge my_judge:Judge                    # your own, of any collection
@@ -47,29 +47,21 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from oneseed.config.evaluation import EvaluateConfig
-from oneseed.config.options import PLAIN, moved_parts
+from oneseed.config.options import moved_parts
 from oneseed.config.shards import Shard, parse_shard
 from oneseed.console.command import run
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.next_run import require_checkpoint
 from oneseed.dataset.shard_notes import done_sentence
-from oneseed.evaluation.agreement import measure_openly
 from oneseed.evaluation.exact import Exam, fresh_facts
 from oneseed.evaluation.exact_pairs import measure_pairs
 from oneseed.evaluation.exact_texts import measure_texts
 from oneseed.evaluation.examiners import CONDITIONS_COUNT, examiners_of, further_measures
 from oneseed.evaluation.judges import Judge, PictureJudge, is_named_judge
-from oneseed.evaluation.learned import (
-    RealAndDrawn,
-    gather_pictures,
-    measure_captions,
-    measure_judged,
-    measure_patches,
-    measure_real,
-)
-from oneseed.evaluation.pair_judge_training import TooFewPicturesError, load_pair_judge
+from oneseed.evaluation.learned import measure_captions
 from oneseed.evaluation.people import ANSWERS_NAME, measure_people
+from oneseed.evaluation.real_pairs import judge_others
 from oneseed.evaluation.report import (
     CAPTION_MEANINGS,
     ablation,
@@ -92,13 +84,13 @@ from oneseed.evaluation.shards import (
     locked_judge,
     locked_report,
     report_parts,
+    require_no_others,
 )
 from oneseed.files import sweep_partials, write_text
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.generation.prompts import PromptWarning
 from oneseed.locks import patient
 from oneseed.model import latent_check
-from oneseed.model.caption_source import NONE
 from oneseed.synthetic.drawn import Facts
 
 __all__ = ["Evaluation", "evaluate", "main"]
@@ -128,7 +120,7 @@ def evaluate(
     UserError (code 1) where the judge refuses to score.
     """
     examiners = examiners_of(generator, config, judge)
-    drawn, own, exact, rows = examiners
+    drawn, own, exact, rows, _ = examiners
     collection = Collection(generator.style, config.data)
     start = time.perf_counter()
     seeds = list(range(config.first_seed, config.first_seed + config.seeds))
@@ -245,52 +237,6 @@ def real_pictures(exam: Exam) -> Section:
     )
 
 
-def judge_others(
-    generator: MultimodalGenerator,
-    own: Judge | None,
-    pairs: list[ImageCaption],
-    rows: list[Row],
-    collection: Collection,
-    config: EvaluateConfig,
-) -> list[Section]:
-    """Pairs of a collection that nobody drew by rule; where it is here, by judges taught on it.
-
-    own: the judge that the user names, which may also judge a drawn collection.
-    """
-    parts = []
-    if own:
-        parts.append(measure_openly(own, generator, pairs, collection))
-    seeds = range(config.first_seed, config.first_seed + config.seeds)
-    if generator.finish != PLAIN:
-        parts.append(measure_patches(generator, seeds))
-    if rows:
-        found = gather_pictures(generator, pairs, collection)
-        parts.append(measure_real(found))
-        # judges are taught pictures with their captions
-        if generator.caption_source != NONE:
-            parts.append(judge_real(found, collection, config))
-    if own:
-        return parts
-    note = (
-        "The exact judges exist for captioned pairs of drawn collections alone; of style "
-        f"{generator.style} less can be measured, or what a judge of your own knows: "
-        "--judge module:Class."
-    )
-    examples = [{"caption": caption, "verdict": []} for _, caption in pairs[:PAIRS_SHOWN]]
-    return [*parts, Section(notes=[note], examples=examples)]
-
-
-def judge_real(found: RealAndDrawn, collection: Collection, config: EvaluateConfig) -> Section:
-    """What judges taught on the collection say, or why there are none."""
-    everything = Collection("all", config.data)
-    taught_on = everything if everything.train.exists() else collection
-    try:
-        judges = load_pair_judge(config.realism, taught_on)
-    except TooFewPicturesError as error:
-        return Section(notes=[f"No judges: {error}."])
-    return measure_judged(judges, found, collection)
-
-
 def measure_cost(seconds_per_pair: float) -> Section:
     """Time for a pair, and memory; Windows does not tell the latter."""
     numbers = {"seconds_per_pair": Number("seconds per pair, in batches of 32", seconds_per_pair)}
@@ -377,6 +323,7 @@ def write_report(out: Path, config: EvaluateConfig) -> None:
     generator = generator_of(config)
     made, notes = report_parts(out, generator, config)
     notes.require_all()
+    require_no_others(notes)
     has_parts = made.folder.is_dir()
     report, examples, gallery = evaluate(generator, config, made=made if has_parts else None)
     # whose card may show these numbers

@@ -11,7 +11,7 @@ Writes  data/metadata, data/captions    where somebody saves a caption, or leave
         nothing else                    pictures on show lie in a temporary folder of this run
 
     python gradio_demo.py                                     # http://127.0.0.1:7860, here alone
-    python gradio_demo.py --port 7861 --checkpoint checkpoints/checkpoint_epoch_005.pt
+    python gradio_demo.py --port 7861 --checkpoint checkpoints/engraving/best_model.pt
     # everybody on the network, who may look and draw, but change no file
     python gradio_demo.py --host 0.0.0.0
     # whoever has the password

@@ -48,15 +48,13 @@ if __name__ == "__main__":
 
     CONFIGS = parse_configs(InferenceConfig, description=__doc__)
 
-import contextlib
 import io
 import itertools
 import json
-import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +72,7 @@ from oneseed.dataset.next_run import require_checkpoint
 from oneseed.dataset.shard_notes import ShardNotes, config_command
 from oneseed.files import sweep_partials, write_text
 from oneseed.generation import bulk, cards, index, index_shards
+from oneseed.generation.answers_typed import ask_for_pairs, suffix_of_prompt
 from oneseed.generation.bulk_places import Place
 from oneseed.generation.film import save_film
 from oneseed.generation.finding import find
@@ -87,11 +86,16 @@ from oneseed.generation.rendering import (
     save_sheet,
     save_visualization,
 )
-from oneseed.generation.requests import Pair, pairs_of_seeds, requested_pairs, with_facts
+from oneseed.generation.requests import (
+    Pair,
+    named_by_word,
+    pairs_of_seeds,
+    requested_pairs,
+    with_facts,
+)
 from oneseed.locks import InUseError
 from oneseed.model import latent_check
 from oneseed.model.caption_source import NONE, SOURCE_WORDS
-from oneseed.seeds import LAST_SEED, is_word, seed_of_word
 
 __all__ = [
     "MultimodalGenerator",
@@ -107,8 +111,6 @@ MAX_ON_SHEET = 100
 MAX_LINES = 20
 # Of a caption that is code.
 MAX_SHOWN_CODE = 40
-# Letters of a prompt in a file's name.
-MAX_NAME_SUFFIX = 60
 # What --count writes depends on these settings; they are compared when it goes on.
 ORDER_SETTINGS = (
     "count",
@@ -182,6 +184,9 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
         pairs = with_facts(generator, pairs_of_seeds(generator, config, seeds))
         return [(pair.facts, pair.image) for pair in pairs]
 
+    if index.load_index(generator, "training") is None:
+        command = draw_command(config.checkpoint, "--index 1", config.data)
+        print(f"near_training stays empty: no training pictures are indexed; {command} does it")
     order = {name: getattr(config, name) for name in ORDER_SETTINGS}
     order["first"] = parse_seeds(config.seeds)[0]
     order["fingerprint"] = generator.fingerprint
@@ -210,37 +215,6 @@ def write_many(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     say_of_model(generator)
 
 
-def parse_answer(text: str) -> int | None:
-    """What somebody typed -> a seed, None where it is none."""
-    if text.lower() == "random":
-        return get_random_seed()
-    if is_word(text):
-        return seed_of_word(text)
-    is_seed = text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= LAST_SEED
-    return int(text) if is_seed else None
-
-
-def ask_for_pairs(prompt: str | None = None) -> Iterator[tuple[int, str | None]]:
-    """Asks on the terminal -> (seed, prompt or None), until an empty line, quit or end of input.
-
-    prompt: of all pairs; then it is not asked for.
-    """
-    with contextlib.suppress(EOFError):
-        while True:
-            text = input(f"seed, 0 to {LAST_SEED}, a word, or random (an empty line ends): ")
-            text = text.strip()
-            if text.lower() in ("", "quit"):
-                return
-            seed = parse_answer(text)
-            if seed is None:
-                print(f"a seed is an integer from 0 to {LAST_SEED}, or a word; not {text[:40]!r}")
-                continue
-            asked_prompt = prompt or input("prompt (an empty line for none): ").strip()
-            if asked_prompt.lower() == "quit":
-                return
-            yield seed, asked_prompt or None
-
-
 def interactive(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     """--interactive: a pair for each answer, written to --out."""
     out = Path(config.out)
@@ -252,18 +226,17 @@ def interactive(generator: MultimodalGenerator, config: InferenceConfig) -> None
         f"pairs go to {out.as_posix()}/"
     )
     say_of_model(generator)
-    for seed, prompt in ask_for_pairs(config.prompt):
+    for asked in ask_for_pairs(config.prompt):
         try:
-            if prompt:
-                say_of_prompt(generator, prompt, config.style)
-            request = replace(config, prompt=prompt)
-            (pair,) = with_facts(generator, pairs_of_seeds(generator, request, [seed]))
+            if asked.prompt:
+                say_of_prompt(generator, asked.prompt, config.style)
+            request = replace(config, prompt=asked.prompt)
+            (drawn,) = pairs_of_seeds(generator, request, [asked.seed])
+            (pair,) = with_facts(generator, [named_by_word(drawn, asked.word)])
         except UserError as error:
             print(error)
             continue
-        prompt_words = re.findall("[a-z0-9]+", (prompt or "").lower())
-        suffix = "".join(f"_{word}" for word in prompt_words)[:MAX_NAME_SUFFIX]
-        name = pair.name + suffix
+        name = pair.name + suffix_of_prompt(asked.prompt or "")
         row = save_pair(out, name, pair.image, pair.facts, grey=generator.grey)
         if config.postcard:
             save_postcard(out, name, pair.image, pair.facts)

@@ -32,10 +32,12 @@ if __name__ == "__main__":
     )
 
 
+from pathlib import Path
+
 import torch
 
 from oneseed.config.model import ModelConfig, SpecsConfig
-from oneseed.console.command import run
+from oneseed.console.command import UserError, run
 from oneseed.device import pick_device
 from oneseed.files import write_text
 from oneseed.model.frozen_encoder import settled_encoder
@@ -69,6 +71,7 @@ __all__ = [
     "to_tensor",
 ]
 
+SPECS = Path(__file__).parent / "docs" / "model_specs.md"
 # pictures and captions of the forward pass
 BATCH = 4
 
@@ -76,8 +79,12 @@ BATCH = 4
 def main(config: ModelConfig, options: SpecsConfig) -> int | None:
     """The command -> its exit code, None for 0."""
     if options.write_specs:
-        write_text("docs/model_specs.md", specs())
-        print("wrote docs/model_specs.md")
+        if config != ModelConfig() or options.parameters:
+            raise UserError(
+                "--write-specs writes what every preset is like; leave the other flags out"
+            )
+        write_text(SPECS, specs())
+        print(f"wrote {SPECS}")
         return None
     config, tower = settled_encoder(without_collection(config))
     config, language = settled_language(config)

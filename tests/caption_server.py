@@ -58,7 +58,7 @@ class CaptionServer:
     @staticmethod
     def picture(body: Any) -> bytes:
         """The PNG file that a question sent."""
-        parts = body["messages"][0]["content"]
+        parts = body["messages"][-1]["content"]
         (part,) = [part for part in parts if part["type"] == "image_url"]
         head, _, data = part["image_url"]["url"].partition(",")
         assert head == "data:image/png;base64"

@@ -20,9 +20,16 @@ All addresses: http://127.0.0.1:7861/docs. SIGTERM ends it once every request in
 
 # --help answers at once
 if __name__ == "__main__":
+    from oneseed.console.command import begin
+
+    begin()
+    import sys
+
     from oneseed.config.api import ApiConfig
     from oneseed.console.flags import parse_configs
 
+    # as it was typed, for sentences
+    sys.argv[0] = "-m oneseed.api"
     CONFIGS = parse_configs(ApiConfig, description=__doc__)
 
 import contextlib

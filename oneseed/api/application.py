@@ -76,6 +76,9 @@ class Counted:
         if scope["type"] != "http" or not answers(scope["app"], scope["method"], scope["path"]):
             await self.app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            # the server keeps the scope of its own, and sends the headers alone
+            scope = {**scope, "method": "GET"}
         if self.service.is_closing and scope["path"] != "/healthz":
             headers = {"retry-after": "5", "connection": "close"}
             await JSONResponse({"detail": SERVER_ENDS}, 503, headers)(scope, receive, send)
@@ -103,9 +106,13 @@ class Counted:
 
 
 def answers(app: Any, method: str, path: str) -> bool:
-    """Has an application a route of its own for this? What is mounted in it does not count."""
+    """Has an application a route of its own for this? What is mounted in it does not count.
+
+    Where it answers GET, it answers HEAD.
+    """
+    wanted = "GET" if method == "HEAD" else method
     return any(
-        method in route.methods and route.path_regex.match(path)
+        wanted in route.methods and route.path_regex.match(path)
         for route in app.routes
         if getattr(route, "methods", None)
     )

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from oneseed.api.application import answers
 from oneseed.web.gate import Site
 
-NO_ADDRESS = "There is nothing at this address; /docs lists what is there."
+NO_ADDRESS = "There is nothing at this address for this method; /docs lists what is there."
 # these take pictures
 PICTURE_PATHS = frozenset({"/v1/captions", "/v1/search"})
 # who has no token may come here

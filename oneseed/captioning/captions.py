@@ -13,10 +13,12 @@ from oneseed.captioning.endpoint import Endpoint
 from oneseed.captioning.huggingface import captions_by_checkpoint
 from oneseed.captioning.jobs import Caption, CaptionJob, NoCaption, caption_jobs
 from oneseed.captioning.taught import TaughtNotes
-from oneseed.config.captioning import CaptionConfig
+from oneseed.config.captioning import WITHOUT_MODEL, CaptionConfig
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.config.shards import Shard
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
+from oneseed.dataset.code_texts import is_code, word_captions
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row, RowError, each_numbered, recover_jsonl, to_json
 from oneseed.dataset.rows import CAPTIONER_LOG, fault_of
@@ -64,7 +66,8 @@ class CaptionLog:
     at once to the log of this run's own share, so that a killed run goes on.
     A row: id, captioner, caption, and cut, which is the length limit that ended the caption, or 0.
     A checkpoint's answer without a caption has "" and its reason: it would answer the same again.
-    Of a checkpoint that was taught here a row also has the digest of what it was taught.
+    Of a checkpoint that was taught here a row also has the digest of what it was taught, and of a
+    caption of code its caption_kind.
     """
 
     def __init__(self, collection: Collection, share: Shard | None) -> None:
@@ -73,8 +76,8 @@ class CaptionLog:
         name = f"{safe_name(collection.style)}_generated"
         suffix = f"_{share[0]}of{share[1]}" if share else ""
         self.path = folder / f"{name}{suffix}.jsonl"
-        # (captioner, id) -> {what it was taught: its answer}
-        self.answers: dict[tuple[str, str], dict[str, Row]] = {}
+        # (captioner, id) -> {(what it was taught, whether it was asked for code): its answer}
+        self.answers: dict[tuple[str, str], dict[tuple[str, bool], Row]] = {}
         for path in logs_in(folder, name):
             for row in each_logged(path):
                 self.keep(row)
@@ -82,26 +85,34 @@ class CaptionLog:
     def keep(self, row: Row) -> None:
         """Takes note of an answer, where it is better than one before."""
         answers = self.answers.setdefault((row["captioner"], row["id"]), {})
-        taught = row.get("taught", "")
-        if is_better(row, answers.get(taught)):
-            answers[taught] = row
+        version = (row.get("taught", ""), is_code(row))
+        if is_better(row, answers.get(version)):
+            answers[version] = row
 
     def find(self, captioner: str, row_id: str) -> Row | None:
         """The caption that this captioner wrote for a picture; None: there is none.
 
-        Of one that was taught again, the caption that was found last.
+        Of one that was taught again, or asked for another kind, the caption that was found last.
         """
         answers = self.answers.get((captioner, row_id), {})
         return next((row for row in reversed(answers.values()) if row.get("caption")), None)
 
-    def find_own(self, captioner: Captioner, row_id: str) -> Row | None:
-        """As find, but nothing that a checkpoint wrote before it was taught again."""
-        found = self.answers.get((captioner.name, row_id), {}).get(captioner.taught)
+    def find_answer(self, captioner: Captioner, row: Row) -> Row | None:
+        """What this captioner, as it is taught now, answered about a row of this kind, code or not.
+
+        None: nothing.
+        """
+        answers = self.answers.get((captioner.name, row["id"]), {})
+        return answers.get((captioner.taught, is_code(row)))
+
+    def find_own(self, captioner: Captioner, row: Row) -> Row | None:
+        """Its answer with a caption; None: there is none."""
+        found = self.find_answer(captioner, row)
         return found if found and found.get("caption") else None
 
-    def find_empty(self, captioner: Captioner, row_id: str) -> Row | None:
-        """The answer without a caption of this captioner; None: there is none, or no reason."""
-        found = self.answers.get((captioner.name, row_id), {}).get(captioner.taught)
+    def find_empty(self, captioner: Captioner, row: Row) -> Row | None:
+        """Its answer without a caption; None: there is none, or no reason."""
+        found = self.find_answer(captioner, row)
         return found if found and not found.get("caption") and "reason" in found else None
 
     def open_own(self) -> TextIO:
@@ -139,6 +150,22 @@ def each_logged(path: Path) -> Iterator[Row]:
             f"{error}; mend that line, or delete it and run the same command again, whose "
             "captioner writes that caption anew"
         ) from error
+
+
+def settle_kinds(rows: Sequence[Row], config: CaptionConfig) -> None:
+    """Words the captions of the rows, or makes them code, as --caption-kind says.
+
+    A model's sentence is no code, nor its code a sentence: a caption of another kind that a model
+    wrote goes, where --captioner names one that writes it anew.
+    """
+    were_code = [is_code(row) for row in rows]
+    word_captions(rows, config.caption_kind)
+    if not config.captioner or not config.has_model:
+        return
+    for row, was_code in zip(rows, were_code):
+        if is_code(row) != was_code and row.get("captioner", WITHOUT_MODEL[0]) not in WITHOUT_MODEL:
+            row["caption"] = ""
+            del row["captioner"]
 
 
 def is_better(row: Row, before: Row | None) -> bool:
@@ -212,7 +239,7 @@ def generate_captions(
     failed_ids = {failure.row["id"] for failure in failures.found}
 
     def is_done(row: Row) -> bool:
-        found = log.find_own(captioner, row["id"])
+        found = log.find_own(captioner, row)
         if not found:
             return row["id"] in failed_ids
         has_more_room = 0 < found.get("cut", 0) < config.max_new_tokens
@@ -236,7 +263,7 @@ def generate_captions(
                         raise failures.error(captioner, f"{MAX_FAILURES} pictures in a row")
                 if isinstance(caption, Caption) or (caption.is_answer and not captioner.server):
                     log.append(file, log_row(caption, captioner, config))
-    found_rows = {row["id"]: log.find_own(captioner, row["id"]) for row in rows}
+    found_rows = {row["id"]: log.find_own(captioner, row) for row in rows}
     if failures.found:
         if is_required and not any(found_rows.values()):
             raise failures.error(captioner, f"{len(failures.found):,} pictures")
@@ -251,7 +278,7 @@ def known_failures(
     """The pictures for which a checkpoint has no caption, however often it is asked."""
     failures: list[NoCaption] = []
     for row in rows:
-        found = log.find_empty(captioner, row["id"])
+        found = log.find_empty(captioner, row)
         if captioner.server or not found or 0 < found["cut"] < config.max_new_tokens:
             continue
         advice = MORE_TOKENS if found["cut"] else OTHER_MODEL
@@ -268,4 +295,5 @@ def log_row(answer: Caption | NoCaption, captioner: Captioner, config: CaptionCo
         "cut": config.max_new_tokens if answer.is_cut else 0,
     }
     row |= {"taught": captioner.taught} if captioner.taught else {}
+    row |= {"caption_kind": CODE_CAPTIONS} if is_code(answer.row) else {}
     return row | ({"reason": answer.reason} if isinstance(answer, NoCaption) else {})

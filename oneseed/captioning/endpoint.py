@@ -115,10 +115,10 @@ class Endpoint:
     def ask_for(self, job: CaptionJob) -> Caption | NoCaption:
         """One picture's caption, or why there is none; UserError as in `caption`."""
         try:
-            content = chat_content(job)
+            messages = chat_messages(job)
         except DamagedPreparedError as error:
             return no_picture(job, error)
-        reply = self.question(content)
+        reply = self.question(messages)
         self.require_access(reply)
         if reply.status == 404:
             names = ", ".join(self.models()[:MAX_LISTED_MODELS])
@@ -135,15 +135,11 @@ class Endpoint:
         self.has_answered = True
         return read_answer(job, said)
 
-    def question(self, content: list[dict[str, Any]]) -> Reply:
+    def question(self, messages: list[dict[str, Any]]) -> Reply:
         """The reply to one question; again without the parameters that the server declines."""
         parameters = self.parameters
         while True:
-            body = {
-                "model": self.model,
-                "messages": [{"role": "user", "content": content}],
-                **parameters,
-            }
+            body = {"model": self.model, "messages": messages, **parameters}
             reply = self.connection.ask("POST", "chat/completions", body, wanted="choices")
             others = accepted_parameters(parameters, reply)
             if others is None:
@@ -195,13 +191,19 @@ class Endpoint:
         return NoCaption(job.row, "declined", advice, reply.words)
 
 
-def chat_content(job: CaptionJob) -> list[dict[str, Any]]:
-    """The message of one job: its picture and its question. DamagedPreparedError."""
+def chat_messages(job: CaptionJob) -> list[dict[str, Any]]:
+    """The messages of one job: its row's system prompt, where it has one, picture and question.
+
+    DamagedPreparedError.
+    """
     url = data_url(prepared_bytes(job.picture))
-    return [
+    content = [
         {"type": "image_url", "image_url": {"url": url}},
         {"type": "text", "text": job.question},
     ]
+    system = job.row.get("system")
+    before = [{"role": "system", "content": system}] if system else []
+    return [*before, {"role": "user", "content": content}]
 
 
 def not_spoken(reply: Reply) -> str:

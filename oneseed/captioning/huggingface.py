@@ -63,6 +63,8 @@ def is_here(captioner: str, flag: str = "--captioner") -> bool:
     name, after one request; transformers itself would try again for two minutes.
     """
     from huggingface_hub import hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.constants import ENDPOINT
+    from huggingface_hub.utils import build_hf_headers
 
     ways = f"name a checkpoint in a folder, {flag} PATH"
     try:
@@ -72,15 +74,23 @@ def is_here(captioner: str, flag: str = "--captioner") -> bool:
             return True
         url = hf_hub_url(captioner, "config.json")
         request = urllib.request.Request(url, method="HEAD")
+        for header, value in build_hf_headers().items():
+            # the login is for the hub alone, not for where it may point
+            request.add_unredirected_header(header, value)
         with urllib.request.urlopen(request, timeout=HUB_PATIENCE):
             return False
     except urllib.error.HTTPError as error:
-        # Other troubles are the hub's own: the download will report them.
-        if error.code not in (401, 403, 404):
+        is_refused = error.code in (401, 403) and error.url == hf_hub_url(captioner, "config.json")
+        # Other troubles are the hub's own, or of where it points: the download will report them.
+        if error.code != 404 and not is_refused:
             return False
+        terms = ""
+        if is_refused:
+            # it says the same of a name that it does not know
+            terms = f"accept its terms on {ENDPOINT}/{captioner} where it has any, "
         raise NoCaptionerError(
             f"the captioner {captioner} is unknown to the Hugging Face hub or needs a login "
-            f"(hf auth login): check the name, {ways}"
+            f"(hf auth login): check the name, {terms}{ways}"
         ) from error
     except ValueError as error:
         raise NoCaptionerError(
@@ -109,15 +119,9 @@ def load_captioner(
     """
     load = load or load_pretrained
     folder = Path(captioner).expanduser()
-    if folder.is_dir():
-        name = str(folder)
-        offline_ways = [True]
-    else:
-        name = captioner
-        # A download may have been cut off: then the network has the rest.
-        offline_ways = [True, False] if is_here(captioner, flag) else [False]
+    name = str(folder) if folder.is_dir() else captioner
     trouble: Exception | None = None
-    for is_offline in offline_ways:
+    for is_offline in offline_ways(name, flag):
         try:
             return load(name, device, is_offline=is_offline)
         except UserError as error:
@@ -134,6 +138,23 @@ def load_captioner(
         f"({type(trouble).__name__}: {quote_answer(trouble)}): name another image-text-to-text "
         f"checkpoint, such as {flag} {SMALLER}"
     ) from trouble
+
+
+def offline_ways(name: str, flag: str) -> list[bool]:
+    """Whether a checkpoint is loaded without network, in the order in which both are tried.
+
+    The weights of an adapter lie in the checkpoint that it names. NoCaptionerError as in is_here.
+    """
+    if is_adapter(name):
+        try:
+            name = base_of_adapter(name)
+        except UserError:
+            # loading says what is wrong with it
+            return [True]
+    if Path(name).is_dir():
+        return [True]
+    # A download may have been cut off: then the network has the rest.
+    return [True, False] if is_here(name, flag) else [False]
 
 
 def is_out_of_room(error: Exception) -> bool:

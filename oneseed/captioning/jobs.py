@@ -37,10 +37,10 @@ class CaptionJob:
 
     @property
     def question(self) -> str:
-        """The prompt as a sentence for models that are asked in words; of code, what was asked."""
-        if is_code(self.row):
-            return self.row.get("question") or CODE_QUESTION
-        return CAPTION_QUESTION.format(self.prompt)
+        """What models are asked in words: what the row asks, or for its caption."""
+        if self.row.get("question"):
+            return self.row["question"]
+        return CODE_QUESTION if is_code(self.row) else CAPTION_QUESTION.format(self.prompt)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ from statistics import median
 from textwrap import shorten
 from typing import Any
 
+from oneseed.dataset.code_texts import medium_of_rows
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.segmentation import split_words
+from oneseed.media.kinds import PICTURE
 
 # ids -> what to look at
 Flags = dict[str, list[str]]
@@ -28,12 +30,15 @@ CUT_OFF = "cut off"
 # shares of the captions above which a warning is due
 MAX_SHARE = {DUPLICATE: 0.10, GENERIC: 0.20, CUT_OFF: 0.05}
 WARNINGS = {
-    DUPLICATE: "{:.0%} of the captions stand at more than one picture; look with --review, or let "
-    "another --captioner write with --recaption",
-    GENERIC: "{:.0%} of the captions say little beyond the medium; look with --review, or let a "
-    "larger --captioner write with --recaption",
+    DUPLICATE: "{:.0%} of the captions stand at more than one {}; look with --review",
+    GENERIC: "{:.0%} of the captions say little beyond the medium; look with --review",
     CUT_OFF: "{:.0%} of the captions that a captioner wrote end where --max-new-tokens cut them "
     "off; --recaption with a larger --max-new-tokens writes those anew",
+}
+# how those of pictures go on: no captioner hears sounds, or sees what moves
+CAPTIONER_ADVICE = {
+    DUPLICATE: ", or let another --captioner write with --recaption",
+    GENERIC: ", or let a larger --captioner write with --recaption",
 }
 # begins the lines that warn
 WARNING_MARK = "warning: "
@@ -115,11 +120,17 @@ def quality_numbers(
             "known": len(known_ids),
         },
         "warnings": [
-            WARNINGS[flag].format(share)
+            warning_of(flag, share, medium_of_rows(rows))
             for flag, share in shares.items()
             if share > MAX_SHARE[flag]
         ],
     }
+
+
+def warning_of(flag: str, share: float, medium: str) -> str:
+    """What is to be looked at, and what mends it. share: of the captions; medium: one of MEDIA."""
+    advice = CAPTIONER_ADVICE.get(flag, "") if medium == PICTURE else ""
+    return WARNINGS[flag].format(share, medium) + advice
 
 
 def quality_lines(numbers: dict[str, Any]) -> Iterator[str]:

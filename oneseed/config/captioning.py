@@ -59,7 +59,7 @@ class CaptionConfig(BaseConfig):
         f"{CODE_TOKENS:,}, and of a captioner that was taught here what it was taught",
     )
     device: str = device_option("where the captioner runs")
-    max_samples: int = option(0, "caption only so many pictures; 0: all")
+    max_samples: int = option(0, "caption only so many pictures; 0: all", at_least=0)
     review: str = option(
         "",
         "also write a page with pictures beside their captions to this file, such as "

@@ -212,6 +212,15 @@ class InferenceConfig(BaseConfig):
             raise ValueError(f"{tasks[0]} and {tasks[1]} are different things; use one of them")
         if (self.verify or self.index) and (self.prompt is not None or self.style):
             raise ValueError(f"{tasks[0]} goes without --prompt and --style")
+        if self.index and (self.temperature or self.passes != PASSES or self.finish):
+            raise ValueError(
+                "--index holds seeds as they are drawn without further flags; leave "
+                "--temperature, --passes and --finish out"
+            )
+        if self.style and (self.interpolate or (self.find and self.image)):
+            raise ValueError(
+                f"--style does not change what {tasks[0]} does; leave it or {tasks[0]} out"
+            )
         if self.best_of > 1 and tasks and tasks[0] not in ("--count", "--interactive"):
             raise ValueError(f"--best-of chooses among pairs of seeds; leave it or {tasks[0]} out")
         if self.constrained and (self.verify or self.find or self.index):

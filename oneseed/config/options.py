@@ -39,7 +39,8 @@ def preset_option(default: str = "full", note: str = "") -> Any:
     """The field `preset`. note: what it says of its default, where that is a text of its own."""
     return option(
         default,
-        "small: 128 px grey, minutes on two CPU cores; medium: 256 px RGB, for a GPU of 8 GB; "
+        "small: 128 px, minutes on two CPU cores; medium: 256 px, for a GPU of 8 GB; both grey "
+        "where the collection is; "
         f"full: 512 px RGB, for a larger one{note}",
         choices=PRESET_NAMES,
     )

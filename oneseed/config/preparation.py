@@ -83,7 +83,9 @@ class PrepareConfig(BaseConfig):
     kinds: str = option(
         "", "drawn collection of several kinds: draw only these, such as form,table; default: all"
     )
-    smallest: int = option(64, "reject pictures whose short side is below this many pixels")
+    smallest: int = option(
+        64, "reject pictures whose short side is below this many pixels", at_least=0
+    )
     cache_file: int = option(
         0,
         "bytes of a file of the pixel cache, such as 500MB, of which a large collection has "

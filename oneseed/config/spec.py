@@ -11,12 +11,14 @@ nobody knows is an error with the nearest one; what nothing is left of is an err
 such as batch_size, stay what they are.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from oneseed.config.model import PRESETS
 from oneseed.config.options import parse_parameter_count
 from oneseed.config.spec_words import (
+    DESCRIBING_KEYS,
     ENCODER_OF_FAMILY,
     FIXED,
     KNOWN_MODALITIES,
@@ -30,12 +32,6 @@ from oneseed.media.kinds import PICTURE, SOUND
 
 if TYPE_CHECKING:
     import yaml
-
-# keys that tell of a spec and set nothing
-DESCRIBING_KEYS = (
-    *("metagen_version", "spec_version", "version", "name", "description", "task", "author"),
-    *("authors", "license", "licence", "tags", "metadata", "notes"),
-)
 
 
 @dataclass
@@ -52,7 +48,7 @@ class Translation:
 
     @property
     def medium(self) -> str:
-        """What is made."""
+        """What is made, as far as the sections say."""
         return next((text for name, text, _ in self.settings if name == "medium"), PICTURE)
 
     def set(self, name: str, text: str, line: int) -> None:
@@ -75,10 +71,13 @@ class SpecError(ValueError):
 Handler = Callable[["yaml.Node", int, Translation], None]
 
 
-def translated(sections: "list[tuple[yaml.ScalarNode, yaml.Node]]") -> Translation:
+def translated(
+    sections: "list[tuple[yaml.ScalarNode, yaml.Node]]", given: Mapping[str, Any]
+) -> Translation:
     """The sections of a file, and the keys that describe it, as flat settings.
 
-    sections: (key, value) of each key that is_section names. SpecError for what cannot be read.
+    sections: (key, value) of each key that is_section names. given: the flat settings beside them.
+    SpecError for what cannot be read.
     """
     found = Translation()
     for key, node in sections:
@@ -97,7 +96,7 @@ def translated(sections: "list[tuple[yaml.ScalarNode, yaml.Node]]") -> Translati
                 raise SpecError(own_line, f"unknown key {key.value}.{own_key.value}{hint}")
             handler(value, own_line, found)
     for settle in found.of_medium:
-        settle(found.medium)
+        settle(given.get("medium") or found.medium)
     return found
 
 
@@ -115,6 +114,16 @@ def line_of(node: "yaml.Node") -> int:
 def is_section(name: str) -> bool:
     """Whether a top key of a file belongs to a spec, and is no flat setting."""
     return name in SPEC_SECTIONS or name in TOP_KEYS or name in DESCRIBING_KEYS
+
+
+def key_schemas() -> dict[str, dict[str, Any]]:
+    """JSON schemas of those keys: which keys a section has. What they take, the reader says."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in DESCRIBING_KEYS}
+    found |= {name: {"enum": [*PRESETS, *PRESET_OF_INTENT]} for name in TOP_KEYS}
+    for name, handlers in SPEC_SECTIONS.items():
+        keys = dict.fromkeys(handlers, True)
+        found[name] = {"type": "object", "properties": keys, "additionalProperties": False}
+    return found
 
 
 def pairs_of(

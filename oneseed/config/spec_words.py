@@ -1,5 +1,10 @@
 """The words of a spec in one file, and what they mean here."""
 
+# keys that tell of a spec and set nothing
+DESCRIBING_KEYS = (
+    *("metagen_version", "spec_version", "version", "name", "description", "task", "author"),
+    *("authors", "license", "licence", "tags", "metadata", "notes"),
+)
 # what outputs and inputs may be -> what is made here; None: the caption, which always comes
 KNOWN_MODALITIES = {
     **dict.fromkeys(("image", "images", "picture", "vision"), "picture"),

@@ -90,7 +90,11 @@ def begin() -> None:
     Called first in a script, as little as possible imported before. Where another program runs the
     script, that one's signals and streams stay as they are.
     """
-    if sys._getframe(1).f_back is not None:
+    caller = sys._getframe(1).f_back
+    # of `python -m`
+    while caller is not None and caller.f_globals.get("__name__") == "runpy":
+        caller = caller.f_back
+    if caller is not None:
         return
     for number in STOP_SIGNALS:
         handle(number, end_at_once)

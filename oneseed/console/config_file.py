@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from oneseed.console.flags import ConfigClass, Field, add_flag, flag_of, option_fields
@@ -20,9 +21,15 @@ class Sections(Protocol):
     def is_section(self, name: str) -> bool:
         """Whether a top key is no flat setting."""
 
-    def translated(self, sections: "list[tuple[yaml.ScalarNode, yaml.Node]]") -> Any:
+    def key_schemas(self) -> dict[str, dict[str, Any]]:
+        """JSON schemas of the top keys that are no flat settings, or more than one."""
+
+    def translated(
+        self, sections: "list[tuple[yaml.ScalarNode, yaml.Node]]", given: Mapping[str, Any]
+    ) -> Any:
         """-> settings: [(field, text, line)], and warnings: [(line, sentence)].
 
+        given: the flat settings that hold beside the sections.
         ValueError with the attribute `line` for what cannot be read.
         """
 
@@ -32,16 +39,19 @@ def read_config(
     kinds: Iterable[ConfigClass],
     prog: str,
     sections: Sections | None = None,
+    *,
+    flags: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """A YAML file of settings, each value read as its flag would read it.
 
     kinds: the dataclasses whose fields the file may set; prog: the script, for error sentences.
     sections: what nested sections mean; what they say otherwise is printed as warnings.
+    flags: the settings of the command line, which win over the file.
     Ends the process with code 2 on an unknown key or a wrong value.
     """
     fields = option_fields(kinds)
     reader = Parser(prog=prog, allow_abbrev=False)
-    reader.place = f"{path}: "
+    reader.place = f"{path or repr(path)}: "
     reader.remedy = "--schema describes the file"
     for field in fields.values():
         add_flag(reader, field)
@@ -59,7 +69,7 @@ def read_config(
             reader.error(f"{name} stands there twice")
         reader.parse_args([as_flag(fields[name], value, reader)], given)
     if sections and nested:
-        read_sections(path, nested, sections, fields=fields, reader=reader, given=given)
+        read_sections(path, nested, sections, flags=flags, reader=reader, given=given)
     return vars(given)
 
 
@@ -68,13 +78,13 @@ def read_sections(
     nested: "list[tuple[yaml.ScalarNode, yaml.Node]]",
     sections: Sections,
     *,
-    fields: Mapping[str, Field],
+    flags: Mapping[str, Any],
     reader: Parser,
     given: argparse.Namespace,
 ) -> None:
     """Adds what sections say to the settings that are given, and prints what they say in vain."""
     try:
-        found = sections.translated(nested)
+        found = sections.translated(nested, {**vars(given), **flags})
     except ValueError as error:
         reader.place = f"{path}, line {getattr(error, 'line', 0)}: "
         reader.error(str(error))

@@ -190,14 +190,17 @@ def flag_reader(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
-def schema(kinds: Iterable[ConfigClass]) -> dict[str, Any]:
-    """JSON schema of the file that read_config reads."""
+def schema(kinds: Iterable[ConfigClass], sections: "Sections | None" = None) -> dict[str, Any]:
+    """JSON schema of the file that read_config reads with the same sections."""
+    properties = {name: field_schema(field) for name, field in option_fields(kinds).items()}
+    for name, found in (sections.key_schemas() if sections else {}).items():
+        properties[name] = properties.get(name, {}) | found
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "settings of model and training",
         "description": "what a preset changes is its default there",
         "type": "object",
-        "properties": {name: field_schema(field) for name, field in option_fields(kinds).items()},
+        "properties": properties,
         "additionalProperties": False,
     }
 
@@ -236,13 +239,13 @@ def parse_configs(
     parser = build_parser(kinds, description, has_file=bool(file))
     given = vars(parser.parse_args(argv))
     if given.pop("schema", False):
-        print(json.dumps(schema(file), indent=1))
+        print(json.dumps(schema(file, sections), indent=1))
         raise SystemExit(0)
     refuse_broken_texts(given, parser)
-    if path := given.pop("config", None):
+    if (path := given.pop("config", None)) is not None:
         from oneseed.console.config_file import read_config
 
-        given = read_config(path, file, parser.prog, sections) | given
+        given = read_config(path, file, parser.prog, sections, flags=given) | given
         parser.place = f"with {path}: "
         refuse_broken_texts(given, parser)
     usual_preset = next((kind.preset for kind in kinds if hasattr(kind, "preset")), None)

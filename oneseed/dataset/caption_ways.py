@@ -8,7 +8,6 @@ weights. File names, folders, a table, one's own words, or no words at all need 
 """
 
 import os
-import platform
 import shutil
 import sys
 from collections import Counter
@@ -75,7 +74,7 @@ class CaptionState(NamedTuple):
 
 def words_of_row(row: Row, way: str) -> str:
     """What a picture's file name (NAMES) or folder (FOLDERS) says, "" for nothing."""
-    path = row.get("original", "")
+    path = row.get("member") or row.get("original", "")
     return name_caption(path) if way == NAMES else folder_caption(path, row.get("source", ""))
 
 
@@ -173,12 +172,14 @@ def ways_lines(rows: Sequence[Row], style: str, data: str | Path) -> list[str]:
 
 
 def has_gpu() -> bool:
-    """Is there a GPU, as far as can be told without loading torch?"""
+    """Is there a GPU that captioners run on, as far as can be told without loading torch?
+
+    Apple's is none: they run on cuda or cpu, see device.pick_device.
+    """
     torch = sys.modules.get("torch")
     if torch is not None:
-        return torch.cuda.is_available() or torch.backends.mps.is_available()
-    is_apple = platform.system() == "Darwin" and platform.machine() == "arm64"
-    return is_apple or Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
+        return torch.cuda.is_available()
+    return Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
 
 
 def is_offline() -> bool:

@@ -6,7 +6,7 @@
 
 A row of a collection whose caption is code says "caption_kind": "code"; all other captions are
 words. Of a text of code only two things change: line ends of any system become one newline, and
-control characters other than newline and tab go.
+control characters other than newline and tab go, as do halves of characters.
 """
 
 import re
@@ -35,7 +35,8 @@ IMAGE_PLACE = "<image>"
 # what is asked where nothing was asked
 CODE_QUESTION = "Write the code that this picture shows."
 ANY_LINE_END = re.compile("\r\n?")
-NO_CODE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
+# control characters, and halves of pairs of UTF-16, which no file of UTF-8 can hold
+NO_CODE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def code_text(text: str) -> str:

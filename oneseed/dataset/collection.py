@@ -33,6 +33,7 @@ from oneseed.dataset.jsonl import (
 from oneseed.dataset.rows import METADATA, PAIR, REPORT, check_row, fault_of
 from oneseed.file_names import named_file, safe_name
 from oneseed.media.kinds import PICTURE
+from oneseed.storage import is_url
 from oneseed.synthetic.collections import DRAWN_STYLES
 
 # how reports name a drawn collection: "builtin-2 level 5", "screens-1 level 5, form,table"
@@ -158,16 +159,19 @@ class Collection:
             )
         return rows
 
-    def prepare_again(self, size: int | None = None, preset: str = "") -> str:
+    def prepare_again(
+        self, size: int | None = None, preset: str = "", *, more: bool = False
+    ) -> str:
         """The command that prepares the pictures again, from where they came, as they were.
 
-        size, preset: others than those that are prepared.
+        size, preset: others than those that are prepared. more: all that there are, whatever
+        --max-samples said.
         """
         report = self.known_report()
         source = report.get("source", "")
         if source.startswith("kaggle "):
             source = "kaggle"
-        elif not source.startswith("hf:") and not Path(source).is_absolute():
+        elif not source.startswith("hf:") and not is_url(source) and not Path(source).is_absolute():
             # several sources, or none that is known
             source = ""
         side = size or self.prepared_size()
@@ -177,6 +181,9 @@ class Collection:
             flag("level", level, str(PrepareConfig.level)),
             flag("kinds", kinds, ""),
             flag("medium", report.get("asked_medium", ""), ""),
+            flag("format", report.get("asked_format", ""), ""),
+            number_flag(report, "smallest", PrepareConfig.smallest),
+            "" if more else number_flag(report, "max_samples", PrepareConfig.max_samples),
         ]
         if report.get("code") and self.style not in DRAWN_STYLES:
             flags.append(f"--caption-kind {CODE_CAPTIONS}")
@@ -282,6 +289,11 @@ class Collection:
                 f"pairs again: {self.deal_again()}"
             )
         return train, val
+
+
+def number_flag(report: Row, name: str, default: int) -> str:
+    """A number that preparing was told, as its flag; "" where it is the default, or not known."""
+    return flag(name.replace("_", "-"), str(report.get(name, default)), str(default))
 
 
 def first_twice(rows: list[Row]) -> str:

@@ -122,18 +122,20 @@ def from_json(line: str | bytes) -> Any:
         raise ValueError("brackets within brackets, too many") from None
 
 
-def write_lines(path: Path | str, lines: Callable[[], Iterable[str]]) -> None:
-    """Writes a whole file of what lines() yields, however long it is.
+def write_lines(path: Path | str, lines: Callable[[], Iterable[str]]) -> bool:
+    """Writes a whole file of what lines() yields, however long it is -> were there other lines?
 
     lines: is called twice where the file exists; a file that holds just that stays as it is.
     """
     path = Path(path)
-    if path.is_file():
+    was_there = path.is_file()
+    if was_there:
         with open(path, encoding="utf-8", newline="\n", errors="replace") as file:
             if all(old == new for old, new in itertools.zip_longest(file, lines())):
-                return
+                return False
     with whole_file(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
         file.writelines(lines())
+    return was_there
 
 
 def each_row(path: Path | str, *, torn: bool = False) -> Iterator[Row]:

@@ -11,12 +11,17 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
-# what ends a name and is no word of it
-SUFFIXES = re.compile(
-    r"(?:\.(?:jpe?g|jfif|png|webp|tiff?|bmp|gif|hei[cf]|avif|jp2|jxl|p[bgp]m|nef|cr2|arw|dng|"
-    r"wave?|flac|mp3|og[ga]|opus|aif[fc]?|m4a|tar|tgz|gz|zip|jsonl?|csv|tsv|parquet))+$",
-    re.IGNORECASE,
+from oneseed.media.kinds import FILE_KINDS
+
+# of archives and tables, whose own names count where no folder in them says anything
+SOURCE_SUFFIXES = (
+    *(".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz"),
+    *(".json", ".jsonl", ".ndjson", ".jsonlines", ".csv", ".tsv", ".tab", ".psv"),
+    *(".parquet", ".arrow", ".feather"),
 )
+NAME_ENDS = [*SOURCE_SUFFIXES, *(suffix for suffixes in FILE_KINDS.values() for suffix in suffixes)]
+# what ends a name and is no word of it, also several such as .tar.gz
+SUFFIXES = re.compile(rf"(?:{'|'.join(map(re.escape, NAME_ENDS))})+$", re.IGNORECASE)
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 HEX_DIGEST = re.compile(r"(?=[0-9a-f]*[0-9])[0-9a-f]{8,}|[0-9a-f]{16,}", re.IGNORECASE)
 # letters and figures in turn, such as dQw4w9WgXcQ, and what shows that a person wrote them
@@ -27,6 +32,7 @@ NUMBER = re.compile(r"\d+")
 # what cameras, telephones and programs put before their numbers
 OF_PROGRAMS = """
     img dsc dscn dscf cimg pxl mvimg gopr dji hpim sam kif imag pict vid wa fb pano burst
+    mvi mov gh gx
     dpi px jpg jpeg png webp tif tiff bmp gif uhd hdr
 """
 PROGRAM_WORDS = frozenset(OF_PROGRAMS.split())
@@ -37,7 +43,8 @@ SAYING_NOTHING = """
     copie copia new temp tmp test sample samples example item data dataset train training val
     valid validation frame page received signal whatsapp export output outputs result results
     final edit edited resized thumb thumbnail unpacked raw processed whats app bild bilder foto
-    fotos imagen imagenes at am pm no nr of the a an and
+    fotos imagen imagenes at am pm no nr of the a an and video videos clip clips audio sound sounds
+    recording recordings
 """
 SILENT_WORDS = frozenset(SAYING_NOTHING.split())
 # what programs append to the name of a second file

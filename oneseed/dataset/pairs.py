@@ -8,17 +8,21 @@ from oneseed.dataset.jsonl import Row, to_json, write_lines
 
 def deal_pairs(
     rows: list[Row], dealt: Sequence[Row], collection: Collection, *, wordless: bool = False
-) -> None:
-    """Gives each dealt row its split, and writes metadata and caption files.
+) -> bool:
+    """Gives each dealt row its split, and writes metadata and caption files -> did pairs change?
 
-    wordless: the pairs have no captions, whatever the metadata keep.
+    wordless: the pairs have no captions, whatever the metadata keep. Those that are dealt for the
+    first time have not changed.
     """
     splits = split_rows(list(dealt), stored_splits(rows, collection))
     for row in dealt:
         row["split"] = splits[row["id"]]
     collection.write_metadata(rows)
-    for path, split in collection.split_files().items():
+    changes = [
         write_lines(path, pair_lines(dealt, split, wordless=wordless))
+        for path, split in collection.split_files().items()
+    ]
+    return any(changes)
 
 
 def stored_splits(rows: Sequence[Row], collection: Collection) -> dict[str, str]:

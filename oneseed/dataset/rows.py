@@ -187,6 +187,7 @@ METADATA = RowKinds(
         "source": REQUIRED_TEXT,
         # a path below the source: shown, and never opened
         "original": ANY_TEXT,
+        "member": ANY_TEXT,
         "group": ANY_TEXT,
         "grey": FLAG,
         "colour": FLAG,
@@ -224,6 +225,8 @@ CAPTIONER_LOG = RowKinds(
         "cut": COUNT,
         "reason": ANY_TEXT,
         "taught": ANY_TEXT,
+        # of a caption of code; without it, of words
+        "caption_kind": CAPTION_KIND,
     }
 )
 # what is read of <style>_report.json
@@ -236,8 +239,12 @@ REPORT = RowKinds(
         # of captions of code
         "code": COUNT,
         "medium": MEDIUM_VALUE,
-        # of --medium, where it was given
+        # of --medium and --format, where they were given
         "asked_medium": MEDIUM_VALUE,
+        "asked_format": ANY_TEXT,
+        # as they were given, or by default
+        "smallest": COUNT,
+        "max_samples": COUNT,
     }
 )
 

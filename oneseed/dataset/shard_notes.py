@@ -124,6 +124,14 @@ class ShardNotes:
                 if found := pattern.fullmatch(name):
                     yield self.folder / name, Shard(int(found[1]), int(found[2]))
 
+    def other_orders(self) -> list[Row]:
+        """What the notes that are there order, where that is not what this run does."""
+        found = [
+            read_note(path, is_note, most_bytes=MAX_SHARD_NOTE_BYTES)
+            for path, _ in self.each_noted()
+        ]
+        return [note["order"] for note in found if note and note["order"] != self.order]
+
     def unfinished(self) -> list[Shard]:
         """The shards of this order that are not done, as many as were begun with; [] without any.
 

@@ -155,4 +155,5 @@ class Exam:
         names = names or self.names
         items = agreement_items(truths, claims, names)[kind]
         draws = items.reshape(-1, together).mean(1)
-        return mean_number(title, draws, shuffled(truths, claims, names)[kind], ceiling)
+        floor = shuffled(truths, claims, names, together)[kind]
+        return mean_number(title, draws, floor, ceiling)

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from oneseed.evaluation.exact import FIRST_RENDER, Exam
-from oneseed.evaluation.metrics import distinct, hit_items, hits
+from oneseed.evaluation.metrics import combination, distinct, hit_items, hits
 from oneseed.evaluation.samples import ImageCaption, as_images, generated_pairs
 from oneseed.evaluation.section import Number, Section, joined, mean_number
 from oneseed.synthetic.drawn import Facts
@@ -58,7 +58,7 @@ def measure_condition(exam: Exam, kind: str, facts: list[Facts]) -> Section:
         f"prompt_to_pair_{kind}": exam.agreement_number(
             f"the same, and the caption drawn with it says it, {where}",
             facts,
-            claimed_by_both(read.seen, read.said),
+            claimed_by_both(read.seen, read.said, exam.names),
             ceiling=exam.strict_agreement(facts, real_seen),
         ),
         f"picture_to_caption_{kind}": exam.agreement_number(
@@ -75,9 +75,15 @@ def measure_condition(exam: Exam, kind: str, facts: list[Facts]) -> Section:
     return Section(numbers | retrieval_numbers(exam, kind, facts, scores))
 
 
-def claimed_by_both(seen: list[Facts], said: list[Facts]) -> list[Facts]:
-    """What picture and caption show both; nothing of a pair that disagrees in anything."""
-    return [one if one == other else dict.fromkeys(one) for one, other in zip(seen, said)]
+def claimed_by_both(seen: list[Facts], said: list[Facts], names: Sequence[str]) -> list[Facts]:
+    """What picture and caption show both; nothing of a pair that disagrees in one of the names.
+
+    names: the attributes that captions tell; a judge sees others, too.
+    """
+    return [
+        one if combination(one, names) == combination(other, names) else dict.fromkeys(one)
+        for one, other in zip(seen, said)
+    ]
 
 
 def partial_prompt_numbers(exam: Exam, facts: list[Facts]) -> dict[str, Number]:
@@ -93,7 +99,7 @@ def partial_prompt_numbers(exam: Exam, facts: list[Facts]) -> dict[str, Number]:
         "partial_prompt": exam.agreement_number(
             f"a prompt of {told} alone: picture and caption say it, strict",
             facts,
-            claimed_by_both(read.seen, read.said),
+            claimed_by_both(read.seen, read.said, exam.names),
             names=names,
         ),
         "partial_prompt_spread": Number(

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from oneseed.console.command import UserError
-from oneseed.synthetic.drawn import Facts
+from oneseed.synthetic.drawn import ABSENT, Facts
 
 NAMED_JUDGE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 # pictures that a judge is shown at once
@@ -111,6 +111,18 @@ def require_judge(judge: Any, name: str) -> None:
             f"--judge {name}: it lacks attributes; give it a dict of names with their values, "
             'such as attributes = {"subject": ("ship", "castle")}'
         )
+    for attribute, values in attributes.items():
+        for value in values:
+            if not isinstance(attribute, str) or not isinstance(value, str | int | float):
+                raise UserError(
+                    f"--judge {name}: {short(value)} of {short(attribute)} in its attributes is "
+                    "no text or number; write it as one"
+                )
+        if ABSENT in values:
+            raise UserError(
+                f'--judge {name}: the value "{ABSENT}" of {attribute} stands for what a picture '
+                "cannot have; call it otherwise"
+            )
 
 
 def reason_of(error: Exception) -> str:

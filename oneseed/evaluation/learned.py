@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
-from oneseed.dataset.pixels import training_pixels
+from oneseed.dataset.pixels import PixelCache, training_pixels
 from oneseed.evaluation.distances import distance_numbers, memorisation_notes
 from oneseed.evaluation.metrics import WIDE, is_fallback, tones
 from oneseed.evaluation.pair_judge import PairJudge
@@ -37,6 +36,10 @@ from oneseed.seeds import latents
 from oneseed.synthetic.drawn import DrawnCollection
 from oneseed.workers import chunks
 
+# fewest pictures that the judges were not taught of which figures are made
+MIN_UNTAUGHT = 32
+# real pairs must be found so many times as often as by chance
+MEASURABLE = 2
 # words by which a caption names a technique or style, each in the singular or the plural
 STYLE_WORDS = re.compile(
     r"\b(engraving|drawing|painting|sculpture|icon|etching|woodcut|lithograph|mezzotint)s?\b"
@@ -107,11 +110,16 @@ class RealAndDrawn:
 
 def gather_pictures(
     generator: MultimodalGenerator, pairs: Sequence[ImageCaption], collection: Collection
-) -> RealAndDrawn:
-    """The pairs beside the real pictures of the collection that the model was trained on."""
+) -> RealAndDrawn | None:
+    """The pairs beside the real pictures of the collection that the model was trained on.
+
+    None where too few of them are here in the size of the model's.
+    """
     samples = grey_pixels([image for image, _ in pairs])
     size = samples.shape[1]
-    train, val = collection.read_captions()
+    train, val = (cached_rows(collection, size, rows) for rows in collection.read_captions())
+    if not train or not val:
+        return None
     unseen = cached_pictures(collection, size, val)
     return RealAndDrawn(
         samples=samples,
@@ -142,6 +150,8 @@ def measure_real(found: RealAndDrawn) -> Section:
 def measure_judged(judges: PairJudge, found: RealAndDrawn, collection: Collection) -> Section:
     """What judges say of the pairs that were taught on this very collection."""
     rows = [row for row in found.train + found.val if row["id"] in judges.unseen]
+    if len(rows) < MIN_UNTAUGHT:
+        return Section(notes=["No judges: they were taught on nearly all pictures of this model."])
     untaught = cached_pictures(collection, found.samples.shape[1], rows)
     distances = distance_numbers(
         judges.features,
@@ -155,27 +165,30 @@ def measure_judged(judges: PairJudge, found: RealAndDrawn, collection: Collectio
         "Distances grow as pictures become fewer: all are taken from as many, "
         "and the real ones are such as the judge was not taught."
     )
-    styles = [row["style"] for row in found.val]
+    styles = [row["style"] for row in rows]
+    some = np.linspace(0, len(rows) - 1, min(len(rows), len(found.samples))).round().astype(int)
+    real = judges.recall(untaught[some], [rows[i]["caption"] for i in some])
     return joined(
         [
             Section(distances, notes=[distance_note]),
-            measure_judged_styles(judges, found.samples, found.unseen, styles),
-            measure_pair_retrieval(judges, found.samples, found.captions),
+            measure_judged_styles(judges, found.samples, untaught, styles),
+            measure_pair_retrieval(judges, found.samples, found.captions, real["recall"]),
         ]
     )
 
 
-def cached_pictures(collection: Collection, size: int, rows: list[Row]) -> np.ndarray:
-    """The rows' pictures as uint8 (N, size, size), grey, in the order of the cache.
+def cached_rows(collection: Collection, size: int, rows: list[Row]) -> list[Row]:
+    """Those of the rows whose pictures are here in this size: some may have gone since."""
+    if not collection.has_pixels(size):
+        return []
+    cache = PixelCache.require(collection, size)
+    return [row for row in rows if row["id"] in cache]
 
-    UserError where none of them is on this machine.
-    """
+
+def cached_pictures(collection: Collection, size: int, rows: list[Row]) -> np.ndarray:
+    """The pictures of rows that are here, as uint8 (N, size, size), grey, in their order."""
     pixels = training_pixels(collection, size, rows)
-    if pixels is None:
-        raise UserError(
-            f"{collection.pixels(size)} is missing or holds none of {len(rows)} pictures; prepare "
-            f"them again: {collection.prepare_again()}"
-        )
+    assert pixels is not None, "rows of cached_rows"
     return grey_array(pixels[:])
 
 
@@ -219,7 +232,7 @@ def measure_judged_styles(
 ) -> Section:
     """Which styles the pictures are judged to have, where the collection has several.
 
-    unseen: held-out real pictures; styles: of each of them.
+    unseen: real pictures that the judges were not taught; styles: of each of them.
     """
     numbers = {}
     seen = judges.style_of(samples) if judges.styles else []
@@ -229,7 +242,7 @@ def measure_judged_styles(
             f"pictures judged {name}",
             [style == name for style in seen],
             judged_share(judges, unseen[~is_own], name),
-            {"held-out real ones": judged_share(judges, unseen[is_own], name)},
+            {"real ones, not taught": judged_share(judges, unseen[is_own], name)},
         )
     return Section(numbers)
 
@@ -240,13 +253,15 @@ def judged_share(judges: PairJudge, pictures: np.ndarray, style: str) -> float |
 
 
 def measure_pair_retrieval(
-    judges: PairJudge, samples: np.ndarray, captions: Sequence[str]
+    judges: PairJudge, samples: np.ndarray, captions: Sequence[str], held_out: float
 ) -> Section:
-    """Does the pair judge find the own caption, and the own picture, among others?"""
+    """Does the pair judge find the own caption, and the own picture, among others?
+
+    held_out: the recall of real pairs of this collection that the judge was not taught.
+    """
     found = judges.retrieval(samples, captions)
     chance = found["chance"]
-    held_out = found["held_out"]
-    if not found["measurable"]:
+    if held_out < MEASURABLE * chance:
         note = (
             "Caption-picture retrieval is not measurable here: held-out real pairs reach "
             f"{held_out:.3f}, under twice chance ({chance:.3f})."

@@ -80,12 +80,15 @@ def equal_values(truth: Facts, claim: Facts, names: Sequence[str]) -> list[bool]
     return [truth[name] is not None and truth[name] == claim[name] for name in names]
 
 
-def shuffled(truths: list[Facts], claims: list[Facts], names: Sequence[str]) -> dict[str, float]:
+def shuffled(
+    truths: list[Facts], claims: list[Facts], names: Sequence[str], together: int = 1
+) -> dict[str, float]:
     """agreement() when every claim goes to another pair: the mean over some cyclic shifts.
 
-    Needs two pairs or more.
+    together: how many that follow one another are of one draw, as the steps of a walk; a claim
+    goes to another draw. Needs two draws or more.
     """
-    shifts = range(1, min(SHIFTS + 1, len(claims)))
+    shifts = range(together, min((SHIFTS + 1) * together, len(claims)), together)
     floors = [agreement(truths, claims[shift:] + claims[:shift], names) for shift in shifts]
     means = {}
     for name in floors[0]:

@@ -199,7 +199,7 @@ def train_pair_judge(
         raise TooFewPicturesError(
             f"{collection.style} has {len(rows)} captioned pictures, too few to teach judges one "
             "half and examine them on the other; prepare 100 or more: "
-            f"{collection.prepare_again()}"
+            f"{collection.prepare_again(more=True)}"
         )
     print(
         f"no judges of realism for {collection.style} as it is now in {path}: teaching them, once",

@@ -25,7 +25,9 @@ import numpy as np
 from PIL import Image
 
 from oneseed.config.evaluation import EvaluateConfig
-from oneseed.config.shards import Shard
+from oneseed.config.shards import WHOLE, Shard
+from oneseed.console.command import UserError
+from oneseed.console.flags import flag_of
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
@@ -274,6 +276,29 @@ def report_parts(
     command = config_command("evaluation.py", config)
     notes = ShardNotes(out, REPORT_LOCK, order, command, config.shard)
     return Parts(out / ".parts", order), notes
+
+
+def require_no_others(notes: ShardNotes) -> None:
+    """UserError where shards of another report of this model wait in the folder to be gathered.
+
+    Writing this report would remove what they have made.
+    """
+    if notes.setting:
+        return
+    for order in notes.other_orders():
+        if order.get("fingerprint") == notes.order["fingerprint"]:
+            names = ("seeds", "first_seed", "judge", "finish")
+            given = [
+                f"{flag_of(name)} {order.get(name)}"
+                for name in names
+                if order.get(name) != notes.order[name]
+            ]
+            settings = " ".join(given) or "captions or pictures that were others then"
+            raise UserError(
+                f"{notes.folder.as_posix()} holds what shards of another report have made "
+                f"({settings}): gather it with the same flags, write this report elsewhere "
+                f"(--out), or have it removed: {notes.command} --shard {WHOLE}"
+            )
 
 
 @contextlib.contextmanager

@@ -18,8 +18,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.commands import flag
 from oneseed.dataset.jsonl import Row, json_of
 from oneseed.export.captioner_card import captioner_card
-from oneseed.export.repository import CARD_FILE, Repository, send
-from oneseed.files import write_text
+from oneseed.export.repository import CARD_FILE, Repository, send, write_card
 from oneseed.hub_models import HUB_NAME
 
 MESSAGE = "A captioner, taught on pictures of one's own"
@@ -54,7 +53,7 @@ def push_captioner(config: FinetuningConfig) -> int:
     card = card_of(config, metrics, base, license_name)
     folder = run / "adapter" if config.adapter else run
     files = files_to_send(folder, adapter=config.adapter)
-    write_text(folder / CARD_FILE, card)
+    write_card(folder, card)
     size = sum((folder / name).stat().st_size for name in files)
     print(f"{folder.as_posix()}/: {len(files)} files, {size / 1e6:.1f} MB; the card is {CARD_FILE}")
     if not license_name:

@@ -21,6 +21,7 @@ from oneseed.dataset.wording import (
     QUOTATION_MARKS,
     openings_of,
 )
+from oneseed.export.folders import GRAPH_FILES
 from oneseed.generation.prompts import PromptReader
 from oneseed.generation.synonyms import LONGEST, synonyms
 from oneseed.generation.typos import COMMON_WORDS, MIN_REPLACED, MIN_TWO_TYPOS, MIN_TYPO
@@ -28,11 +29,6 @@ from oneseed.model.caption_source import NONE, SOURCE_WORDS, source_of
 from oneseed.model.multimodal import MultimodalModel
 
 EXPORT_FORMAT = 1
-# kind of graph -> its files, exact and small
-GRAPH_FILES = {
-    "pair": ("pair.onnx", "pair_small.onnx"),
-    "prompt": ("prompt.onnx", "prompt_small.onnx"),
-}
 
 
 def consumer_config(model: MultimodalModel, passes: int) -> dict[str, Any]:
@@ -61,7 +57,8 @@ def prompt_rules(model: MultimodalModel) -> dict[str, Any]:
     """How PromptReader reads prompts for a model, as far as plain JSON can say it.
 
     medium: how captions begin; named_media: of all styles together, those that a prompt may begin
-    with. lead, nothing_shown: regular expressions without flags, of what stands before the subject.
+    with. lead, nothing_shown, made_by: regular expressions without flags, of what stands before the
+    subject, and of the picture's name before its maker.
     code: True where captions are code: a prompt is encoded as its letters are, worded by nobody.
     words: those that captions have; []: not known. replacements: a phrase that no caption has ->
     what is read instead. leading: words that never end a clause. hyphenated: see there. typos:
@@ -82,6 +79,7 @@ def prompt_rules(model: MultimodalModel) -> dict[str, Any]:
         "named_media": [*dict.fromkeys(MEDIUM.values())] if is_mixed else [],
         "lead": portable(openings.lead.pattern),
         "nothing_shown": portable(openings.nothing_shown.pattern),
+        "made_by": portable(openings.made_by.pattern),
         "quotation_marks": list(QUOTATION_MARKS),
         "words": sorted(reader.words),
         "replacements": replacements,

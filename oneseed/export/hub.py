@@ -26,14 +26,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from oneseed.config.base_model import checkpoint_name
 from oneseed.config.hub import HubConfig
 from oneseed.config.options import parse_seeds
 from oneseed.console.command import run
 from oneseed.console.flags import parse_configs
-from oneseed.dataset.commands import DEFAULT_DATA, checkpoint_flag, script_command
+from oneseed.dataset.commands import DEFAULT_DATA, flag, script_command
 from oneseed.dataset.next_run import require_checkpoint
-from oneseed.export.repository import CARD_FILE, Repository, send
-from oneseed.files import write_text
+from oneseed.export.folders import require_model_folder
+from oneseed.export.repository import CARD_FILE, Repository, send, write_card
 from oneseed.hub_models import HUB_PREFIX, MODEL_FILES, WEIGHTS_FILE
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def export_model(config: HubConfig) -> None:
         print(f"sent: {send(folder, files, place)}")
     else:
         print(
-            f"next: {script_command('inference.py', f'--checkpoint {folder.as_posix()}')}, "
+            f"next: {script_command('inference.py', flag('checkpoint', folder))}, "
             "or send it with --push owner/name"
         )
 
@@ -83,6 +84,7 @@ def push_to_hub(
 
     card: license, pictures, report and seeds, as of the command. UserError where it is refused.
     """
+    card.setdefault("checkpoint", checkpoint_name(generator.checkpoint))
     config = HubConfig(push=repo_id, private=private, create_pr=create_pr, **card)
     with tempfile.TemporaryDirectory() as folder:
         files = write_model(generator, Path(folder), config)
@@ -93,10 +95,11 @@ def push_to_hub(
 def write_model(generator: "MultimodalGenerator", folder: Path, config: HubConfig) -> list[str]:
     """Writes model, pairs and card -> the names of the files in the folder."""
     from oneseed.config.inference import InferenceConfig
-    from oneseed.export.model_card import SAMPLES, model_card
+    from oneseed.export.model_card import SAMPLES, model_card, sample_files
     from oneseed.generation.rendering import save_pair
     from oneseed.generation.requests import pairs_of_seeds, with_facts
 
+    require_model_folder(folder)
     report = own_report(generator, config)
     generator.save_pretrained(folder)
     drawn = pairs_of_seeds(generator, InferenceConfig(), parse_seeds(config.seeds))
@@ -107,17 +110,18 @@ def write_model(generator: "MultimodalGenerator", folder: Path, config: HubConfi
     samples = []
     for pair in pairs:
         row = save_pair(folder / SAMPLES, pair.name, pair.image, pair.facts, grey=generator.grey)
-        samples += [f"{SAMPLES}/{row['picture']}", f"{SAMPLES}/{pair.name}.json"]
-    write_text(folder / CARD_FILE, model_card(generator, pairs, config, report))
+        samples += [*sample_files(row), f"{SAMPLES}/{pair.name}.json"]
+    write_card(folder, model_card(generator, pairs, config, report))
     return [*MODEL_FILES, CARD_FILE, *samples]
 
 
 def own_report(generator: "MultimodalGenerator", config: HubConfig) -> dict[str, Any] | None:
     """The report of --report where it is of this model; None, and a line that says so, else."""
     from oneseed.evaluation.report import read_report
+    from oneseed.export.model_card import report_command
 
     path = Path(config.report)
-    command = script_command("evaluation.py", checkpoint_flag(config.checkpoint))
+    command = report_command(config)
     if not path.exists():
         print(f"the card has no figures: there is no {path.as_posix()}; it comes with {command}")
         return None

@@ -1,13 +1,15 @@
 """The card of a model: README.md of its folder, which the Hugging Face Hub shows."""
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneseed.config.base_model import is_base
+from oneseed.config.evaluation import EvaluateConfig
 from oneseed.config.hub import HubConfig
 from oneseed.console.command import UserError
-from oneseed.dataset.commands import script_command
+from oneseed.dataset.commands import checkpoint_flag, flag, script_command
 from oneseed.evaluation.report import (
     COLUMNS,
     FLOOR_AND_CEILING,
@@ -17,6 +19,8 @@ from oneseed.evaluation.report import (
 )
 from oneseed.export.repository import front_matter
 from oneseed.generation.requests import Pair
+from oneseed.media.kinds import PICTURE
+from oneseed.media.square import BESIDE
 from oneseed.model.caption_source import SOURCE_WORDS
 from oneseed.model.latent_check import latent_notice
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
 
 SAMPLES = "samples"
+REPORT_NAME = "report.json"
 PAIRS_PER_ROW = 4
 # what the Hub sorts models by; a seed alone asks nothing, which no pipeline of the Hub knows
 PIPELINE = "text-to-image"
@@ -74,7 +79,7 @@ def model_card(
         "",
         "## Figures",
         "",
-        *figures_of_report(report),
+        *figures_of_report(report, report_command(config)),
         "## Files",
         "",
         "`model.safetensors` holds the weights, `config.json` and `tokenizer.json` the rest. All "
@@ -97,9 +102,11 @@ def about(generator: "MultimodalGenerator") -> str:
     config = generator.model.config
     count = sum(weight.numel() for weight in generator.model.parameters())
     colour = "grey" if generator.grey else "RGB"
+    medium = generator.medium
+    drawn = "Pictures" if medium == PICTURE else f"The pictures that stand for its {medium}s"
     sentences = [
-        "One seed gives a picture and the caption that belongs to it, from one shared latent of "
-        f"{config.latent_dim:,} numbers. Pictures have {config.image_size} x {config.image_size} "
+        f"One seed gives a {medium} and the caption that belongs to it, from one shared latent of "
+        f"{config.latent_dim:,} numbers. {drawn} have {config.image_size} x {config.image_size} "
         f"pixels and are {colour}; the model has {count:,} parameters.",
         SOURCE_WORDS[generator.caption_source].model,
         generator.seed_notice,
@@ -126,14 +133,36 @@ def table_of_pairs(pairs: Sequence[Pair]) -> list[str]:
     lines = []
     for start in range(0, len(pairs), PAIRS_PER_ROW):
         row = pairs[start : start + PAIRS_PER_ROW]
-        pictures = [f"![seed {pair.title}]({SAMPLES}/{pair.name}.png)" for pair in row]
+        pictures = [linked_picture(pair) for pair in row]
         captions = [in_cell(f"seed {pair.title}: {pair.caption}".rstrip(": ")) for pair in row]
         lines += [table_line(pictures), table_line([":---:"] * len(row)), table_line(captions), ""]
     return lines
 
 
-def figures_of_report(report: dict[str, Any] | None) -> list[str]:
-    """The numbers of report.json as lines of Markdown, a table for each section."""
+def linked_picture(pair: Pair) -> str:
+    """The picture of a pair in Markdown; where it stands for a sound or clip, it leads there."""
+    picture = f"![seed {pair.title}]({SAMPLES}/{pair.name}.png)"
+    beside = BESIDE.get(pair.facts.get("medium") or "")
+    return f"[{picture}]({SAMPLES}/{pair.name}{beside.suffix})" if beside else picture
+
+
+def sample_files(row: Mapping[str, Any]) -> list[str]:
+    """The files that save_pair names in a pair's JSON: picture, sound or clip, and code."""
+    return [f"{SAMPLES}/{row[kind]}" for kind in ("picture", "code", *BESIDE) if kind in row]
+
+
+def report_command(config: HubConfig) -> str:
+    """What writes the report that --report names."""
+    path = Path(config.report)
+    out = flag("out", path.parent, EvaluateConfig.out) if path.name == REPORT_NAME else ""
+    return script_command("evaluation.py", checkpoint_flag(config.checkpoint), out)
+
+
+def figures_of_report(report: dict[str, Any] | None, command: str) -> list[str]:
+    """The numbers of report.json as lines of Markdown, a table for each section.
+
+    command: that writes it anew. UserError where it is of another version.
+    """
     if report is None:
         return ["They were not measured: `python evaluation.py` does.", ""]
     try:
@@ -153,8 +182,7 @@ def figures_of_report(report: dict[str, Any] | None) -> list[str]:
             lines += [html.escape(remark, quote=False), ""]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            "the report is of another version of this program; write it anew: "
-            f"{script_command('evaluation.py')}"
+            f"the report is of another version of this program; write it anew: {command}"
         ) from error
     return lines
 

@@ -18,6 +18,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.commands import flag, python_name
 from oneseed.export.compact import clean, in_half
 from oneseed.export.comparison import (
+    PAIRS_AT_ONCE,
     Comparison,
     ExportedFile,
     Pairs,
@@ -30,7 +31,8 @@ from oneseed.export.comparison import (
     speed_of,
     torch_pairs,
 )
-from oneseed.export.consumer import GRAPH_FILES, consumer_config
+from oneseed.export.consumer import consumer_config
+from oneseed.export.folders import GRAPH_FILES, require_export_folder
 from oneseed.export.graphs import PairGraph, PromptGraph, SeedGraph, example_inputs
 from oneseed.files import whole_file, write_text
 from oneseed.hub_models import CONFIG_FILE, TOKENIZER_FILE
@@ -46,6 +48,8 @@ GRAPHS: dict[str, type[SeedGraph]] = {"pair": PairGraph, "prompt": PromptGraph}
 
 def write_model_files(config: OnnxConfig) -> int:
     """What `python -m oneseed.export onnx` does -> exit status."""
+    folder = Path(config.out)
+    require_export_folder(folder)
     model = MultimodalModel.from_checkpoint(config.checkpoint, sees=False)
     if model.config.text_decoder == FROZEN:
         raise UserError(
@@ -54,16 +58,16 @@ def write_model_files(config: OnnxConfig) -> int:
         )
     if model.config.encoder == FROZEN:
         print("the frozen picture encoder is not exported: the files draw seeds and prompts alone")
-    folder = Path(config.out)
-    folder.mkdir(parents=True, exist_ok=True)
-    # of an earlier export, perhaps of another model
-    for name in (CONFIG_FILE, *itertools.chain(*GRAPH_FILES.values())):
-        (folder / name).unlink(missing_ok=True)
     if model.finish != PLAIN:
         print("pictures are exported as the decoder draws them, without the picture book")
     kinds = ["pair"] if source_of(model.meta) == NONE else ["pair", "prompt"]
-    for kind in kinds:
-        write_graphs(model, kind, folder)
+    graphs = {name: content for kind in kinds for name, content in traced_files(model, kind)}
+    # of an earlier export, perhaps of another model; it stays where this one cannot be traced
+    for name in (CONFIG_FILE, *itertools.chain(*GRAPH_FILES.values())):
+        (folder / name).unlink(missing_ok=True)
+    for name, content in graphs.items():
+        with whole_file(folder / name) as partial:
+            partial.write_bytes(content)
     write_text(folder / TOKENIZER_FILE, model.tokenizer.json)
     is_same = compare_files(model, kinds, config)
     facts = consumer_config(model, config.passes)
@@ -76,16 +80,17 @@ def write_model_files(config: OnnxConfig) -> int:
     return 0
 
 
-def write_graphs(model: MultimodalModel, kind: str, folder: Path) -> None:
-    """Writes the exact and the small file of a graph."""
+def traced_files(model: MultimodalModel, kind: str) -> list[tuple[str, bytes]]:
+    """The exact and the small file of a graph: their names and contents."""
     print(f"{GRAPH_FILES[kind][0]}: tracing the model, up to a minute", flush=True)
     before = time.perf_counter()
     exact = traced(GRAPHS[kind](model).eval())
     seconds = time.perf_counter() - before
-    for name, content in zip(GRAPH_FILES[kind], (exact, in_half(exact))):
-        with whole_file(folder / name) as partial:
-            partial.write_bytes(content.SerializeToString(deterministic=True))
     print(f"{GRAPH_FILES[kind][0]}: {len(exact.graph.node)} nodes in {seconds:.0f} s")
+    return [
+        (name, content.SerializeToString(deterministic=True))
+        for name, content in zip(GRAPH_FILES[kind], (exact, in_half(exact)))
+    ]
 
 
 @torch.no_grad()
@@ -135,7 +140,10 @@ def compare_files(model: MultimodalModel, kinds: list[str], config: OnnxConfig) 
             found = compare(file, request, expected, name)
             lines.append(comparison_line(name, size_of(path), found, found.speed))
             is_same = is_same and (found.is_same or name != GRAPH_FILES[kind][0])
-    print(f"{config.check} seeds in {config.passes} passes; times: alone / in batches of 20")
+    together = min(PAIRS_AT_ONCE, config.check)
+    print(
+        f"{config.check} seeds in {config.passes} passes; times: alone / in batches of {together}"
+    )
     print("\n".join(lines))
     return is_same
 

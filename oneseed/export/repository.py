@@ -1,15 +1,20 @@
-"""What a model and a Space on the Hugging Face Hub have in common: front matter and sending."""
+"""What a model and a Space on the Hugging Face Hub have in common: their card, and sending."""
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oneseed.console.command import UserError
+from oneseed.files import write_text
 
 # which the Hub shows
 CARD_FILE = "README.md"
+# the end of a card as it was written: SHA-256 of what stands before
+CARD_END = re.compile(r"\n<!-- as it was written: ([0-9a-f]{64}) -->\n")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,29 @@ def front_matter(facts: Mapping[str, Any]) -> str:
         if value not in (None, "")
     ]
     return "\n".join(["---", *lines, "---", ""])
+
+
+def write_card(folder: Path, text: str) -> None:
+    """Writes README.md; one that somebody has changed or made stays, and a line says so."""
+    card = folder / CARD_FILE
+    if is_edited(card):
+        print(
+            f"note: {card.as_posix()} was not written so by this program, so it stays as it is; "
+            "remove it to have it written anew"
+        )
+        return
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    write_text(card, f"{text}\n<!-- as it was written: {digest} -->\n")
+
+
+def is_edited(card: Path) -> bool:
+    """Whether a card is there, and other than write_card has left it."""
+    try:
+        content = card.read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return False
+    text, *end = CARD_END.split(content)
+    return end != [hashlib.sha256(text.encode()).hexdigest(), ""]
 
 
 def send(
@@ -83,9 +111,12 @@ def sending_error(error: Exception, place: Repository) -> UserError:
     """Whatever sending raised -> the sentence for the user."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403) or type(error).__name__ == "LocalTokenNotFoundError":
+        log_in = "log in with hf auth login and a token that may write"
+        if place.create_pr:
+            return UserError(f"the Hub takes no proposal for {place.name} from you: {log_in}")
         return UserError(
-            f"the Hub does not let you write to {place.name}: log in with hf auth login and a "
-            "token that may write, or propose the change with --create-pr"
+            f"the Hub does not let you write to {place.name}: {log_in}, or propose the change "
+            "with --create-pr"
         )
     text = " ".join(str(error).split())[:200]
     return UserError(

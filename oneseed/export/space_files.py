@@ -37,10 +37,11 @@ from gradio_demo import main
 from oneseed.config.demo import DemoConfig
 from oneseed.console.command import run
 
-# the Hub shows the page within one of its own, and under a name that it says here
+# the Hub shows the page within one of its own, and under a name that it says here; elsewhere this
+# machine alone reaches it
 CONFIG = DemoConfig(
     checkpoint=str(Path(__file__).resolve().with_name("{MODEL_FOLDER}")),
-    host="0.0.0.0",
+    host="0.0.0.0" if "SPACE_ID" in os.environ or "SPACE_HOST" in os.environ else "127.0.0.1",
     port=int(os.environ.get("PORT", "{SPACE_PORT}")),
     allow_host=os.environ.get("SPACE_HOST", ""),
     allow_frame="{HUB_ORIGIN}",

@@ -19,7 +19,8 @@ from pathlib import Path
 from oneseed.config.export import EXPORT_FOLDER, WebConfig
 from oneseed.console.command import UserError, run
 from oneseed.console.flags import parse_configs
-from oneseed.dataset.commands import python_name
+from oneseed.dataset.commands import flag, python_name
+from oneseed.export.folders import takes_export
 from oneseed.export.web_runtime import runtime_files
 from oneseed.files import whole_folder
 from oneseed.hub_models import CONFIG_FILE, TOKENIZER_FILE
@@ -55,16 +56,14 @@ def write_web(config: WebConfig) -> int:
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     print(
         f"{config.out}: {size / 1e6:.1f} MB; to look at it: "
-        f"{python_name()} -m http.server --directory {config.out} 8000"
+        f"{python_name()} -m http.server {flag('directory', out)} 8000"
     )
     return 0
 
 
 def model_file_names(model: Path) -> list[str]:
     """The files of an export that the page loads. UserError where it is none, or not whole."""
-    export = f"{python_name()} -m oneseed.export onnx"
-    if model != Path(EXPORT_FOLDER):
-        export += f" --out {model.as_posix()}"
+    export = export_command(model)
     try:
         facts = json.loads((model / CONFIG_FILE).read_text("utf-8"))
         names = [CONFIG_FILE, TOKENIZER_FILE, *(one["small"] for one in facts["files"].values())]
@@ -77,6 +76,14 @@ def model_file_names(model: Path) -> list[str]:
     if latent_dim < MIN_LATENT:
         raise UserError(f"the page needs a latent of {MIN_LATENT} numbers or more; train another")
     return names
+
+
+def export_command(model: Path) -> str:
+    """What makes the missing files of an export: in their folder, unless it is somebody else's."""
+    command = f"{python_name()} -m oneseed.export onnx"
+    if takes_export(model):
+        return f"{command} {flag('out', model, EXPORT_FOLDER)}".rstrip()
+    return f"{command} --out FOLDER, and name that folder with --model"
 
 
 def require_own_folder(out: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import http.client
 import io
 import os
 import tarfile
@@ -82,7 +83,7 @@ def downloaded_package() -> bytes:
                     bar.update(len(part))
                     if len(content) > MAX_PACKAGE:
                         raise UserError("the npm registry sends more than the package; try again")
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, urllib.error.URLError, http.client.HTTPException) as error:
         raise UserError(
             f"onnxruntime-web cannot be downloaded ({error}); get it elsewhere with: "
             f"{pack_command()}, and name the folder: --runtime package"

@@ -57,7 +57,7 @@ def show_captions(generator: MultimodalGenerator, config: InferenceConfig) -> No
 
 def show_pictures(generator: MultimodalGenerator, config: InferenceConfig) -> None:
     """Prints and shows the pictures of a folder that fit the prompt best."""
-    prompt = generator.read_prompt(config.prompt or "").text
+    prompt = generator.read_prompt(config.prompt or "", config.style).text
     folder = Path(config.find or "")
     listed = list_pictures(folder, Path(config.data))
     if not listed.paths:
@@ -166,7 +166,11 @@ def show_seeds(
     generator: MultimodalGenerator, config: InferenceConfig, picture: Image.Image | None
 ) -> None:
     """Prints and shows the indexed seeds that fit the picture or the prompt best."""
-    found = generator.find_seeds(config.prompt, picture)
+    if picture is None:
+        words = generator.read_prompt(config.prompt or "", config.style).text
+        found = index.find_seeds(generator, generator.caption_features([words]))
+    else:
+        found = generator.find_seeds(image=picture)
     for row in found:
         print(f"{row['score']:6.3f}  seed {row['seed']:<10}  {row['caption']}")
     seeds = [row["seed"] for row in found]

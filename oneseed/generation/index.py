@@ -33,7 +33,7 @@ from oneseed.config.base_model import checkpoint_name
 from oneseed.console.command import UserError
 from oneseed.console.output import progress
 from oneseed.dataset.collection import Collection
-from oneseed.dataset.commands import draw_command, script_command
+from oneseed.dataset.commands import draw_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.pixels import PixelCache
 from oneseed.file_names import safe_name
@@ -123,8 +123,8 @@ def read_index(
         require_whole(found, dimensions)
     except UnusableFileError as error:
         raise UserError(
-            f"{path} is damaged or no index ({error}); "
-            f"remove it and build it again: {script_command('inference.py', '--index 10000')}"
+            f"{path} is damaged or no index ({error}); remove it and build it again: "
+            f"{draw_command(path.with_suffix('').with_suffix('.pt'), '--index 10000')}"
         ) from error
     return found
 
@@ -228,27 +228,43 @@ def draw_seeds(
     """Draws the seeds that are not known yet; yields after each batch how many are there.
 
     known: the arrays of the first of them, None: of none. save: gets the arrays of all so far, now
-    and then and at the end.
+    and then, at the end, and where somebody stops it.
     """
     features = [known["features"]] if known else []
     cosines = [known["cosine"]] if known else []
     captions = list(known["captions"]) if known else []
-    while len(captions) < len(seeds):
-        start = len(captions)
-        pairs = generator.generate_batch(seeds[start : start + batch_size])
-        new_captions = [caption for _, caption in pairs]
-        of_pictures = generator.picture_features([image for image, _ in pairs])  # (B, D)
-        of_captions = of_pictures
-        if generator.caption_source != NONE:
-            of_captions = generator.caption_features(new_captions)  # (B, D)
-        features.append(((of_pictures + of_captions) / 2).half().numpy())
-        cosines.append((of_pictures * of_captions).sum(1).numpy())
-        captions += new_captions
-        passed_a_save = len(captions) // seeds_between_saves > start // seeds_between_saves
-        if passed_a_save or len(captions) == len(seeds):
-            arrays = {"features": np.concatenate(features), "cosine": np.concatenate(cosines)}
-            save({**arrays, "captions": encode_texts(captions)})
-        yield len(captions)
+    saved = len(captions)
+
+    def save_all() -> None:
+        nonlocal saved
+        saved = len(captions)
+        # a batch may have been stopped between its features and its captions
+        arrays = {
+            "features": np.concatenate(features)[:saved],
+            "cosine": np.concatenate(cosines)[:saved],
+        }
+        save({**arrays, "captions": encode_texts(captions)})
+
+    try:
+        while len(captions) < len(seeds):
+            start = len(captions)
+            pairs = generator.generate_batch(seeds[start : start + batch_size])
+            new_captions = [caption for _, caption in pairs]
+            of_pictures = generator.picture_features([image for image, _ in pairs])  # (B, D)
+            of_captions = of_pictures
+            if generator.caption_source != NONE:
+                of_captions = generator.caption_features(new_captions)  # (B, D)
+            features.append(((of_pictures + of_captions) / 2).half().numpy())
+            cosines.append((of_pictures * of_captions).sum(1).numpy())
+            captions += new_captions
+            passed_a_save = len(captions) // seeds_between_saves > start // seeds_between_saves
+            if passed_a_save or len(captions) == len(seeds):
+                save_all()
+            yield len(captions)
+    except (GeneratorExit, KeyboardInterrupt):
+        if len(captions) > saved:
+            save_all()
+        raise
 
 
 def find_seeds(

@@ -62,7 +62,7 @@ def read_index_file(path: Path, kinds: Mapping[str, ArrayKind]) -> dict[str, Any
         with zipfile.ZipFile(path) as archive:
             for name, kind in kinds.items():
                 found[name] = read_member(archive, f"{name}.npy", kind)
-    except (PermissionError, UnusableFileError):
+    except (PermissionError, MemoryError, UnusableFileError):
         raise
     except Exception as error:
         # a damaged archive or header can raise anything

@@ -120,11 +120,19 @@ def join_blocks(generator: "MultimodalGenerator", config: InferenceConfig) -> No
 
 
 def remove_blocks(generator: "MultimodalGenerator", config: InferenceConfig) -> None:
-    """Removes the blocks and the notes of shards, once the index has all seeds."""
-    for path, _ in index_blocks(generator):
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-    index_notes(generator, config).remove()
+    """Removes the blocks and the notes of shards whose seeds the index has.
+
+    Those of a larger index stay, for whoever gathers it.
+    """
+    known = count_known(generator)
+    for path, seeds in index_blocks(generator):
+        if seeds.stop <= known:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+    notes = index_notes(generator, config)
+    orders = [notes.order, *notes.other_orders()]
+    if all(order.get("index", 0) <= known for order in orders):
+        notes.remove()
 
 
 def seeds_of(generator: "MultimodalGenerator", config: InferenceConfig, shard: Shard) -> range:

@@ -263,7 +263,8 @@ class PromptReader:
                     pieces.pop()
         if all(piece.word.lower() in ARTICLES for piece in pieces):
             return []
-        return with_own_articles(pieces) if len(pieces) != len(replaced) else pieces
+        are_typed = len(pieces) == len(replaced) and not any(one.understood for one in replaced)
+        return pieces if are_typed else with_own_articles(pieces)
 
     def leads_on(self, word: str) -> bool:
         """Does a word never end a clause?"""

@@ -35,6 +35,15 @@ PICTURES_AT_ONCE = 32
 CAPTIONS_AT_ONCE = 128
 
 
+def squared(image: Image.Image, side: int) -> Image.Image:
+    """A picture on a white square, RGB, as large as it goes, and a pixel high and wide at least."""
+    picture = to_rgb(image)
+    least = -(-max(picture.size) // side)
+    if min(picture.size) < least:
+        picture = picture.resize((max(picture.width, least), max(picture.height, least)))
+    return ImageOps.pad(picture, (side, side), Image.Resampling.LANCZOS, color="white")
+
+
 def require_words(model: MultimodalModel) -> None:
     """UserError where the model was trained on pictures alone, so that words do not reach it."""
     if source_of(model.meta) == NONE:
@@ -204,12 +213,8 @@ class PictureReader:
 
     def letterboxed(self, images: Sequence[Image.Image]) -> np.ndarray:
         """PIL images -> uint8 (N, S, S, 3), on white squares of the model's size."""
-        size = (self.model.config.image_size, self.model.config.image_size)
-        squares = [
-            ImageOps.pad(to_rgb(image), size, Image.Resampling.LANCZOS, color="white")
-            for image in images
-        ]
-        return np.stack([np.asarray(square) for square in squares])
+        side = self.model.config.image_size
+        return np.stack([np.asarray(squared(image, side)) for image in images])
 
     def encode(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """PIL images -> z (B, D), the same for equal pixels."""

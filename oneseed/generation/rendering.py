@@ -101,7 +101,7 @@ def with_caption(
 
     shrinks = width < image.width
     resampling = Image.Resampling.LANCZOS if shrinks else Image.Resampling.BICUBIC
-    height = round(image.height * width / image.width)
+    height = max(1, round(image.height * width / image.width))
     picture = image.convert("RGB").resize((width, height), resampling)
 
     paper_height = height + (rows + 1) * line_height + 12
@@ -142,7 +142,9 @@ def contact_sheet(
     for (image, caption), title in zip(pairs, titles):
         words = title if isinstance(title, str) else f"seed {title}"
         cells.append(with_caption(image, caption, width, words, code_rows=code_rows))
-    cell_width, cell_height = cells[0].size
+    cell_width = cells[0].width
+    # pictures that stand as they are have heights of their own
+    cell_height = max(cell.height for cell in cells)
     columns = min(columns, len(cells))
     rows = -(-len(cells) // columns)
     step_right = cell_width + SHEET_GAP

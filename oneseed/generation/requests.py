@@ -228,16 +228,18 @@ def interpolations(
     """The pairs from each seed to the next, --interpolate of them with both ends."""
     steps = config.interpolate
     for first, last in itertools.pairwise(seeds):
-        yield [
-            Pair(
-                name=f"{first:06d}_{last:06d}_{step:02d}",
-                title=f"{first} to {last}, step {step}",
-                image=image,
-                caption=caption,
-                facts={"from": first, "to": last, "step": step, "steps": steps},
-            )
-            for step, (image, caption) in enumerate(generator.interpolate(first, last, steps))
-        ]
+        walk = enumerate(generator.walk(first, last, steps, at_once=config.batch_size))
+        while batch := list(itertools.islice(walk, config.batch_size)):
+            yield [
+                Pair(
+                    name=f"{first:06d}_{last:06d}_{step:02d}",
+                    title=f"{first} to {last}, step {step}",
+                    image=image,
+                    caption=caption,
+                    facts={"from": first, "to": last, "step": step, "steps": steps},
+                )
+                for step, (image, caption) in batch
+            ]
 
 
 def with_facts(generator: "MultimodalGenerator", pairs: Sequence[Pair]) -> list[Pair]:

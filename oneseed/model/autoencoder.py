@@ -90,7 +90,11 @@ class Autoencoder(nn.Module):
         if config.text_decoder != FROZEN:
             raise UserError("this model has a caption decoder of its own; leave --text-decoder out")
         known = (config.text_decoder_sha256, config.text_decoder_width, config.vocab_size)
-        assert (language.sha256, language.width, len(language.tokenizer)) == known
+        if (language.sha256, language.width, len(language.tokenizer)) != known:
+            raise UserError(
+                f"{language.folder.as_posix()} has another vocabulary than the model was trained "
+                "with; name the folder as it was then: --text-decoder PATH"
+            )
         cast(FrozenTextDecoder, self.text_decoder).language = language
         self.note_frozen()
 

@@ -29,7 +29,12 @@ from oneseed.files import whole_file
 from oneseed.hub_models import WEIGHTS_FILE, hub_name
 from oneseed.model import checkpoint
 from oneseed.model.checkpoint_facts import CheckpointFacts, read_facts
-from oneseed.model.facts_files import has_facts_files, read_facts_files, write_facts_files
+from oneseed.model.facts_files import (
+    has_facts_files,
+    is_of_another_program,
+    read_facts_files,
+    write_facts_files,
+)
 from oneseed.model.packed_pictures import pack_pictures, unpack_pictures
 from oneseed.model.weights import EXTRA_STATE
 from oneseed.tensor_files import UnusableFileError, kind_of_place
@@ -103,11 +108,14 @@ def save_pretrained(model: "MultimodalModel", folder: str | Path) -> None:
     """Write config.json, tokenizer.json and model.safetensors: exactly this model, for others.
 
     The weights come last. Where a killed run leaves them beside the facts of another model, reading
-    finds another fingerprint than theirs. UserError where it sees through a frozen encoder.
+    finds another fingerprint than theirs. UserError where it sees through a frozen encoder, or the
+    folder holds a model of another program.
     """
     from safetensors.torch import save
 
     require_own_parts(model)
+    if is_of_another_program(Path(folder)):
+        raise UserError(f"{folder} holds a model of another program; name another folder")
     packed = pack_weights(model.state_dict(), is_exact=True)
     write_facts_files(packed.pop(EXTRA_STATE), Path(folder))
     content = save(packed, {PROMISE: model.fingerprint()})
@@ -205,6 +213,11 @@ def damaged_file(path: str | Path, error: UserError) -> UserError:
 
 def damaged_folder(file: Path, error: UserError) -> UserError:
     """The error of a folder for other people, of which `file` holds the weights."""
+    if is_of_another_program(file.parent):
+        return UserError(
+            f"{file.parent.as_posix()} holds a model of another program; name one that "
+            f"{python_name()} -m oneseed.export hub wrote"
+        )
     begin = f"{file.as_posix()} and the files beside it are no model of this version ({error}); "
     if named := hub_name(file):
         name, _, revision = named.partition(":")[2].partition("@")

@@ -1,5 +1,6 @@
 """Captions that are longer than what a model reads: where they are cut, and how many there are."""
 
+import heapq
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ MIN_SENTENCES = 1 / 3
 MIN_CLAUSES = 1 / 2
 # captions that are encoded to count those that are cut
 MAX_COUNTED = 1_000
+# the longest ones, in bytes, which are always among them
+LONGEST_COUNTED = 20
 # the advised limit is a multiple of it
 LENGTH_STEP = 10
 
@@ -91,7 +94,10 @@ def cut_captions(captions: Sequence[str], tokenizer: "Tokenizer", max_length: in
     cut = sum(length > max_length for length in lengths)
     if not cut:
         return CutCaptions(0, False, max_length)
-    count = round(cut * len(long) / len(lengths))
+    # the sample may have missed the longest
+    most_bytes = heapq.nlargest(LONGEST_COUNTED, long, key=lambda caption: len(caption.encode()))
+    lengths += [tokenizer.length(caption) for caption in most_bytes]
+    count = round(cut * len(long) / -(-len(long) // step))
     return CutCaptions(count, step > 1, -(-max(lengths) // LENGTH_STEP) * LENGTH_STEP)
 
 

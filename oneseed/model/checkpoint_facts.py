@@ -74,7 +74,8 @@ def read_facts(extra_state: torch.Tensor | None) -> CheckpointFacts:
     tokenizer = state.get("tokenizer")
     if not is_plain_text(tokenizer):
         raise UserError("its tokenizer is no text")
-    require_own_vocabulary(tokenizer)
+    if require_own_vocabulary(tokenizer) > config.vocab_size:
+        raise UserError(f"its tokenizer has more entries than its vocab_size {config.vocab_size}")
     meta = state.get("meta")
     require_meta(meta)
     if len(meta.get("styles", [])) > config.styles:

@@ -41,6 +41,15 @@ def has_facts_files(folder: Path) -> bool:
     return any(os.path.isfile(folder / name) for name in (CONFIG_FILE, TOKENIZER_FILE))
 
 
+def is_of_another_program(folder: Path) -> bool:
+    """Whether a folder's config.json is that of a model of Transformers."""
+    try:
+        found = parse_strict_json(read_small_file(folder / CONFIG_FILE), is_unique=True)
+    except UnusableFileError:
+        return False
+    return isinstance(found, dict) and "format" not in found and "model_type" in found
+
+
 def read_facts_files(folder: Path) -> torch.Tensor:
     """Both files -> uint8 (N,), the extra state of the model.
 

@@ -9,6 +9,7 @@ not its weights. Nothing in the folder is executed: weights are read from safete
 """
 
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +119,17 @@ def digest_of_folder(folder: Path) -> str:
     return sha.hexdigest()
 
 
+def require_transformers() -> None:
+    """UserError where the library that reads frozen parts is not installed."""
+    if find_spec("transformers") is None:
+        raise UserError(
+            "a frozen part of a model needs transformers: pip install 'transformers>=5,<6'"
+        )
+
+
 def load_network(folder: Path) -> "PreTrainedModel":
     """The part of a checkpoint that looks at pictures, in float32 and eval mode, on the CPU."""
+    require_transformers()
     from transformers import AutoModel
     from transformers.utils import logging
 

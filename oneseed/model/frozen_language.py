@@ -21,7 +21,7 @@ from torch import nn
 from oneseed.config.model import FROZEN, MIN_VOCABULARY, OWN_TEXT_DECODER, ModelConfig
 from oneseed.console.command import UserError
 from oneseed.hub_models import CONFIG_FILE
-from oneseed.model.frozen_encoder import MAX_REASON, digest_of_folder
+from oneseed.model.frozen_encoder import MAX_REASON, digest_of_folder, require_transformers
 from oneseed.model.tokenizer import END, PAD, START, UNK, Tokenizer
 from oneseed.model.tokenizer_json import BYTE_OF_LETTER
 
@@ -92,9 +92,12 @@ class FrozenLanguage:
                 f"{folder} is not the language model that the model was trained with (its files "
                 "have another SHA-256); name the folder of that one: --text-decoder PATH"
             )
+        require_transformers()
         try:
             self.network, library = load_language(self.folder)
-            self.end = int(self.network.config.eos_token_id)
+            ends = self.network.config.eos_token_id
+            # some end a turn by another mark than a text
+            self.end = int(ends[0] if isinstance(ends, list) else ends)
             self.tokenizer = LanguageTokenizer(library, self.end)
             self.embedding = self.network.get_input_embeddings()
             self.width = self.embedding.embedding_dim

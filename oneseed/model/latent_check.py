@@ -114,7 +114,7 @@ def picture_outputs(model: "MultimodalModel") -> Outputs:
 
     def outputs(z: torch.Tensor) -> torch.Tensor:
         images = model.draw(model.sampler.to_code(z), 1)
-        return F.adaptive_avg_pool2d(images, CHECKED_SIDE).flatten(1)
+        return F.adaptive_avg_pool2d(images, CHECKED_SIDE).flatten(1).to(z.device)
 
     return outputs
 
@@ -122,10 +122,11 @@ def picture_outputs(model: "MultimodalModel") -> Outputs:
 def caption_outputs(model: "MultimodalModel", tokens: torch.Tensor) -> Outputs:
     """z (B, D) -> probabilities of the words that continue tokens (B, T), (B, M)."""
     decoder = model.text_decoder
+    tokens = tokens.to(model.device)
 
     def outputs(z: torch.Tensor) -> torch.Tensor:
         logits = decoder(model.sampler.to_code(z), tokens)[..., ~decoder.unused]
-        return logits.log_softmax(-1).exp().flatten(1)
+        return logits.log_softmax(-1).exp().flatten(1).to(z.device)
 
     return outputs
 

@@ -11,6 +11,9 @@ from torch import Tensor
 from oneseed.config.model import MAX_IMAGE_SIZE
 from oneseed.tensor_files import UnusableFileError
 
+# numbers of all pictures that a model carries
+MOST_NUMBERS = 2**31
+
 
 def pack_pictures(pictures: Tensor) -> tuple[Tensor, Tensor]:
     """uint8 (N, C, S, S) -> the bytes of N PNG files, uint8, and where each ends, int64 (N,)."""
@@ -29,11 +32,17 @@ def png_of(picture: np.ndarray) -> bytes:
 
 def unpack_pictures(content: Tensor, ends: Tensor) -> Tensor:
     """The inverse of pack_pictures. UnusableFileError where they are no pictures of one size."""
+    if content.dtype != torch.uint8 or ends.dtype != torch.int64 or ends.dim() != 1:
+        raise UnusableFileError("the pictures that it carries are none")
     files = content.numpy().tobytes()
+    pictures: list[Tensor] = []
     try:
-        pictures = [
-            pixels_of(files[start:end]) for start, end in itertools.pairwise([0, *ends.tolist()])
-        ]
+        for start, end in itertools.pairwise([0, *ends.tolist()]):
+            pictures.append(pixels_of(files[start:end]))
+            # before the next one is unpacked: a small file may hold a huge picture
+            is_alike = pictures[-1].shape == pictures[0].shape
+            if not is_alike or len(pictures) * pictures[0].numel() > MOST_NUMBERS:
+                raise ValueError("pictures of several sizes, or too many")
         return torch.stack(pictures)
     except (OSError, ValueError, RuntimeError, SyntaxError, Image.DecompressionBombError) as error:
         raise UnusableFileError("the pictures that it carries are none") from error

@@ -134,7 +134,7 @@ def add_code_noise(
     """Coordinates (B, n), the first n of a code's -> the same with the training noise."""
     count = coordinates.shape[1]
     # the Cholesky root of a leading block of the covariance is the leading block of the root
-    root = prior.noise_root[:count, :count]
+    root = prior.noise_root[:count, :count].to(coordinates)
     noise = torch.randn(coordinates.shape, generator=generator).to(coordinates)
     return coordinates + noise @ root.T
 

@@ -74,8 +74,8 @@ BYTE_LETTERS = frozenset(BYTE_OF_LETTER)
 
 # a model's is read several times while it is loaded
 @functools.lru_cache(2)
-def require_own_vocabulary(json_text: str) -> None:
-    """UserError where a text is no vocabulary that Tokenizer.train could have made."""
+def require_own_vocabulary(json_text: str) -> int:
+    """How many entries a vocabulary has; UserError where Tokenizer.train could not have made it."""
     if len(json_text) > MAX_TEXT:
         raise UserError("its tokenizer is too long")
     try:
@@ -91,6 +91,7 @@ def require_own_vocabulary(json_text: str) -> None:
     vocabulary = model.get("vocab")
     require_entries(vocabulary)
     require_merges(model.get("merges"), vocabulary)
+    return len(vocabulary)
 
 
 def require_frame(found: dict[str, Any], frame: dict[str, Any]) -> None:

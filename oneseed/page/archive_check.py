@@ -34,7 +34,8 @@ def check_archive(path: str) -> Iterator[tuple[str, str]]:
     """
     with tempfile.TemporaryDirectory(prefix="check-") as folder:
         with open(Path(folder) / "said", "w+", encoding="utf-8") as output:
-            for second in seconds_of_check(path, folder, output):
+            process = begun_check(path, folder, output)
+            for second in seconds_of_check(process):
                 if second > MAX_SECONDS:
                     yield (
                         f"it was looked at for {MAX_SECONDS} s, which is the limit here: bring a "
@@ -46,7 +47,14 @@ def check_archive(path: str) -> Iterator[tuple[str, str]]:
             output.seek(0)
             lines = output.read().splitlines()
         if not any(line.startswith(LAST_LINES) for line in lines[-1:]):
-            yield "it takes more memory to look at it than there is here: bring a part of it", ""
+            # killed by the system, or told that there is no more
+            needs_memory = process.returncode < 0 or any("MemoryError" in line for line in lines)
+            reason = (
+                "it takes more memory to look at it than there is here: bring a part of it"
+                if needs_memory
+                else "this server cannot look at archives: check it on your own machine"
+            )
+            yield reason, ""
             return
         kept = [line for line in lines if not line.lstrip().startswith(LINES_LEFT_OUT)]
         # the folder of the server is nobody's business
@@ -65,8 +73,8 @@ def limit_memory(process: int) -> None:
             resource.prlimit(process, resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
 
 
-def seconds_of_check(path: str, folder: str, output: TextIO) -> Iterator[int]:
-    """Runs the check in `folder`, printing to `output`; yields 1, 2, ... while it runs."""
+def begun_check(path: str, folder: str, output: TextIO) -> subprocess.Popen[str]:
+    """The check of an archive, begun in `folder`, printing to `output`."""
     command = [
         sys.executable,
         str(ROOT / "dataset_preparation.py"),
@@ -85,6 +93,11 @@ def seconds_of_check(path: str, folder: str, output: TextIO) -> Iterator[int]:
         env=os.environ | {"TQDM_DISABLE": "1"},
     )
     limit_memory(process.pid)
+    return process
+
+
+def seconds_of_check(process: subprocess.Popen[str]) -> Iterator[int]:
+    """Yields 1, 2, ... while the check runs; it ends with this generator."""
     try:
         for second in itertools.count(1):
             try:

@@ -145,7 +145,10 @@ class FindHandlers:
             # no model: the notice says so; a damaged index
             return self.tell(str(error)), hidden
         if seeds:
-            return f"{len(seeds['captions']):,} seeds are indexed", hidden
+            known = len(seeds["captions"])
+            # stopped before its end
+            is_short = self.editable and known < FIRST_INDEX
+            return f"{known:,} seeds are indexed", self.gr.Button(visible=is_short)
         sentence = "No seed is indexed yet; below are the best pairs of the first few."
         command = draw_command(generator.checkpoint, "--index 10000")
         if not self.editable:

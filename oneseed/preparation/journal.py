@@ -23,7 +23,7 @@ from oneseed.workers import Workers, chunks
 # keys of an original by which a finding of an earlier run is known to be of it
 STATE_KEYS = ("path", "bytes", "mtime")
 # keys of an original that its source gives, which may change with every run
-SOURCE_KEYS = ("style", "caption", "source", "images", "is_beside", *TRAVELLING_KEYS)
+SOURCE_KEYS = ("style", "caption", "source", "images", "is_beside", "member", *TRAVELLING_KEYS)
 # pictures that a worker process examines at a time
 EXAMINED_PER_TASK = 8
 # a file that no decoder survives, or that needs more memory than there is

@@ -112,6 +112,7 @@ def record_of(picture_id: str, row: Row, group: str) -> Row:
         "given": row["caption"],
         "caption": row.get("mended", row["caption"]),
         **travelling(row),
+        **({"member": row["member"]} if row.get("member") else {}),
         **({"seconds": row["seconds"]} if "seconds" in row else {}),
     }
     if row.get("is_beside") and not record["caption"] and "left_out" not in row:

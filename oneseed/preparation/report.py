@@ -111,6 +111,7 @@ def prepare_report(config: PrepareConfig, findings: Findings, records: list[Row]
         "preset": config.preset,
         "size": config.image_size,
         "smallest": config.smallest,
+        "max_samples": config.max_samples,
         "found": findings.found,
         "prepared": len(records),
         "rejected": rejections.how_many(lost),
@@ -122,6 +123,7 @@ def prepare_report(config: PrepareConfig, findings: Findings, records: list[Row]
         "colour": sum(record["colour"] for record in records),
         "medium": medium_of_rows(records),
         **({} if config.medium == AUTO_MEDIUM else {"asked_medium": config.medium}),
+        **({} if config.format == PrepareConfig.format else {"asked_format": config.format}),
         "longer": sum(
             is_longer(row.get("seconds", 0), learnt_seconds(medium_of(row), config.image_size))
             for row in records

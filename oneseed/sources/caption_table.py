@@ -8,6 +8,7 @@ round, as in names.PictureFinder. Where several pictures fit, none gets the capt
 """
 
 import itertools
+import posixpath
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -84,7 +85,8 @@ def read_caption_table(path: Path, rows: Sequence[Row]) -> CaptionTable:
         found.captions.pop(row_id)
     if not found.captions:
         reasons = "; ".join(found.lines()) or "it has no lines"
-        example = next((row["original"] for row in rows if row.get("original")), "1.png")
+        names = (row.get("member") or row.get("original") for row in rows)
+        example = next(filter(None, names), "1.png")
         raise UserError(
             f"{path} has no caption for any of the {len(rows):,} pictures ({reasons}); a line "
             f"names a picture as it was prepared, such as {example}, and says what it shows"
@@ -93,27 +95,34 @@ def read_caption_table(path: Path, rows: Sequence[Row]) -> CaptionTable:
 
 
 def take_captions(rows: Sequence[Row], config: CaptionConfig) -> set[str]:
-    """Puts the captions of --captions into the rows that have none -> the ids that it has.
+    """Puts the captions of --captions into the rows that have none -> the ids that it has one for.
 
-    With --recaption it replaces the captions that are there. Prints what was used, and what not.
+    With --recaption it replaces the captions that are there. Prints what was used, and what not,
+    such as a caption that says nothing.
     """
     found = read_caption_table(Path(config.captions).expanduser(), rows)
+    used_ids: set[str] = set()
     kept_own = 0
     for row in rows:
-        caption = kept_caption(row, found.captions.get(row["id"], ""))
-        if not caption:
+        if row["id"] not in found.captions:
             continue
+        caption = kept_caption(row, found.captions[row["id"]])
+        if not caption:
+            name = row.get("member") or row.get("original") or row["filename"]
+            found.unread.append(f"{name} (its caption says nothing)")
+            continue
+        used_ids.add(row["id"])
         if row["caption"] and not config.recaption:
             kept_own += row["caption"] != caption
             continue
         row["caption"] = caption
         row.pop("captioner", None)
-    print(f"{config.captions}: captions of {len(found.captions):,} of {len(rows):,} pictures")
+    print(f"{config.captions}: captions of {len(used_ids):,} of {len(rows):,} pictures")
     for line in found.lines():
         print(f"  {line}")
     if kept_own:
         print(f"  captions that were there already and stay: {kept_own:,}; --recaption replaces")
-    return set(found.captions)
+    return used_ids
 
 
 def open_table(path: Path) -> tuple[str, Iterator[NumberedRow]]:
@@ -159,8 +168,16 @@ class PreparedPictures:
     """The prepared pictures, to be found by the names that a table gives them."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        """rows: of the metadata; a picture has the name of its original and that of its copy."""
+        """rows: of the metadata; a picture has the name of its original, also that which an archive
+        gave it, and that of its copy.
+        """
         self.originals = {row["original"]: row["id"] for row in rows if row.get("original")}
+        # an archive's own names, each in the folder that the archive was unpacked into
+        self.originals |= {
+            posixpath.join(posixpath.dirname(row.get("original", "")), row["member"]): row["id"]
+            for row in rows
+            if row.get("member")
+        }
         self.copies = {row["filename"]: row["id"] for row in rows}
         self.names = [(PictureFinder(ids), ids) for ids in (self.originals, self.copies)]
 

@@ -34,6 +34,8 @@ UNREAD_TABLES = {
 }
 # kinds of other files that a message lists
 MAX_KINDS = 5
+# characters of an archive's name for a picture that are kept
+MAX_MEMBER_NAME = 1000
 # what no caption holds; white space becomes a blank
 CONTROL = re.compile("[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
@@ -150,6 +152,7 @@ def survey_source(
                 "style": sys.intern(own_style or style),
                 **caption_values(row, caption_kind),
                 **{key: row[key] for key in ("images", "is_beside") if key in row},
+                **member_of(row),
             }
             if medium not in ("", PICTURE):
                 original["medium"] = medium
@@ -174,6 +177,12 @@ def caption_values(row: Row, caption_kind: str) -> Row:
     on_one_line = " ".join(CONTROL.sub("", said).split())
     caption = code_text(said) if is_code(known) else on_one_line
     return {"caption": caption, **clean_labels(known)}
+
+
+def member_of(row: Row) -> Row:
+    """What the archive called a picture that lay in one: its name and the folders around it."""
+    name = CONTROL.sub("", row.get("member", ""))[:MAX_MEMBER_NAME]
+    return {"member": name} if name else {}
 
 
 def with_pictures(source: Source, data: Path) -> Source:

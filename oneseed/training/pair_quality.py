@@ -29,6 +29,8 @@ from oneseed.training.encoding import encode_codes
 MAX_COMPARED = 100
 # part of the written captions that may repeat a word in a row, or have no end
 MAX_FAULTY = 0.01
+# fewest pictures whose captions can tell which of two is better
+LEAST_COMPARED = 3
 # keeps a division by a standard error finite
 MIN_ERROR = 1e-9
 # standard errors by which written captions must be better than copied ones
@@ -154,8 +156,10 @@ def losses_of(model: MultimodalModel, codes: Tensor, captions: Sequence[list[int
 
 
 def standard_error(values: np.ndarray) -> float:
-    """Of the mean of independent values (M,)."""
-    return float(values.std() / len(values) ** 0.5)
+    """Of the mean of independent values (M,); infinite where they are too few to tell."""
+    if len(values) < LEAST_COMPARED:
+        return math.inf
+    return float(values.std(ddof=1) / len(values) ** 0.5)
 
 
 def make_book(

@@ -231,6 +231,15 @@ def test_what_is_too_large_is_refused(api):
     assert api.post("/v1/images/generations", json={"prompt": "x" * 2**21}).status_code == 413
 
 
+def test_a_load_balancer_may_ask_for_headers_alone(api):
+    """Those that ask by HEAD were told that there is nothing, and took the server for dead."""
+    for path in ("/healthz", "/readyz", "/v1/models", "/v1/pairs/7.png"):
+        head, whole = api.head(path), api.get(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert head.headers["content-length"] == str(len(whole.content))
+    assert api.head("/v1/captions").status_code == 404
+
+
 def test_other_addresses_names_and_websites_get_nothing(api):
     assert api.get("/v1/nothing").status_code == 404
     assert api.delete("/v1/models").status_code == 404

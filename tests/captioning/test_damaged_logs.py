@@ -36,6 +36,7 @@ def write_log(collection, *rows, name=""):
         {"cut": -1},
         {"cut": float("nan")},
         {"reason": 5},
+        {"caption_kind": "song"},
     ],
     ids=str,
 )

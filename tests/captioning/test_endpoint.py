@@ -59,6 +59,21 @@ def test_a_server_gets_every_picture_once_and_its_words_become_the_captions(
     assert len(collection.read_captions()[0]) == 11
 
 
+def test_a_server_is_asked_what_a_row_asks(tmp_path, caption_server):
+    """Only rows of code were asked their question; those of words were to be described."""
+    collection = prepared(tmp_path, 2, caption="", pictures=True)
+    rows = collection.read_metadata()
+    rows[0] |= {"question": "Which ship is it?", "system": "You know ships."}
+    collection.write_metadata(rows)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    first, second = (body["messages"] for body in caption_server.questions())
+    assert first[0] == {"role": "system", "content": "You know ships."}
+    assert first[1]["content"][1]["text"] == "Which ship is it?"
+    assert [message["role"] for message in second] == ["user"]
+    assert "begins: an engraving of" in second[0]["content"][1]["text"]
+    assert all(row["caption"].startswith("An engraving of") for row in collection.read_metadata())
+
+
 def test_as_many_requests_run_at_once_as_the_batch_is_large(tmp_path, caption_server):
     # breaks where fewer than four come
     together = threading.Barrier(4, timeout=10)
@@ -413,6 +428,30 @@ def test_cut_off_captions_are_counted_and_written_anew_where_there_is_room(
             )
         )
     assert counts == [(4, 1), (4, 1), (5, 0), (5, 0), (5, 0)]
+
+
+@pytest.mark.parametrize("recaption", [False, True])
+def test_words_that_were_written_before_do_not_stand_for_code(tmp_path, caption_server, recaption):
+    """A run with --caption-kind code asked nothing, and kept the sentences of the log as code."""
+    collection = prepared(tmp_path, 3, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url)
+    sentences = [row["caption"] for row in collection.read_metadata()]
+    caption_server.replies["all"] = (200, chat("<h1>Log in</h1>"))
+    for again in (recaption, True):
+        run_main(tmp_path, captioner=caption_server.url, caption_kind="code", recaption=again)
+        assert {row["caption"] for row in collection.read_metadata()} == {"<h1>Log in</h1>"}
+        assert len(caption_server.questions()) == 6, "of either kind each picture is asked once"
+    run_main(tmp_path, captioner=caption_server.url, caption_kind="words")
+    assert [row["caption"] for row in collection.read_metadata()] == sentences
+    assert len(caption_server.questions()) == 6
+
+
+def test_half_a_character_in_an_answer_of_code_ends_no_run(tmp_path, caption_server):
+    """No file of UTF-8 can hold it: each run on that picture ended in a traceback."""
+    caption_server.replies["all"] = (200, chat("<p>caf\ud83d</p>"))
+    collection = prepared(tmp_path, 2, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, caption_kind="code")
+    assert {row["caption"] for row in collection.read_metadata()} == {"<p>caf</p>"}
 
 
 def test_each_captioner_goes_on_where_it_stood(tmp_path, caption_server):

@@ -1,7 +1,9 @@
 """Captioners of transformers: none is asked twice, none runs code of its own, all families work."""
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -385,6 +387,47 @@ def test_a_captioner_that_cannot_be_had_ends_in_one_sentence(tmp_path):
     assert "--captioner existing" not in error
     assert "--captions FILE" in error
     assert "--captioner none" in error
+
+
+def test_a_gated_checkpoint_is_asked_for_with_the_login_of_this_machine(monkeypatch):
+    """The request had no login, so that those who were logged in were told to log in."""
+    asked = []
+
+    def answer(request, timeout):
+        asked.append(request)
+        return contextlib.nullcontext()
+
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(huggingface.urllib.request, "urlopen", answer)
+    assert not huggingface.is_here("owner/gated")
+    (request,) = asked
+    assert request.unredirected_hdrs["Authorization"] == "Bearer hf_secret"
+    assert "Authorization" not in request.headers, "it would go to where the hub points"
+
+
+@pytest.mark.parametrize("code, has_terms", [(401, True), (403, True), (404, False)])
+def test_terms_that_nobody_has_accepted_are_named_with_their_page(monkeypatch, code, has_terms):
+    """Whoever was logged in, and had not accepted the terms, was told to check the name."""
+
+    def refuse(request, timeout):
+        raise huggingface.urllib.error.HTTPError(request.full_url, code, "no", {}, None)
+
+    monkeypatch.setattr(huggingface.urllib.request, "urlopen", refuse)
+    with pytest.raises(UserError, match="hf auth login") as caught:
+        huggingface.is_here("owner/gated")
+    assert bool(re.search("accept its terms on .*/owner/gated where", str(caught.value))) == (
+        has_terms
+    )
+
+
+def test_a_refusal_of_where_the_hub_points_is_left_to_the_download(monkeypatch):
+    """The login is not sent on: there it would be missing whatever the hub has granted."""
+
+    def refuse(request, timeout):
+        raise huggingface.urllib.error.HTTPError("https://elsewhere/x", 401, "no", {}, None)
+
+    monkeypatch.setattr(huggingface.urllib.request, "urlopen", refuse)
+    assert not huggingface.is_here("owner/gated")
 
 
 def test_a_broken_captioner_folder_is_named(tmp_path):

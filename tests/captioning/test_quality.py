@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from oneseed.captioning.quality import find_flags, quality_lines, quality_numbers
 from oneseed.synthetic.engravings import attributes
 from tests.captioning.prepared import prepared, rows_of, run_main
@@ -99,6 +101,18 @@ def test_captions_without_blanks_are_not_said_to_say_little():
     numbers = quality_numbers(rows, find_flags(rows))
     assert numbers["words"] == {"least": 1, "median": 3, "most": 4}
     assert not numbers["warnings"]
+
+
+@pytest.mark.parametrize("medium", ["sound", "clip"])
+def test_no_captioner_is_advised_for_what_captioners_do_not_look_at(medium):
+    """A larger --captioner was advised for sounds and clips, and refused where it was given."""
+    rows = rows_of(["rain"] * 4, medium=medium)
+    warnings = quality_numbers(rows, find_flags(rows))["warnings"]
+    assert len(warnings) == 2
+    assert not any("--captioner" in warning or "picture" in warning for warning in warnings)
+    pictures = rows_of(["rain"] * 4)
+    advised = quality_numbers(pictures, find_flags(pictures))["warnings"]
+    assert all("--captioner" in warning for warning in advised)
 
 
 def test_captions_that_say_nothing_new_are_warned_of_when_the_pairs_are_written(tmp_path, capsys):

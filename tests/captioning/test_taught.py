@@ -153,6 +153,26 @@ def test_an_adapter_without_its_library_is_refused_with_the_command(tmp_path, qw
         huggingface.load_captioner(str(folder), "cpu")
 
 
+@pytest.mark.parametrize("is_begun, ways", [(False, [False]), (True, [True, False])])
+def test_the_checkpoint_of_an_adapter_is_downloaded(tmp_path, monkeypatch, is_begun, ways):
+    """An adapter is a folder on this machine, so its checkpoint was never looked for elsewhere."""
+    config = {"base_model_name_or_path": "owner/base", "peft_type": "LORA"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"")
+    here = {"owner/base": is_begun}
+    monkeypatch.setattr(huggingface, "is_here", lambda name, flag: here[name])
+    tried = []
+
+    def load(name, device, *, is_offline):
+        tried.append(is_offline)
+        if is_offline:
+            raise OSError("it is not on this machine")
+        return name
+
+    assert huggingface.load_captioner(str(tmp_path), "cpu", load=load) == str(tmp_path)
+    assert tried == ways
+
+
 @pytest.mark.parametrize(
     "config, sentence",
     [

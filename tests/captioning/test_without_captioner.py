@@ -1,11 +1,17 @@
 """A collection without captions becomes pairs without any captioner, each way by its flag."""
 
+import io
 import json
+import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import dataset_preparation
 from oneseed.captioning import huggingface
 from oneseed.config.captioning import CaptionConfig
+from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.dataset import caption_ways
 from oneseed.dataset.collection import Collection
@@ -106,6 +112,21 @@ def test_what_a_table_lacks_another_way_has(tmp_path):
         "red_fox.jpg": "An engraving of red fox",
         "owl.jpg": "An engraving of an owl at night",
     }
+
+
+def test_a_line_that_says_nothing_leaves_its_picture_to_another_way(tmp_path, capsys):
+    """A caption such as "?" counted as used, so that the picture got none from --captioner."""
+    collection = named(tmp_path, ["red_fox.jpg", "grey_owl.jpg", "wolf.jpg"])
+    lines = ["image,caption", "red_fox.jpg,?", "grey_owl.jpg,engraving", "wolf.jpg,a grey wolf"]
+    run_main(tmp_path, captions=table(tmp_path / "t.csv", lines), captioner="names")
+    assert captions(collection) == {
+        "red_fox.jpg": "An engraving of red fox",
+        "grey_owl.jpg": "An engraving of grey owl",
+        "wolf.jpg": "An engraving of a grey wolf",
+    }
+    said = capsys.readouterr().out
+    assert "captions of 1 of 3 pictures" in said
+    assert "could not be used: 2, such as red_fox.jpg (its caption says nothing)" in said
 
 
 def test_a_table_replaces_captions_only_where_it_is_told_to(tmp_path, capsys):
@@ -230,3 +251,60 @@ def test_too_few_pairs_are_not_sent_to_training(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "training_loop.py" not in said
     assert "next: prepare more pictures, python dataset_preparation.py" in said
+
+
+def test_captions_that_changed_are_trained_on_anew(tmp_path, monkeypatch, capsys):
+    """The printed command found the finished run on the captions before, and trained nothing."""
+    monkeypatch.chdir(tmp_path)
+    named(tmp_path, [f"red_fox_{number}.jpg" for number in range(20)])
+    for _ in range(2):
+        run_main(tmp_path, captioner="names")
+        assert "--fresh" not in capsys.readouterr().out
+    path = table(tmp_path / "t.csv", ["image,caption", "red_fox_3.jpg,a fox asleep"])
+    run_main(tmp_path, captions=path, recaption=True)
+    (command,) = [line for line in capsys.readouterr().out.splitlines() if "next: " in line]
+    assert " --fresh" in command
+
+
+@pytest.fixture
+def zipped(tmp_path):
+    """Pictures in a .zip, prepared: on the disk they are 000000_1.png and so on."""
+    source = tmp_path / "animals.zip"
+    with zipfile.ZipFile(source, "w") as archive:
+        for number, name in enumerate(("red_foxes/1.png", "grey_owls/1.png", "grey_owls/2.png")):
+            noise = np.random.default_rng(number).integers(0, 256, (64, 64), dtype=np.uint8)
+            picture = io.BytesIO()
+            Image.fromarray(noise).save(picture, "PNG")
+            archive.writestr(name, picture.getvalue())
+    data = str(tmp_path / "data")
+    flags = {"source": str(source), "style": "animals", "preset": "small", "data": data}
+    assert not dataset_preparation.main(PrepareConfig(**flags))
+    return Collection("animals", data)
+
+
+def captions_by_member(collection):
+    """{the archive's name of a picture: its caption in the caption files}."""
+    names = {row["id"]: row["member"] for row in collection.read_metadata()}
+    train, val = collection.read_captions()
+    return {names[pair["id"]]: pair["caption"] for pair in train + val}
+
+
+def test_the_folders_of_an_archive_say_what_its_pictures_show(tmp_path, zipped):
+    """Pictures of a .zip lie in one folder when it is unpacked, and had lost what they lay in."""
+    run_main(tmp_path / "data", style="animals", captioner="folders")
+    said = captions_by_member(zipped)
+    assert {name: caption.split()[-1] for name, caption in said.items()} == {
+        "red_foxes/1.png": "foxes",
+        "grey_owls/1.png": "owls",
+        "grey_owls/2.png": "owls",
+    }
+
+
+def test_a_table_names_the_pictures_of_an_archive_as_the_archive_does(tmp_path, zipped):
+    table = tmp_path / "captions.csv"
+    table.write_text("file_name,caption\nred_foxes/1.png,a fox asleep\ngrey_owls/1.png,an owl\n")
+    run_main(tmp_path / "data", style="animals", captions=str(table))
+    said = captions_by_member(zipped)
+    assert said.keys() == {"red_foxes/1.png", "grey_owls/1.png"}
+    assert said["red_foxes/1.png"].endswith("a fox asleep")
+    assert said["grey_owls/1.png"].endswith("an owl")

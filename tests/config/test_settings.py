@@ -181,6 +181,9 @@ def test_nonsense_is_refused_before_any_work(argv, capsys):
         (InferenceConfig, {"guidance": 5.5}, "--guidance goes from 0 to 5, got 5.5"),
         (InferenceConfig, {"best_of": 0}, "--best-of goes from 1 to 1000, got 0"),
         (DemoConfig, {"port": 65536}, "--port goes from 1 to 65535, got 65536"),
+        # it left out as many pictures as it said, without a word
+        (CaptionConfig, {"max_samples": -1}, "--max-samples must be 0 or more, got -1"),
+        (PrepareConfig, {"smallest": -1}, "--smallest must be 0 or more, got -1"),
     ],
 )
 def test_a_value_out_of_bounds_is_named_with_its_flag_and_the_bounds(config, values, sentence):

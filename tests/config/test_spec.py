@@ -1,13 +1,19 @@
 """A spec in sections becomes settings, with a warning for all that is done otherwise."""
 
+import re
+from pathlib import Path
+
+import jsonschema
 import pytest
+import yaml
 
 from oneseed.config import spec
 from oneseed.config.model import PRESETS, ModelConfig
 from oneseed.config.training import TrainConfig
 from oneseed.console.config_file import read_config
-from oneseed.console.flags import parse_configs
+from oneseed.console.flags import parse_configs, schema
 
+ROOT = Path(__file__).resolve().parents[2]
 KINDS = (ModelConfig, TrainConfig)
 # text of a file -> the settings that it means, and what the warnings say, in their order
 MEANT = {
@@ -147,6 +153,47 @@ def test_every_warning_names_its_line(tmp_path, capsys):
     first, second = capsys.readouterr().err.splitlines()
     assert "model.yaml, line 4: " in first
     assert "model.yaml, line 5: " in second
+
+
+def test_a_flat_medium_and_a_flag_say_what_is_made(tmp_path, capsys):
+    """Sections were read without the flat settings beside them: a file with `medium: sound` was
+    told that audio is not taken."""
+    text = "modality: {inputs: [audio], num_channels: 1}"
+    assert read(f"medium: sound\n{text}", tmp_path) == {"medium": "sound"}
+    assert capsys.readouterr().err == ""
+    assert read(f"{text}\nmedium: sound", tmp_path) == {"medium": "sound"}
+    assert capsys.readouterr().err == ""
+    parse_configs(
+        *KINDS,
+        description="Trains.",
+        presets=PRESETS,
+        argv=["--config", str(tmp_path / "model.yaml"), "--medium", "clip"],
+        file=KINDS,
+        sections=spec,
+    )
+    assert "audio is not taken; prompts and clips are" in capsys.readouterr().err
+
+
+def test_the_schema_knows_what_the_reader_reads():
+    """An editor marked modality, constraints and intent as errors: the schema had flat settings
+    alone, and allowed no other key."""
+    found = schema(KINDS, spec)
+    jsonschema.Draft202012Validator.check_schema(found)
+    is_valid = jsonschema.Draft202012Validator(found).is_valid
+    (shown,) = re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "docs" / "spec.md").read_text("utf-8"), re.DOTALL
+    )
+    for text, expected in MEANT.items():
+        if not isinstance(expected, str):
+            assert is_valid(yaml.safe_load(text)), text
+    assert is_valid(yaml.safe_load(shown))
+    for text in (
+        "trainig: {batch_size: 8}",
+        "architecture: {famly: cnn}",
+        "modality: [image]",
+        "preset: huge",
+    ):
+        assert not is_valid(yaml.safe_load(text)), text
 
 
 def test_a_spec_becomes_the_configs_of_a_run(tmp_path):

@@ -3,11 +3,16 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from oneseed.console.command import Terminated, UserError, defer_signals, run
 from oneseed.files import whole_file
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def ends(error, capsys):
@@ -148,6 +153,14 @@ def test_what_nobody_foresaw_keeps_its_traceback(error, capsys):
             run(main)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_wrong_flag_of_a_module_names_the_command_as_it_was_typed():
+    """`python -m oneseed.api --prot 1` recommended `python __main__.py --help`."""
+    line = [sys.executable, "-m", "oneseed.api", "--prot", "1"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "did you mean --port? (python -m oneseed.api --help lists the flags)" in done.stderr
 
 
 def test_ctrl_c_waits_until_the_block_is_done():

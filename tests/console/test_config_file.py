@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
+from oneseed.config import spec
 from oneseed.config.model import PRESETS, ModelConfig, SpecsConfig
 from oneseed.config.training import UNSAVED_FIELDS, TrainConfig
 from oneseed.console import flags
@@ -167,6 +168,15 @@ def test_a_file_that_cannot_be_read_is_named(path, sentence, tmp_path, capsys):
     assert len(error.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("words", [["--config", ""], ["--config="]])
+def test_a_file_without_a_name_is_missing(words, capsys):
+    """`--config "$SPEC"` with a variable that was not set trained the defaults."""
+    with pytest.raises(SystemExit) as end:
+        parsed(*words)
+    assert end.value.code == 2
+    assert "'': No such file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -244,7 +254,7 @@ def test_both_scripts_print_the_schema_before_any_heavy_import(script):
         text=True,
     )
     assert shown.returncode == 0
-    assert json.loads(shown.stdout) == json.loads(json.dumps(flags.schema(FILE)))
+    assert json.loads(shown.stdout) == json.loads(json.dumps(flags.schema(FILE, spec)))
     assert not {"torch", "yaml"} & {
         line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()
     }

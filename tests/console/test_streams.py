@@ -97,6 +97,21 @@ def test_even_the_traceback_of_a_foreign_error_cannot_steer_the_terminal(tmp_pat
     assert rb"ValueError: \x1b]0;owned\x07\x1b[2J\u5c71" in done.stderr
 
 
+def test_a_module_is_begun_as_a_script_is(tmp_path):
+    """`python -m` calls a module from the library's runpy, which was taken for another program: its
+    streams and signals stayed as they were."""
+    script(tmp_path, "print('→')")
+    done = ran([sys.executable, "-m", "script"], cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stdout.split()) == (0, [b"->"]), done.stderr
+
+
+def test_streams_stay_where_another_program_runs_the_script(tmp_path):
+    script(tmp_path, "print(type(sys.stdout).__name__)")
+    line = "import runpy; runpy.run_path('script.py', run_name='__main__')"
+    done = ran([sys.executable, "-c", line], cwd=tmp_path)
+    assert (done.returncode, done.stdout.split()) == (0, [b"TextIOWrapper"]), done.stderr
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell closes the streams")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_are_nobody_else_s(closed, tmp_path):

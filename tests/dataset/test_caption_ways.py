@@ -1,5 +1,8 @@
 """The way that a message names works for these pictures, on this machine."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from oneseed.dataset import caption_ways
@@ -51,6 +54,24 @@ def test_a_captioner_comes_first_where_a_gpu_can_run_it(monkeypatch):
     assert first_options(rows) == "--captioner names"
     monkeypatch.setattr(caption_ways, "is_downloaded", lambda checkpoint: True)
     assert first_options(rows) == ""
+
+
+def test_apple_s_gpu_is_none_that_captioners_run_on(monkeypatch):
+    """It counted as one, so that hours of BLIP-2 on the CPU were the way that came first."""
+    monkeypatch.undo()
+    apple = SimpleNamespace(is_available=lambda: True)
+    cuda = SimpleNamespace(is_available=lambda: False)
+    torch = SimpleNamespace(cuda=cuda, backends=SimpleNamespace(mps=apple))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    assert not caption_ways.has_gpu()
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    monkeypatch.setattr(caption_ways.shutil, "which", lambda name: None)
+    monkeypatch.setattr(caption_ways.Path, "exists", lambda path: False)
+    assert not caption_ways.has_gpu()
+    monkeypatch.setattr(caption_ways.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert caption_ways.has_gpu()
 
 
 def test_all_ways_are_told_with_an_example():

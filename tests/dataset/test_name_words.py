@@ -3,6 +3,9 @@
 import pytest
 
 from oneseed.dataset.name_words import folder_caption, name_caption
+from oneseed.media.kinds import FILE_KINDS
+from oneseed.sources.archive_members import ARCHIVE_SUFFIXES
+from oneseed.sources.tables import TABLE_SUFFIXES
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,10 @@ def test_names_of_every_language_keep_their_letters(name, caption):
         "deadbeefcafebabe.png",
         "d41d8cd98f00b204e9800998ecf8427e.png",
         "550e8400-e29b-41d4-a716-446655440000.webp",
+        "MVI_0012.MOV",
+        "GX010012.MP4",
+        "WhatsApp Video 2020-01-01 at 12.00.00.mp4",
+        "Recording (3).m4a",
         "dQw4w9WgXcQ.jpg",
         "x.png",
         "",
@@ -88,3 +95,14 @@ def test_the_nearest_folder_that_says_something_is_the_caption():
     assert folder_caption("07.png", "/home/anna/red foxes/") == "red foxes"
     assert folder_caption("07.png", "hf:anna/red-foxes:train") == "red foxes"
     assert folder_caption("train/07.png", "/data/images") == ""
+
+
+KIND_SUFFIXES = [suffix for suffixes in FILE_KINDS.values() for suffix in suffixes]
+
+
+@pytest.mark.parametrize("suffix", sorted({*KIND_SUFFIXES, *ARCHIVE_SUFFIXES, *TABLE_SUFFIXES}))
+def test_no_suffix_of_a_file_that_is_found_is_a_word_of_its_name(suffix):
+    """cat.mov said "cat mov" and IMG_1234.mov said "mov", so that names were the way advised."""
+    assert name_caption(f"red_fox-03{suffix}") == "red fox"
+    assert name_caption(f"red_fox-03{suffix.upper()}") == "red fox"
+    assert name_caption(f"IMG_1234{suffix}") == ""

@@ -293,6 +293,35 @@ def test_a_drawn_collection_is_prepared_again_at_its_level(tmp_path, level):
     assert "--level" not in other.prepare_again()
 
 
+@pytest.mark.parametrize(
+    "style, source", [("prints", "/home/me/prints"), ("builtin", "builtin-2 level 5")]
+)
+def test_pictures_are_prepared_again_with_the_numbers_they_were_prepared_with(
+    tmp_path, style, source
+):
+    """Without --smallest 16 small pictures were rejected, and their mended captions were lost."""
+    collection = Collection(style, tmp_path)
+    collection.report.parent.mkdir(parents=True)
+    told = {"source": source, "smallest": 16, "max_samples": 300}
+    collection.report.write_text(json.dumps(told))
+    command = collection.prepare_again()
+    assert "--smallest 16" in command
+    assert "--max-samples 300" in command
+    assert "--max-samples" not in collection.prepare_again(more=True)
+    collection.report.write_text(json.dumps(told | {"smallest": 64, "max_samples": 0}))
+    command = collection.prepare_again()
+    assert "--smallest" not in command
+    assert "--max-samples" not in command
+
+
+def test_pictures_of_a_store_are_prepared_again_from_there(tmp_path):
+    """The advised command said --source PATH, as of a collection of several folders."""
+    collection = Collection("prints", tmp_path)
+    collection.report.parent.mkdir(parents=True)
+    collection.report.write_text('{"source": "s3://museum/prints", "asked_format": "jsonl"}')
+    assert "--source s3://museum/prints --format jsonl" in collection.prepare_again()
+
+
 def test_nothing_is_cut_off_a_file_that_a_log_is_a_link_to(tmp_path):
     """A last line without its end is cut off a log; behind a link it is one of my own notes."""
     notes = tmp_path / "notes.txt"

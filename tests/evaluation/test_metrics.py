@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from oneseed.evaluation.attribute_judge import AttributeJudge
+from oneseed.evaluation.exact_conditions import claimed_by_both
 from oneseed.evaluation.metrics import (
     Tone,
     agreement,
@@ -13,6 +14,7 @@ from oneseed.evaluation.metrics import (
     feature_distances,
     hits,
     is_fallback,
+    shuffled,
     tones,
     total_variation,
     unread_items,
@@ -190,3 +192,19 @@ def test_any_network_can_give_the_features():
         )
         assert found.frechet["samples"] > 3 * found.frechet["real"], found
         assert found.kernel["samples"] > found.kernel["real"], found
+
+
+def test_the_floor_of_steps_of_a_walk_is_of_other_walks():
+    """Steps of a walk are alike: shuffled among themselves they agreed in a quarter."""
+    walks = [{"kind": walk} for walk in range(4) for _ in range(6)]
+    assert shuffled(walks, walks, ["kind"])["strict"] > 0.2
+    assert shuffled(walks, walks, ["kind"], together=6)["strict"] == 0
+
+
+def test_what_captions_do_not_tell_is_not_asked_of_a_prompts_pair():
+    """A caption of few attributes leaves the rest open, which the picture shows all the same."""
+    seen = [{"kind": "ship", "sky": "clear"}, {"kind": "ship", "sky": "clear"}]
+    said = [{"kind": "ship", "sky": None}, {"kind": "tree", "sky": None}]
+    claimed = claimed_by_both(seen, said, ["kind"])
+    assert claimed == [seen[0], {"kind": None, "sky": None}]
+    assert claimed_by_both(seen[:1], said[:1], ["kind", "sky"]) == [{"kind": None, "sky": None}]

@@ -109,5 +109,19 @@ def test_parts_of_another_order_or_damaged_ones_are_made_again(drawn, tmp_path):
     assert found == report_of(tmp_path / "one")
     run(tmp_path, shard="1/2")
     drawn.clear()
-    run(tmp_path, judge="another.pt")
+    run(tmp_path, judge="another.pt", shard="1/1")
     assert len(drawn) == SEEDS
+
+
+def test_a_gathering_run_that_forgets_a_flag_removes_nothing(drawn, tmp_path):
+    """A report of other seeds, into the same folder, removed what four machines had made."""
+    for shard in ("1/2", "2/2"):
+        run(tmp_path, shard=shard, first_seed=2_000_000_000)
+    parts = sorted((tmp_path / "report" / ".parts").iterdir())
+    assert parts
+    told = r"--first-seed 2000000000.*--shard 1/1"
+    with pytest.raises(UserError, match=told):
+        run(tmp_path)
+    assert sorted((tmp_path / "report" / ".parts").iterdir()) == parts
+    run(tmp_path, first_seed=2_000_000_000)
+    assert not (tmp_path / "report" / ".parts").exists()

@@ -90,6 +90,17 @@ def test_the_card_says_what_the_run_measured_and_how_it_was_taught(run, hub):
     assert "--data" not in command and "--style" not in command, "it is the usual one"
 
 
+def test_a_card_that_somebody_has_edited_is_sent_as_it_is(run, hub, capsys):
+    """A second push wrote over what its owner had corrected in the card."""
+    assert push(run) == 0
+    assert "stays as it is" not in capsys.readouterr().out
+    edited = (run / "README.md").read_text("utf-8").replace("## Use", "## How it is used")
+    (run / "README.md").write_text(edited, "utf-8")
+    assert push(run) == 0
+    assert hub.files["README.md"].decode() == edited
+    assert "stays as it is" in capsys.readouterr().out
+
+
 def test_the_python_on_the_card_loads_what_was_sent(run, hub, tmp_path):
     assert push(run) == 0
     text = hub.files["README.md"].decode()

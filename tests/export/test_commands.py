@@ -1,7 +1,9 @@
 """`python -m oneseed.export`: what is missing ends in one sentence, and pages are whole."""
 
+import http.client
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -46,6 +48,16 @@ def test_a_wrong_flag_names_the_command_that_lists_the_right_ones():
     assert "(python -m oneseed.export onnx --help lists the flags)" in done.stderr
 
 
+def test_help_is_shown_in_the_letters_that_a_console_has():
+    """`python -m` starts a module through another one, so it was not begun as a script is: a dash
+    in --help ended in a traceback where the console had none."""
+    command = [sys.executable, "-m", "oneseed.export", "onnx", "--help"]
+    ascii_alone = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run(command, cwd=ROOT, env=ascii_alone, capture_output=True, timeout=120)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert b"pair_small.onnx, ..." in shown.stdout
+
+
 def test_missing_libraries_are_named_with_the_command_that_installs_them(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"onnx, onnxscript, onnxruntime.*requirements-export.txt"):
@@ -59,7 +71,11 @@ def test_the_requirements_of_exports_are_those_that_are_looked_for():
 
 # ---- the page
 
-FACTS = {"latent_dim": 32, "files": {"pair": {"exact": "pair.onnx", "small": "pair_small.onnx"}}}
+FACTS = {
+    "format": 1,
+    "latent_dim": 32,
+    "files": {"pair": {"exact": "pair.onnx", "small": "pair_small.onnx"}},
+}
 
 
 @pytest.fixture
@@ -124,6 +140,24 @@ def test_an_export_that_is_not_whole_names_the_command_that_makes_it(
         web.write_web(page_config(tmp_path, exported, runtime))
 
 
+def test_no_export_is_recommended_into_a_folder_of_something_else(tmp_path):
+    """`web --model outputs/hub` named a command that deleted files of the model there."""
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"format": 1, "config": {}, "meta": {}}')
+    with pytest.raises(UserError, match="--out FOLDER, and name that folder with --model"):
+        web.model_file_names(folder)
+    with pytest.raises(UserError, match=r"export onnx --out '.*/a b'$"):
+        web.model_file_names(tmp_path / "a b")
+
+
+def test_the_command_that_shows_a_page_can_be_typed(tmp_path, exported, runtime, capsys):
+    """A folder with a blank in its name stood in the printed command without quotes."""
+    out = tmp_path / "my page"
+    web.write_web(WebConfig(model=str(exported), runtime=str(runtime), out=str(out)))
+    assert f"-m http.server --directory '{out.as_posix()}' 8000" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"files": {"pair": 1}, "latent_dim": 32}'])
 def test_a_damaged_config_is_no_traceback(tmp_path, exported, runtime, text):
     (exported / "config.json").write_text(text)
@@ -181,6 +215,18 @@ def test_the_package_is_downloaded_once(registry, monkeypatch):
     assert web_runtime.runtime_files(None) == expected
     place.unlink()
     assert web_runtime.runtime_files(None) == expected
+
+
+@pytest.mark.parametrize("error", [http.client.IncompleteRead(b""), http.client.BadStatusLine("x")])
+def test_an_answer_that_is_no_http_ends_in_one_sentence(registry, monkeypatch, error):
+    """A proxy that broke off within the answer gave a traceback: such errors are no OSError."""
+
+    def break_off(address, timeout):
+        raise error
+
+    monkeypatch.setattr(web_runtime.urllib.request, "urlopen", break_off)
+    with pytest.raises(UserError, match="--runtime package"):
+        web_runtime.runtime_files(None)
 
 
 def test_without_the_registry_the_other_way_is_named(registry):

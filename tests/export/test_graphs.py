@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from oneseed.config.export import OnnxConfig
 from oneseed.export.comparison import (
     pair_request,
     prompt_request,
@@ -12,6 +13,7 @@ from oneseed.export.comparison import (
 )
 from oneseed.export.consumer import consumer_config
 from oneseed.export.graphs import PairGraph, PromptGraph
+from oneseed.export.model_files import compare_files
 from oneseed.model.tokenizer import END, PAD
 
 SEEDS = 24
@@ -73,6 +75,14 @@ def test_a_model_of_pictures_alone_has_no_captions_and_no_prompts(clustered_mode
     facts = consumer_config(clustered_model, 1)
     assert list(facts["files"]) == ["pair"]
     assert facts["prompts"] is None
+
+
+def test_the_table_of_times_names_the_batches_that_were_timed(tiny_model, capsys):
+    """With --check 5 it spoke of batches of 20."""
+    assert compare_files(tiny_model, [], OnnxConfig(check=5))
+    assert "times: alone / in batches of 5\n" in capsys.readouterr().out
+    assert compare_files(tiny_model, [], OnnxConfig(check=50))
+    assert "in batches of 20\n" in capsys.readouterr().out
 
 
 def test_behind_its_end_a_caption_is_padding(clustered_model, quick_loops):

@@ -12,13 +12,15 @@ import pytest
 
 import inference
 from inference import MultimodalGenerator
+from oneseed.config.base_model import BASE_FILE
 from oneseed.config.hub import HubConfig, SpaceConfig
 from oneseed.config.inference import InferenceConfig
 from oneseed.console.command import UserError
 from oneseed.console.flags import parse_configs
-from oneseed.export.hub import export_model, own_report, push_to_hub
-from oneseed.export.model_card import figures_of_report, in_cell, license_of
-from oneseed.export.repository import Repository, front_matter, send
+from oneseed.dataset.commands import script_command
+from oneseed.export.hub import export_model, own_report, push_to_hub, write_model
+from oneseed.export.model_card import figures_of_report, in_cell, license_of, report_command
+from oneseed.export.repository import Repository, front_matter, is_edited, send, write_card
 from tests.test_documents import commands
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,11 +123,48 @@ def test_a_report_that_is_none_ends_in_one_sentence(tiny_checkpoint):
     report = report_of("0" * 64)
     del report["numbers"]["joint_strict"]["title"]
     with pytest.raises(UserError, match="is of another version of this program"):
-        figures_of_report(report)
+        figures_of_report(report, "python evaluation.py")
     write_report({})
     with pytest.raises(UserError, match=r"--report outputs/report/report\.json is no report"):
         export()
     assert not Path("outputs/hub").exists()
+
+
+def test_the_hint_at_a_report_makes_the_one_that_is_asked_for():
+    """With --report my/report.json it named a command that writes outputs/report/report.json."""
+    assert report_command(HubConfig()) == script_command("evaluation.py")
+    config = HubConfig(checkpoint="base", report="my figures/report.json")
+    assert report_command(config).endswith(" --checkpoint base --out 'my figures'")
+    assert "--out" not in report_command(HubConfig(report="figures.json"))
+
+
+def test_the_next_command_can_be_typed(tiny_checkpoint, capsys):
+    """A folder with a blank in its name stood in the printed command without quotes."""
+    export(out="my model")
+    assert "inference.py --checkpoint 'my model'," in capsys.readouterr().out
+
+
+def test_the_card_of_sounds_names_them_and_leads_to_them(tiny_checkpoint):
+    """The JSON of a pair named a .wav that was not among the files that are sent."""
+    generator = MultimodalGenerator(tiny_checkpoint, "cpu")
+    generator.model.meta["medium"] = "sound"
+    folder = Path("outputs/hub")
+    files = write_model(generator, folder, HubConfig(seeds="1"))
+    assert set(files) == {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
+    assert json.loads((folder / "samples/000001.json").read_text("utf-8"))["sound"] == "000001.wav"
+    assert "samples/000001.wav" in files
+    text = (folder / "README.md").read_text("utf-8")
+    assert "One seed gives a sound and the caption that belongs to it" in text
+    assert "[![seed 1](samples/000001.png)](samples/000001.wav)" in text
+
+
+def test_captions_that_are_code_are_sent_as_the_files_that_their_pairs_name(tiny_checkpoint):
+    """The JSON of a pair named an .html or .txt that was not among the files that are sent."""
+    generator = MultimodalGenerator(tiny_checkpoint, "cpu")
+    generator.model.meta["caption_kind"] = "code"
+    files = write_model(generator, Path("outputs/hub"), HubConfig(seeds="1"))
+    row = json.loads(Path("outputs/hub/samples/000001.json").read_text("utf-8"))
+    assert f"samples/{row['code']}" in files
 
 
 def test_no_word_of_a_caption_is_markup():
@@ -155,6 +194,46 @@ def test_what_is_sent_is_the_folder_and_nothing_else(tiny_checkpoint, hub, capsy
     assert json.loads(hub.files["samples/000001.json"])["checkpoint"] == "hub:owner/name"
 
 
+def test_a_card_that_somebody_has_edited_is_kept_and_sent(tiny_checkpoint, hub, capsys):
+    """The documents say: look at the folder, then --push. What was corrected in the card between
+    the two was written over without a word."""
+    export()
+    assert "stays as it is" not in capsys.readouterr().out
+    card = Path("outputs/hub/README.md")
+    edited = card.read_text("utf-8").replace("## Use", "## How it is used")
+    card.write_text(edited, "utf-8")
+    assert export(push="owner/name") == edited
+    assert hub.files["README.md"].decode() == edited
+    assert "outputs/hub/README.md was not written so" in capsys.readouterr().out
+
+
+def test_a_card_that_nobody_has_edited_is_written_anew(tiny_checkpoint, hub):
+    export()
+    assert 'from_pretrained("owner/name")' in export(push="owner/name")
+
+
+def test_a_card_of_others_stays(tmp_path):
+    (tmp_path / "README.md").write_text("# My own notes\n", "utf-8")
+    write_card(tmp_path, "# A card\n")
+    assert (tmp_path / "README.md").read_text("utf-8") == "# My own notes\n"
+    (tmp_path / "README.md").unlink()
+    write_card(tmp_path, "# A card\n")
+    assert not is_edited(tmp_path / "README.md")
+    write_card(tmp_path, "# Another card\n")
+    assert (tmp_path / "README.md").read_text("utf-8").startswith("# Another card\n")
+
+
+def test_the_base_model_keeps_its_licence_where_python_sends_it(tiny_checkpoint, hub, monkeypatch):
+    """push_to_hub took the checkpoint of the command, checkpoints/best_model.pt, for the model's,
+    so the card of the base model stated no licence."""
+    generator = MultimodalGenerator(tiny_checkpoint, "cpu")
+    push_to_hub(generator, "owner/name", seeds="3")
+    assert b"license:" not in hub.files["README.md"]
+    monkeypatch.setattr(generator, "checkpoint", BASE_FILE)
+    push_to_hub(generator, "owner/name", seeds="3")
+    assert b'license: "mit"' in hub.files["README.md"]
+
+
 def test_python_sends_a_model_as_a_proposal(tiny_checkpoint, hub):
     generator = MultimodalGenerator(tiny_checkpoint, "cpu")
     address = push_to_hub(generator, "owner/name", create_pr=True, token="hf_x", seeds="3")
@@ -173,6 +252,15 @@ def test_a_refusal_is_one_sentence(hub, tmp_path, status, sentence):
     (tmp_path / "README.md").write_text("# A model")
     with pytest.raises(UserError, match=sentence):
         send(tmp_path, ["README.md"], Repository("owner/name"))
+
+
+def test_a_proposal_that_is_refused_is_not_told_to_be_one(hub, tmp_path):
+    """With --create-pr the sentence advised --create-pr."""
+    hub.status = 403
+    (tmp_path / "README.md").write_text("# A model")
+    with pytest.raises(UserError, match="hf auth login") as caught:
+        send(tmp_path, ["README.md"], Repository("owner/name", create_pr=True))
+    assert "--create-pr" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,11 @@ PROMPTS = [
     "a light house",
     "a ship in a thunder storm",
     "an unbelievably large windmils",
+    "an enormous castle",
+    "a immense ship",
+    "engraving by Dürer",
+    "a wood engraving by Gustave Dore, a castle",
+    "An engraving of an etching after Rembrandt",
     "a castle in the zzzz",
     "a zzzz, a castle by the qqqq qqqq",
     "山上的城堡",
@@ -164,6 +169,32 @@ def test_the_script_words_prompts_as_the_program(tokenizer, tiny_model, style):
         given,
     )
     assert found == [reader.read(prompt).text for prompt in given["prompts"]]
+
+
+def test_the_script_knows_words_however_they_are_written(tiny_model):
+    """A model knows its words folded, "strasse" for "Straße". The page asked for them in lower case
+    alone, found none, and left the word out."""
+    captions = ["An engraving of a Straße with a Fußgänger in Ürgüp.", "An engraving of a ship."]
+    tiny_model.meta |= {
+        "style": "engraving",
+        "words": sorted(set().union(*map(words, captions))),
+        "phrases": known_phrases(captions),
+    }
+    reader = PromptReader.of_model(tiny_model)
+    given = {
+        "rules": json.loads(json.dumps(prompt_rules(tiny_model))),
+        "json": json.loads(tiny_model.tokenizer.json),
+        "prompts": ["a Straße", "a STRASSE", "a fußgänger", "U\u0308rgu\u0308p", "a zzzz"],
+    }
+    found = by_script(
+        "given.prompts.map((prompt) => new one.PromptReader(given.rules, "
+        "new one.Tokenizer(given.json)).read(prompt))",
+        given,
+    )
+    expected = [reader.read(prompt) for prompt in given["prompts"]]
+    assert [one["text"] for one in found] == [one.text for one in expected]
+    assert [len(one["remarks"]) for one in found] == [0, 0, 0, 0, 1]
+    assert [len(one.remarks) for one in expected] == [0, 0, 0, 0, 1]
 
 
 def test_a_prompt_of_a_model_of_code_is_worded_by_nobody(tiny_model):

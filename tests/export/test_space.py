@@ -4,11 +4,13 @@ import importlib.metadata
 import json
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import time
+import types
 import urllib.request
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pytest
 from inference import MultimodalGenerator
 from oneseed.config.hub import SpaceConfig
 from oneseed.console.command import UserError
+from oneseed.dataset.commands import python_name
 from oneseed.export.space import export_space
 from oneseed.export.space_files import needed_files, requirements
 
@@ -151,6 +154,27 @@ def test_the_requirements_are_pinned_and_leave_gradio_to_the_head():
     assert not pinned.keys() & {"gradio", "scikit-learn", "tensorboard", "transformers"}
 
 
+def test_a_space_at_home_is_reached_by_this_machine_alone(space, monkeypatch):
+    """app.py listened on every address without a password, also where somebody only looked."""
+    # the page itself takes seconds to import
+    monkeypatch.setitem(sys.modules, "gradio_demo", types.SimpleNamespace(main=None))
+
+    def host_of_app():
+        return runpy.run_path(str(space / "app.py"))["CONFIG"].host
+
+    for name in ("SPACE_ID", "SPACE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    assert host_of_app() == "127.0.0.1"
+    monkeypatch.setenv("SPACE_ID", "anna/seeds")
+    assert host_of_app() == "0.0.0.0"
+
+
+def test_the_next_command_can_be_typed(tiny_checkpoint, capsys):
+    """A folder with a blank in its name stood in the printed command without quotes."""
+    export_space(SpaceConfig(out="my space"))
+    assert "python 'my space/app.py'," in capsys.readouterr().out.replace(python_name(), "python")
+
+
 @LONG
 def test_the_space_answers_where_only_its_requirements_are_installed(running):
     """It ran where the project was installed, and nowhere else."""
@@ -216,6 +240,49 @@ def test_a_page_that_is_not_there_names_the_command_that_writes_it(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="python -m oneseed.export web --out outputs/web"):
         export_space(SpaceConfig(kind="static"))
+
+
+def test_a_page_with_a_blank_in_its_name_is_quoted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="oneseed.export web --out 'my page'"):
+        export_space(SpaceConfig(kind="static", web="my page"))
+
+
+@pytest.mark.parametrize("kind", ["gradio", "static"])
+def test_a_space_replaces_nothing_in_a_folder_of_others(kind, web):
+    """`space --out .` in a clone of the program replaced its README.md and requirements.txt."""
+    mine = {"README.md": "# My project\n", "requirements.txt": "numpy\n"}
+    folder = web.parent / "project"
+    folder.mkdir()
+    for name, text in mine.items():
+        (folder / name).write_text(text)
+    with pytest.raises(UserError, match="project is there and no Space that this command wrote"):
+        export_space(SpaceConfig(kind=kind, web="web", out="project"))
+    assert {path.name: path.read_text() for path in folder.iterdir()} == mine
+
+
+def test_a_space_is_written_again_and_its_edited_head_stays(web, capsys):
+    """What was changed in the head between looking and --push was written over without a word."""
+    config = SpaceConfig(kind="static", web="web")
+    export_space(config)
+    export_space(config)
+    assert "stays as it is" not in capsys.readouterr().out
+    readme = Path("outputs/space/README.md")
+    edited = readme.read_text("utf-8").replace('colorTo: "yellow"', 'colorTo: "green"')
+    readme.write_text(edited, "utf-8")
+    (web / "index.html").write_text("<title>Newer</title>")
+    export_space(config)
+    assert readme.read_text("utf-8") == edited
+    assert "Newer" in Path("outputs/space/index.html").read_text()
+    assert "stays as it is" in capsys.readouterr().out
+    with pytest.raises(UserError, match="is of a Space of --kind static"):
+        export_space(SpaceConfig(kind="gradio"))
+
+
+def test_a_card_beside_the_page_is_not_the_head_of_the_space(web):
+    (web / "README.md").write_text("# Notes on my page\n")
+    export_space(SpaceConfig(kind="static", web="web"))
+    assert head_of(Path("outputs/space"))["sdk"] == "static"
 
 
 def test_a_space_does_not_grow_into_its_own_page(web):

@@ -57,29 +57,41 @@ def test_the_best_seeds_for_words_and_for_a_picture_are_those_of_an_exhaustive_s
     assert np.allclose([row["score"] for row in found], np.sort(by_picture)[::-1][:3], atol=2e-3)
 
 
-def test_an_index_goes_on_where_it_stood(generator, monkeypatch):
-    """Ten thousand seeds take minutes; a kill, or the wish for more, does not begin them again."""
+@pytest.mark.parametrize("end, known", [(SystemExit, 16), (KeyboardInterrupt, 24)])
+def test_an_index_goes_on_where_it_stood(generator, monkeypatch, end, known):
+    """Ten thousand seeds take minutes; a kill, or the wish for more, does not begin them again.
+
+    Ctrl+C loses none of them.
+    """
     drawn = []
     real = generator.generate_batch
 
-    def killed(seeds, *rest):
+    def ended(seeds, *rest):
         if seeds[0] >= 24:
-            raise KeyboardInterrupt
+            raise end
         return real(seeds, *rest)
 
-    monkeypatch.setattr(generator, "generate_batch", killed)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(generator, "generate_batch", ended)
+    with pytest.raises(end):
         index.index_seeds(generator, 60, 8, seeds_between_saves=16)
     monkeypatch.setattr(
         generator, "generate_batch", lambda seeds, *rest: drawn.extend(seeds) or real(seeds, *rest)
     )
     index.index_seeds(generator, 40, 8, seeds_between_saves=16)
-    assert drawn == list(range(16, 40))
+    assert drawn == list(range(known, 40))
     index.index_seeds(generator, 30, 8, seeds_between_saves=16)
-    assert len(drawn) == 24
+    assert len(drawn) == 40 - known
     stored = index.load_index(generator, "seeds")
     assert {len(stored[name]) for name in ("features", "cosine", "captions")} == {40}
     assert stored["captions"] == [caption for _, caption in real(range(40))]
+
+
+def test_an_index_that_somebody_stops_keeps_what_is_drawn(generator):
+    """Stop, on the page, a moment before 2,000 seeds were drawn, had lost them all."""
+    growth = index.grow_seeds(generator, 2000, 8)
+    assert [next(growth), next(growth)] == [8, 16]
+    growth.close()
+    assert len(index.load_index(generator, "seeds")["captions"]) == 16
 
 
 def test_an_index_of_another_model_counts_as_missing(generator, tiny_run):

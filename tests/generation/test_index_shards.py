@@ -98,3 +98,16 @@ def test_a_damaged_block_is_drawn_again(build, drawn, tmp_path):
     content[len(content) // 2 :] = b""
     block.write_bytes(content)
     assert build("many") == build("one")
+
+
+def test_blocks_of_a_larger_index_are_kept_for_whoever_gathers_it(build, drawn):
+    """An index of fewer seeds, which was there already, removed what three machines had drawn."""
+    build("one", index=12)
+    one = build("one")
+    build("many", index=12)
+    for shard in ("1/2", "2/2"):
+        build("many", shard=shard)
+    drawn.clear()
+    build("many", index=12)
+    assert build("many") == one
+    assert not drawn

@@ -15,10 +15,12 @@ from oneseed.config.inference import InferenceConfig
 from oneseed.console import output
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
+from oneseed.generation import answers_typed, cards
 from oneseed.generation.generator import MultimodalGenerator, candidate_seeds, get_random_seed
 from oneseed.generation.pictures import open_picture
 from oneseed.generation.prompts import PromptWarning
 from oneseed.generation.rendering import contact_sheet, save_visualization
+from oneseed.generation.requests import interpolations
 from oneseed.model.caption_source import SOURCE_WORDS
 from oneseed.model.multimodal import MultimodalModel
 from oneseed.seeds import latents
@@ -568,7 +570,7 @@ def test_an_interactive_session_answers_until_told_to_end(
             raise EOFError from None
 
     monkeypatch.setattr("builtins.input", answer)
-    monkeypatch.setattr(inference, "get_random_seed", lambda: 7)
+    monkeypatch.setattr(answers_typed, "get_random_seed", lambda: 7)
     inference.main(
         InferenceConfig(
             interactive=True,
@@ -618,3 +620,69 @@ def test_an_interactive_session_answers_until_told_to_end(
 def test_flags_that_contradict_are_refused(wrong):
     with pytest.raises(ValueError, match="--"):
         InferenceConfig(**wrong)
+
+
+def test_prompts_in_any_letters_have_files_of_their_own():
+    """A prompt in Chinese left nothing of itself: the next one wrote over its pair."""
+    chinese = ("\u5c71\u4e0a\u7684\u57ce\u5821", "\u6d77\u8fb9\u7684\u8239")
+    prompts = (*chinese, "two ships", "a" * 80 + " b", "a" * 80 + " c")
+    names = [answers_typed.suffix_of_prompt(prompt) for prompt in prompts]
+    assert len(set(names)) == len(prompts)
+    assert names[2] == "_two_ships"
+    assert answers_typed.suffix_of_prompt("") == ""
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        (dict(index=100, temperature=0.7), "--index holds seeds as they are drawn"),
+        (dict(index=100, passes=1), "--index holds seeds as they are drawn"),
+        (dict(interpolate=8, seeds="3,9", style="stipple"), "--style does not change"),
+        (dict(find="training", image="a.png", style="stipple"), "--style does not change"),
+    ],
+)
+def test_a_flag_that_would_change_nothing_is_refused(wrong, said):
+    """An index mixed seeds of two temperatures; a style between two seeds was passed over."""
+    with pytest.raises(ValueError, match=said):
+        InferenceConfig(**wrong)
+
+
+def test_a_picture_a_thousand_times_as_long_as_high_is_read(tiny_run):
+    """Fitted into 32 pixels it had no height left, which ended in a traceback."""
+    generator = MultimodalGenerator(tiny_run / "best_model.pt", "cpu")
+    for size in ((1000, 2), (2, 1000), (600, 1)):
+        assert len(generator.caption([Image.new("L", size, 90)])) == 1
+
+
+def test_a_long_walk_is_drawn_in_batches(tiny_run, monkeypatch):
+    """A walk of 500 steps was one batch, whatever --batch-size said, and filled the memory."""
+    generator = MultimodalGenerator(tiny_run / "best_model.pt", "cpu")
+    whole = generator.interpolate(3, 9, 7)
+    sizes = []
+    decode = generator.decode_code
+
+    def counted(codes, *more, **kept):
+        sizes.append(len(codes))
+        return decode(codes, *more, **kept)
+
+    monkeypatch.setattr(generator, "decode_code", counted)
+    settings = InferenceConfig(interpolate=7, seeds="3,9", batch_size=3)
+    batches = list(interpolations(generator, settings, [3, 9]))
+    assert sizes == [3, 3, 1]
+    assert [len(batch) for batch in batches] == sizes
+    drawn = [pair for batch in batches for pair in batch]
+    assert [pair.caption for pair in drawn] == [caption for _, caption in whole]
+    assert [pair.facts["step"] for pair in drawn] == list(range(7))
+    sizes.clear()
+    facts = {"from": 3, "to": 9, "step": 5, "steps": 7}
+    assert cards.make_again(generator, drawn[5].facts | facts)[1] == whole[5][1]
+    assert sizes == [1], "a card needs its own step alone"
+
+
+def test_pictures_of_different_heights_do_not_cover_each_other():
+    """The second row of found.png lay over the foot of tall pictures in the first."""
+    wide, tall = Image.new("L", (40, 10), 0), Image.new("L", (20, 60), 0)
+    pairs = [(wide, "a"), (tall, "b"), (tall, "c")]
+    sheet = contact_sheet(pairs, ["1", "2", "3"], columns=2, width=40)
+    alone = contact_sheet([(tall, "b")], ["2"], width=40)
+    assert sheet.height > 1.9 * alone.height

@@ -106,7 +106,9 @@ def test_an_index_of_other_kinds_is_named_with_the_command_that_mends_it(
     if value is None:
         del changed[name]
     path = write_index(generator, kind, changed)
-    with pytest.raises(UserError, match=rf"{path.name}.*inference\.py --index 10000") as error:
+    with pytest.raises(
+        UserError, match=rf"{path.name}.*inference\.py --checkpoint model\.pt --index 10000"
+    ) as error:
         index.load_index(generator, kind)
     assert error.value.code == 2
     assert "\n" not in str(error.value)

@@ -202,7 +202,7 @@ FACTS = {
     "a token is a float": vocabulary(lambda vocab: vocab.update({last_of(vocab): 1.0})),
     "a byte is missing": vocabulary(lambda vocab: vocab.pop("!")),
     "more tokens than rows": vocabulary(
-        lambda vocab: vocab.update({"x" * (i + 20): len(vocab) for i in range(400)})
+        lambda vocab: vocab.update({"x" * (i + 20): len(vocab) + i for i in range(400)})
     ),
     "a token of letters": vocabulary(lambda vocab: vocab.update({"an engraving": len(vocab)})),
     "a token without end": vocabulary(lambda vocab: vocab.update({"x" * 10**6: len(vocab)})),

@@ -519,7 +519,8 @@ def test_originals_that_lie_in_raw_stay_when_another_folder_joins(folder, tmp_pa
 
 
 def test_max_samples_takes_a_sample_that_only_grows(folder, tmp_path):
-    _, few, report = run_main(folder, tmp_path, max_samples=2)
+    collection, few, report = run_main(folder, tmp_path, max_samples=2)
+    assert "--max-samples 2" in collection.prepare_again()
     _, more, _ = run_main(folder, tmp_path, max_samples=4)
     assert len(few) == 2
     assert len(more) == 4

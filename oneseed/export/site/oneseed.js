@@ -181,6 +181,13 @@ export class Tokenizer {
 // ---- prompts
 
 const ARTICLES = ["a", "an", "the"];
+// A pattern that nothing fits, where a config.json lacks one.
+const NOTHING = "(?!)";
+// A word as words are compared: its case, width and composition make no difference.
+const fold = (word) => word
+    .replace(/[\uff01-\uffef]+/g, (wide) => wide.normalize("NFKC"))
+    .normalize("NFC").toUpperCase().toLowerCase()
+    .replaceAll("ß", "ss").replaceAll("ς", "σ").replaceAll("i\u0307", "i").normalize("NFC");
 const WORD = /[\p{L}\p{N}\p{M}]+/gu;
 const partsClauses = (gap) => /[^\p{L}\p{N}_\s'’-]/u.test(gap);
 
@@ -205,6 +212,7 @@ export class PromptReader {
         this.tokenizer = tokenizer;
         this.lead = new RegExp(`^(?:${rules.lead})`, "i");
         this.nothing = new RegExp(`^(?:${rules.nothing_shown})$`, "i");
+        this.madeBy = new RegExp(`^(?:${rules.made_by ?? NOTHING})`, "i");
         this.leading = new Set([...rules.leading, ...ARTICLES]);
     }
 
@@ -225,10 +233,8 @@ export class PromptReader {
         if (own && !this.lead.test(text.slice(own[0].length))) {
             verb = own[1];
             text = text.slice(own[0].length);
-        }
-        for (let found; (found = text.match(this.lead)); text = text.slice(found[0].length)) {
-            verb = /^(?:depict|portray|illustrat)/i.test(found.groups?.verb ?? "") ? "depicting"
-                : /^(?:show|featur|present)/i.test(found.groups?.verb ?? "") ? "showing" : "of";
+        } else {
+            [verb, text] = this.withoutLead(text);
         }
         if (!text.match(WORD) || this.nothing.test(text)) return { text: medium, remarks: [] };
         // captions in other letters have no beginning
@@ -242,9 +248,21 @@ export class PromptReader {
         return { text: `${opening} ${subject}`.trimEnd(), remarks };
     }
 
+    // A text -> the verb to write, and what is shown; every beginning is taken off.
+    withoutLead(text) {
+        let verb = "of";
+        for (let found; (found = text.match(this.lead)); text = text.slice(found[0].length)) {
+            verb = /^(?:depict|portray|illustrat)/i.test(found.groups?.verb ?? "") ? "depicting"
+                : /^(?:show|featur|present)/i.test(found.groups?.verb ?? "") ? "showing" : "of";
+        }
+        // it names a maker or a book, and no subject
+        const by = text.match(this.madeBy);
+        return by ? ["of", `a work ${text.slice(by[0].length)}`] : [verb, text];
+    }
+
     // A prompt of a model of code: its letters, and which of its words no caption has.
     readCode(prompt) {
-        const typed = (prompt.match(WORD) ?? []).map((word) => word.toLowerCase());
+        const typed = (prompt.match(WORD) ?? []).map(fold);
         const missing = this.words.size ? typed.filter((word) => !this.words.has(word)) : [];
         const remarks = [...new Set(missing)].map((word) => `no training caption has “${word}”`);
         return { text: ` ${prompt.trim()}`, remarks };
@@ -261,6 +279,7 @@ export class PromptReader {
         if (!this.words.size) return { kept: pieces, remarks: [] };
         const kept = [], remarks = [];
         let count = 0;
+        let isReadOtherwise = false;
         for (let at = 0; at < pieces.length; count++) {
             const [length, text] = this.replacement(pieces.slice(at));
             const typed = join(pieces.slice(at, at + length));
@@ -269,7 +288,8 @@ export class PromptReader {
                 const [first, ...others] = split(text)[0];
                 kept.push({ gap, word: first.word }, ...others);
                 remarks.push(`no training caption has “${typed}”: read as “${text}”`);
-            } else if (this.isKnown(word.toLowerCase())) {
+                isReadOtherwise = true;
+            } else if (this.isKnown(fold(word))) {
                 kept.push(pieces[at]);
             } else {
                 remarks.push(`no training caption has “${word}”`);
@@ -281,7 +301,8 @@ export class PromptReader {
             at += length;
         }
         const says = kept.some(({ word }) => !ARTICLES.includes(word.toLowerCase()));
-        return { kept: says ? withArticles(kept, kept.length !== count) : [], remarks };
+        const isChanged = isReadOtherwise || kept.length !== count;
+        return { kept: says ? withArticles(kept, isChanged) : [], remarks };
     }
 
     // The longest phrase at the beginning that is read as another: [its words, the other or null].
@@ -297,7 +318,7 @@ export class PromptReader {
         const [one, other] = pieces.map(({ word }) => word.toLowerCase());
         const isOneWord = other && !partsClauses(pieces[1].gap) && this.words.has(one + other);
         if (isOneWord && !(this.isKnown(one) && this.isKnown(other))) return [2, one + other];
-        if (this.isKnown(one)) return [1, null];
+        if (this.isKnown(fold(one))) return [1, null];
         for (const [first, followers] of Object.entries(this.rules.hyphenated)) {
             const after = followers.find((phrase) => one === first + phrase.slice(1));
             if (after) return [1, first + after];
