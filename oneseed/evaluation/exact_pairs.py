@@ -17,6 +17,7 @@ from oneseed.evaluation.agreement import (
 from oneseed.evaluation.attribute_judge import MIN_CLEAN
 from oneseed.evaluation.distances import distance_numbers, memorisation_notes
 from oneseed.evaluation.exact import Exam, fresh_facts
+from oneseed.evaluation.learned import cached_rows
 from oneseed.evaluation.metrics import agreement
 from oneseed.evaluation.samples import ImageCaption, as_images, as_many, picture_array
 from oneseed.evaluation.section import Section, joined, mean_number
@@ -86,6 +87,7 @@ def measure_memorisation(
     exam: Exam, pairs: Sequence[ImageCaption], rows: list[Row], collection: Collection
 ) -> Section:
     """Are the pictures copies of training pictures, and how far do they lie from real ones?"""
+    rows = cached_rows(collection, exam.size, rows)
     pixels = training_pixels(collection, exam.size, rows)
     if pixels is None:
         missing = collection.pixels(exam.size).as_posix()

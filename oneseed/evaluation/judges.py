@@ -183,7 +183,11 @@ def checked_facts(judge: Judge, what: str, facts: Any) -> Facts:
                 f"the judge's {what} returned {short(value)} for {name}, which its attributes do "
                 "not have; add the value there, or return None"
             )
-    return {name: facts[name] for name in judge.attributes}
+    return {
+        # the attribute's own, for a number of NumPy's is none of JSON
+        name: None if facts[name] is None else values[list(values).index(facts[name])]
+        for name, values in judge.attributes.items()
+    }
 
 
 def short(value: Any) -> str:

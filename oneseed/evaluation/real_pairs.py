@@ -40,7 +40,7 @@ def judge_others(
         parts.append(measure_patches(generator, seeds))
     if rows:
         found = gather_pictures(generator, pairs, collection)
-        parts.append(measure_real(found) if found else not_here(generator, collection))
+        parts.append(measure_real(found) if found else not_here(collection, pairs[0][0].width))
         # judges are taught pictures with their captions
         if found and generator.caption_source != NONE:
             parts.append(judge_real(found, collection, config))
@@ -64,9 +64,8 @@ def judge_real(found: RealAndDrawn, collection: Collection, config: EvaluateConf
     return measure_judged(judges, found, collection)
 
 
-def not_here(generator: MultimodalGenerator, collection: Collection) -> Section:
+def not_here(collection: Collection, size: int) -> Section:
     """What is said where the pictures of the model's collection are not here in its size."""
-    size = generator.model.config.image_size
     note = (
         f"Tones, copies and whether pairs belong together were not measured: training and held-out "
         f"pictures of {size} px are not here; make them: {collection.prepare_again(size)}"

@@ -142,21 +142,33 @@ def test_memorised_pictures_are_counted(tmp_path):
     assert value(fresh, "memorised") < 0.1
 
 
-def test_lower_levels_are_judged_by_what_they_tell(tmp_path):
-    class Level2(Perfect):
-        facts = ENGRAVINGS.collection(3000, level=2, seed=5)
-        level = 2
-        styles = ("builtin",)
+class Level2(Perfect):
+    """Tells subject and count alone."""
 
+    facts = ENGRAVINGS.collection(3000, level=2, seed=5)
+    level = 2
+    styles = ("builtin",)
+
+
+def test_lower_levels_are_judged_by_what_they_tell(tmp_path):
+    """A prompt's pair had to agree in what captions of this level never tell: it scored 0."""
     prepared(tmp_path / "data", Level2().generate_batch(range(3000)))
     # 200 seeds are uneven by .1 too often
     report, _, _ = evaluate(Level2(), config(tmp_path, 500), BarcodeJudge())
     assert value(report, "joint_strict") == 1
     assert value(report, "picture_to_caption_seen") == 1
+    assert value(report, "prompt_to_pair_seen") == 1
     assert value(report, "memorised") < 0.1
     assert "joint_size" in report["numbers"]
     assert "joint_sky" not in report["numbers"]
     assert not report["warnings"]
+
+
+def test_what_a_model_tells_is_read_off_its_captions_where_its_collection_is_elsewhere(tmp_path):
+    """A model of a lower level, judged where its collection is not, was asked for all levels."""
+    report, _, _ = evaluate(Level2(), config(tmp_path, 30), BarcodeJudge())
+    assert value(report, "joint_strict") == 1
+    assert "joint_sky" not in report["numbers"]
 
 
 def test_a_generator_that_obeys_scores_one_and_its_floor_is_chance(tmp_path):

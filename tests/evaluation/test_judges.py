@@ -24,6 +24,9 @@ from tests.evaluation.fakes import config, value
 
 # tells dark pictures from light ones
 TONES = """
+import numpy
+
+
 class Tones:
     attributes = {"tone": ("dark", "light"), "word": ("ship", "sea")}
 
@@ -52,6 +55,14 @@ class Blind(Tones):
 
 class Aimless(Tones):
     attributes = {}
+
+
+class Absent(Tones):
+    attributes = {"ship": ("present", "absent")}
+
+
+class Scalars(Tones):
+    attributes = {"size": (numpy.int64(1), numpy.int64(2))}
 
 
 class Failing(Tones):
@@ -233,6 +244,8 @@ def test_the_command_line_takes_it(judges, monkeypatch, capsys):
         ("tone_judges:Needy", r"Needy\(\) failed.*made without arguments"),
         ("tone_judges:Blind", "lacks the method see"),
         ("tone_judges:Aimless", "lacks attributes"),
+        ("tone_judges:Absent", 'the value "absent" of ship'),
+        ("tone_judges:Scalars", "is no text or number"),
     ],
 )
 def test_a_name_that_is_no_judge_is_one_sentence(judges, name, sentence):

@@ -18,7 +18,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import read_jsonl, write_jsonl
 from oneseed.evaluation import pair_judge_training
-from oneseed.evaluation.learned import cached_pictures
+from oneseed.evaluation.learned import cached_pictures, cached_rows
 from oneseed.evaluation.metrics import feature_distances
 from oneseed.evaluation.pair_judge import recall
 from oneseed.evaluation.pair_judge_training import (
@@ -30,6 +30,7 @@ from oneseed.evaluation.pair_judge_training import (
     pictures_of,
     train_pair_judge,
 )
+from oneseed.evaluation.real_pairs import collection_to_teach
 from oneseed.evaluation.samples import as_images
 from tests.evaluation.fakes import Perfect, config
 
@@ -348,3 +349,43 @@ def test_real_pictures_of_four_styles_can_be_judged(tmp_path):
     assert about["pairs"]["recall"] > 0.35
     assert about["styles"]["balanced"] > 0.65
     assert about["seconds"] < 240
+
+
+def test_pictures_that_are_gone_leave_a_note_instead_of_a_report(tmp_path):
+    """Prepared again at another size, all pairs were drawn, and then the report ended."""
+
+    class Elsewhere(Perfect):
+        style = "few"
+
+    collection = toy(tmp_path / "data", style="few", styles=("few",), count=20)
+    collection.pixels(SIZE).unlink()
+    report, _, _ = evaluate(Elsewhere(), config(tmp_path, 4))
+    assert "memorised" not in report["numbers"]
+    (told,) = [note for note in report["notes"] if "were not measured" in note]
+    assert "dataset_preparation.py --style few" in told
+    assert "--image-size 16" in told, "that of the model's pictures"
+
+
+def test_judges_are_taught_on_all_styles_only_where_these_hold_the_collection(tmp_path):
+    """A collection that was prepared later was compared with none of its own pictures."""
+    everything = toy(tmp_path)
+    inside = toy(tmp_path, style="few", styles=("few",), count=20)
+    assert collection_to_teach(inside, str(tmp_path)).style == "all"
+    rows = read_jsonl(inside.train)
+    write_jsonl(inside.train, [{**row, "id": row["id"][::-1]} for row in rows])
+    assert collection_to_teach(inside, str(tmp_path)).style == "few"
+    write_jsonl(inside.train, rows)
+    everything.pixels(SIZE).unlink()
+    assert collection_to_teach(inside, str(tmp_path)).style == "few"
+
+
+def test_rows_whose_pictures_are_gone_do_not_shift_the_others(tmp_path):
+    collection = toy(tmp_path, count=20)
+    train, _ = collection.read_captions()
+    ids = json.loads(collection.pixels_ids(SIZE).read_text())
+    gone = train[3]["id"]
+    ids["ids"] = ["f" * 16 if one == gone else one for one in ids["ids"]]
+    collection.pixels_ids(SIZE).write_text(json.dumps(ids))
+    kept = cached_rows(collection, SIZE, train)
+    assert [row["id"] for row in kept] == [row["id"] for row in train if row["id"] != gone]
+    assert len(cached_pictures(collection, SIZE, kept)) == len(train) - 1

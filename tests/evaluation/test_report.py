@@ -88,6 +88,16 @@ def test_without_captions_no_figure_speaks_of_them(tmp_path):
         ]
 
 
+def test_a_judge_of_pairs_is_refused_where_no_captions_are(tmp_path):
+    """It was passed over, and a note advised to name one."""
+
+    class Silent(Perfect):
+        caption_source = "none"
+
+    with pytest.raises(UserError, match="writes no captions"):
+        evaluate(Silent(), config(tmp_path, 4, judge="tones:Tones"))
+
+
 def test_code_ends_as_its_language_ends_and_is_not_cut_off():
     """Every screen's caption counted as cut off, since it ends in no full stop: 1.000 of them."""
     facts = SCREENS.collection(12)
