@@ -23,8 +23,6 @@ DEVICE = torch.device("lazy")
 # operations that take tensors of two devices: copies, and places by their numbers
 BETWEEN_DEVICES = ("_to_copy", "copy_", "_copy_from")
 BY_PLACES = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index")
-
-
 # of the generators that were made there: an operation gets a copy, known by nothing else
 SEEDS: set[int] = set()
 
@@ -78,32 +76,41 @@ def placed(places: Any) -> Any:
     return torch.as_tensor(places) if isinstance(places, list | np.ndarray) else places
 
 
+def require_one_device(name: str, args: Any, kwargs: dict[str, Any]) -> None:
+    """ElsewhereError where a GPU would refuse what an operation of this name is given."""
+    tensors = [one for one in tree_iter((args, kwargs)) if isinstance(one, torch.Tensor)]
+    near = [one for one in tensors if not isinstance(one, Elsewhere) and one.dim()]
+    if name in BY_PLACES and isinstance(args[0], Elsewhere):
+        near = [one for one in near if one.dtype not in (torch.int64, torch.bool)]
+    is_mixed = near and any(isinstance(one, Elsewhere) for one in tensors)
+    if is_mixed and name not in BETWEEN_DEVICES:
+        raise ElsewhereError(f"{name}: tensors of two devices")
+
+
+def is_made_there(name: str, args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether the outcome of an operation lies on the other device."""
+    if kwargs.get("device") is not None:
+        return torch.device(kwargs["device"]) == DEVICE
+    if name in BETWEEN_DEVICES and isinstance(args[0], torch.Tensor):
+        return isinstance(args[0], Elsewhere)
+    return any(isinstance(one, Elsewhere) for one in tree_iter((args, kwargs)))
+
+
 def reckoned(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """The outcome of an operation, on the device that it belongs to."""
-    tensors = [one for one in tree_iter((args, kwargs)) if isinstance(one, torch.Tensor)]
-    far = [one for one in tensors if isinstance(one, Elsewhere)]
-    near = [one for one in tensors if not isinstance(one, Elsewhere) and one.dim()]
     name = func.overloadpacket.__name__
-    if name in BY_PLACES and near and isinstance(args[0], Elsewhere):
-        near = [one for one in near if one.dtype not in (torch.int64, torch.bool)]
-    if far and near and name not in BETWEEN_DEVICES:
-        raise ElsewhereError(f"{name}: tensors of two devices")
-    is_far = bool(far)
-    if name in BETWEEN_DEVICES and isinstance(args[0], torch.Tensor):
-        is_far = isinstance(args[0], Elsewhere)
-    if kwargs.get("device") is not None:
-        is_far = torch.device(kwargs["device"]) == DEVICE
-        kwargs = {**kwargs, "device": torch.device("cpu")}
-    if (
-        is_far
-        and kwargs.get("generator") is not None
-        and kwargs["generator"].initial_seed() not in SEEDS
-    ):
+    require_one_device(name, args, kwargs)
+    is_far = is_made_there(name, args, kwargs)
+    generator = kwargs.get("generator")
+    if is_far and generator is not None and generator.initial_seed() not in SEEDS:
         raise ElsewhereError(f"{name}: a generator of another device")
+    if kwargs.get("device") is not None:
+        kwargs = {**kwargs, "device": torch.device("cpu")}
     here_args, here_kwargs = tree_map_only(Elsewhere, lambda one: one.here, (args, kwargs))
     outcome = func(*here_args, **here_kwargs)
     if not is_far or name == "_local_scalar_dense":
         return outcome
+    far = [one for one in tree_iter((args, kwargs)) if isinstance(one, Elsewhere)]
     given = {id(one.here): one for one in far}
 
     def there(one: torch.Tensor) -> torch.Tensor:
@@ -158,12 +165,12 @@ def accelerator(monkeypatch):
     with monkeypatch.context() as patched, Accelerator():
         patched.setattr(torch, "autocast", autocast)
         patched.setattr(torch, "Generator", EitherGenerator)
-        # which knows the devices that have a fused step by their names
-        # a tensor around another has no place in it
-        patched.setattr(torch._C, "_InferenceMode", lambda mode: torch.no_grad())
-        # which PyTorch makes without asking whoever reckons
+        # what PyTorch makes elsewhere without asking whoever reckons
         patched.setattr(torch, "tensor", tensor)
         patched.setattr(torch, "as_tensor", tensor)
+        # a tensor around another has no place in it
+        patched.setattr(torch._C, "_InferenceMode", lambda mode: torch.no_grad())
+        # which knows the devices that have a fused step by their names
         adam = sys.modules["torch.optim.adam"]
         patched.setattr(adam, "_device_dtype_check_for_fused", lambda *given: None)
         yield DEVICE

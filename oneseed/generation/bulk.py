@@ -298,6 +298,7 @@ def write_share(
                     bar.update(len(pairs))
             place.take(path)
     seconds = time.perf_counter() - begin
+    place.look_again()
     absent = sum(not place.has(shard.path) for shard in all_shards)
     if notes and not absent:
         notes.remove()

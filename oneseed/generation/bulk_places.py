@@ -1,5 +1,6 @@
 """Where very many pairs go: a folder of this machine, or storage by URL."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -25,6 +26,9 @@ class Place:
     def look(self, note: str) -> None:
         """Finds out what is there. note: of a file that the folder has where the place has it."""
 
+    def look_again(self) -> None:
+        """Finds out what others have brought since."""
+
     def has(self, path: Path) -> bool:
         """Whether a file of the folder is in the place, whole."""
         return path.exists()
@@ -44,13 +48,19 @@ class StoredPlace(Place):
 
     def look(self, note: str) -> None:
         """See Place. What a killed run made and has not sent is sent."""
-        self.there = {file.name for file in self.storage.listed()}
+        self.look_again()
         own_note = self.folder / note
         own_note.unlink(missing_ok=True)
         if note in self.there:
             self.storage.fetch(note, own_note)
             for path in sorted(self.folder.glob("[0-9]*.*")):
-                self.take(path)
+                # another share of this machine may send it, and remove it
+                with contextlib.suppress(FileNotFoundError):
+                    self.take(path)
+
+    def look_again(self) -> None:
+        """See Place."""
+        self.there = {file.name for file in self.storage.listed()}
 
     def has(self, path: Path) -> bool:
         """See Place."""
@@ -61,4 +71,4 @@ class StoredPlace(Place):
         self.storage.send(path, path.name)
         self.there.add(path.name)
         if not path.name.startswith("."):
-            path.unlink()
+            path.unlink(missing_ok=True)
