@@ -304,3 +304,13 @@ def test_carried_pictures_that_are_none_are_refused():
     for wrong_content, wrong_ends in ((content.flip(0), ends), (content, ends - 9)):
         with pytest.raises(UnusableFileError, match="are none"):
             unpack_pictures(wrong_content, wrong_ends)
+
+
+def test_pictures_of_other_numbers_or_sizes_are_none():
+    """Ends that are no whole numbers were a traceback; one picture may not be larger than all."""
+    content, ends = pack_pictures(torch.zeros(2, 1, 32, 32, dtype=torch.uint8))
+    larger, end = pack_pictures(torch.zeros(1, 1, 64, 64, dtype=torch.uint8))
+    mixed = torch.cat([content, larger]), torch.cat([ends, ends[-1:] + end])
+    for wrong in ((content, ends.float()), (content.float(), ends), (content, ends[0]), mixed):
+        with pytest.raises(UnusableFileError, match="the pictures that it carries are none"):
+            unpack_pictures(*wrong)

@@ -88,11 +88,15 @@ def test_long_captions_are_counted_and_the_length_that_reads_them_is_named(capsy
 def test_captions_of_a_large_collection_are_counted_from_a_sample(capsys):
     """To encode all of them would delay the first step by seconds."""
     captions = [HILL, f"{HILL} {RIVER}"] * 50_000
+    # no sample has it; the length that reads all whole must
+    captions[1] = f"{HILL} {RIVER} {HILL} {RIVER}"
     tokenizer = Tokenizer.train([HILL], 260)
     with within(2):
         print_cut(captions, tokenizer, 60)
     said = capsys.readouterr().out
     assert "longer than 60 tokens: about 50,000 of 100,000" in said
+    advised = int(said.split("--max-caption-length ")[1].split()[0])
+    assert advised >= tokenizer.length(captions[1])
 
 
 def test_captions_stay_unread_until_they_are_asked_for():

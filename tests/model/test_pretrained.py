@@ -303,3 +303,16 @@ def test_a_name_of_the_hub_is_said_as_it_is_asked_for(folder, tmp_path):
 def test_what_names_no_model_on_the_hub_is_refused_before_anybody_is_asked(name):
     with pytest.raises(UserError, match="names no model; write hub:owner/name"):
         checkpoint_file(name)
+
+
+def test_the_model_of_another_program_is_named_and_stays_as_it_is(model, tmp_path):
+    """The advice was to write it again, over a captioner that had been taught for hours."""
+    config = tmp_path / "config.json"
+    config.write_text('{"model_type": "blip-2", "architectures": ["Blip2"]}')
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match="holds a model of another program; name one"):
+        MultimodalModel.from_checkpoint(tmp_path)
+    with pytest.raises(UserError, match="holds a model of another program; name another folder"):
+        save_pretrained(model, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from oneseed.config.model import ModelConfig
+import model_architecture
+from oneseed.config.model import ModelConfig, SpecsConfig
 from oneseed.console.command import UserError
 from oneseed.model import specs
 from oneseed.model.multimodal import MultimodalModel
@@ -60,3 +61,11 @@ def test_the_size_that_is_counted_is_the_size_that_is_built():
     config = tiny_config()
     built = sum(weight.numel() for weight in MultimodalModel(config).parameters())
     assert specs.built_size(config) == built
+
+
+def test_sizes_of_one_model_are_not_written_as_those_of_all():
+    """--write-specs passed over all flags beside it."""
+    with pytest.raises(UserError, match="leave the other flags out"):
+        model_architecture.main(ModelConfig(width=32), SpecsConfig(write_specs=True))
+    with pytest.raises(UserError, match="leave the other flags out"):
+        model_architecture.main(ModelConfig(), SpecsConfig(write_specs=True, parameters=9_000_000))

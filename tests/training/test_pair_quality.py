@@ -19,6 +19,7 @@ from oneseed.training.pair_quality import (
     measure_quality,
     pair_score,
     repeats_a_word,
+    standard_error,
     word_agreement,
 )
 from tests.conftest import CAPTIONS
@@ -182,3 +183,12 @@ def test_a_written_caption_is_told_from_a_copied_one(tiny_model, monkeypatch):
     assert measured.can_write
     assert measured.gain == 1
     assert "writes its own" in describe_captions(measured)
+
+
+def test_two_pictures_cannot_tell_who_writes_better():
+    """With one held-out picture any difference was certain, and word salad was written."""
+    assert standard_error(np.array([0.3])) == math.inf
+    assert standard_error(np.array([0.3, 0.3])) == math.inf
+    assert not quality(0.9, 0.1, standard_error=math.inf).can_write
+    three = np.array([0.0, 0.3, 0.6])
+    assert standard_error(three) == pytest.approx(0.3 / 3**0.5)
