@@ -30,8 +30,7 @@ from oneseed.console.output import printable
 from oneseed.dataset.commands import script_command
 from oneseed.generation.pictures import open_picture
 from oneseed.generation.postcard import POSTCARD, POSTCARD_PICTURE, enlarged, picture_on
-from oneseed.model import latent_operations
-from oneseed.seeds import is_word, latents, seed_of_word
+from oneseed.seeds import is_word, seed_of_word
 
 if TYPE_CHECKING:
     from oneseed.generation.generator import MultimodalGenerator
@@ -193,27 +192,12 @@ def make_again(
         if not 2 <= steps <= MAX_WALK_STEPS or not 0 <= step < steps:
             raise ValueError(f"step {step} of {steps}")
         ends = (facts["from"], facts["to"])
-        return step_between(generator, ends, steps, step, temperature)
+        return next(generator.walk(*ends, steps, temperature=temperature, only=step))
     if "image" in facts:
         if isinstance(originals, Image.Image):
             originals = [originals]
         return make_from_picture(generator, facts, originals or (), temperature)
     return generator.generate(facts["seed"], **conditions)
-
-
-def step_between(
-    generator: "MultimodalGenerator",
-    ends: tuple[int, int],
-    steps: int,
-    step: int,
-    temperature: float,
-) -> tuple[Image.Image, str]:
-    """One pair of the walk between two seeds; the others are not drawn."""
-    codes = latent_operations.walk(
-        generator.model.sampler, generator.model.code(latents(ends, generator.dimensions)), steps
-    )  # (steps, D)
-    [pair] = generator.decode_code(codes[step : step + 1], [step], temperature, seed_share=1.0)
-    return pair
 
 
 def make_from_picture(

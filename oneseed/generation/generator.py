@@ -212,14 +212,15 @@ class MultimodalGenerator(Pretrained, PictureReader):
         *,
         temperature: float | None = None,
         at_once: int = 4,
+        only: int | None = None,
     ) -> Iterator[ImageCaption]:
-        """As interpolate, one by one, for those who watch. at_once: pairs drawn together."""
+        """As interpolate, one by one. at_once: pairs drawn together; only: the one step drawn."""
         ends = self.model.code(latents([first, last], self.dimensions))  # (2, D)
         codes = latent_operations.walk(self.model.sampler, ends, steps)  # (steps, D)
-        for part in chunks(range(steps), at_once):
-            yield from self.decode_code(
-                codes[part.start : part.stop], part, temperature, seed_share=1.0
-            )
+        wanted = range(steps) if only is None else range(only, only + 1)
+        for part in chunks(wanted, at_once):
+            some = codes[part.start : part.stop]
+            yield from self.decode_code(some, part, temperature, seed_share=1.0)
 
     def mix(self, seeds: Sequence[int], weights: Sequence[Sequence[float]]) -> list[ImageCaption]:
         """Seeds mixed -> a pair for each row of weights, one number from 0 up for each seed.

@@ -107,8 +107,9 @@ class Noise(Pretend):
     def restyle(self, images, style, strength, temperature=None):
         return [(image, f"An engraving in {style} at {strength:g}") for image in images]
 
-    def walk(self, first, last, steps):
-        return ((self.picture(step), f"from {first} to {last}: {step}") for step in range(steps))
+    def walk(self, first, last, steps, temperature=None, only=None):
+        drawn = range(steps) if only is None else [only]
+        return ((self.picture(step), f"from {first} to {last}: {step}") for step in drawn)
 
 
 class Sick(Noise):
