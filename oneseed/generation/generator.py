@@ -219,8 +219,7 @@ class MultimodalGenerator(Pretrained, PictureReader):
         codes = latent_operations.walk(self.model.sampler, ends, steps)  # (steps, D)
         wanted = range(steps) if only is None else range(only, only + 1)
         for part in chunks(wanted, at_once):
-            some = codes[part.start : part.stop]
-            yield from self.decode_code(some, part, temperature, seed_share=1.0)
+            yield from self.decode_code(codes[list(part)], part, temperature, seed_share=1.0)
 
     def mix(self, seeds: Sequence[int], weights: Sequence[Sequence[float]]) -> list[ImageCaption]:
         """Seeds mixed -> a pair for each row of weights, one number from 0 up for each seed.
