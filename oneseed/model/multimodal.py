@@ -278,12 +278,14 @@ class MultimodalModel(CaptionedAutoencoder):
         encoder: str | Path | None = None,
         text_decoder: str | Path | None = None,
         sees: bool = True,
+        writes: bool = True,
     ) -> Self:
         """Checkpoint of any preset, however it is named -> model in eval mode on `device`.
 
         path: a file, a folder of save_pretrained, "hub:owner/name", or "base".
         encoder, text_decoder: folders of its frozen parts; None: where the checkpoint says.
-        sees: False for those who show it no pictures, and may lack that encoder.
+        sees, writes: False for those who show it no pictures, or want no captions, and may lack
+        that part.
         UserError where it is missing, not ours, or not the model that it promises.
         """
         weights = read_weights(path)
@@ -299,7 +301,7 @@ class MultimodalModel(CaptionedAutoencoder):
         if encoder or (sees and facts.config.encoder == FROZEN):
             folder = encoder or facts.meta.get("encoder_path", "")
             model.set_tower(FrozenTower(folder, facts.config.encoder_sha256))
-        if text_decoder or facts.config.text_decoder == FROZEN:
+        if text_decoder or (writes and facts.config.text_decoder == FROZEN):
             folder = text_decoder or facts.meta.get("text_decoder_path", "")
             model.set_language(FrozenLanguage(folder, facts.config.text_decoder_sha256))
         return model.eval().to(device)

@@ -75,8 +75,8 @@ def other_weights(model_config: ModelConfig, config: TrainConfig) -> OtherWeight
         return fitting_base(model_config, config)
     if not checkpoint_file(config.init).exists():
         raise UserError(missing_checkpoint(config.init, config.data, option="init"))
-    # its weights and vocabulary alone count; its frozen encoder may have moved
-    other = MultimodalModel.from_checkpoint(config.init, sees=False)
+    # its weights and vocabulary alone count; its frozen parts may have moved
+    other = MultimodalModel.from_checkpoint(config.init, sees=False, writes=False)
     settled = settled_as(other.config, model_config, config.parameters)
     if may_colour(settled, other.config, config.init):
         alike = replace(settled, channels=1, vocab_size=other.config.vocab_size)

@@ -17,26 +17,31 @@ from tests.conftest import tiny_config
 from tests.tiny_languages import tiny_language
 
 
+def train(run, data, language, **settings):
+    """A few steps with the language model of a folder."""
+    config = TrainConfig(
+        style="builtin",
+        preset="small",
+        epoch_pictures=1,
+        batch_size=8,
+        max_samples=16,
+        sampler_steps=5,
+        data=str(data),
+        checkpoints=str(run),
+        device="cpu",
+        precision="fp32",
+        **settings,
+    )
+    model = tiny_config(vocab_size=0, text_decoder=str(language), max_caption_length=32)
+    training_loop.main(model, config)
+
+
 def test_seeds_and_prompts_as_before_and_a_run_that_goes_on(tmp_path, builtin_data, capsys):
     rows, _ = Collection("builtin", builtin_data).read_captions()
     folder = tiny_language(tmp_path / "language", [row["caption"] for row in rows])
     best = tmp_path / "run" / "best_model.pt"
     for epochs in (1, 2):
-        config = TrainConfig(
-            style="builtin",
-            preset="small",
-            num_epochs=epochs,
-            epoch_pictures=1,
-            batch_size=8,
-            max_samples=16,
-            sampler_steps=5,
-            data=str(builtin_data),
-            checkpoints=str(tmp_path / "run"),
-            device="cpu",
-            precision="fp32",
-        )
-        model = tiny_config(vocab_size=0, text_decoder=str(folder), max_caption_length=32)
-        training_loop.main(model, config)
+        train(tmp_path / "run", builtin_data, folder, num_epochs=epochs)
     shown = capsys.readouterr().out
     assert "frozen language model" in shown
     assert "resuming after epoch 1" in shown
@@ -59,3 +64,8 @@ def test_seeds_and_prompts_as_before_and_a_run_that_goes_on(tmp_path, builtin_da
     card = str(tmp_path / "out" / row["picture"])
     again = InferenceConfig(checkpoint=str(best), device="cpu", verify=card, text_decoder=moved)
     assert inference.main(again) == 0
+
+    # a run that begins with its weights used to look for the language model at its old place
+    capsys.readouterr()
+    train(tmp_path / "second", builtin_data, moved, num_epochs=1, init=str(best))
+    assert "begins with the weights of" in capsys.readouterr().out
