@@ -12,7 +12,7 @@ Writes  data/captions/<style>_{train,val}.jsonl  the pairs, 90/10; a picture onc
 
     # 848 engravings: expect 763 and 85 pairs (5,141: 4,627 and 514)
     python caption_generation.py
-    # those of drawn collections: seconds, no model; 5,400 and 600 pairs
+    # those of drawn collections: seconds, no model; of builtin 13,500 and 1,500 pairs
     python caption_generation.py --style builtin
     python caption_generation.py --style sprites
     # a small captioner, for machines without a GPU

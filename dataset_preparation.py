@@ -1,7 +1,7 @@
 """Prepare a collection: every readable picture once, at one size, with a record.
 
-Reads   what --source names: kaggle, a drawn collection (builtin, sprites), hf:owner/name, or any
-        number of folders, archives and annotation files
+Reads   what --source names: kaggle, a drawn collection (builtin, sprites, screens, dense-screens,
+        sounds, clips), hf:owner/name, or any number of folders, archives and annotation files
 Writes  data/raw/<style>/                           the originals: links, what archives held, or
                                                     drawings
         data/processed/<style>/resized/<id>.png     the prepared pictures and nothing else

@@ -6,7 +6,7 @@ Writes  checkpoints/   best_model.pt, last.pt, checkpoint_epoch_NNN.pt, metrics.
                        damaged, and last_fit.pt, while the last fit goes on
 
     python training_loop.py                                   # full preset, engravings, for a GPU
-    python training_loop.py --style builtin --preset small    # two CPU cores: about 7 minutes
+    python training_loop.py --style builtin --preset small    # two CPU cores: 4 to 7 minutes
     python training_loop.py --style builtin --preset small --check
     python training_loop.py --preset medium --estimate        # the memory that it would take
     python training_loop.py --config model.yaml --plan        # what it would make, on a page

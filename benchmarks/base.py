@@ -181,7 +181,7 @@ def card(generator, config, found):
             "# The base model",
             "",
             "`--checkpoint base` draws with it. Training on a collection of your own begins with",
-            "its picture networks (`--init base`), where preset, size and widths are the same.",
+            "its picture networks (`--init base`), where all settings of the networks are the same.",
             "",
             f"**Pictures.** {config.pictures or UNKNOWN}. Style: {generator.style}.",
             "",

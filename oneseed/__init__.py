@@ -3,4 +3,4 @@
 Folders are layers: each imports itself and those before it (tests/test_layout.py).
 """
 
-__version__ = "0.10.2"
+__version__ = "0.11.0"

@@ -2,6 +2,8 @@
 
     with whole_file(path) as partial:     # and whole_folder(path)
         partial.write_bytes(image)
+    with scratch_file(path) as partial:   # one that is needed within the block alone
+        partial.write_bytes(image)
     sweep_partials(path.parent)           # what killed runs have left half-written
 
 Until it is whole, what is written has the name .NAME.PROCESS-HOST.partial, beside the final one.
@@ -75,6 +77,21 @@ def whole_file(path: Path | str, *, sync: bool = True) -> Generator[Path]:
         # A full disk does not say whose file it was.
         error.filename = error.filename or str(path)
         raise
+    finally:
+        partial.unlink(missing_ok=True)
+        WRITING.remove(partial.name)
+
+
+@contextlib.contextmanager
+def scratch_file(path: Path) -> Generator[Path]:
+    """A temporary name beside `path`, to write to; it is gone behind the block.
+
+    What a killed run leaves of it, `sweep_partials` knows as a partial file of `path`.
+    """
+    partial = partial_path(path)
+    WRITING.append(partial.name)
+    try:
+        yield partial
     finally:
         partial.unlink(missing_ok=True)
         WRITING.remove(partial.name)
@@ -219,3 +236,13 @@ def nonempty_files(folder: Path) -> dict[str, int]:
 def suffix_of(name: Path | str) -> str:
     """The suffix in lower case, with its point: "a/B.JPG" -> ".jpg"."""
     return posixpath.splitext(str(name))[1].lower()
+
+
+def expanded(path: Path | str) -> Path:
+    """The path with the folder that a ~ at its beginning stands for.
+
+    As it is where nobody here has that home: a message then says that it is missing.
+    """
+    with contextlib.suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)

@@ -156,6 +156,26 @@ def test_every_picture_of_docs_is_shown():
     assert not unseen, unseen
 
 
+def test_every_part_of_the_package_stands_in_architecture():
+    """A table of the parts lacked hub_models.py: a reader looked in vain for what it holds."""
+    table = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    parts = [f"{path.parent.name}/" for path in (ROOT / "oneseed").glob("*/__init__.py")]
+    parts += [path.name for path in (ROOT / "oneseed").glob("[!_]*.py")]
+    assert len(parts) >= 20, "hardly any part was found"
+    missing = [part for part in parts if f"\n| `{part}` |" not in table]
+    assert not missing, missing
+
+
+def test_every_file_of_requirements_is_named_in_install():
+    """Documents showed `pytest` and benchmarks, and none named what brings their libraries."""
+    install = (ROOT / "docs" / "install.md").read_text("utf-8")
+    files = [*ROOT.glob("requirements*.txt"), *ROOT.glob("[bt]*/requirements.txt")]
+    names = {path.relative_to(ROOT).as_posix() for path in files}
+    assert {"requirements.txt", "tests/requirements.txt", "benchmarks/requirements.txt"} <= names
+    missing = [name for name in sorted(names) if name not in install]
+    assert not missing, missing
+
+
 def test_every_command_of_a_script_is_one_that_the_script_accepts(capsys):
     wrong = []
     shown = [command for command in commands() if command.program.endswith(".py")]

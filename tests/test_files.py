@@ -4,11 +4,19 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from oneseed import files
-from oneseed.files import HOST, partial_path, sweep_partials, whole_file, whole_folder
+from oneseed.files import (
+    HOST,
+    partial_path,
+    scratch_file,
+    sweep_partials,
+    whole_file,
+    whole_folder,
+)
 from tests.stopwatch import within
 
 
@@ -112,6 +120,15 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path, error):
     assert os.listdir(tmp_path) == ["set"]
 
 
+def test_a_scratch_file_is_gone_behind_its_block(tmp_path):
+    with pytest.raises(KeyboardInterrupt), scratch_file(tmp_path / "set.parquet") as partial:
+        partial.write_text("half")
+        assert sweep_partials(tmp_path) == 0, "it is being written"
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == []
+    assert files.WRITING == []
+
+
 def test_sweeping_a_folder_of_a_hundred_thousand_files_takes_no_longer_than_listing_it(
     tmp_path, monkeypatch
 ):
@@ -126,3 +143,11 @@ def test_a_folder_is_named_where_a_file_is_to_be_written():
     with pytest.raises(IsADirectoryError) as error, whole_file("."):
         pass
     assert error.value.filename == "."
+
+
+def test_a_home_that_nobody_here_has_is_a_path_that_is_missing(monkeypatch):
+    """--source '~nosuchuser/prints' ended in a traceback: Could not determine home directory."""
+    monkeypatch.setenv("HOME", "/home/me")
+    assert files.expanded("~/prints") == Path("/home/me/prints")
+    assert files.expanded(Path("prints")) == Path("prints")
+    assert files.expanded("~no such user/prints") == Path("~no such user/prints")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oneseed.captioning.chatter import REFUSAL, THINKING_ALOUD, caption_in
+from oneseed.captioning.code_answers import code_in, may_be_words
 from oneseed.captioning.jobs import Caption, CaptionJob, NoCaption, quote_answer
 from oneseed.captioning.marks import (
     QUOTES,
@@ -21,7 +22,7 @@ from oneseed.captioning.marks import (
     without_thoughts,
     without_tokens,
 )
-from oneseed.dataset.code_texts import code_text, is_code
+from oneseed.dataset.code_texts import is_code
 from oneseed.dataset.wording import clean_caption, worded
 
 # what servers call the end by the length limit
@@ -53,8 +54,6 @@ LOOSE_CAPTION = re.compile(
     r"""(["'])(?P<caption>.*?)(?<!\\)(?:\2\s*[,}\]]|\Z)""",
     re.DOTALL | re.IGNORECASE,
 )
-# a block of code as Markdown writes it, which may be cut off
-FENCED_CODE = re.compile(r"```[\w+-]*[ \t]*\n(?P<code>.*?)(?:\n```|\Z)", re.DOTALL)
 # of a caption; a captioner that cannot end writes on
 MAX_CAPTION_LETTERS = 5_000
 # types of the parts of an answer that are its text
@@ -94,7 +93,10 @@ def read_answer(job: CaptionJob, said: Said) -> Caption | NoCaption:
     if is_refusal(text, job.prompt):
         return refused(job, "refused", text)
     if is_code(job.row):
-        return read_code(job, answer, met_limit=met_limit)
+        code = code_in(answer)
+        if code and not (may_be_words(code) and NOTHING.fullmatch(letters(code))):
+            return Caption(job.row, code, met_limit)
+        return empty(job, has_thoughts=has_thoughts, met_limit=met_limit, ended_by=ended_by)
     if not letters(text) or NOTHING.fullmatch(letters(text)):
         return empty(job, has_thoughts=has_thoughts, met_limit=met_limit, ended_by=ended_by)
     if len(text) > MAX_CAPTION_LETTERS:
@@ -104,15 +106,6 @@ def read_answer(job: CaptionJob, said: Said) -> Caption | NoCaption:
     # The limit may have met what stands behind the caption.
     is_cut = met_limit and letters(raw).endswith(letters(text)[-20:])
     return Caption(job.row, text, is_cut)
-
-
-def read_code(job: CaptionJob, answer: str, *, met_limit: bool) -> Caption | NoCaption:
-    """An answer about a picture of code -> the code in it, within its fence where it has one."""
-    fenced = FENCED_CODE.search(answer)
-    text = code_text(fenced["code"] if fenced else answer)
-    if not text:
-        return empty(job, has_thoughts=False, met_limit=met_limit, ended_by="stop")
-    return Caption(job.row, text, met_limit)
 
 
 def refused(job: CaptionJob, reason: str, words: str = "") -> NoCaption:
@@ -188,9 +181,12 @@ def caption_of_json(text: str) -> str | None:
     for begin in json_begins(text):
         try:
             value, end = json.JSONDecoder(strict=False).raw_decode(text, begin)
+            caption = caption_of_value(value)
         except ValueError:
             continue
-        caption = caption_of_value(value)
+        except RecursionError:
+            # thousands of values within each other say nothing
+            break
         is_all = begin == 0 and not text[end:].strip()
         if is_all or (caption and not isinstance(value, str)):
             return caption

@@ -8,6 +8,12 @@ from oneseed.captioning.marks import QUOTES
 CAPTION_NAMES = (
     r"captions?|descriptions?|sentences?|answer|response|output|result|alt[- ]?text|summary"
 )
+# the same in other languages, of which a label alone is known
+FOREIGN_NAMES = (
+    r"(?:图片|图像|圖片|圖像|画像の?)?(?:描述|答案|回答|说明|說明|キャプション)|설명|캡션"
+    r"|(?:bild)?beschreibung|bildunterschrift|antwort|légende|réponse|descripción|respuesta"
+    r"|descrizione|risposta|descrição|resposta|описание(?: изображения)?|подпись|ответ"
+)
 LABEL_WORDS = (
     r"(?:(?:the|my|a|an|one|your|final|short|brief|concise|detailed|suggested|possible|proposed|"
     r"image|picture|photo|generated|revised|single|one[- ]sentence|alt|english|new|full|best)\s+)*"
@@ -22,11 +28,11 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 # "Caption:", "Final answer (English):", "Option 2:", "ASSISTANT:"
 LABEL = compiled(
-    rf"{LABEL_WORDS}(?:(?P<name>{CAPTION_NAMES})|(?P<other>option|version|title|assistant|final))"
-    rf"{LABEL_NUMBER}(?:\s*[:：]|\s+[-–—](?=\s))\s*"
+    rf"{LABEL_WORDS}(?:(?P<name>{CAPTION_NAMES}|{FOREIGN_NAMES})"
+    rf"|(?P<other>option|version|title|assistant|final)){LABEL_NUMBER}(?:\s*[:：]|\s+[-–—](?=\s))\s*"
 )
 # the same as a heading
-LABEL_ALONE = compiled(rf"{LABEL_WORDS}(?:{CAPTION_NAMES}){LABEL_NUMBER}\s*")
+LABEL_ALONE = compiled(rf"{LABEL_WORDS}(?:{CAPTION_NAMES}|{FOREIGN_NAMES}){LABEL_NUMBER}\s*")
 # what a model plans or weighs beside its answer
 OTHER_LABEL = compiled(
     r"(?:thoughts?|thinking|reasoning|analysis|draft|plan|steps?(?: \d+)?|explanation|note|notes|"
@@ -206,7 +212,7 @@ def quoted_caption(text: str, prompt: str) -> str:
     if begins_as_asked(text, prompt):
         return ""
     # A refusal may quote what it refuses.
-    mark = ":" if REFUSAL.match(text) else rf":|[{QUOTES}]"
+    mark = "[:：]" if REFUSAL.match(text) else rf"[:：]|[{QUOTES}]"
     if THINKING_ALOUD.match(text):
         mark += r"|[.!?]"
     asked = rf"({mark})\s*[{QUOTES}]?({re.escape(prompt)}\b.*)"

@@ -39,6 +39,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import is_code
 from oneseed.dataset.messages import Asked
 from oneseed.dataset.prepared import DamagedPreparedError
+from oneseed.files import expanded
 from oneseed.workers import chunks
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def is_here(captioner: str, flag: str = "--captioner") -> bool:
 
     ways = f"name a checkpoint in a folder, {flag} PATH"
     try:
-        if Path(captioner).expanduser().is_dir():
+        if expanded(captioner).is_dir():
             return True
         if isinstance(try_to_load_from_cache(captioner, "config.json"), str):
             return True
@@ -118,7 +119,7 @@ def load_captioner(
     UserError where it cannot be loaded.
     """
     load = load or load_pretrained
-    folder = Path(captioner).expanduser()
+    folder = expanded(captioner)
     name = str(folder) if folder.is_dir() else captioner
     trouble: Exception | None = None
     for is_offline in offline_ways(name, flag):

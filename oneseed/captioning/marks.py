@@ -27,35 +27,62 @@ CHANNEL_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
 BARE_CHANNELS = re.compile(r"\A\s*(?:analysis|commentary).*assistant\s*final", re.DOTALL)
 
 # what encloses an answer
-ANSWER_TAGS = r"answer|response|final_answer|final|output|caption|result|description"
-BOXES = [
-    re.compile(pattern, re.DOTALL | re.IGNORECASE)
-    for pattern in (
-        r"<\|begin_of_box\|>(?P<inside>.*?)(?:<\|end_of_box\|>|\Z)",
-        r"<\|begin_of_solution\|>(?P<inside>.*?)(?:<\|end_of_solution\|>|\Z)",
-        r"<\|start_response\|>(?P<inside>.*?)(?:<\|end_response\|>|\Z)",
-        r"\\boxed\{(?:\\text\{)?(?P<inside>[^{}]*)",
-        rf"<(?P<tag>{ANSWER_TAGS})>(?P<inside>.*?)</(?P=tag)>",
-        # cut off within
-        rf"\A\s*<(?:{ANSWER_TAGS})>(?P<inside>.*)",
+ANSWER_TAGS = (
+    r"answer|response|response_text|final_answer|final|output|caption|result|description|sentence"
+)
+# of a tag: <caption lang="en">
+TAG_ATTRIBUTES = r"(?:\s[^<>=]*=[^<>]*)?"
+# by a model's own tokens
+TOKEN_BOXES = [
+    re.compile(rf"{begin}(?P<inside>.*?)(?:{end}|\Z)", re.DOTALL | re.IGNORECASE)
+    for begin, end in (
+        (r"<\|begin_of_box\|>", r"<\|end_of_box\|>"),
+        (r"<\|begin_of_solution\|>", r"<\|end_of_solution\|>"),
+        (r"<\|start_response\|>", r"<\|end_response\|>"),
     )
 ]
+BOXES = [
+    *TOKEN_BOXES,
+    *(
+        re.compile(pattern, re.DOTALL | re.IGNORECASE)
+        for pattern in (
+            r"\\boxed\{(?:\\text\{)?(?P<inside>[^{}]*)",
+            rf"<(?P<tag>{ANSWER_TAGS}){TAG_ATTRIBUTES}>"
+            r"(?P<inside>(?:(?!<(?P=tag)[\s>]).)*?)</(?P=tag)>",
+            # cut off within
+            rf"\A\s*<(?:{ANSWER_TAGS}){TAG_ATTRIBUTES}>(?P<inside>.*)",
+            # begun in the prompt
+            rf"\A(?P<inside>[^<]*)</(?:{ANSWER_TAGS})>\s*\Z",
+            # around the whole: within a caption it may mark what a sign says
+            rf"\A\s*<text{TAG_ATTRIBUTES}>(?P<inside>[^<]*)(?:</text>)?\s*\Z",
+        )
+    ),
+]
+# boxes within each other that are opened
+DEEPEST_BOX = 4
 FENCE = re.compile(
     r"(?:\A|(?<=\n))[ \t]*(?:```|~~~)[^\n`]*\n(.*?)(?:\n?[ \t]*(?:```|~~~)|\Z)", re.DOTALL
 )
 
 # where a turn of the conversation begins or ends
-TURN = re.compile(
-    rf"{NOT_QUOTED}(?:<[|｜](?:im_start|im_end|start|end|start_header_id|eot_id|eom_id|endoftext"
+TURN_TOKEN = (
+    r"<[|｜](?:im_start|im_end|start|end|start_header_id|eot_id|eom_id|endoftext"
     r"|end_of_text|return|eos|eot|user|end[▁_]of[▁_]sentence)[|｜]>"
-    r"|</s>|<eos>|<start_of_turn>|<end_of_turn>|<end_of_utterance>|\[INST\])",
-    re.IGNORECASE,
+    r"|<start_of_turn>|<end_of_turn>|<end_of_utterance>"
 )
+TURN = re.compile(rf"{NOT_QUOTED}(?:{TURN_TOKEN}|</s>|<eos>|\[INST\])", re.IGNORECASE)
 SPECIAL_TOKEN = re.compile(
     rf"{NOT_QUOTED}(?:<[|｜][^<>|｜\n]{{1,40}}[|｜]>|<s>|<(?:pad|bos|unk|image)>|\[/INST\]"
     r"|<0x[0-9A-F]{2}>|<unused\d+>)"
 )
-ROLE = re.compile(r"\s*(?:assistant|model)(?:\s*:|\s*\n|<\|end_header_id\|>|<\|im_middle\|>)")
+ROLE = re.compile(r"\A\s*(?:assistant|model)(?:\s*:|\s*\n|<\|end_header_id\|>|<\|im_middle\|>)")
+# what a caption speaks of and where that lies: Qwen, InternVL; Kosmos; Florence, PaliGemma
+PLACE_MARK = re.compile(
+    rf"{NOT_QUOTED}(?:</?(?:ref|grounding|phrase|object|delimiter_of_multi_objects/)>"
+    r"|<(?P<tag>box|quad)>[^<>]{0,400}(?:</(?P=tag)>|\Z)"
+    r"|<\|box_start\|>[^<>]{0,400}(?:<\|box_end\|>|\Z)"
+    r"|<loc_?\d+>|<patch_index_\d+>)"
+)
 
 EMPHASIS = re.compile(r"(\*\*\*|\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
 ITALICS = re.compile(
@@ -64,8 +91,11 @@ ITALICS = re.compile(
 CODE = re.compile(r"(`+)([^`\n]+)\1")
 LINK = re.compile(r"!?\[([^\[\]\n]*)\]\([^()\s]+\)")
 ESCAPED = re.compile(r"\\([\\*_#`>\[\]~-])")
-BLOCK_TAG = re.compile(r"</?(?:p|br|div|h[1-6]|blockquote|ul|ol|li|pre)\s*/?>", re.IGNORECASE)
-INLINE_TAG = re.compile(r"</?(?:b|i|u|em|strong|span|code)\s*/?>", re.IGNORECASE)
+BLOCK_TAG = re.compile(
+    rf"</?(?:p|br|div|h[1-6]|blockquote|ul|ol|li|pre|figure|figcaption){TAG_ATTRIBUTES}\s*/?>",
+    re.IGNORECASE,
+)
+INLINE_TAG = re.compile(rf"</?(?:b|i|u|em|strong|span|code){TAG_ATTRIBUTES}\s*/?>", re.IGNORECASE)
 # headings, quotes, bullets and numbers of lists
 LINE_MARK = re.compile(r"\s*(?:#{1,6}\s+|>\s*|[-*+•‣]\s+|\(?\d{1,2}[.)]\s+)")
 RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}")
@@ -122,17 +152,31 @@ def final_channel(text: str) -> str:
 
 
 def inside_box(text: str) -> str:
-    """What the last box, answer tag or block of code holds; the text where there is none."""
-    for pattern in BOXES:
+    """What the last box, answer tag or block of code holds; the text where there is none.
+
+    Of boxes within each other the innermost counts.
+    """
+    for _box in range(DEEPEST_BOX):
+        inside = last_box(text, BOXES)
+        fences = [fence[1] for fence in FENCE.finditer(inside) if fence[1].strip()]
+        inside = fences[0] if fences else inside
+        if inside == text:
+            break
+        text = inside
+    return text
+
+
+def last_box(text: str, patterns: list[re.Pattern[str]]) -> str:
+    """What the last box of each pattern holds, one after the other; the text without any."""
+    for pattern in patterns:
         boxes = [found["inside"] for found in pattern.finditer(text)]
         text = next((box for box in reversed(boxes) if re.search(r"\w", box)), text)
-    fences = [fence[1] for fence in FENCE.finditer(text) if fence[1].strip()]
-    return fences[0] if fences else text
+    return text
 
 
 def without_tokens(text: str) -> str:
     """The first turn that says something, without the special tokens of any model."""
-    turns = [ROLE.sub("", turn) if ROLE.match(turn) else turn for turn in TURN.split(text)]
+    turns = [ROLE.sub("", turn) for turn in TURN.split(PLACE_MARK.sub("", text))]
     spoken = [turn for turn in turns if re.search(r"\w", SPECIAL_TOKEN.sub("", turn))]
     return SPECIAL_TOKEN.sub("", spoken[0]) if spoken else ""
 

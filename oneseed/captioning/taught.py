@@ -18,7 +18,7 @@ from oneseed.config.options import CAPTION_KINDS, CODE_CAPTIONS
 from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import is_code, set_kind
 from oneseed.dataset.jsonl import Row, json_of
-from oneseed.files import write_text
+from oneseed.files import expanded, write_text
 
 # beside config.json
 NOTES_FILE = "captioner.json"
@@ -72,7 +72,7 @@ def read_notes(folder: Path | str) -> TaughtNotes | None:
 
     UserError where they are not what write_notes wrote.
     """
-    path = Path(folder).expanduser() / NOTES_FILE
+    path = expanded(folder) / NOTES_FILE
     if not path.is_file():
         return None
     try:

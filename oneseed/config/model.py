@@ -2,11 +2,11 @@
 
 import re
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Self
 
 from oneseed.config.options import NAMED_SIZES, parameters_option, parse_image_size, preset_option
 from oneseed.console.flags import BaseConfig, option
+from oneseed.files import expanded
 
 # tokens of a preset whose vocabulary the collection sizes
 MAX_OWN_VOCABULARY = 2000
@@ -203,7 +203,7 @@ class ModelConfig(BaseConfig):
                 f"--patch must be a power of two that leaves at least {MIN_PATCHES} x "
                 f"{MIN_PATCHES} patches, got {self.patch}"
             )
-        if self.encoder not in ENCODERS and not Path(self.encoder).expanduser().is_dir():
+        if self.encoder not in ENCODERS and not expanded(self.encoder).is_dir():
             raise ValueError(
                 "--encoder is cnn, vit, or the folder of a checkpoint such as CLIP's or DINO's, "
                 f"not {self.encoder!r}"
@@ -220,7 +220,7 @@ class ModelConfig(BaseConfig):
 
     def _check_text_networks(self) -> None:
         name = self.text_decoder
-        if name not in TEXT_DECODERS and not Path(name).expanduser().is_dir():
+        if name not in TEXT_DECODERS and not expanded(name).is_dir():
             raise ValueError(
                 f"--text-decoder is own, or the folder of a causal language model, not {name!r}"
             )

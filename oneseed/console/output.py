@@ -2,6 +2,7 @@
 
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,10 @@ TERMINAL_INTERVAL = 0.2
 LOG_INTERVAL = 10
 # letters of a word that a sentence quotes; a longer one ends in …
 LONG_WORD = 300
+# invisible letters that join or part others, as in Persian, Khmer and emoji; tags of flags
+SHAPING_LETTER = re.compile("[\u200b-\u200d\U000e0020-\U000e007f]")
+# code points that will never be letters, beside the last two of each plane
+NEVER_LETTERS = re.compile("[\u2065\ufdd0-\ufdef\ufff0-\ufff8\U000e0000-\U000e0fff]")
 
 
 def progress(
@@ -48,16 +53,32 @@ def progress(
 def printable(text: str) -> str:
     """Text for a terminal or a page, letter by letter.
 
-    What could move the cursor or turn the direction of writing is shown as an escape.
+    What could move the cursor or turn the direction of writing is shown as an escape; what joins
+    or parts letters stays.
     """
     return "".join(map(printable_letter, text))
 
 
 def printable_letter(letter: str) -> str:
     """One character, or its escape such as \\x1b."""
-    if letter.isprintable():
+    if letter.isprintable() or SHAPING_LETTER.match(letter) or is_newer_letter(letter):
         return letter
     return letter.encode("unicode_escape", "surrogatepass").decode()
+
+
+def is_control(letter: str) -> bool:
+    """Whether a character is none that a reader sees: it steers, shapes, or means nothing."""
+    return unicodedata.category(letter)[0] == "C" and not is_newer_letter(letter)
+
+
+def is_newer_letter(letter: str) -> bool:
+    """Whether a character may be a letter that this Python's Unicode does not have yet.
+
+    Python 3.11 knows no emoji of 2022.
+    """
+    if unicodedata.category(letter) != "Cn" or ord(letter) & 0xFFFE == 0xFFFE:
+        return False
+    return not NEVER_LETTERS.match(letter)
 
 
 def code_lines(text: str, *, indent: int = 0, most: int = 0) -> list[str]:

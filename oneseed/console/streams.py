@@ -44,8 +44,8 @@ PLAIN_LETTERS = {
 }
 # name of the codec error handler that writes them
 VISIBLE = "oneseed.visible"
-# line ends and columns; the invisible letters that join or part others, as in Persian and in emoji
-KEPT_LETTERS = "\n\t\u200c\u200d"
+# line ends and columns
+KEPT_LETTERS = "\n\t"
 # what writing answers where nobody reads a pipe any more; Windows says EINVAL
 GONE = (errno.EPIPE, errno.ESHUTDOWN) + ((errno.EINVAL,) if os.name == "nt" else ())
 

@@ -21,6 +21,7 @@ from oneseed.dataset.code_texts import medium_of_rows
 from oneseed.dataset.commands import caption_command, page_command
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.name_words import folder_caption, name_caption
+from oneseed.files import expanded
 from oneseed.media.kinds import CLIP, PICTURE, SOUND
 
 # share of the pictures whose names must say something before names are the way that comes first
@@ -191,6 +192,6 @@ def is_offline() -> bool:
 def is_downloaded(checkpoint: str) -> bool:
     """Does the cache of the Hugging Face hub hold this checkpoint?"""
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    cache = expanded(os.environ.get("HF_HUB_CACHE") or home / "hub")
     snapshots = cache / f"models--{checkpoint.replace('/', '--')}" / "snapshots"
     return any(snapshots.glob("*/config.json"))

@@ -19,7 +19,7 @@ from oneseed.console.command import UserError
 from oneseed.dataset.caption_ways import first_options
 from oneseed.dataset.code_texts import travelling
 from oneseed.dataset.commands import caption_command, flag, prepare_command, size_flags
-from oneseed.dataset.dealing import deal, has_both
+from oneseed.dataset.dealing import TRAIN_PART, deal, has_both
 from oneseed.dataset.jsonl import (
     Row,
     RowError,
@@ -349,22 +349,40 @@ def split_rows(rows: list[Row], stored: dict[str, str] | None = None) -> dict[st
     stored: the split of earlier runs, {id: "train" or "val"}. Those rows stay where they are, and
     only new ones are dealt, so that adding pictures moves none. The first deal puts exactly
     round(0.9 N) rows into train, in the order of a hash of the id. Rows of equal "group" (pictures
-    that look the same) share a split, as far as deal can keep them together. Of five rows or more
-    some train and some validate: all are dealt anew where a stored split would leave none of one.
+    that look the same) share a split, as far as deal and follow can keep them together. Of five
+    rows or more some train and some validate: all are dealt anew where a stored split would leave
+    none of one.
     """
     stored = stored or {}
     splits = {row["id"]: stored[row["id"]] for row in rows if row["id"] in stored}
     group_of = {row["id"]: row.get("group") or row["id"] for row in rows}
-    split_of_group = {group_of[row_id]: split for row_id, split in splits.items()}
-    # A new look-alike follows the one that was dealt before.
-    for row_id, group in group_of.items():
-        if row_id not in splits and group in split_of_group:
-            splits[row_id] = split_of_group[group]
+    splits |= follow(group_of, splits)
     groups: dict[str, list[str]] = {}
     for row_id in in_order_of_hash(group_of.keys() - splits.keys()):
         groups.setdefault(group_of[row_id], []).append(row_id)
     splits |= deal(list(groups.values()))
     return splits if has_both(splits) or not stored else split_rows(rows)
+
+
+def follow(group_of: dict[str, str], splits: dict[str, str]) -> dict[str, str]:
+    """The splits of new rows whose group was dealt before: with their look-alikes, where it goes.
+
+    They train where any of these does. Where all validate they do so, too, up to twice the share of
+    validation; the others train, or nearly all rows would validate.
+    group_of: {id: group} of all rows; splits: of those that were dealt before.
+    """
+    dealt = {group_of[row_id] for row_id in splits}
+    trained = {group_of[row_id] for row_id, split in splits.items() if split == "train"}
+    room = 2 * (len(group_of) - round(TRAIN_PART * len(group_of)))
+    room -= sum(split == "val" for split in splits.values())
+    found = {}
+    for row_id in in_order_of_hash(group_of.keys() - splits.keys()):
+        group = group_of[row_id]
+        if group in dealt:
+            validates = group not in trained and room > 0
+            found[row_id] = "val" if validates else "train"
+            room -= validates
+    return found
 
 
 def in_order_of_hash(ids: Iterable[str]) -> list[str]:

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from oneseed.dataset.segmentation import WORD
+from oneseed.dataset.segmentation import SELECTORS, WORD
 
 # they change no meaning: people leave them out
 ARTICLES = {"a", "an", "the"}
+WITHOUT_SELECTORS = str.maketrans("", "", SELECTORS)
 # of one word, and of all words together: a checkpoint stays small, and a word that goes with so
 # many others goes with any
 MAX_FOLLOWERS = 200
@@ -29,7 +30,7 @@ Phrases = dict[str, dict[str, list[str]]]
 
 
 class Piece(NamedTuple):
-    """A word of a text, and what stands between it and the word before."""
+    """A word or pictograph of a text, and what stands between it and the one before."""
 
     gap: str
     word: str
@@ -52,12 +53,15 @@ def join_pieces(pieces: Iterable[Piece]) -> str:
 
 
 def without_articles(pieces: Iterable[Piece]) -> list[Piece]:
-    """The pieces in lower case, articles as a part of the gap before the next word."""
+    """The pieces in lower case, articles as a part of the gap before the next word.
+
+    Plain and coloured pictographs are the same.
+    """
     kept = []
     gap = ""
     for piece in pieces:
         gap += piece.gap.lower()
-        word = piece.word.lower()
+        word = piece.word.lower().translate(WITHOUT_SELECTORS)
         if word in ARTICLES:
             gap += word
         else:

@@ -9,7 +9,8 @@ Chinese, Japanese, Thai, Lao, Khmer, Burmese and their kin write no blanks betwe
 dictionary nobody knows where theirs begin, so pairs of neighbouring letters stand for them, a
 letter with its marks counting as one. The Chinese letters that only join words part them, and so do
 changes between Chinese characters, hiragana and katakana; a katakana word is one word, and a single
-hiragana, mostly an ending or a particle, is none. A pictograph, joined or not, is a word.
+hiragana, mostly an ending or a particle, is none. A pictograph, joined or not, is a word. A Korean
+word is known with any particle behind it.
 """
 
 import itertools
@@ -33,8 +34,10 @@ HAN_JOINTS = "的了着在和与與及是有地得之一"
 # letters with their marks that make up a word on average, for counts
 HAN_WORD = 2
 SOUTHEAST_WORD = 4
-JOINING = "\u200c\u200d"
+JOINING = "\u200b-\u200d"
 JOINER = re.compile(f"[{JOINING}]")
+# they only ask for a plain or a coloured pictograph
+SELECTORS = "\ufe0e\ufe0f"
 # code points where marks lie that belong to the letter before
 MARK_RANGES = (range(0x300, 0x3100), range(0xA66F, 0xAC00), range(0xFE20, 0xFE30))
 
@@ -55,16 +58,19 @@ COMBINING = as_ranges(
     for letter in map(chr, itertools.chain(*MARK_RANGES))
     if unicodedata.category(letter)[0] == "M"
 )
-LETTER = rf"[^\W_][{COMBINING}{JOINING}]*"
-PICTOGRAPH = (
-    r"(?:[\U0001f1e6-\U0001f1ff]{2}|[\u2600-\u27bf\U0001f000-\U0001faff]"
-    r"[\U0001f3fb-\U0001f3ff]?(?:\u200d[\u2600-\u27bf\U0001f000-\U0001faff])*)"
+LETTER = rf"[^\W_][{COMBINING}{JOINING}{SELECTORS}]*"
+# signs that show something: pictures, shapes, and the arrows that are drawn as emoji
+SIGN = (
+    "[\u2194-\u2199\u21a9\u21aa\u2300-\u2307\u230c-\u231f\u2322-\u2328\u232b-\u239a\u23b4-\u23ff"
+    "\u25a0-\u27bf\u2934\u2935\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+    rf"[\U0001f3fb-\U0001f3ff]?[{SELECTORS}]?"
 )
-# a word as it is written, where blanks part words
-WORD = re.compile(rf"(?:{LETTER})+")
-TOKEN = re.compile(rf"(?:{LETTER})+|{PICTOGRAPH}")
+# a flag of two letters; or joined signs, with the tags of a region's flag
+PICTOGRAPH = rf"(?:[\U0001f1e6-\U0001f1ff]{{2}}|{SIGN}(?:\u200d{SIGN})*[\U000e0020-\U000e007f]*)"
+# a word as it is written, where blanks part words; or a pictograph
+WORD = re.compile(rf"(?:{LETTER})+|{PICTOGRAPH}")
 # as one with what a hyphen or an apostrophe joins
-JOINED_TOKEN = re.compile(rf"(?:{LETTER})+(?:['’-](?:{LETTER})+)*|{PICTOGRAPH}")
+JOINED_WORD = re.compile(rf"(?:{LETTER})+(?:['’-](?:{LETTER})+)*|{PICTOGRAPH}")
 NO_LETTER_BEFORE = rf"(?<![^\W_])(?<![{COMBINING}])"
 ASCII_WORD = re.compile(r"[^\W_]+")
 # a word of one script, or a stretch without blanks
@@ -83,7 +89,14 @@ CLUSTER = re.compile(rf".[{COMBINING}{JOINING}]*")
 # letters of full or half width
 WIDE_LETTERS = re.compile("[\uff01-\uffef]+")
 # the Turkish ı, whose capital is I, and what only asks for a coloured or a plain pictograph
-FOLDED = str.maketrans({"ı": "i", "\ufe0e": "", "\ufe0f": ""})
+FOLDED = str.maketrans({"ı": "i", **dict.fromkeys(SELECTORS, "")})
+HANGUL_WORD = re.compile("[\uac00-\ud7a3]+")
+# syllables of a longer ending behind a Korean word
+MAX_ENDING = 2
+# what stands behind a Korean noun
+PARTICLE = re.compile(
+    "(?<=.)(?:은|는|이|가|을|를|의|에|와|과|로|도|만|에서|에게|으로|까지|부터|처럼|하고)$"
+)
 
 
 def fold(text: str) -> str:
@@ -115,7 +128,7 @@ def units(text: str) -> Iterator[str]:
     if text.isascii():
         yield from ASCII_WORD.findall(text.lower())
         return
-    for token in TOKEN.findall(fold(text)):
+    for token in WORD.findall(fold(text)):
         for stretch in stretches(token):
             yield from stretch.units()
 
@@ -139,7 +152,7 @@ def split_words(text: str) -> list[str]:
     Where no blanks part words, stretches of a word's usual length stand for them.
     """
     found = []
-    for token in JOINED_TOKEN.findall(fold(text)):
+    for token in JOINED_WORD.findall(fold(text)):
         if UNSPACED.search(token):
             for stretch in stretches(token):
                 parts = chunks(stretch.letters, stretch.word_length)
@@ -170,7 +183,7 @@ def missing_words(text: str, known: Set[str]) -> list[str]:
     known pair, or, alone, in any known word: what parts two words is a pair that nobody wrote.
     """
     missing: dict[str, None] = {}
-    for token in TOKEN.findall(fold(text)):
+    for token in WORD.findall(fold(text)):
         for stretch in stretches(token):
             missing |= dict.fromkeys(stretch.missing(known))
     return list(missing)
@@ -195,7 +208,7 @@ class Stretch:
             word = self.letters[0]
             is_letter = self.word_length > 1
             is_known = word in known or (is_letter and any(word in longer for longer in known))
-            return [] if is_known else [word]
+            return [] if is_known or is_known_in_korean(word, known) else [word]
         has_pair = [False, *map(known.__contains__, self.units()), False]
         parts = [""]
         for letter, before, after in zip(self.letters, has_pair, has_pair[1:]):
@@ -220,6 +233,23 @@ def stretches(token: str) -> Iterator[Stretch]:
             yield Stretch([found.group()])
         elif len(letters) > 1:
             yield Stretch(letters, SOUTHEAST_WORD)
+
+
+def is_known_in_korean(word: str, known: Set[str]) -> bool:
+    """Whether a Korean word is known with another ending: "성" and "성이" are where "성과" is.
+
+    False for a word of other letters.
+    """
+    if not HANGUL_WORD.fullmatch(word):
+        return False
+    stem = PARTICLE.sub("", word)
+    return any(
+        other.startswith(word)
+        or (word.startswith(other) and len(word) - len(other) <= MAX_ENDING)
+        or PARTICLE.sub("", other) == stem
+        for other in known
+        if other[:1] == word[0]
+    )
 
 
 def without_joiners(token: str) -> str:

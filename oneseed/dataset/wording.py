@@ -5,8 +5,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from oneseed.console.output import SHAPING_LETTER, is_control
 from oneseed.dataset.jsonl import Row
-from oneseed.dataset.segmentation import is_latin, words
+from oneseed.dataset.segmentation import UNSPACED, is_latin, words
 from oneseed.synthetic.collections import DRAWN_CLASSES
 
 OTHER_MEDIUM = "A picture"
@@ -60,28 +61,41 @@ VERBS = {
     "with": "of",
     "is": "of",
 }
-# zero-width joiners and non-joiners, which Persian, Indic scripts and joined emoji need; tags of
-# flags
-JOINERS = re.compile("[\u200c\u200d\U000e0020-\U000e007f]")
 FIRST_WORDS = "A|An|The|One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Several|Some|Many"
 
 
 def clean_caption(text: str) -> str:
     """The text as one line: white space collapsed, control and invisible characters dropped.
 
-    Invisible characters that shape what stands beside them stay: joiners, and the tags of flags.
+    Invisible characters that shape what stands beside them stay: joiners, the zero-width spaces of
+    Khmer, Thai and their kin, and the tags of flags. Prompts are cleaned so too.
     """
     line = " ".join(text.split())
     # most captions
     if line.isascii() and line.isprintable():
         return line
+    line = re.sub("\u200b+", kept_spaces, line)
     kept: list[str] = []
     for letter in line:
         before = kept[-1] if kept else " "
-        is_control = unicodedata.category(letter)[0] == "C"
-        if not is_control or (JOINERS.match(letter) and not before.isascii()):
+        if not is_control(letter) or (SHAPING_LETTER.match(letter) and not before.isascii()):
             kept.append(letter)
     return " ".join("".join(kept).split())
+
+
+def kept_spaces(found: re.Match[str]) -> str:
+    """Zero-width spaces of a text -> what stays of them.
+
+    All beside a letter of a script without blanks, a blank between other words, else nothing.
+    """
+    start, end = found.span()
+    before = found.string[max(0, start - 1) : start]
+    after = found.string[end : end + 1]
+    if UNSPACED.match(before) or UNSPACED.match(after):
+        return found.group()
+    ends_word = unicodedata.category(before or " ")[0] in "LMN"
+    begins_word = unicodedata.category(after or " ")[0] in "LN"
+    return " " if ends_word and begins_word else ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +185,7 @@ def worded_prompt(prompt: str, style: str) -> tuple[str, str]:
     so that the first word has the tokens that it has within a caption. The second is "" where only
     a medium is named, the first where captions of these letters have no beginning, see worded.
     """
-    text = unicodedata.normalize("NFC", " ".join(prompt.split()))
+    text = unicodedata.normalize("NFC", clean_caption(prompt))
     text = re.sub(r"\s+(?=[.,;:!?])|[\s!?;:,…]+$", "", text)
     for opening_mark, closing_mark in QUOTATION_MARKS:
         if len(text) > 1 and text[0] == opening_mark and text[-1] == closing_mark:

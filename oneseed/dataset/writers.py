@@ -9,7 +9,6 @@ import csv
 import io
 import posixpath
 import re
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -32,12 +31,14 @@ from oneseed.dataset.containers import (
 )
 from oneseed.dataset.jsonl import Row, to_json
 from oneseed.dataset.messages import question_parts, text_part
-from oneseed.files import suffix_of, whole_file
+from oneseed.files import scratch_file, suffix_of, whole_file
 
 # what a conversation asks where nothing was asked
 WRITTEN_QUESTION = "Describe this picture in one sentence."
 # what a conversation says itself, of what travels with a caption
 DIALOGUE_KEYS = ("question", "marked_question", "system", "turns")
+# the one file within an export of Parquet
+PARQUET_NAME = "pictures.parquet"
 # begin of a cell that a spreadsheet would compute
 FORMULA = re.compile(r"^(?='*[=+\-@\t\r])")
 EXAMPLE: list[Row] = [
@@ -256,7 +257,7 @@ def parquet_template() -> str:
     return (
         "import pyarrow\nimport pyarrow.parquet\n\n"
         f"rows = [\n    {listed}]\n"
-        f"pyarrow.parquet.write_table({table}, 'pictures.parquet')\n"
+        f"pyarrow.parquet.write_table({table}, {PARQUET_NAME!r})\n"
     )
 
 
@@ -300,10 +301,9 @@ def write_export(format_name: str, rows: list[Row], out: Path) -> None:
 
 def add_parquet(add: AddFile, rows: list[Row], folder: Path) -> None:
     """Adds one Parquet file of everything. folder: for a temporary copy."""
-    with tempfile.TemporaryDirectory(dir=folder) as room:
-        path = Path(room, "pictures.parquet")
+    with scratch_file(folder / PARQUET_NAME) as path:
         write_parquet(path, rows)
-        add(path.name, path)
+        add(PARQUET_NAME, path)
 
 
 def add_pictures(add: AddFile, format_name: str, rows: list[Row]) -> None:

@@ -19,6 +19,7 @@ from oneseed.dataset.commands import flag
 from oneseed.dataset.jsonl import Row, json_of
 from oneseed.export.captioner_card import captioner_card
 from oneseed.export.repository import CARD_FILE, Repository, send, write_card
+from oneseed.files import expanded
 from oneseed.hub_models import HUB_NAME
 
 MESSAGE = "A captioner, taught on pictures of one's own"
@@ -125,7 +126,7 @@ def files_to_send(folder: Path, *, adapter: bool) -> list[str]:
 def base_on_hub(model: str) -> str:
     """The name of the base on the Hub; "" of one that lies in a folder."""
     is_name = HUB_NAME.fullmatch(model) is not None
-    return model if is_name and not Path(model).expanduser().exists() else ""
+    return model if is_name and not expanded(model).exists() else ""
 
 
 def base_license(model: str) -> str:
@@ -133,7 +134,7 @@ def base_license(model: str) -> str:
     from huggingface_hub import metadata_load, try_to_load_from_cache
     from yaml import YAMLError
 
-    path: Any = Path(model).expanduser() / CARD_FILE
+    path: Any = expanded(model) / CARD_FILE
     if base_on_hub(model):
         path = try_to_load_from_cache(model, CARD_FILE)
     if not isinstance(path, str | Path) or not Path(path).is_file():

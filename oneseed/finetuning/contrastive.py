@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
+from oneseed.files import expanded
 from oneseed.finetuning.examples import taught_picture
 from oneseed.workers import chunks
 
@@ -109,7 +110,7 @@ def load_towers(config: FinetuningConfig, device: torch.device) -> TwoTowers:
     """The checkpoint of --model in float32. UserError where it is none of two towers."""
     from transformers import AutoConfig, AutoModel, AutoProcessor
 
-    folder = Path(config.model).expanduser()
+    folder = expanded(config.model)
     name = str(folder) if folder.is_dir() else config.model
     found: dict[str, Any] = {"local_files_only": folder.is_dir(), "trust_remote_code": False}
     try:

@@ -10,6 +10,7 @@ from oneseed.dataset.code_texts import CODE_QUESTION, is_code
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.jsonl import Row
 from oneseed.dataset.messages import asked_before_answers, messages_of
+from oneseed.files import expanded
 from oneseed.finetuning.examples import WORDS_QUESTION, words_in_row
 from oneseed.finetuning.gguf import (
     PACKAGES,
@@ -31,7 +32,7 @@ def export_captioner(config: FinetuningConfig) -> int:
     The checkpoint is that of --model, else the merged one in the folder of the run. 1 where fewer
     answers than --least are those of transformers.
     """
-    folder = Path(config.model or config.checkpoints).expanduser()
+    folder = expanded(config.model or config.checkpoints)
     require_exportable(folder)
     require_packages({**PACKAGES, "xllamacpp": "xllamacpp"}, "--export gguf")
     notes = read_notes(folder)

@@ -13,6 +13,7 @@ from oneseed.captioning.huggingface import (
 )
 from oneseed.config.finetuning import CONNECTOR, EXAMPLE_CAPTIONER, VISION, FinetuningConfig
 from oneseed.console.command import UserError
+from oneseed.files import expanded
 from oneseed.finetuning.parts import require_known_parts, topmost_modules
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def require_model(config: FinetuningConfig) -> None:
             f"{config.model} is an adapter, which lies beside its merged checkpoint: teach that one"
         )
     written = Path(config.checkpoints).resolve()
-    if Path(config.model).expanduser().resolve().is_relative_to(written):
+    if expanded(config.model).resolve().is_relative_to(written):
         raise UserError(
             f"--model {config.model} lies in the folder that this run writes to: choose another "
             "one with --checkpoints DIR"

@@ -26,9 +26,13 @@ from oneseed.dataset.jsonl import Row
 from oneseed.files import write_text
 from oneseed.finetuning.adapter import trained_weights_of
 from oneseed.model import checkpoint
+from oneseed.model.checkpoint_facts import is_count, is_number
+from oneseed.model.weights import require_weights
 from oneseed.training import distributed
+from oneseed.training.found_files import way_on
 from oneseed.training.run_folder import MIN_SAVE_INTERVAL
 from oneseed.training.run_log import RunLog, move_aside
+from oneseed.training.saved_state import require_optimizer, weight_of
 
 # share of the steps in which the learning rate rises to its peak
 RISING_SHARE = 0.03
@@ -46,8 +50,15 @@ PAIRS = "pairs"
 RUN_PATTERNS = (
     *("adapter", "tensorboard", "last*.pt", "checksums.json", "metrics.json", "report.html"),
     *("training.log", "README.md", "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"),
-    "gguf",
+    *("merged", "gguf"),
 )
+# what a run writes over or removes; without a last.pt nobody knows whose it is
+REPLACED_PATTERNS = (
+    *("config.json", "model*.safetensors*", "adapter", "merged", "metrics.json", "report.html"),
+    *("checksums.json", "captioner.json", "*_config.json", "tokenizer*.json"),
+)
+# of last.pt, beside its kind
+SAVED_PARTS = {"settings": str, "state": str, "weights": dict, "optimizer": dict}
 
 
 class TaughtPair(Protocol):
@@ -138,10 +149,12 @@ class FinetuningFolder(RunLog):
     ) -> FinetuningState | None:
         """Go on where last.pt stands -> the state; None where there is no run.
 
-        UserError where it belongs to another run.
+        UserError where it belongs to another run, or where there is none and the folder holds
+        somebody's model.
         """
         paths = (self.path / "last.pt", self.path / "last_but_one.pt")
         if not any(path.exists() for path in paths):
+            require_no_model(self.path)
             return None
         instead = (
             "use --checkpoints DIR for a second run, or --fresh to begin anew (this one then moves "
@@ -157,6 +170,12 @@ class FinetuningFolder(RunLog):
         weights = trained_weights_of(model)
         if saved["weights"].keys() != weights.keys():
             raise UserError(f"{found} has taught other weights: {instead}")
+        try:
+            expected = {name: weight_of(weight) for name, weight in weights.items()}
+            require_weights(expected, saved["weights"])
+            require_optimizer(saved["optimizer"], optimizer)
+        except UserError as error:
+            raise UserError(f"{found} is no whole run ({error}): {instead}") from error
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.copy_(saved["weights"][name])
@@ -167,6 +186,10 @@ class FinetuningFolder(RunLog):
         """UserError where a saved run is none of a captioner's, or one with other settings."""
         if saved.get("kind") != RUN_KIND:
             raise UserError(f"{name} is no run of this script: {instead}")
+        if not is_whole_run(saved):
+            raise UserError(
+                f"{name} lacks a part of a run, or is of another version of it: {instead}"
+            )
         before = json.loads(saved["settings"])
         for key, value in self.settings.items():
             # runs of before were taught without a flag that came later
@@ -189,6 +212,36 @@ class FinetuningFolder(RunLog):
             found = {"settings": self.settings, "looks": state.looks, "after": after}
             text = json.dumps(found, ensure_ascii=False, indent=1)
             write_text(self.path / "metrics.json", text + "\n")
+
+
+def require_no_model(folder: Path) -> None:
+    """UserError where a run that begins would write over, or remove, what is in its folder."""
+    found = [path for pattern in REPLACED_PATTERNS for path in sorted(folder.glob(pattern))]
+    if found:
+        raise UserError(
+            f"{found[0]} is there already, no last.pt says that it is of this run, and teaching "
+            f"would write over it: {way_on(folder)}"
+        )
+
+
+def is_whole_run(saved: dict[str, Any]) -> bool:
+    """Whether a saved run has all parts, of the right kinds; weights are looked at later."""
+    if not all(isinstance(saved.get(name), kind) for name, kind in SAVED_PARTS.items()):
+        return False
+    try:
+        settings = json.loads(saved["settings"])
+        state = json.loads(saved["state"])
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(settings, dict) or not isinstance(state, dict):
+        return False
+    if state.keys() != asdict(FinetuningState()).keys() or not isinstance(state["looks"], list):
+        return False
+    numbers = is_count(state["step"]) and is_count(state["loss_tokens"])
+    looks = all(
+        isinstance(look, dict) and {"step", "is_best"} <= look.keys() for look in state["looks"]
+    )
+    return numbers and looks and is_number(state["loss_sum"])
 
 
 def digest_of_pairs(train: Sequence[TaughtPair], val: Sequence[TaughtPair]) -> str:

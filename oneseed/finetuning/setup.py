@@ -11,6 +11,7 @@ from oneseed.captioning.taught import TaughtNotes
 from oneseed.config.finetuning import FinetuningConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
+from oneseed.files import expanded
 from oneseed.finetuning.adapter import add_adapter
 from oneseed.finetuning.cost import cost_lines, estimate_cost_of
 from oneseed.finetuning.examples import end_of_answer, read_examples
@@ -63,7 +64,7 @@ def prepare_captioner(
         fitted.max_new_tokens,
         config.style,
         # the notes travel with the weights; a folder of this machine says nothing elsewhere
-        Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model,
+        Path(config.model).name if expanded(config.model).is_dir() else config.model,
         config.ocr,
     )
     return LoadedCaptioner(captioner.processor, model, notes), fitted, end

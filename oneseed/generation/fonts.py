@@ -16,6 +16,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
 
+from oneseed.console.output import is_control
+
 FONT_SUFFIXES = (".ttf", ".otf", ".ttc")
 # modules of the packages of the extra "fonts" -> their names for pip
 FONT_PACKAGES = {"manimgx_fonts": "manimgx-fonts", "noto_cjk_sans_otc": "noto-cjk-sans-otc"}
@@ -48,6 +50,8 @@ EASTERN = (
     "FULLWIDTH",
     "HALFWIDTH",
 )
+# code points of the invisible tags that name a region behind a flag, and of the letters they mean
+VISIBLE_TAGS = {tag: chr(tag - 0xE0000) for tag in range(0xE0021, 0xE007F)}
 # a code point that no font has a glyph for
 NO_LETTER = "\uffff"
 # seconds that fontconfig may take
@@ -124,9 +128,15 @@ def fonts_of(size: int) -> Fonts:
 
 
 def is_drawn(letter: str) -> bool:
-    """Whether a character needs a glyph; blanks, joiners and variation selectors do not."""
+    """Whether a character needs a glyph; blanks, joiners and variation selectors do not.
+
+    Tags do: without them the flags of England and Scotland look alike.
+    """
+    if ord(letter) in VISIBLE_TAGS:
+        return True
     is_selector = "\ufe00" <= letter <= "\ufe0f"
-    return unicodedata.category(letter)[0] not in "CZ" and not is_selector
+    is_blank = unicodedata.category(letter)[0] == "Z"
+    return not (is_control(letter) or is_blank or is_selector)
 
 
 @functools.cache
@@ -159,7 +169,8 @@ def package_fonts() -> list[str]:
 
 def script_of(letter: str) -> str:
     """What a letter's script is called: "THAI"; "CJK" for Chinese, Japanese and Korean."""
-    if unicodedata.category(letter) in ("So", "Sk"):
+    # letters newer than Python's Unicode are mostly pictographs
+    if unicodedata.category(letter) in ("So", "Sk", "Cn"):
         return "PICTOGRAPHIC"
     name = unicodedata.name(letter, "UNKNOWN").split()[0]
     return "CJK" if name.startswith(EASTERN) else name

@@ -18,7 +18,7 @@ from PIL import ImageDraw, features
 from PIL.ImageFont import FreeTypeFont
 
 from oneseed.dataset.segmentation import COMBINING, JOINING, PICTOGRAPH, UNSPACED
-from oneseed.generation.fonts import fonts_of, say_missing, script_of
+from oneseed.generation.fonts import VISIBLE_TAGS, fonts_of, is_drawn, say_missing, script_of
 
 # a letter with its marks, joined pictographs, or a blank
 CLUSTER_OF_TEXT = re.compile(rf"{PICTOGRAPH}|.[{COMBINING}{JOINING}\ufe00-\ufe0f]*", re.DOTALL)
@@ -192,9 +192,14 @@ def box_width(letter: str, size: int) -> float:
 
 
 def code_rows(letter: str) -> list[str]:
-    """The code point of a letter in two rows: ["5C", "71"]; [] of what is invisible."""
-    if unicodedata.category(letter)[0] in "CZ":
+    """The code point of a letter in two rows: ["5C", "71"]; [] of what is invisible.
+
+    A tag of a flag is the small letter that it means.
+    """
+    if not is_drawn(letter):
         return []
+    if tag := VISIBLE_TAGS.get(ord(letter)):
+        return [tag]
     code = f"{ord(letter):04X}"
     half = -(-len(code) // DIGITS_PER_ROW)
     return [code[:half], code[half:]]

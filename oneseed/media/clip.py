@@ -25,7 +25,7 @@ from oneseed.media.decoding import (
     silence_decoders,
 )
 from oneseed.media.kinds import HEAD_BYTES, VIDEO_KINDS, kind_of
-from oneseed.media.modes import to_rgb
+from oneseed.media.modes import lay_on, simplify_mode
 from oneseed.media.picture import is_grey
 from oneseed.media.pixels_alone import pixels_of_gif
 
@@ -112,7 +112,8 @@ def moving_kind(file: BinaryIO, name: str) -> str:
 
 def fitted_frame(image: Image.Image, side: int) -> Image.Image:
     """A frame of any mode and size -> "RGB", side x side, on white."""
-    plain = to_rgb(image)
+    # all frames on one paper: another one for some would flash
+    plain = lay_on(simplify_mode(image), "white").convert("RGB")
     plain.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return ImageOps.pad(plain, (side, side), Image.Resampling.LANCZOS, color="white")
 

@@ -84,7 +84,7 @@ class PictureLimits(NamedTuple):
 
 
 def whole_picture(file: BinaryIO, name: str = "", *, most_pixels: int | None = None) -> Image.Image:
-    """Open picture file -> the whole picture, "RGB", upright, on white where it is transparent.
+    """Open picture file -> the whole picture, "RGB", upright, on paper where it is transparent.
 
     It has the pixels that prepare_picture makes smaller. name: of the file, see kinds.kind_of.
     most_pixels: width times height, at most. UnusablePictureError where it cannot be read.

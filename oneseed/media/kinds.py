@@ -133,13 +133,16 @@ def kind_of(head: bytes, name: str = "") -> str:
 def medium_of_file(path: Path) -> str:
     """One of MEDIA, or "" for a file that is of none; a moving picture is a PICTURE, see moving.
 
-    By its name or, where no such suffix stands there, by how the file begins.
+    By its name or, where no such suffix stands there, by how the file begins. PermissionError where
+    that may not be read.
     """
     if medium := medium_of_name(path.name):
         return medium
     try:
         with open(path, "rb") as file:
             return medium_of_kind(kind_of(file.read(HEAD_BYTES)))
+    except PermissionError:
+        raise
     except OSError:
         # nothing says that it is one
         return ""

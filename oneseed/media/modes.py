@@ -9,6 +9,8 @@ from oneseed.media.transparency import white_where_stated
 BAND_SAMPLES = 2**20
 # the largest samples that are taken as white, where a picture has none above
 KNOWN_TOPS = {"I": (255, 65535), "F": (1, 255, 65535)}
+# how far samples may lie apart, of 255, where nothing can be seen
+INVISIBLE_SPREAD = 8
 # the value of TIFF's tag PhotometricInterpretation that makes the smallest sample white
 WHITE_IS_ZERO = 0
 
@@ -30,8 +32,8 @@ def simplify_mode(image: Image.Image) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Picture of any mode -> the same as "RGB", on white where it is transparent."""
-    return lay_on_white(simplify_mode(image)).convert("RGB")
+    """Picture of any mode -> the same as "RGB", see lay_on_paper."""
+    return lay_on_paper(simplify_mode(image)).convert("RGB")
 
 
 def bits_of(image: Image.Image) -> int:
@@ -90,9 +92,27 @@ def finite_range(bands: list[np.ndarray]) -> tuple[float, float]:
     return float(min(lows)), float(max(highs))
 
 
-def lay_on_white(image: Image.Image) -> Image.Image:
-    """A transparent picture as "RGB" on white: black lines on nothing would become all black."""
+def lay_on_paper(image: Image.Image) -> Image.Image:
+    """A transparent picture as "RGB" on white: black lines on nothing would become all black.
+
+    On black where nothing can be seen on white, as of white icons.
+    """
+    on_white = lay_on(image, "white")
+    is_blank = image.mode == "RGBa" and is_even(on_white)
+    if is_blank and not is_even(image.getchannel("a")):
+        return lay_on(image, "black")
+    return on_white
+
+
+def lay_on(image: Image.Image, colour: str) -> Image.Image:
+    """A picture of simplify_mode, where it is transparent as "RGB" on paper of this colour."""
     if image.mode != "RGBa":
         return image
-    paper = Image.new("RGBA", image.size, "white")
+    paper = Image.new("RGBA", image.size, colour)
     return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
+
+
+def is_even(image: Image.Image) -> bool:
+    """Whether nothing can be seen in a picture of any mode, as each channel is of one shade."""
+    channels = (channel.getextrema() for channel in image.split())
+    return all(high - low <= INVISIBLE_SPREAD for low, high in channels)

@@ -26,10 +26,10 @@ WEBP_FRAME = b"ANMF"
 
 def medium_inside(path: Path) -> str:
     """One of MEDIA, or "" for a file that is of none; a moving picture is a CLIP."""
-    medium = medium_of_file(path)
-    if medium != PICTURE:
-        return medium
     try:
+        medium = medium_of_file(path)
+        if medium != PICTURE:
+            return medium
         with open(path, "rb") as file:
             return medium_of_open(file)
     except OSError:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from oneseed.media.decoding import PictureLimits, decode, turn_upright
-from oneseed.media.modes import lay_on_white
+from oneseed.media.modes import lay_on_paper
 
 # how far the channels of a grey picture may differ, of 255
 GREY_TOLERANCE = 2
@@ -38,7 +38,7 @@ def prepare_picture(file: BinaryIO, size: int, smallest: int, name: str = "") ->
     image = turn_upright(image, decoded.orientation)
     if decoded.orientation > 4:
         width, height = height, width
-    image = lay_on_white(image)
+    image = lay_on_paper(image)
     if image.mode == "RGB" and is_grey(image):
         image = image.convert("L")
     square = ImageOps.pad(image, (size, size), Image.Resampling.LANCZOS, color="white")

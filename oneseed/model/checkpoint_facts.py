@@ -17,6 +17,7 @@ from oneseed.config.model import ENCODERS, MIN_VOCABULARY, TEXT_DECODERS, ModelC
 from oneseed.config.options import CAPTION_KINDS, FINISHES, PLAIN
 from oneseed.console.command import UserError
 from oneseed.console.flags import plain_type
+from oneseed.dataset.segmentation import WORD
 from oneseed.media.kinds import MEDIA
 from oneseed.model.caption_source import NEAREST, source_of
 from oneseed.model.tokenizer_json import require_own_vocabulary
@@ -176,11 +177,19 @@ def is_match_scale(value: Any) -> bool:
 
 
 def is_phrases(value: Any) -> bool:
-    """Whether a value is what known_phrases gives: {"followers": {word: [text]}, "apart": ...}."""
+    """Whether a value is what known_phrases gives: {"followers": {word: [text]}, "apart": ...}.
+
+    Each text that follows a word has a word itself.
+    """
     if not isinstance(value, dict) or not value.keys() <= {"followers", "apart"}:
         return False
-    tables = value.values()
-    return all(isinstance(one, dict) and all(map(are_plain_texts, one.values())) for one in tables)
+    for table in value.values():
+        if not isinstance(table, dict) or not are_plain_texts([*table]):
+            return False
+        if not all(map(are_plain_texts, table.values())):
+            return False
+    followers = value.get("followers", {}).values()
+    return all(WORD.search(text) for texts in followers for text in texts)
 
 
 def is_health(value: Any) -> bool:

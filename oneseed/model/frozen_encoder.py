@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from oneseed.config.model import ENCODERS, ModelConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.jsonl import json_of
+from oneseed.files import expanded
 from oneseed.hub_models import CONFIG_FILE
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class FrozenTower:
 
         UserError where it is missing, another, or no checkpoint of a picture encoder.
         """
-        self.folder = Path(folder).expanduser().resolve()
+        self.folder = expanded(folder).resolve()
         if not (self.folder / CONFIG_FILE).is_file():
             raise UserError(
                 f"there is no picture encoder in {folder}, where the model looks for it; where it "

@@ -20,6 +20,7 @@ from torch import nn
 
 from oneseed.config.model import FROZEN, MIN_VOCABULARY, OWN_TEXT_DECODER, ModelConfig
 from oneseed.console.command import UserError
+from oneseed.files import expanded
 from oneseed.hub_models import CONFIG_FILE
 from oneseed.model.frozen_encoder import MAX_REASON, digest_of_folder, require_transformers
 from oneseed.model.tokenizer import END, PAD, START, UNK, Tokenizer
@@ -79,7 +80,7 @@ class FrozenLanguage:
 
         UserError where it is missing, another, or no causal language model.
         """
-        self.folder = Path(folder).expanduser().resolve()
+        self.folder = expanded(folder).resolve()
         if not (self.folder / CONFIG_FILE).is_file():
             raise UserError(
                 f"there is no language model in {folder}, where the model looks for it; where it "

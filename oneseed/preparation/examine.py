@@ -34,7 +34,7 @@ from oneseed.workers import Workers
 
 # Raise it when prepare_picture gives other pixels, or a finding says more: all pictures are
 # prepared again.
-PREPARATION_VERSION = 4
+PREPARATION_VERSION = 5
 # of a sound or clip, as findings tell them: a hundredth is the least that they can say
 SHORTEST_SECONDS = 0.01
 LONGEST_SECONDS = 86_400.0

@@ -23,8 +23,10 @@ def export_collection(config: PrepareConfig, collection: Collection) -> None:
     exported = [export_row(row, below, collection) for row in rows]
     require_prepared((row["path"] for row in exported), collection)
     out = Path(config.out)
+    # what a killed export has left may take the room that this one needs
+    for name in (out.name, writers.PARQUET_NAME):
+        sweep_partials(out.parent, of=name)
     writers.write_export(config.export, exported, out)
-    sweep_partials(out.parent, of=out.name)
     line = f"{config.out}: {len(rows):,} pictures as {config.export}"
     bare = sum(not row.get("caption") for row in rows)
     if bare:

@@ -70,9 +70,18 @@ def list_files(folder: Path, paths: Iterable[str]) -> dict[str, FileState | None
         with contextlib.suppress(FileNotFoundError):
             if suffix_of(path) in NOTE_SUFFIXES:
                 listing[path] = None
-            elif medium_of_file(folder / path):
+            elif may_be_medium(folder / path):
                 listing[path] = state_of(folder / path)
     return listing
+
+
+def may_be_medium(path: Path) -> bool:
+    """Whether a file is a picture, sound or clip, or may be one, as it may not be read."""
+    try:
+        return bool(medium_of_file(path))
+    except PermissionError:
+        # what opens it for its pixels says so
+        return True
 
 
 def describe(
@@ -99,6 +108,13 @@ def describe(
     sidecars = Sidecars({}, [], [])
     if not only:
         sidecars = match_sidecars(names, finder)
+    make_reader = functools.partial(
+        TableReader,
+        finder=finder,
+        keep=keep,
+        base=base,
+        is_alone=bool(only) or not finder.pictures,
+    )
     described = Described()
     for name in [only] if only else annotation_files(names, format_name, sidecars):
         try:
@@ -107,9 +123,10 @@ def describe(
                     name,
                     path_of(name),
                     format_name,
-                    finder=finder,
-                    keep=keep,
-                    base=base,
+                    is_picture=functools.partial(
+                        finds_picture, finder=finder, name=name, base=base
+                    ),
+                    make_reader=make_reader,
                     is_meant=bool(only) or len(names) == 1,
                 )
             )
@@ -146,19 +163,18 @@ def describe_table(
     path: Path,
     format_name: str,
     *,
-    finder: PictureFinder,
-    keep: Callable[[str, bytes], None] | None,
-    base: str,
+    is_picture: Callable[[Any], bool],
+    make_reader: Callable[..., TableReader],
     is_meant: bool,
 ) -> Described:
     """What one annotation file says; where it is not understood, that. Arguments as in describe.
 
-    is_meant: the user named the file, or its kind: it need not say captions to be one of pictures.
-    UserError where it cannot be read.
+    is_picture: tells the name of a picture that is here. make_reader: makes a TableReader of what
+    is known of the file. is_meant: the user named the file, or its kind: it need not say captions
+    to be one of pictures. UserError where it cannot be read.
     """
     numbered_rows = read_table(name, path)
     first = list(itertools.islice(numbered_rows, SAMPLE_ROWS))
-    is_picture = functools.partial(finds_picture, finder=finder, name=name, base=base)
     readable = [row for _, row in first if isinstance(row, dict)]
     guesses = guess_columns(readable, is_picture) if format_name == "auto" else {}
     sample = [
@@ -177,14 +193,8 @@ def describe_table(
     )
     if known_format is None or unsure:
         return Described(lost=[not_understood(name, first)])
-    reader = TableReader(
-        name=name,
-        format_name=known_format,
-        confidence=confidence,
-        guesses=guesses,
-        finder=finder,
-        keep=keep,
-        base=base,
+    reader = make_reader(
+        name=name, format_name=known_format, confidence=confidence, guesses=guesses
     )
     found = reader.read(itertools.chain(first, numbered_rows))
     says_nothing = not any(row["caption"] or "style" in row for row in found.rows.values())

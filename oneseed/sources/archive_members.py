@@ -8,9 +8,9 @@ stranger stand here, too.
 import contextlib
 import functools
 import io
-import itertools
 import lzma
 import os
+import shlex
 import stat
 import struct
 import tarfile
@@ -23,10 +23,7 @@ from typing import IO, Any, BinaryIO, Literal, NamedTuple
 
 from oneseed.console.command import UserError
 from oneseed.dataset.commands import prepare_command
-from oneseed.files import suffix_of
-from oneseed.sources import json_tables, tables
 from oneseed.sources.archive_names import OLD_ENCODING, UTF8_FLAG, decode_name, zip_name
-from oneseed.sources.formats import SAMPLE_ROWS
 from oneseed.sources.long_zips import (
     SHORT_LIST_BYTES,
     ListOfMembers,
@@ -34,6 +31,7 @@ from oneseed.sources.long_zips import (
     find_list,
     opened_by_entry,
 )
+from oneseed.sources.rejections import NO_RIGHT
 
 # times its packed length that anything may unpack to; text reaches 10 …
 MAX_COMPRESSION_RATIO = 200
@@ -127,41 +125,6 @@ DAMAGE = (
 )
 
 
-def is_archive(path: Path) -> bool:
-    """By its name; a Parquet, Arrow or JSON file by whether pictures are inside.
-
-    UnreadableArchiveError for such a file that cannot be read, or not without pyarrow.
-    """
-    if suffix_of(path) in tables.COLUMN_SUFFIXES:
-        return holds_pictures(path)
-    if suffix_of(path) in tables.JSON_SUFFIXES:
-        return json_tables.holds_data_urls(path)
-    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
-
-
-def holds_pictures(path: Path) -> bool:
-    """True for a Parquet or Arrow file with the pictures' bytes inside.
-
-    UnreadableArchiveError without pyarrow, or where the file is neither.
-    """
-    try:
-        first = [row for _, row in itertools.islice(tables.column_rows(path), SAMPLE_ROWS)]
-    except UserError as error:
-        raise UnreadableArchiveError(str(error), str(error)) from error
-    if first and isinstance(first[0], str):
-        raise unreadable(path, f"is {first[0]}")
-    for row in first:
-        for value in row.values() if isinstance(row, dict) else ():
-            if any(has_bytes(image) for image in (value if isinstance(value, list) else [value])):
-                return True
-    return False
-
-
-def has_bytes(image: Any) -> bool:
-    """True where a value of a picture's column is the picture itself, or a struct with it."""
-    return isinstance(image.get("bytes") if isinstance(image, dict) else image, bytes)
-
-
 def unreadable(path: Path, reason: str) -> UnreadableArchiveError:
     """The error of a file that is no archive, or damaged where it begins."""
     return UnreadableArchiveError(
@@ -169,15 +132,26 @@ def unreadable(path: Path, reason: str) -> UnreadableArchiveError:
     )
 
 
+def without_right(path: Path) -> UnreadableArchiveError:
+    """The error of a file that this user may not read."""
+    return UnreadableArchiveError(
+        f"{path} {NO_RIGHT}: change its rights, chmod u+r {shlex.quote(path.as_posix())}, and run "
+        "the same command again",
+        NO_RIGHT,
+    )
+
+
 def open_members(path: Path, stack: contextlib.ExitStack) -> Iterator[Member]:
     """Members in the archive's order, which can be opened as long as `stack` is open.
 
-    UnreadableArchiveError where the file is no archive at all.
+    UnreadableArchiveError where the file is no archive at all, or may not be read.
     """
     try:
         if path.suffix.lower() == ".zip":
             return open_zip(path, stack)
         return open_tar(path, stack)
+    except PermissionError as error:
+        raise without_right(path) from error
     except DAMAGE as error:
         reason = f"cannot be read as an archive ({error})"
         raise unreadable(path, reason) from error

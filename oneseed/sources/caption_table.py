@@ -17,10 +17,11 @@ from oneseed.config.captioning import CaptionConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.code_texts import kept_caption
 from oneseed.dataset.jsonl import Row
-from oneseed.files import suffix_of
+from oneseed.files import expanded, suffix_of
 from oneseed.sources.annotations import choose_format
 from oneseed.sources.formats import READERS, SAMPLE_ROWS
 from oneseed.sources.names import PictureFinder, name_key, name_spellings
+from oneseed.sources.rejections import short_name
 from oneseed.sources.tables import TABLE_SUFFIXES, NumberedRow, read_table
 
 # names that a message lists
@@ -44,7 +45,8 @@ class CaptionTable(NamedTuple):
             "that could not be used": self.unread,
         }
         return [
-            f"lines {reason}: {len(names):,}, such as {', '.join(names[:MAX_NAMED])}"
+            f"lines {reason}: {len(names):,}, such as "
+            f"{', '.join(map(short_name, names[:MAX_NAMED]))}"
             for reason, names in losses.items()
             if names
         ]
@@ -100,7 +102,7 @@ def take_captions(rows: Sequence[Row], config: CaptionConfig) -> set[str]:
     With --recaption it replaces the captions that are there. Prints what was used, and what not,
     such as a caption that says nothing.
     """
-    found = read_caption_table(Path(config.captions).expanduser(), rows)
+    found = read_caption_table(expanded(config.captions), rows)
     used_ids: set[str] = set()
     kept_own = 0
     for row in rows:

@@ -3,16 +3,20 @@
 import ast
 import base64
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
+from oneseed.config.options import CODE_CAPTIONS
 from oneseed.dataset.jsonl import Row
 from oneseed.sources.columns import (
     CAPTION_KEYS,
+    CLASS_KEYS,
     IMAGE_KEYS,
     IMAGE_ONLY_KEYS,
     STRICT_CAPTION_KEYS,
+    TAG_KEYS,
 )
 
 # keys of a picture that is an object, the first filled one counts: bytes, then its path or address
@@ -21,8 +25,16 @@ PICTURE_PARTS = ("bytes", "path", "url", "file_name", "image", "filename", "sour
 DATA_URL = re.compile("data:", re.IGNORECASE)
 # of a path, or an address of a file
 MAX_PATH_LETTERS = 2**12
+# how PNG, JPEG, GIF and WebP begin in base64, and how long such a text is at least; names of files
+# hold points
+BARE_PICTURE = re.compile(r"\s*(iVBORw0KGgo|/9j/|R0lGOD|UklGR)[A-Za-z0-9+/\s]*={0,2}\s*")
+MIN_BARE_LETTERS = 100
 # letters of a text that may be a list, as a spreadsheet keeps one in a cell
 MAX_LIST_LETTERS = 2**16
+
+
+class MissingPictureError(ValueError):
+    """A row names a picture that is not to be had, for the reason that the text says."""
 
 
 def require_utf8(text: str) -> str:
@@ -49,8 +61,8 @@ def named_images(row: Row, keys: Sequence[str] = IMAGE_KEYS) -> list[Any]:
 def one_image(row: Row, keys: Sequence[str] = IMAGE_KEYS) -> str | bytes:
     """The picture that the first filled one of `keys` names: its path or address, or its bytes.
 
-    Of several the first: the row is about that one. ValueError where there is none, or one that
-    lies elsewhere on the web.
+    Of several the first: the row is about that one. ValueError where there is none,
+    MissingPictureError where it lies elsewhere on the web, or cannot be read from the row.
     """
     image = next(iter(named_images(row, keys)), None)
     if isinstance(image, dict):
@@ -62,16 +74,18 @@ def one_image(row: Row, keys: Sequence[str] = IMAGE_KEYS) -> str | bytes:
     if not isinstance(image, str):
         raise ValueError("the image is no path")
     if re.match(r"https?://", image, re.IGNORECASE):
-        raise ValueError("the image is a web address")
+        raise MissingPictureError("the image is a web address")
     if DATA_URL.match(image):
         return bytes_in(image)
+    if len(image) > MIN_BARE_LETTERS and BARE_PICTURE.fullmatch(image):
+        return bytes_in(f"data:;base64,{image}")
     if len(image) > MAX_PATH_LETTERS:
-        raise ValueError("the image is written into the row; save it as a file")
+        raise MissingPictureError("the image is written into the row; save it as a file")
     return require_utf8(image)
 
 
 def bytes_in(url: str) -> bytes:
-    """The bytes that a data URL holds. ValueError where they are not written in base64."""
+    """The bytes that a data URL holds. MissingPictureError where they are not in base64."""
     head, _, coded = url.partition(",")
     try:
         if not head.lower().endswith(";base64"):
@@ -80,9 +94,10 @@ def bytes_in(url: str) -> bytes:
         # some leave out the signs that only fill the last four letters
         image = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
     except ValueError as error:
-        raise ValueError("the image in the row is no base64; save it as a file") from error
+        reason = "the image in the row is no base64; save it as a file"
+        raise MissingPictureError(reason) from error
     if not image:
-        raise ValueError("the image in the row is empty")
+        raise MissingPictureError("the image in the row is empty")
     return image
 
 
@@ -94,21 +109,38 @@ def one_caption(row: Row, keys: Sequence[str] = CAPTION_KEYS) -> str:
 def all_captions(row: Row, keys: Sequence[str] = CAPTION_KEYS) -> list[str]:
     """The texts under the first of `keys` that says something; several where that is a list.
 
-    ValueError where what stands there is no text.
+    Tags are one text. The number of a class says nothing, and no more does nan, as tables write
+    what is missing; of code either may be meant. ValueError where what stands there is no text.
     """
     problem = False
+    is_code = row.get("caption_kind") == CODE_CAPTIONS
     for key in keys:
         value = row.get(key)
-        if value in (None, "", [], {}):
+        if value in (None, "", [], {}) or is_nan(value):
             continue
-        texts = texts_in(value)
-        if any(text.strip() for text in texts):
-            return [require_utf8(text) for text in texts if text.strip()]
+        texts = [text for text in texts_in(value) if text.strip()]
+        if not is_code:
+            texts = [text for text in texts if not stands_for_nothing(text, key)]
+        if texts:
+            said = [require_utf8(text) for text in texts]
+            return [", ".join(said)] if key in TAG_KEYS else said
         is_blank = isinstance(value, str | list) and not any(not_text(value))
         problem = problem or (key in STRICT_CAPTION_KEYS and not is_blank)
     if problem:
         raise ValueError("the caption is no text")
     return []
+
+
+def stands_for_nothing(text: str, key: str) -> bool:
+    """Whether a table's text under `key` is missing, or numbers of classes."""
+    has_letters = any(map(str.isalpha, text))
+    are_numbers = any(map(str.isdigit, text)) and not has_letters
+    return text.strip().lower() == "nan" or (key in CLASS_KEYS and are_numbers)
+
+
+def is_nan(value: Any) -> bool:
+    """Whether a value is the number that stands for a missing one."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def text_of_key(row: Row, keys: Sequence[str]) -> str:
@@ -129,7 +161,7 @@ def whole_text(value: Any) -> str:
 def not_text(value: Any) -> list[bool]:
     """For a text or each value of a list, whether it is neither text nor missing."""
     values = value if isinstance(value, list) else [value]
-    return [not isinstance(one, str) and one is not None for one in values]
+    return [not (isinstance(one, str) or one is None or is_nan(one)) for one in values]
 
 
 def texts_in(value: Any) -> list[str]:

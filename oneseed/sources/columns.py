@@ -41,6 +41,9 @@ CAPTION_KEYS = (
     ),
     *("tags", "keywords", "label", "labels", "class_name"),
 )
+# keys of which all texts together are one caption, and those whose numbers stand for classes
+TAG_KEYS = {"tags", "keywords", "labels"}
+CLASS_KEYS = TAG_KEYS | {"label", "class_name"}
 # keys whose values are captions or mistakes; of the others a number, say, only is no caption
 STRICT_CAPTION_KEYS = {"caption", "text", "title", "output"}
 # keys of what was asked of the picture

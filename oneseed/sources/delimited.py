@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from oneseed.sources.columns import (
     CAPTION_KEYS,
@@ -17,6 +18,11 @@ from oneseed.sources.json_tables import NumberedRow, text_of_table
 DELIMITERS = ("\t", ",", ";", "|")
 # the first line of a spreadsheet that says how its cells are parted
 DELIMITER_LINE = re.compile(r"sep=(.)\r?\n")
+# lines before a header that hold nothing
+BLANK_LINES = re.compile(r"(?:[ \t,;|]*(?:\r\n|\r|\n))*")
+LINE_BREAKS = re.compile(r"\r\n|\r|\n")
+# of delimiters, for a sentence
+DELIMITER_NAMES = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a bar"}
 # the apostrophe that keeps a spreadsheet from computing a cell; writers.clip_text puts it there
 FORMULA_GUARD = re.compile(r"^'(?='*[=+\-@\t\r])")
 # a line of a text: the name of a picture, a blank or colon, the caption
@@ -35,18 +41,29 @@ def delimited_rows(data: bytes) -> Iterator[NumberedRow]:
     if stated:
         text = text[stated.end() :]
         first_line = 2
+    blank = BLANK_LINES.match(text)
+    assert blank, "the pattern matches nothing at all, too"
+    text = text[blank.end() :]
+    first_line += len(LINE_BREAKS.findall(blank[0]))
     header = first_line_of(text)
     delimiter = stated[1] if stated else delimiter_of(header)
     columns = None
     if any(map(looks_like_picture, cells_of(header, delimiter))):
         columns = name_cells(cells_of(header, delimiter))
-    for line, cells in each_line_of_cells(text, delimiter, first_line):
+    for line, cells, written in each_line_of_cells(text, delimiter, first_line):
         if isinstance(cells, str):
             yield line, cells
-        elif columns is None:
+            continue
+        if columns is None:
             columns = [cell.strip() for cell in cells]
-        elif len(cells) > len(columns):
-            yield line, f"more columns than the {len(columns)} of the header"
+            continue
+        cells = fitted_cells(cells, columns, written, delimiter)
+        if len(cells) > len(columns):
+            held = DELIMITER_NAMES.get(delimiter, delimiter)
+            yield (
+                line,
+                f"more columns than the {len(columns)} of the header: quote cells that hold {held}",
+            )
         elif swallows_rows(cells, delimiter):
             yield line, "a quote that is not closed: it hides the rows after it"
         elif cells:
@@ -54,25 +71,52 @@ def delimited_rows(data: bytes) -> Iterator[NumberedRow]:
             yield line, dict(zip(columns, values))
 
 
-def each_line_of_cells(
-    text: str, delimiter: str, first_line: int
-) -> Iterator[tuple[int, list[str] | str]]:
-    """(line, cells), the lines counted from first_line; a text says why there are no cells."""
+class CellsOfLine(NamedTuple):
+    """One row of a table.
+
+    line: where it begins. cells: a text says why there are none. written: the row as it stands.
+    """
+
+    line: int
+    cells: list[str] | str
+    written: str
+
+
+def each_line_of_cells(text: str, delimiter: str, first_line: int) -> Iterator[CellsOfLine]:
+    """The rows of a table, whose lines are counted from first_line."""
     csv.field_size_limit(MAX_CELL_LETTERS)
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=delimiter != "\t"
-    )
+    file = io.StringIO(text, newline="")
+    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=delimiter != "\t")
     line = first_line
     while True:
+        start = file.tell()
         try:
             cells = next(reader, None)
         except csv.Error:
-            yield line, "no CSV"
+            yield CellsOfLine(line, "no CSV", "")
             return
         if cells is None:
             return
-        yield line, [cell.strip() for cell in cells] if delimiter == "|" else cells
+        if delimiter == "|":
+            cells = [cell.strip() for cell in cells]
+        yield CellsOfLine(line, cells, text[start : file.tell()])
         line = first_line + reader.line_num
+
+
+def fitted_cells(cells: list[str], columns: list[str], written: str, delimiter: str) -> list[str]:
+    """A row's cells without empty ones beyond the columns.
+
+    A caption that holds delimiters and no quotes is one cell, where it stands behind the picture
+    alone. written: the row as it stands.
+    """
+    filled = len(cells)
+    while filled > len(columns) and not cells[filled - 1].strip():
+        filled -= 1
+    is_picture_first = len(columns) == 2 and known_key(columns[0]) in IMAGE_KEYS
+    if filled <= len(columns) or not is_picture_first or '"' in written:
+        return cells[:filled]
+    picture, _, caption = written.partition(delimiter)
+    return [picture.strip(), caption.strip()]
 
 
 def first_line_of(text: str) -> str:

@@ -14,7 +14,7 @@ from oneseed.console.output import printable
 from oneseed.dataset.jsonl import Row
 from oneseed.sources import captions
 from oneseed.sources.archive_members import DEFAULT_LIMITS, Limits
-from oneseed.sources.columns import CAPTION_KEYS, IMAGE_KEYS, QUESTION_KEYS
+from oneseed.sources.columns import CAPTION_KEYS, IMAGE_KEYS, QUESTION_KEYS, TAG_KEYS
 
 
 class Columns(NamedTuple):
@@ -130,6 +130,8 @@ def read_row(
 def text_in_column(row: Row, column: str | None) -> str:
     """The caption in a column, the first of several; "" for none. ValueError: it is no text."""
     text = row.get(column) if column else None
+    if column in TAG_KEYS:
+        return captions.one_caption({column: text})
     if isinstance(text, list):
         text = text[0] if text else None
     return captions.one_caption({"caption": text})

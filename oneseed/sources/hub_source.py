@@ -3,11 +3,11 @@
 import contextlib
 import re
 from collections.abc import Generator
-from pathlib import Path
 from typing import NamedTuple
 
 from oneseed.console.command import UserError
 from oneseed.console.output import printable
+from oneseed.files import expanded
 
 # names of errors, of any library, that mean no network
 UNREACHED = {
@@ -37,9 +37,9 @@ def parse_hub_source(source: str) -> HubSource:
     UserError where it is none of these.
     """
     text = source.removeprefix("hf:")
-    words = [text] if Path(text).expanduser().is_dir() else text.split(":")
+    words = [text] if expanded(text).is_dir() else text.split(":")
     name, *further = words
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     is_folder = folder.is_dir()
     is_valid = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or (name and is_folder)
     are_valid = all(re.fullmatch(r"[\w.+-]+", word) for word in further)

@@ -9,13 +9,10 @@ columns    {"image": ["1.png", "2.png"], "caption": ["a castle", "a ship"]}
 wrapped    {"data": [{"image": …}, …]}, also {"train": […], "val": […]}
 """
 
-import contextlib
 import io
 import json
 import re
-import stat
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from oneseed.dataset.jsonl import Row
@@ -34,27 +31,6 @@ NumberedRow = tuple[int, Row | str]
 # what stands between the objects of a JSON list
 SEPARATORS = re.compile(r"[\s,]*")
 NO_JSON = (ValueError, RecursionError)
-# a picture in a text of JSON, the name of one, and where they are looked for
-PICTURE_IN_TEXT = re.compile(rb'"data:image/[\w.+-]{1,40};base64,', re.IGNORECASE)
-NAME_IN_TEXT = re.compile(
-    rb'"[^"\n]{1,300}\.(?:jpe?g|png|webp|gif|bmp|tiff?|avif|heic)"', re.IGNORECASE
-)
-SEARCHED_BYTES = 2**20
-
-
-def holds_data_urls(path: Path) -> bool:
-    """True for a JSON file with a picture written into one of its first rows, as OpenAI has them.
-
-    False where others are named, as files beside it: a row costs no other row its picture. False
-    where it cannot be read: then it is an annotation file, and named as such.
-    """
-    with contextlib.suppress(OSError):
-        # a pipe would make the run wait for ever
-        if stat.S_ISREG(path.stat().st_mode):
-            with open(path, "rb") as file:
-                head = file.read(SEARCHED_BYTES)
-            return bool(PICTURE_IN_TEXT.search(head)) and not NAME_IN_TEXT.search(head)
-    return False
 
 
 def json_rows(data: bytes) -> Iterator[NumberedRow]:

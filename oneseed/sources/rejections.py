@@ -1,5 +1,7 @@
 """What was left out: a row with a reason for each, and where there are very many a count."""
 
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,6 +18,10 @@ MAX_OF_REASON = 3
 MAX_ROWS = 15
 # rows that are listed one by one, in memory and in reports
 MAX_LISTED_REJECTIONS = 5_000
+# letters of a name that is shown where no file bears it
+MAX_NAME_SHOWN = 200
+# of what is there, and may not be read
+NO_RIGHT = f"cannot be opened ({os.strerror(errno.EACCES)})"
 # kinds of further rows that are counted apart by their suffixes
 MAX_KINDS_COUNTED = 200
 
@@ -77,6 +83,11 @@ def rejection(path: str, reason: str, *, file: str, line: int = 0) -> Rejection:
 def writable(text: str) -> str:
     """The text with what no file of UTF-8 can hold, such as half of a pair, written out."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def short_name(name: str) -> str:
+    """The beginning of a name that no file bears; it may be a whole text, or a picture."""
+    return name if len(name) <= MAX_NAME_SHOWN else f"{name[: MAX_NAME_SHOWN - 1]}…"
 
 
 def is_rejection(value: Any) -> bool:

@@ -15,9 +15,9 @@ from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.dataset.commands import prepare_command
 from oneseed.dataset.jsonl import Row
-from oneseed.files import suffix_of
+from oneseed.files import expanded, suffix_of
 from oneseed.media.kinds import MEDIA_SUFFIXES
-from oneseed.sources import archive_members, hub, tables, unpacking
+from oneseed.sources import archive_kinds, archive_members, hub, tables, unpacking
 from oneseed.sources.archive_names import harmless
 from oneseed.sources.rejections import Rejection, rejection
 from oneseed.sources.stored import fetch_stored
@@ -126,7 +126,7 @@ def exists(name: str) -> bool:
     """Whether a file or folder bears the name."""
     # a name that is too long for the system is none
     with contextlib.suppress(OSError):
-        return Path(name).expanduser().exists()
+        return expanded(name).exists()
     return False
 
 
@@ -137,7 +137,7 @@ def parse_path(name: str) -> str | Path:
     """
     if name.startswith("hf:") or is_url(name):
         return name
-    path = Path(name).expanduser()
+    path = expanded(name)
     return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
 
 
@@ -155,7 +155,7 @@ def sources_in(folder: Path, config: PrepareConfig) -> list[Source]:
     containers = []
     for path in rest:
         try:
-            if archive_members.is_archive(folder / path):
+            if archive_kinds.is_archive(folder / path):
                 containers.append(path)
         except archive_members.UnreadableArchiveError as error:
             lost.append(rejection(path, error.reason, file=path))
@@ -208,7 +208,7 @@ def is_source(path: Path) -> bool:
         return True
     if not path.is_file():
         return False
-    return suffix_of(path) in tables.TABLE_SUFFIXES or archive_members.is_archive(path)
+    return suffix_of(path) in tables.TABLE_SUFFIXES or archive_kinds.is_archive(path)
 
 
 def source_at(
@@ -225,7 +225,7 @@ def source_at(
         return Source(folder, path, lost=tuple(lost), formats=tuple(formats))
     if path.is_dir():
         return Source(path, path.as_posix())
-    if not archive_members.is_archive(path):
+    if not archive_kinds.is_archive(path):
         return Source(path.parent, path.as_posix(), file=path)
     stem = re.sub(r"[^A-Za-z0-9-]+", "_", path.name.split(".")[0])
     folder = unpacked_folder(stem, bytes(path), config)

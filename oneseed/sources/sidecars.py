@@ -35,6 +35,11 @@ SAID_KEYS = ("caption", "style", *TRAVELLING_KEYS)
 MAX_JSON_BYTES = 2**24
 # keys that a message lists
 MAX_KEYS = 6
+# what a message says of a text of boxes
+NUMBERS_ALONE = "numbers alone"
+# a line of a box as detectors have it: four numbers or more
+BOX_NUMBER = r"[-+]?\.?\d[\d.]*(?:e[-+]?\d+)?"
+BOX_LINE = re.compile(rf"\s*{BOX_NUMBER}(?:\s+{BOX_NUMBER}){{3,}}\s*", re.IGNORECASE)
 
 
 class Sidecars(NamedTuple):
@@ -218,10 +223,18 @@ def read_json_sidecar(path: Path) -> Row:
 def read_text_sidecar(path: Path) -> Row:
     """The file's text as caption, without the end of its last line, which is the file's own.
 
-    ValueError says why it cannot be read.
+    Boxes of a detector are none. ValueError says why it cannot be read.
     """
     text = LAST_LINE_END.sub("", require_utf8(read_text_file(path)))
+    if is_boxes(text):
+        return {"caption": "", "keys": [NUMBERS_ALONE]}
     return {"caption": text} if text.strip() else {"caption": "", "keys": []}
+
+
+def is_boxes(text: str) -> bool:
+    """Whether a text holds nothing but boxes, one a line."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return bool(lines) and all(BOX_LINE.fullmatch(line) for line in lines)
 
 
 def nothing_said(said: list[Row]) -> Rejection:

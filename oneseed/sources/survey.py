@@ -4,6 +4,7 @@ Nothing is decoded here. An original is a picture that exists; what is described
 or is described badly, is listed with a reason.
 """
 
+import contextlib
 import os
 import posixpath
 import re
@@ -23,7 +24,7 @@ from oneseed.media.kinds import MEDIA_SUFFIXES, PICTURE
 from oneseed.media.moving import medium_inside
 from oneseed.sources import annotations
 from oneseed.sources.names import is_plain_folder
-from oneseed.sources.rejections import Rejection, passed_over, rejection, writable
+from oneseed.sources.rejections import Rejection, passed_over, rejection, short_name, writable
 from oneseed.sources.resolve import CLASSES, Source, style_name
 from oneseed.sources.walking import walk_folder
 
@@ -139,8 +140,9 @@ def survey_source(
             # Linux allows bytes that are no UTF-8; no report could name the file
             found.lost.append(rejection(path, "a name that is no UTF-8", file=path))
         elif state is None:
+            missing = short_name(path)
             found.lost.append(
-                rejection(path, "image not found", file=row["file"], line=row["line"])
+                rejection(missing, "image not found", file=row["file"], line=row["line"])
             )
         else:
             medium = medium_inside(source.folder / path)
@@ -246,9 +248,13 @@ def describe_file(
 
 def states_of(folder: Path, paths: Iterable[str]) -> dict[str, annotations.FileState | None]:
     """{path: state} of those paths below the folder that are files."""
-    return {
-        path: annotations.state_of(folder / path) for path in paths if (folder / path).is_file()
-    }
+    states: dict[str, annotations.FileState | None] = {}
+    for path in paths:
+        # a name may be longer than systems allow, and then no file bears it
+        with contextlib.suppress(OSError):
+            if (folder / path).is_file():
+                states[path] = annotations.state_of(folder / path)
+    return states
 
 
 def style_of(path: str, row: Row, wanted: str, *, inside: str) -> str | None:

@@ -10,8 +10,8 @@ from typing import Any
 from oneseed.config.options import CODE_CAPTIONS
 from oneseed.dataset.jsonl import Row
 from oneseed.media.kinds import suffix_of_kind
-from oneseed.sources.captions import one_image, require_utf8, whole_text
-from oneseed.sources.columns import renamed
+from oneseed.sources.captions import MissingPictureError, one_image, require_utf8, whole_text
+from oneseed.sources.columns import IMAGE_KEYS, renamed
 from oneseed.sources.conversations import RowSays
 from oneseed.sources.described import Described, format_row
 from oneseed.sources.dialogues import labels_in
@@ -29,7 +29,10 @@ MAX_BESIDE = 15
 
 @dataclass(frozen=True, kw_only=True)
 class TableReader:
-    """Reads one annotation file of a known format. keep, base: as in annotations.describe."""
+    """Reads one annotation file of a known format. keep, base: as in annotations.describe.
+
+    Of a row that cannot be read no picture is lost, where pictures count that no row names.
+    """
 
     name: str
     format_name: str
@@ -40,6 +43,8 @@ class TableReader:
     finder: PictureFinder
     keep: Callable[[str, bytes], None] | None
     base: str
+    # whether a picture that no row names is none
+    is_alone: bool
 
     def read(self, numbered_rows: Iterable[NumberedRow]) -> Described:
         """What the rows say; the first caption of a picture counts."""
@@ -48,8 +53,14 @@ class TableReader:
         for line, row in numbered_rows:
             try:
                 self.read_row(line, row, table)
-            except ValueError as error:
+            except MissingPictureError as error:
                 table.lost.append(rejection(self.name, str(error), file=self.name, line=line))
+            except ValueError as error:
+                lost = passed_over(self.name, str(error), line=line)
+                if self.is_alone:
+                    # the picture is one that nobody knows of
+                    lost = rejection(self.name, str(error), file=self.name, line=line)
+                table.lost.append(lost)
             else:
                 count += 1
         found_format = format_row(
@@ -70,7 +81,7 @@ class TableReader:
             raise ValueError(row)
         row = renamed(row, self.guesses)
         says = self.what_it_says(line, row, table)
-        image = says.image
+        image = self.named_or_inside(says.image, row)
         if isinstance(image, bytes):
             found = Found(self.keep_embedded(line, image, table), is_exact=True)
         else:
@@ -94,6 +105,16 @@ class TableReader:
         table.further_pictures += len(says.further_images) - len(beside)
         table.further_turns += len(known.get("turns", ()))
         table.unused_turns += says.unused_turns
+
+    def named_or_inside(self, image: str | bytes, row: Row) -> str | bytes:
+        """The picture's name, or its bytes where the row holds it and no file here bears the name.
+
+        image: what the row says first.
+        """
+        if isinstance(image, bytes) or self.keep is None:
+            return image
+        is_here = finds_picture(image, finder=self.finder, name=self.name, base=self.base)
+        return image if is_here else image_inside(row) or image
 
     def pictures_beside(
         self, line: int, images: Sequence[Any], first: str, table: "Table"
@@ -129,7 +150,7 @@ class TableReader:
         number: from 1, of those of a row.
         """
         if self.keep is None:
-            raise ValueError(
+            raise MissingPictureError(
                 "holds the picture itself, in a file whose other rows name files; put such rows "
                 "into a file of their own"
             )
@@ -159,9 +180,11 @@ def labels_of(row: Row, question: str = "") -> Row:
 
 def image_inside(row: Row) -> bytes:
     """The bytes of the first picture that the row holds, none where it holds none."""
-    with contextlib.suppress(ValueError):
-        image = one_image(row)
-        return image if isinstance(image, bytes) else b""
+    for key in filter(row.get, IMAGE_KEYS):
+        with contextlib.suppress(ValueError):
+            image = one_image(row, [key])
+            if isinstance(image, bytes):
+                return image
     return b""
 
 
@@ -191,7 +214,7 @@ class Table:
         elif not found.is_exact and path in self.rows and earlier_name != name:
             if earlier_name is not None:
                 self.refuse(path)
-            raise ValueError(f"{name[:80]} fits only {path}, and so does another name")
+            raise MissingPictureError(f"{name[:80]} fits only {path}, and so does another name")
         if not found.is_exact:
             self.found_by_end[path] = name
         earlier = self.rows.get(path)
@@ -260,7 +283,7 @@ def is_absolute(name: str) -> bool:
 def path_below(folder: str, image: str, base: str) -> str:
     """The path below the root of a picture that an annotation file in `folder` names.
 
-    base: the root's absolute path, or "". ValueError where the path leads out of the root.
+    base: the root's absolute path, or "". MissingPictureError where the path leads out of the root.
     """
     image = image.replace("\\", "/")
     root = base.rstrip("/") + "/"
@@ -271,5 +294,5 @@ def path_below(folder: str, image: str, base: str) -> str:
     path = posixpath.normpath(image)
     leads_out = path.startswith(("/", "../")) or path == ".." or re.match(r"[A-Za-z]:", path)
     if leads_out or "\0" in path:
-        raise ValueError(OUTSIDE)
+        raise MissingPictureError(OUTSIDE)
     return path

@@ -13,6 +13,7 @@ from oneseed.files import suffix_of
 from oneseed.sources.columns import KNOWN_KEYS, known_key, with_known_keys
 from oneseed.sources.delimited import delimited_rows, text_rows
 from oneseed.sources.json_tables import NumberedRow, json_rows
+from oneseed.sources.rejections import NO_RIGHT
 from oneseed.text_files import as_utf8
 
 # columns, row by row in batches; data sets that were saved to a disk are Arrow
@@ -88,6 +89,8 @@ def column_rows(path: Path) -> Iterator[NumberedRow]:
             for row in batch.to_pylist():
                 line += 1
                 yield line, {name: named(value, labels.get(name)) for name, value in row.items()}
+    except PermissionError:
+        yield line + 1, NO_RIGHT
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         kind = "Parquet" if is_parquet else "Arrow"
         yield (

@@ -33,14 +33,14 @@ from oneseed.sources.archive_members import (
     open_members,
 )
 from oneseed.sources.archive_names import harmless, name_problem
-from oneseed.sources.rejections import Rejection, Rejections, passed_over, rejection
+from oneseed.sources.rejections import Rejection, Rejections, passed_over, rejection, short_name
 from oneseed.sources.sidecars import SAID_KEYS
 from oneseed.sources.tables import COLUMN_SUFFIXES, TABLE_SUFFIXES
 from oneseed.sources.unpacked import Unpacked, read_unpacked, write_unpacked
 from oneseed.sources.walking import is_clutter
 
 # raise when unpack() gives another folder: all is unpacked again
-UNPACKING_VERSION = 4
+UNPACKING_VERSION = 5
 # what a data set that was saved to a disk holds beside its .arrow files: nothing for us
 SAVED_STATE = ("state.json", "dataset_info.json", "dataset_dict.json")
 # what a second run may do, as the end of a sentence
@@ -253,6 +253,7 @@ class Unpacking:
         missing = self.without_refused(described.rows.keys() - self.pictures.keys())
         for path, row in described.rows.items():
             if path in missing:
+                path = short_name(path)
                 lost.append(rejection(path, "image not found", file=row["file"], line=row["line"]))
         rows = []
         for name, file_name in self.pictures.items():

@@ -5,12 +5,15 @@ with a way on, before the first step.
 """
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from oneseed.console.command import UserError
 from oneseed.dataset.jsonl import read_json
 from oneseed.model import checkpoint
 from oneseed.model.checkpoint_facts import read_facts
+from oneseed.tensor_files import read_tensor_file
 from oneseed.training.saved_state import is_epoch_row
 
 # files that a run writes; it has folders of its own beside them
@@ -23,6 +26,8 @@ WRITTEN = (
     "checksums.json",
     "training.log",
 )
+# copies of the model, as a run names them
+EPOCH_NAME = re.compile(r"checkpoint_epoch_\d{3,}\.pt")
 
 
 def way_on(folder: Path) -> str:
@@ -50,8 +55,16 @@ def require_places(folder: Path) -> None:
 
 
 def require_own_files(folder: Path) -> None:
-    """UserError where a new run would write over what another program wrote."""
-    for name, is_own in (("best_model.pt", is_own_model), ("metrics.json", is_own_metrics)):
+    """UserError where a new run would write over, or remove, what another program wrote."""
+    checks: dict[str, Callable[[Path], bool]] = {
+        "best_model.pt": is_own_model,
+        "metrics.json": is_own_metrics,
+        "checksums.json": is_own_list,
+        "last_fit.pt": is_own_fit,
+    }
+    copies = [path.name for path in sorted(folder.glob("checkpoint_epoch_*.pt"))]
+    checks |= {name: is_own_copy for name in copies if EPOCH_NAME.fullmatch(name)}
+    for name, is_own in checks.items():
         path = folder / name
         if path.exists() and not is_own(path):
             raise UserError(
@@ -67,6 +80,36 @@ def is_own_model(path: Path) -> bool:
     except UserError:
         return False
     return True
+
+
+def is_own_copy(path: Path) -> bool:
+    """Whether a file says that it holds a model of this program.
+
+    Its weights are not read: there may be many such files, and large ones.
+    """
+    try:
+        state = read_tensor_file(path, mmap=True)
+        read_facts(state.get("_extra_state") if isinstance(state, dict) else None)
+    except UserError:
+        return False
+    return True
+
+
+def is_own_fit(path: Path) -> bool:
+    """Whether a file holds the fit of a prior, of whichever run."""
+    try:
+        state = read_tensor_file(path, mmap=True)
+    except UserError:
+        return False
+    return isinstance(state, dict) and isinstance(state.get("of"), list)
+
+
+def is_own_list(path: Path) -> bool:
+    """Whether a file is a list of checksums as checkpoints are saved with it."""
+    try:
+        return read_json(path) == checkpoint.read_checksums(path)
+    except UserError:
+        return False
 
 
 def is_own_metrics(path: Path) -> bool:

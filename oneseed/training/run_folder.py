@@ -96,7 +96,7 @@ class RunFolder(RunLog):
     def save_epoch_model(self, model: MultimodalModel, epoch: int) -> None:
         """checkpoint_epoch_NNN.pt; of those that are there the last three stay."""
         self.save_model(model, f"checkpoint_epoch_{epoch:03d}.pt")
-        # those of another program are listed nowhere, and stay
+        # those of another program are not in the list, and stay
         own = checkpoint.read_checksums(self.path / "checksums.json")
         saved = [path for path in self.path.glob("checkpoint_epoch_*.pt") if path.name in own]
         for path in sorted(saved, key=epoch_of)[:-KEPT_EPOCHS]:

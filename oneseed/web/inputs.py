@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oneseed.console.command import UserError
+from oneseed.dataset.wording import clean_caption
 from oneseed.seeds import LAST_SEED, is_word, seed_of_word
 
 # pixels of a picture that somebody brings; 160 MB once decoded
@@ -74,12 +75,11 @@ def parse_temperature(value: Any, name: str = "The captions' freedom") -> float:
 
 
 def one_line(value: Any, name: str, *, limit: int) -> str:
-    """Text -> the same on one line, without control characters; null is empty.
+    """Text -> the same on one line, cleaned as captions and prompts are; null is empty.
 
     limit: characters.
     """
-    words = " ".join(typed_text(value, name, limit=limit).split())
-    return "".join(letter for letter in words if letter.isprintable()).strip()
+    return clean_caption(typed_text(value, name, limit=limit))
 
 
 def typed_text(value: Any, name: str, *, limit: int) -> str:

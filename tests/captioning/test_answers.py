@@ -54,6 +54,22 @@ AROUND = {
     "boxed text": f"$\\boxed{{\\text{{{GOOD}}}}}$",
     "answer tag": f"<think>A castle.</think><answer>{GOOD}</answer>",
     "caption tag": f"Here it is: <caption>{GOOD}</caption>",
+    "tags within tags": f"<response><caption>{GOOD}</caption></response>",
+    "tags within tags, cut off": f"<response><caption>{GOOD}",
+    "tag with an attribute": f'<caption lang="en">{GOOD}</caption>',
+    "sentence tag": f"<sentence>{GOOD}</sentence>",
+    "text tag": f"<text>{GOOD}</text>",
+    "text tag within another": f"<answer><text>{GOOD}</text></answer>",
+    "tag that began in the prompt": f"{GOOD}</caption>",
+    "fenced tag": f"```xml\n<caption>{GOOD}</caption>\n```",
+    # where things lie
+    "grounding": f"<grounding>{GOOD}",
+    "boxes": "<ref>An engraving of a castle</ref><box>(1,2),(3,4)</box> on a hill",
+    "box tokens": f"<|object_ref_start|>{GOOD}<|object_ref_end|>"
+    "<|box_start|>(1,2),(3,4)<|box_end|>",
+    "phrases": "An engraving of<phrase> a castle</phrase><object><patch_index_0044>"
+    "<patch_index_0863></object> on a hill",
+    "places": f"{GOOD}<loc_1><loc_2>",
     # special tokens
     "end of turn": f"{GOOD}<|im_end|>",
     "a turn": f"<|im_start|>assistant\n{GOOD}<|im_end|>",
@@ -81,6 +97,8 @@ AROUND = {
     "code": f"`{GOOD}`",
     "rule": f"---\n{GOOD}\n---",
     "tags": f"<p><b>{GOOD}</b></p>",
+    "paragraph with an attribute": f'<p class="caption">{GOOD}</p>',
+    "figure": f"<figure><figcaption style='color: red'>{GOOD}</figcaption></figure>",
     "cut emphasis": f"**{GOOD}",
     # labels
     "label": f"Caption: {GOOD}",
@@ -95,6 +113,11 @@ AROUND = {
     "dash": f"Caption – {GOOD}",
     "title too": f"**Title:** The Castle\n**Description:** {GOOD}",
     "two labels": f"Answer: Caption: {GOOD}",
+    "Chinese label": f"描述：{GOOD}",
+    "Chinese answer": f"答案：{GOOD}",
+    "bold Chinese label": f"**图片描述：** {GOOD}",
+    "Chinese words": f"这是：{GOOD}",
+    "German label": f"Beschreibung: {GOOD}",
     # chatter
     "sure": f"Sure! {GOOD}",
     "sure, here": f"Sure, here is a caption for the image: {GOOD}",
@@ -154,6 +177,25 @@ def test_the_caption_is_the_answer_alone(kind):
     assert not found.is_cut
 
 
+@pytest.mark.parametrize(
+    "label, text",
+    [
+        ("描述：", "一幅山上城堡的版画"),
+        ("**图片描述**：", "一幅山上城堡的版画"),
+        ("キャプション：", "丘の上の城"),
+        ("Beschreibung: ", "Ein Stich eines Schlosses"),
+        ("# Bildbeschreibung\n\n", "Ein Stich eines Schlosses"),
+        ("Légende : ", "La gravure d'un château"),
+        ("Описание: ", "Гравюра замка"),
+    ],
+)
+def test_a_caption_of_another_language_loses_the_label_of_that_language(label, text):
+    """Only before English words did a foreign label go: captions of Chinese began "描述：…"."""
+    found = read(label + text)
+    assert isinstance(found, Caption), found
+    assert found.text == text
+
+
 WHOLE = [
     "An engraving of a sign saying 'Caption: none'",
     'An engraving of a page with the words "Answer: yes" on it',
@@ -185,6 +227,12 @@ WHOLE = [
     "An engraving of a ship. The caption is written in Latin.",
     "Sorry faces of three children",
     "一座山上的城堡",
+    "Titel: Der Ritter",
+    "Der Ritter: Tod und Teufel",
+    "山上的城堡，说明：无",
+    "An engraving of a sign <text>Stop</text> beside a road",
+    'An engraving of a poster with the word "<ref>" on it',
+    "An engraving of the letters <p or q>",
 ]
 
 
@@ -281,12 +329,23 @@ def test_a_refusal_followed_by_a_caption_is_a_caption():
 
 
 @pytest.mark.parametrize(
-    "part", ["<think>", "a ", '{"', "**", "\n", '"', "I'm sorry ", "Caption: "]
+    "part",
+    [
+        *("<think>", "a ", '{"', "**", "\n", '"', "I'm sorry ", "Caption: "),
+        *("<caption>", "<answer><text>", "<box>", "<p =", "描述：", '{"a":'),
+    ],
 )
 def test_a_long_answer_is_read_at_once(part):
     """A pattern that began anew at every letter took minutes for thoughts of some pages."""
     with within(2):
         read(part * 5_000)
+
+
+@pytest.mark.parametrize("depth", [300, 900, 5_000])
+def test_an_answer_of_json_without_an_end_ends_no_run(depth):
+    """A model that opened objects within objects stopped a run of thousands with a traceback."""
+    assert read('{"a":' * depth + '""' + "}" * depth)
+    assert read('{"a":' * depth, "length")
 
 
 def test_a_cut_caption_is_known_and_one_that_was_finished_before_the_cut_is_not():

@@ -1,5 +1,7 @@
 """Pages of strangers' names and captions do nothing but show them."""
 
+import pytest
+
 from oneseed.console.html import data_url, html_page, safe_text
 
 
@@ -9,6 +11,12 @@ def test_text_of_strangers_stays_text():
     assert "<img" not in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
+
+
+@pytest.mark.parametrize("text", ["خانه\u200cهای", "👨\u200d👩\u200d👧", "នៅ\u200bលើ", "🩷"])
+def test_letters_that_need_a_joiner_are_shown_as_they_are_written(text):
+    """Pages of captions, and notes on the terminal, had \\u200c in the middle of Persian words."""
+    assert safe_text(text) == f"<bdi>{text}</bdi>"
 
 
 def test_every_page_forbids_scripts_and_other_hosts():

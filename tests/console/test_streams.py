@@ -52,6 +52,8 @@ def ran(command, **more):
         ("caf\udce9", r"caf\udce9"),
         ("two\tcolumns\nand lines\n", "two\tcolumns\nand lines\n"),
         ("خانه‌ها 👨‍👩‍👧 山の\u3000上", "خانه‌ها 👨‍👩‍👧 山の\u3000上"),
+        ("នៅ\u200bលើ 🏴\U000e0067\U000e0062 🩷", "នៅ\u200bលើ 🏴\U000e0067\U000e0062 🩷"),
+        ("\ufeff\uffff\ue000\U000e0001", r"\ufeff\uffff\ue000\U000e0001"),
     ],
 )
 def test_control_characters_of_any_text_are_visible_and_letters_stay(text, there):

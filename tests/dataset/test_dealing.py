@@ -75,3 +75,36 @@ def test_divided_look_alikes_are_told_when_the_pairs_are_dealt():
         row["split"] = split
     assert "the largest with 19 and 1" in list(split_lines(rows))[1]
     assert not list(split_lines(rows[20:]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("before, added", [(10, 20), (10, 90), (20, 60), (20, 20)])
+def test_look_alikes_that_come_later_do_not_all_validate(before, added, seed):
+    """Twenty states of the one picture that validated were added to ten: 9 trained, 21 validated.
+
+    A newcomer followed its look-alikes without a limit.
+    """
+    rows = [
+        {"id": f"{seed:08x}{number:08x}", "group": f"group {number}"} for number in range(before)
+    ]
+    first = split_rows(rows)
+    group = next(row["group"] for row in rows if first[row["id"]] == "val")
+    states = [
+        {"id": f"{seed:08x}{number:08x}", "group": group} for number in range(100, 100 + added)
+    ]
+    second = split_rows(rows + states, first)
+    assert {row_id: second[row_id] for row_id in first} == first, "who was dealt stays"
+    validating = list(second.values()).count("val")
+    assert validating == max(round(0.2 * (before + added)), 1)
+    for row in rows + states:
+        row["split"] = second[row["id"]]
+    assert "both train and validate" in list(split_lines(rows + states))[1]
+
+
+@pytest.mark.parametrize("before, added", [(5, 15), (6, 14), (20, 60)])
+def test_look_alikes_of_a_divided_group_train(before, added):
+    """Of a group on both sides the last row decided: of 5 and then 15 states 4 trained."""
+    first = split_rows(grouped(before))
+    second = split_rows(grouped(before + added), first)
+    assert {row_id: second[row_id] for row_id in first} == first
+    assert list(second.values()).count("val") == list(first.values()).count("val") > 0

@@ -19,6 +19,22 @@ def test_pieces_joined_are_the_text_again():
     assert split_pieces("…") == ([], "…")
 
 
+def test_a_pictograph_is_a_piece_wherever_it_stands():
+    """As the first letter of a text it was a part of the gap that is dropped there."""
+    text = "🚢 and 👨\u200d👩\u200d👧, ❤\ufe0f🔥"
+    pieces, tail = split_pieces(text)
+    assert join_pieces(pieces) + tail == text
+    assert [piece.word for piece in pieces] == [
+        "🚢",
+        "and",
+        "👨\u200d👩\u200d👧",
+        "❤\ufe0f",
+        "🔥",
+    ]
+    followers = known_phrases(["the ❤\ufe0f🔥 by a 🚢"])["followers"]
+    assert followers == {"❤": ["🔥"], "🔥": [" by"], "by": [" a 🚢"]}
+
+
 def test_a_hyphen_and_an_apostrophe_begin_no_clause():
     assert [parts_clauses(gap) for gap in (" ", "-", "'", ", ", ". ", " (")] == [
         *[False] * 3,

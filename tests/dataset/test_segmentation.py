@@ -29,6 +29,13 @@ from oneseed.dataset.segmentation import (
         ("خانه‌های کوچک", {"خانههای", "کوچک"}),
         ("전나무 숲", {"전나무", "숲"}),
         ("👨‍👩‍👧 und ❤️", {"👨‍👩‍👧", "und", "❤"}),
+        ("⌚ ⬛🟥 ⭐️ ▶", {"⌚", "⬛", "🟥", "⭐", "▶"}),
+        ("👨\u200d❤\ufe0f\u200d👨 1\ufe0f\u20e3", {"👨\u200d❤\u200d👨", "1\u20e3"}),
+        (
+            "🏴\U000e0067\U000e0062\U000e007f 🏴\U000e0075\U000e0073\U000e007f",
+            {"🏴\U000e0067\U000e0062\U000e007f", "🏴\U000e0075\U000e0073\U000e007f"},
+        ),
+        ("នៅ\u200bលើ", {"នៅលើ"}),
         ("…", set()),
     ],
 )
@@ -80,6 +87,14 @@ def test_seen_words_are_known_in_any_order_where_no_blanks_part_them():
     assert missing_words("海", known) == ["海"]
     assert missing_words("รถไฟบนภูเขา", known) == ["รถไฟ"]
     assert missing_words("a Castle", {"castle"}) == ["a"]
+
+
+def test_a_korean_word_is_known_with_any_particle():
+    """성, castle, was called unknown where captions have it as 성과, and castle and, or 성이."""
+    known = words("산 위의 성과 먹구름") | words("바다 옆 성이 보인다")
+    for text in ("산 위의 성", "성 옆 먹구름", "성을", "먹구름이", "바다에서"):
+        assert not missing_words(text, known), text
+    assert missing_words("성 옆 비행기와 용", known) == ["비행기와", "용"]
 
 
 def test_a_search_finds_captions_in_any_script_and_case():

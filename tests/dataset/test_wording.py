@@ -88,6 +88,12 @@ from oneseed.synthetic.collections import DRAWN_STYLES, drawn_collection
         ("👨‍👩‍👧 before a castle", "engraving", "An engraving of 👨‍👩‍👧 before a castle"),
         ("🐱", "engraving", "An engraving of 🐱"),
         ("。。。", "engraving", ""),
+        ("🩷 and 🪿", "engraving", "An engraving of 🩷 and 🪿"),
+        ("🫨🫨\uffff\ufdd0\ue000", "engraving", "An engraving of 🫨🫨"),
+        ("⭐", "engraving", "An engraving of ⭐"),
+        ("ប្រាសាទ\u200bនៅ\u200bលើ\u200bភ្នំ", "engraving", "ប្រាសាទ\u200bនៅ\u200bលើ\u200bភ្នំ"),
+        ("word\u200bword by the sea", "engraving", "An engraving of word word by the sea"),
+        ("слово\u200bслово\u200b.", "engraving", "слово слово."),
     ],
 )
 def test_captions_read_in_the_words_of_their_style(caption, style, expected):

@@ -141,6 +141,9 @@ PROMPTS = [
     "a wood engraving by Gustave Dore, a castle",
     "An engraving of an etching after Rembrandt",
     "a castle in the zzzz",
+    "🚢 by a castle",
+    "two ships ⭐",
+    "two\u200bships\x00 and a c\u200dastle\ufeff",
     "a zzzz, a castle by the qqqq qqqq",
     "山上的城堡",
 ]
@@ -195,6 +198,35 @@ def test_the_script_knows_words_however_they_are_written(tiny_model):
     assert [one["text"] for one in found] == [one.text for one in expected]
     assert [len(one["remarks"]) for one in found] == [0, 0, 0, 0, 1]
     assert [len(one.remarks) for one in expected] == [0, 0, 0, 0, 1]
+
+
+def test_the_script_knows_pictographs_and_invisible_letters(tiny_model):
+    """A prompt that began with an emoji lost it, and what only looks like a blank parted no words:
+    page and program have to mend it alike."""
+    captions = ["An engraving of a 🚢 by a river.", "An engraving of ❤\ufe0f over a castle."]
+    tiny_model.meta |= {
+        "style": "engraving",
+        "words": sorted(set().union(*map(words, captions))),
+        "phrases": known_phrases(captions),
+    }
+    reader = PromptReader.of_model(tiny_model)
+    typed = ["🚢 by a river", "❤ over a castle", "a 🚢", "a castle\u200bby\x00 a ri\u200dver"]
+    given = {
+        "rules": json.loads(json.dumps(prompt_rules(tiny_model))),
+        "json": json.loads(tiny_model.tokenizer.json),
+        "prompts": [*typed, "ប្រាសាទ\u200bនៅ", "خانه\u200cهای", "a 🐫 by a river"],
+    }
+    found = by_script(
+        "given.prompts.map((prompt) => new one.PromptReader(given.rules, "
+        "new one.Tokenizer(given.json)).read(prompt))",
+        given,
+    )
+    expected = [reader.read(prompt) for prompt in given["prompts"]]
+    assert [one["text"] for one in found] == [one.text for one in expected]
+    assert expected[0].text == "An engraving of 🚢 by a river"
+    assert expected[3].text == "An engraving of a castle by a river"
+    assert "🐫" in found[-1]["remarks"][0]
+    assert "🐫" in expected[-1].unknown[0]
 
 
 def test_a_prompt_of_a_model_of_code_is_worded_by_nobody(tiny_model):

@@ -14,6 +14,8 @@ from caption_finetuning import CaptionerTrainer
 from oneseed.captioning.huggingface import load_captioner
 from oneseed.captioning.taught import read_notes
 from oneseed.console.command import UserError
+from oneseed.finetuning.run import FinetuningFolder, FinetuningState
+from oneseed.model import checkpoint
 from oneseed.training import distributed
 from tests.finetuning.tiny import (
     config_of,
@@ -239,6 +241,85 @@ def test_a_run_with_other_settings_is_not_mixed_with_it(base, data, tmp_path, wh
     with pytest.raises(UserError, match=r"is a run with --rank 4 and not 2: use --checkpoints DIR"):
         teach(base, data, folder, **{**FLAGS, "rank": 2})
     assert_same_run(folder, whole_run)
+
+
+# ---- files of others -----------------------------------------------------------------------------
+
+
+def own_folder(place):
+    """The folder of a run without pairs."""
+    return FinetuningFolder(config_of("tiny", place, place), [], [])
+
+
+def learner():
+    """(model, optimizer) of six numbers."""
+    model = torch.nn.Linear(2, 2)
+    return model, torch.optim.AdamW(model.parameters())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.json",
+        "model-00001-of-00002.safetensors",
+        "adapter/adapter_config.json",
+        "merged/model.safetensors",
+        "metrics.json",
+        "report.html",
+    ],
+)
+def test_a_run_writes_over_no_model_of_another_program(tmp_path, name):
+    """Its first good look replaced the adapter that lay in its folder, and its end deleted the
+    checkpoint beside it."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    folder = own_folder(tmp_path)
+    with pytest.raises(UserError, match=r"is there already.*--checkpoints DIR.*--fresh"):
+        folder.load(*learner())
+    assert path.read_text() == "mine"
+    folder.archive()
+    assert folder.load(*learner()) is None
+    assert (tmp_path / "previous" / name).read_text() == "mine"
+
+
+def test_a_checkpoint_in_the_folder_of_a_new_run_stays_as_it_was(base, data, tmp_path):
+    """A captioner that lay there was gone when the run had ended."""
+    run = shutil.copytree(base, tmp_path / "run")
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    with pytest.raises(UserError, match=r"config\.json is there already"):
+        teach(base, data, run, max_samples=4)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        dict(settings=None),
+        dict(state=None),
+        dict(weights=None),
+        dict(optimizer=None),
+        dict(settings="no JSON"),
+        dict(state="[]"),
+        dict(state='{"step": 1}'),
+        dict(weights={"weight": torch.zeros(3), "bias": torch.zeros(2)}),
+        dict(optimizer={}),
+    ],
+)
+def test_a_last_pt_that_lacks_a_part_is_named_with_a_way_on(tmp_path, harm):
+    """One without its settings or its weights ended in a KeyError."""
+    folder = own_folder(tmp_path)
+    model, optimizer = learner()
+    folder.save(FinetuningState(step=1), model, optimizer)
+    assert folder.load(model, optimizer).step == 1
+    saved = checkpoint.load(tmp_path / "last.pt") | harm
+    whole = {name: part for name, part in saved.items() if part is not None}
+    torch.save(whole, tmp_path / "last.pt")
+    with pytest.raises(UserError, match=r"last\.pt.*--checkpoints DIR.*--fresh"):
+        folder.load(model, optimizer)
+
+
+# ---- several processes, and kills ----------------------------------------------------------------
 
 
 def command(base, data, folder, *begin):

@@ -35,10 +35,16 @@ def bare(monkeypatch):
         ("ałb", "ađb"),
         ("किला", "नदी"),
         ("🐱", "🐶"),
+        ("🩷", "🪿"),
+        (
+            "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+            "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+        ),
     ],
 )
 def test_different_words_look_different_whatever_fonts_there_are(one, other, bare):
-    """All letters that the built-in font lacks were the same empty box."""
+    """All letters that the built-in font lacks were the same empty box. Later the flags of England
+    and Scotland were the same one, and emoji newer than Python's Unicode were none at all."""
     assert drawn(one).tobytes() != drawn(other).tobytes()
     assert drawn(one).getcolors() != [(300 * 24, 255)]
 

@@ -162,6 +162,26 @@ def test_captions_without_blanks_between_words_are_not_taken_apart():
     assert "'飞机'" in remark
 
 
+def test_a_pictograph_is_kept_where_captions_have_it_and_told_where_none_has():
+    """A prompt that began with an emoji lost it without a word, and no emoji was ever unknown."""
+    captions = ["An engraving of a 🚢.", "An engraving of a castle by a river."]
+    reader = reader_of(captions, "engraving")
+    read = reader.read("🚢 by a river")
+    assert (read.text, read.remarks) == ("An engraving of 🚢 by a river", [])
+    for typed in ("🐫 by a river", "a 🐫 by a river", "a castle by a river 🐫"):
+        read = reader.read(typed)
+        assert "🐫" not in read.text
+        assert read.unknown == ["no training caption has '🐫'"]
+
+
+def test_a_korean_noun_stays_in_a_prompt_without_its_particle():
+    """성, castle, was left out, since captions have it as 성과 and 성이 alone."""
+    captions = ["산 위의 성과 먹구름", "바다 옆 성이 보인다"]
+    read = reader_of(captions, "engraving").read("성 옆 먹구름")
+    assert read.text == "성 옆 먹구름"
+    assert not [one for one in read.remarks if "'성'" in one]
+
+
 @pytest.mark.parametrize(
     "style, asked, typed, text",
     [

@@ -119,6 +119,34 @@ def test_what_is_transparent_lies_on_white(kind):
     assert apart(pixels(KINDS[kind], "picture.tga"), paper) <= most
 
 
+def white_icon(mode, place, shade=255):
+    """A white square on nothing, at one place of four."""
+    alpha = Image.new("L", (48, 48))
+    alpha.paste(255, (8 * place, 8 * place, 8 * place + 16, 8 * place + 16))
+    return Image.merge(mode, [Image.new("L", alpha.size, shade)] * (len(mode) - 1) + [alpha])
+
+
+@pytest.mark.parametrize("mode, shade", [("RGBA", 255), ("LA", 255), ("RGBA", 250)])
+def test_white_icons_on_nothing_stay_different_pictures(mode, shade):
+    """Six icons of white shapes became one blank picture, and five of them its duplicates."""
+    squares = set()
+    for place in range(4):
+        data = encoded(white_icon(mode, place, shade), "PNG")
+        whole = pixels(data)
+        assert whole.min() == 0, "nothing is black"
+        assert whole.max() == shade, "the icon is as white as it was"
+        square = prepare_picture(io.BytesIO(data), SIZE, 1).image
+        assert square.getextrema()[0] < 50
+        squares.add(square.tobytes())
+    assert len(squares) == 4
+
+
+def test_what_is_nowhere_to_be_seen_stays_white():
+    """An empty picture on black would be a black one."""
+    empty = Image.new("RGBA", (48, 48), (255, 255, 255, 0))
+    assert pixels(encoded(empty, "PNG")).min() == 255
+
+
 def test_the_first_page_counts():
     assert apart(pixels(KINDS["pages"]), COLOUR) == 0
 

@@ -175,6 +175,9 @@ FACTS = {
     "phrases are a list": meta("phrases", [1]),
     "phrases of numbers": meta("phrases", {"followers": {"an": [1]}}),
     "phrases of texts": meta("phrases", {"followers": "an"}),
+    # the prompt "a ship sea" ended in a traceback
+    "phrases of blanks": meta("phrases", {"followers": {"ship": [" "]}, "apart": {}}),
+    "phrases behind no text": meta("phrases", {"followers": {"\ud800": [" sea"]}}),
     "match is none": meta("match", [math.nan] * 101),
     "match too short": meta("match", [0.0, 1.0]),
     "match falls": meta("match", [1 - i / 100 for i in range(101)]),

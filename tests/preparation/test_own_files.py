@@ -3,8 +3,11 @@ making are removed, and only pictures of the collection are packed."""
 
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -17,6 +20,7 @@ from oneseed.preparation.records import LINK_NAME as OWN_LINKS
 from oneseed.preparation.records import link_name, remove_own
 from tests.preparation.test_dataset_preparation import SIZE, picture, run_main
 
+ROOT = Path(__file__).resolve().parents[2]
 FORMATS = ("imagefolder", "jsonl", "clip", "llava", "qwen", "instruct", "sidecar", "webdataset")
 
 
@@ -255,6 +259,34 @@ def test_no_file_from_elsewhere_is_packed(source, tmp_path, format_name):
     with pytest.raises(UserError, match="is damaged"):
         run_export(tmp_path, format_name)
     assert not (tmp_path / "set.zip").exists() and not (tmp_path / "set.tar").exists()
+
+
+# ends like a killed process as soon as its copy is written
+KILLED_EXPORT = """
+import os, sys
+from pathlib import Path
+from oneseed.dataset import writers
+
+def written_and_killed(path, rows, write=writers.write_parquet):
+    write(path, rows)
+    os._exit(9)
+
+writers.write_parquet = written_and_killed
+row = {"image": "1.png", "path": Path(sys.argv[1]), "caption": "a ship", "style": "engraving"}
+writers.write_export("parquet", [row], Path(sys.argv[2]))
+"""
+
+
+def test_what_a_killed_parquet_export_has_left_goes_with_the_next_one(source, tmp_path):
+    """Its copy, as large as the collection, lay in a folder that no later run knew."""
+    pytest.importorskip("pyarrow")
+    run_main(source, tmp_path)
+    before = set(os.listdir(tmp_path))
+    words = [sys.executable, "-c", KILLED_EXPORT, source / "0.png", tmp_path / "set.zip"]
+    assert subprocess.run(words, cwd=ROOT).returncode == 9
+    assert set(os.listdir(tmp_path)) - before, "it left something"
+    run_export(tmp_path, "parquet")
+    assert set(os.listdir(tmp_path)) == before | {"set.zip"}
 
 
 @pytest.mark.parametrize("format_name", FORMATS)

@@ -37,3 +37,12 @@ def test_of_several_captions_of_one_picture_the_first_counts(tmp_path):
     lines = ["val/1.png,a fox", "val/1.png,an owl"]
     captions, _ = captions_of(tmp_path, rows_of("1.png"), *lines)
     assert captions == {"1.png": "a fox"}
+
+
+def test_a_name_as_long_as_a_text_is_shown_in_short(tmp_path):
+    """A picture written into its line was printed as a line of 3,320 letters."""
+    lines = ["1.png,a fox", f"{'x' * 3000}.png,an owl", f"/9j/{'AbC+' * 400},a hen"]
+    captions, found = captions_of(tmp_path, rows_of("1.png"), *lines)
+    assert captions == {"1.png": "a fox"}
+    assert all(len(line) < 300 for line in found.lines())
+    assert "it holds a picture instead of its name" in found.unread[0]

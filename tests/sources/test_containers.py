@@ -3,6 +3,7 @@
 Whatever a download left in a folder is read by naming the folder, and what cannot be is named.
 """
 
+import errno
 import io
 import json
 import shutil
@@ -18,6 +19,10 @@ import pytest
 from oneseed.config.preparation import PrepareConfig
 from oneseed.console.command import UserError
 from oneseed.console.flags import parse_configs
+from oneseed.media import kinds
+from oneseed.media.moving import medium_inside
+from oneseed.sources import archive_members, tables
+from oneseed.sources.annotations import list_files
 from oneseed.sources.resolve import names_in
 from oneseed.sources.walking import is_clutter, walk_folder
 from tests.preparation.test_checking import check
@@ -494,6 +499,12 @@ def test_several_sources_are_named_in_any_way(tmp_path):
         assert names_in(config.source) == ["a.tar", "b.tar", "c d"], argv
 
 
+def test_a_home_that_nobody_has_is_told_in_a_sentence(tmp_path):
+    """--source '~nosuchuser/prints' ended in a traceback."""
+    with pytest.raises(UserError, match="--source .*~no such user/prints is no folder, archive"):
+        run_main("~no such user/prints", tmp_path)
+
+
 def test_a_comma_in_a_name_is_no_end_of_it_where_only_that_exists(tmp_path):
     for name in ("x, y", "z", "one,two,three"):
         (tmp_path / name).mkdir()
@@ -546,3 +557,51 @@ def test_a_damaged_arrow_file_is_named_and_ends_no_process(tmp_path):
     _, rows, report = run_main(tmp_path / "set", tmp_path)
     assert len(rows) == 1
     assert "a.arrow" in str(report)
+
+
+# Files that may not be read
+
+
+def deny(*args, **kwargs):
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+@pytest.mark.parametrize("name", ["set.zip", "set.tar"])
+def test_an_archive_that_may_not_be_read_is_not_to_be_fetched_again(tmp_path, monkeypatch, name):
+    """It "cannot be read as an archive: fetch it again", and a Parquet file was "damaged"."""
+    make = make_zip if name == "set.zip" else make_tar
+    source = make(tmp_path / name, captioned(range(4)))
+    monkeypatch.setattr(archive_members, "open", deny, raising=False)
+    with pytest.raises(
+        UserError, match=r"cannot be opened \(Permission denied\): .*chmod"
+    ) as caught:
+        run_main(source, tmp_path)
+    assert "fetch" not in str(caught.value)
+    folder = fill(tmp_path / "folder", ["0.png"])
+    source.rename(folder / name)
+    _, rows, report = run_main(folder, tmp_path)
+    assert len(rows) == 1
+    assert reasons(report) == {name: "cannot be opened (Permission denied)"}
+
+
+def test_columns_that_may_not_be_read_are_not_called_damaged(tmp_path, monkeypatch):
+    source = save_columns(tmp_path / "set" / "1.parquet", range(4))
+    monkeypatch.setattr(tables, "parquet_batches", deny)
+    with pytest.raises(UserError, match=r"cannot be opened \(Permission denied\): .*chmod"):
+        run_main(source, tmp_path)
+    fill(tmp_path / "set", ["0.png"])
+    _, rows, report = run_main(tmp_path / "set", tmp_path)
+    assert len(rows) == 1
+    assert reasons(report) == {"1.parquet": "cannot be opened (Permission denied)"}
+
+
+def test_a_nameless_file_that_may_not_be_read_may_be_a_picture(tmp_path, monkeypatch):
+    """Locked pictures without a known suffix were "neither pictures nor captions"."""
+    folder = fill(tmp_path / "set", ["0.png"])
+    picture(1).save(folder / "scan", "PNG")
+    (folder / "README").write_text("About the set.")
+    names = ["0.png", "README", "scan"]
+    assert set(list_files(folder, names)) == {"0.png", "scan"}
+    monkeypatch.setattr(kinds, "open", deny, raising=False)
+    assert set(list_files(folder, names)) == set(names)
+    assert medium_inside(folder / "scan") == kinds.PICTURE, "what opens it for its pixels says why"

@@ -1,12 +1,14 @@
 """Conversations of several turns, with system prompts and marks of pictures: nothing is lost."""
 
 import base64
+import csv
 import io
 
 import pytest
 
 from oneseed.dataset import writers
 from oneseed.sources import unpacking
+from oneseed.sources.archive_kinds import is_archive
 from oneseed.sources.archive_members import DEFAULT_LIMITS
 from tests.preparation.test_dataset_preparation import picture, run_main
 from tests.sources.made import captions_of, describe_made, further_captions
@@ -215,6 +217,75 @@ def test_a_picture_that_is_written_into_a_row_costs_no_other_row_its_picture(tmp
     assert {row["given"] for row in records} == {f"a castle {number}" for number in range(3)}
     (lost,) = report["rejected_files"]
     assert lost["reason"].startswith("holds the picture itself")
+
+
+def bare(number):
+    """The picture in base64 alone."""
+    return data_url(number).partition(",")[2]
+
+
+def as_cells(rows):
+    """Rows as a table of cells."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name, image, more, escape",
+    [
+        ("x.jsonl", data_url, {"custom_id": "castle_{}.png"}, False),
+        ("x.json", data_url, {"file_name": "castle_{}.png"}, False),
+        ("x.jsonl", data_url, {"file_name": "../castle_{}.png"}, False),
+        ("x.json", data_url, {}, True),
+        ("x.csv", data_url, {}, False),
+        ("x.tsv", bare, {"file_name": "castle_{}.png"}, False),
+        ("x.jsonl", bare, {}, True),
+    ],
+)
+def test_pictures_in_rows_are_read_in_everyday_forms(tmp_path, name, image, more, escape):
+    """A name beside it, slashes escaped as PHP does, a table of cells: all pictures were lost, as
+    other rows were said to name files. Base64 alone was taken for a path.
+    """
+    rows = [
+        {
+            **{key: value.format(number) for key, value in more.items()},
+            "image": image(number),
+            "caption": f"castle {number}",
+        }
+        for number in range(3)
+    ]
+    text = as_cells(rows) if name.endswith("sv") else writers.json_lines(rows)
+    if name.endswith(".tsv"):
+        text = text.replace(",", "\t")
+    if escape:
+        text = text.replace("/", "\\/")
+    (tmp_path / name).write_text(text)
+    assert is_archive(tmp_path / name)
+    found = unpacking.unpack(tmp_path / name, tmp_path / "pictures", limits=DEFAULT_LIMITS)
+    assert not found.lost
+    assert [row["caption"] for row in found.rows] == [f"castle {number}" for number in range(3)]
+    stored = [(tmp_path / "pictures" / row["file_name"]).read_bytes() for row in found.rows]
+    assert stored == [base64.b64decode(bare(number)) for number in range(3)]
+
+
+def test_a_row_that_holds_the_picture_that_it_names_means_the_file(tmp_path):
+    """Programs that draw boxes write both; the file is the whole picture."""
+    picture(0).save(tmp_path / "0.png")
+    row = {"file_name": "0.png", "image": data_url(0), "caption": "a castle"}
+    (tmp_path / "x.jsonl").write_text(writers.json_lines([row]))
+    assert not is_archive(tmp_path / "x.jsonl")
+    (tmp_path / "0.png").unlink()
+    assert is_archive(tmp_path / "x.jsonl")
+
+
+def test_a_caption_that_holds_a_picture_makes_no_archive(tmp_path):
+    page = f'<img src="{data_url(0)}"/>'
+    rows = [{"image": f"{number}.png", "caption": page} for number in range(3)]
+    (tmp_path / "x.jsonl").write_text(writers.json_lines(rows))
+    assert not is_archive(tmp_path / "x.jsonl")
 
 
 @pytest.mark.parametrize("url", ["data:image/png;base64,@@@@", "data:image/svg+xml,<svg/>"])

@@ -1,5 +1,7 @@
 """Nothing is passed over in silence: it is counted and named, on the screen and in the report."""
 
+import json
+
 import pytest
 
 from oneseed.console.command import UserError
@@ -93,3 +95,20 @@ def test_a_file_of_captions_that_says_nothing_is_told_why(pictures, tmp_path):
     (pictures / "x.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match=r"is of no known format \(no known form.*holds a, b\)"):
         run_main(pictures / "x.csv", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [f"{'x' * 300}.png", "a castle stands on a hill " * 13, ["1.png", f"{'é' * 200}.png"]],
+    ids=["name", "sentence", "second"],
+)
+def test_a_name_that_no_system_allows_costs_its_own_row_alone(pictures, tmp_path, image):
+    """It ended the whole run: "the name is longer than this system allows"."""
+    rows = [{"image": "1.png", "text": "a castle"}, {"image": "2.png", "text": "a keep"}]
+    rows.append({"image": image, "text": "a ship"})
+    (pictures / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    _, prepared, report = run_main(pictures / "rows.jsonl", tmp_path)
+    assert [row["original"] for row in prepared] == ["1.png", "2.png"]
+    (lost,) = report["rejected_files"]
+    assert (lost["reason"], lost["line"]) == ("image not found", 3)
+    assert len(lost["path"]) <= 210

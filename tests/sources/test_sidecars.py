@@ -108,6 +108,27 @@ def test_files_without_a_caption_are_named_as_one_with_what_they_hold(tmp_path):
     assert reasons_of(described) == {"1.json": "2 files beside pictures hold no caption but width"}
 
 
+@pytest.mark.parametrize("folders", [("", ""), ("images/", "labels/")])
+def test_boxes_of_a_detector_are_no_captions(tmp_path, folders):
+    """Each picture of a YOLO set had the caption "0 0.5 0.5 0.2 0.3"."""
+    pictures, labels = folders
+    files = {
+        f"{labels}1.txt": "0 0.5 0.5 0.2 0.3\n12 0.1 1e-05 .2 0.3 0.98\n",
+        f"{labels}2.txt": "3 0 1 0.25 0.5",
+        f"{labels}3.txt": "7",
+        f"{labels}4.txt": "4 towers, 2 gates and 16 windows",
+    }
+    described = describe_made(tmp_path, files, [f"{pictures}{n}.png" for n in range(1, 5)])
+    assert captions_of(described) == {
+        # of a set of digits
+        f"{pictures}3.png": "7",
+        f"{pictures}4.png": "4 towers, 2 gates and 16 windows",
+    }
+    assert reasons_of(described) == {
+        f"{labels}1.txt": "2 files beside pictures hold no caption but numbers alone"
+    }
+
+
 def test_a_text_that_fits_two_pictures_is_refused_and_named(tmp_path):
     described = describe_made(tmp_path, {"captions/1.txt": "a castle"}, ["a/1.png", "b/1.png"])
     assert not captions_of(described)

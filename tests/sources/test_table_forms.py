@@ -1,6 +1,7 @@
 """Tables of captions in every reasonable form are read; what is not understood is named."""
 
 import json
+import math
 import random
 
 import pytest
@@ -349,3 +350,100 @@ def test_a_text_whose_first_line_never_ends_is_passed_over(tmp_path):
     """5 MB without a line end was "field larger than field limit", in a traceback."""
     described = describe_made(tmp_path, {"list.csv": "0" * 5_000_000})
     assert captions_of(described) == {}
+
+
+# Cells and tags
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file_name,text\n1.png,a castle, with a tower\n2.png,two ships\n",
+        "2.png,two ships\n1.png,a castle, with a tower\n",
+        "\r\n \r\n,,\r\nfile_name,text\r\n1.png,a castle, with a tower\r\n2.png,two ships,,\r\n",
+        "sep=;\n\nfile_name;text\n1.png;a castle, with a tower\n2.png;two ships;\n",
+    ],
+)
+def test_commas_and_blank_lines_cost_no_caption(tmp_path, text):
+    """A comma without quotes made the row a lost picture; of a blank first line the table had
+    "more columns than the 0 of the header".
+    """
+    described = describe_made(tmp_path, {"x.csv": text})
+    assert captions_of(described) == {"1.png": "a castle, with a tower", "2.png": "two ships"}
+    assert not described.lost
+
+
+@pytest.mark.parametrize(
+    "line", ["1.png,a castle, with a tower,7", '1.png,"a castle", with a tower,,7', "x,1.png,a,b"]
+)
+def test_a_row_of_too_many_cells_is_told_how_to_be_mended(tmp_path, line):
+    described = describe_made(
+        tmp_path, {"x.csv": f"\nfile_name,text,number\n{line}\n2.png,two ships,8\n"}
+    )
+    assert captions_of(described) == {"2.png": "two ships"}
+    (lost,) = described.lost
+    assert lost["reason"] == (
+        "more columns than the 3 of the header: quote cells that hold a comma"
+    )
+    assert (lost["line"], lost["loses"]) == (3, "caption")
+
+
+def test_a_row_that_cannot_be_read_loses_a_picture_where_rows_alone_name_them(tmp_path):
+    """Of three pictures in a folder four were found and one rejected; all were prepared."""
+    files = {"x.csv": "file_name,text,number\n1.png,a castle,b,c\n2.png,two ships,8\n"}
+    (lost,) = describe_made(tmp_path, files).lost
+    assert lost["loses"] == "caption", "1.png is prepared all the same"
+    (lost,) = describe_made(tmp_path, files, only="x.csv").lost
+    assert "loses" not in lost
+    files = {"x.csv": "file_name,text\nhttps://x.org/1.png,a castle\n2.png,two ships\n"}
+    (lost,) = describe_made(tmp_path, files).lost
+    assert "loses" not in lost, "this picture is not here"
+
+
+@pytest.mark.parametrize("key", ["tags", "keywords", "labels"])
+@pytest.mark.parametrize("suffix", [".json", ".csv"])
+def test_all_tags_of_a_list_are_the_caption(tmp_path, key, suffix):
+    """Of ["castle", "hill"] only the castle was left."""
+    content = [{"file_name": "1.png", key: ["castle", "hill"]}]
+    if suffix == ".csv":
+        content = f"file_name,{key}\n1.png,\"['castle', 'hill']\"\n"
+    described = describe_made(tmp_path, {f"x{suffix}": content})
+    assert captions_of(described) == {"1.png": "castle, hill"}
+    assert not further_captions(described)
+
+
+@pytest.mark.parametrize(
+    "column, value, caption",
+    [
+        ("label", "3", ""),
+        ("class_name", "3.0", ""),
+        ("labels", "[3; 4]", ""),
+        ("label", "castle 3", "castle 3"),
+        ("text", "7", "7"),
+        ("caption", "1914", "1914"),
+        ("caption", "nan", ""),
+        ("text", "NaN", ""),
+        ("label", "nan", ""),
+        ("text", "nano tube", "nano tube"),
+    ],
+)
+def test_numbers_of_classes_and_what_is_missing_are_no_captions(tmp_path, column, value, caption):
+    """A picture was "An engraving of 3", and one without a caption "An engraving of nan"."""
+    described = describe_made(tmp_path, {"metadata.csv": f"file_name,{column}\n1.png,{value}\n"})
+    assert captions_of(described) == ({"1.png": caption} if caption else {})
+    reason = f"no caption in its columns: file_name, {column}"
+    assert reasons_of(described) == ({} if caption else {"metadata.csv": reason})
+
+
+@pytest.mark.parametrize("caption", [math.nan, [math.nan, "a castle"]])
+def test_a_missing_caption_costs_no_row(tmp_path, caption):
+    """The number nan was "no text", and the row was refused."""
+    rows = [{"image": "1.png", "caption": caption, "title": "a castle"}]
+    described = describe_made(tmp_path, {"x.json": rows})
+    assert captions_of(described) == {"1.png": "a castle"}
+    assert not described.lost
+
+
+def test_a_number_or_nan_may_be_code(tmp_path):
+    row = {"image": "1.png", "caption": "nan", "caption_kind": "code"}
+    assert captions_of(describe_made(tmp_path, {"x.jsonl": row})) == {"1.png": "nan"}

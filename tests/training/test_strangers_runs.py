@@ -235,9 +235,15 @@ def test_what_is_no_file_is_named_before_the_first_step(fresh, name, kind):
         ("metrics.json", "[" * 100_000),
         ("best_model.pt", None),
         ("best_model.pt", "text"),
+        ("checkpoint_epoch_003.pt", None),
+        ("checkpoint_epoch_003.pt", "text"),
+        ("checksums.json", '{"photos.zip": "5 MB"}'),
+        ("checksums.json", "[]"),
+        ("last_fit.pt", None),
     ],
 )
 def test_a_new_run_writes_over_nothing_of_another_program(fresh, name, content, capsys):
+    """Copies of epochs, the list of checksums and the last fit were written over or deleted."""
     path = fresh.folder.path / name
     path.parent.mkdir()
     if content is None:
@@ -248,6 +254,16 @@ def test_a_new_run_writes_over_nothing_of_another_program(fresh, name, content, 
     with pytest.raises(UserError, match=rf"{name}.*--checkpoints DIR.*--fresh"):
         resume_run(fresh.folder, fresh.state, fresh.config)
     assert path.read_bytes() == before
+
+
+def test_files_of_an_own_run_without_its_last_pt_are_no_obstacle(begun, fresh):
+    """What is no name of a run's, such as checkpoint_epoch_final.pt, is none either."""
+    path = fresh.folder.path
+    fresh.folder.save_model(fresh.model, "best_model.pt")
+    fresh.folder.save_epoch_model(fresh.model, 2)
+    checkpoint.save(path / "last_fit.pt", begun[2])
+    (path / "checkpoint_epoch_final.pt").write_text("mine")
+    assert not resume_run(fresh.folder, fresh.state, fresh.config)
 
 
 def test_copies_of_another_program_stay(fresh, monkeypatch):

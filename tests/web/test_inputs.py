@@ -3,6 +3,7 @@
 import pytest
 
 from oneseed.console.command import UserError
+from oneseed.dataset.wording import worded_prompt
 from oneseed.seeds import LAST_SEED, seed_of_word
 from oneseed.web.inputs import (
     one_line,
@@ -107,6 +108,25 @@ def test_text_comes_on_one_line_without_control_characters_and_no_longer_than_al
         UserError, match=r"^A prompt has 50,000,000 characters, at most 500 are read; shorten it\.$"
     ):
         one_line("x" * 50_000_000, "A prompt", limit=500)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "خانه\u200cهای کوچک",
+        "ប្រាសាទ\u200bនៅ\u200bលើ\u200bភ្នំ",
+        "👨\u200d👩\u200d👧 before a castle",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f over a castle",
+        "🩷 castle",
+    ],
+)
+def test_a_prompt_has_the_same_letters_on_the_page_as_on_the_command_line(prompt):
+    """The page dropped joiners, tags of flags and emoji newer than Python's Unicode, so that one
+    seed and one prompt gave another pair there."""
+    assert one_line(prompt, "A prompt", limit=500) == prompt
+    assert worded_prompt(prompt, "engraving")[1] == prompt
+    typed = f" word\u200bword\x00 a\u200db {prompt}"
+    assert one_line(typed, "A prompt", limit=500) == f"word word ab {prompt}"
 
 
 @pytest.mark.parametrize(

@@ -183,12 +183,19 @@ export class Tokenizer {
 const ARTICLES = ["a", "an", "the"];
 // A pattern that nothing fits, where a config.json lacks one.
 const NOTHING = "(?!)";
-// A word as words are compared: its case, width and composition make no difference.
-const fold = (word) => word
+// A word as words are compared: case, width, composition and joiners make no difference, nor does
+// what asks for a coloured pictograph.
+const fold = (word) => (/^[\p{L}\p{N}]/u.test(word) ? word.replace(/[\u200b-\u200d]/g, "") : word)
+    .replace(/[\ufe0e\ufe0f]/g, "")
     .replace(/[\uff01-\uffef]+/g, (wide) => wide.normalize("NFKC"))
     .normalize("NFC").toUpperCase().toLowerCase()
     .replaceAll("ß", "ss").replaceAll("ς", "σ").replaceAll("i\u0307", "i").normalize("NFC");
-const WORD = /[\p{L}\p{N}\p{M}]+/gu;
+// Words and pictographs, as segmentation.py has them.
+const SIGN = "[\\u2194-\\u2199\\u21a9\\u21aa\\u2300-\\u2307\\u230c-\\u231f\\u2322-\\u2328"
+    + "\\u232b-\\u239a\\u23b4-\\u23ff\\u25a0-\\u27bf\\u2934\\u2935\\u2b00-\\u2bff\\u3030\\u303d"
+    + "\\u3297\\u3299\\u{1f000}-\\u{1faff}][\\u{1f3fb}-\\u{1f3ff}]?[\\ufe0e\\ufe0f]?";
+const WORD = new RegExp("(?:[\\p{L}\\p{N}][\\p{M}\\u200b-\\u200d]*)+|[\\u{1f1e6}-\\u{1f1ff}]{2}"
+    + `|${SIGN}(?:\\u200d${SIGN})*[\\u{e0020}-\\u{e007f}]*`, "gu");
 const partsClauses = (gap) => /[^\p{L}\p{N}_\s'’-]/u.test(gap);
 
 // A text -> its words, each with what stands before it; and what follows the last.
@@ -203,6 +210,36 @@ function split(text) {
 }
 
 const join = (pieces) => pieces.map(({ gap, word }, i) => (i ? gap + word : word)).join("");
+
+// White space; without the mark of a file's beginning, which JavaScript counts too.
+const BLANKS = /(?:(?!\ufeff)\s|[\x1c-\x1f\x85])+/;
+const SHAPING = /[\u200b-\u200d\u{e0020}-\u{e007f}]/u;
+const CONTROL = new RegExp("[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Co}\\p{Noncharacter_Code_Point}"
+    + "\\u2065\\ufff0-\\ufff8\\u{e0000}-\\u{e00ff}\\u{e01f0}-\\u{e0fff}]", "u");
+// Letters of scripts that write no blanks.
+const UNSPACED = ["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tai_Le",
+    "New_Tai_Lue", "Tai_Tham", "Balinese", "Javanese"].map((one) => `\\p{Script=${one}}`).join("");
+const ENDS_UNSPACED = new RegExp(`[${UNSPACED}]$`, "u");
+const BEGINS_UNSPACED = new RegExp(`^[${UNSPACED}]`, "u");
+
+// Zero-width spaces at a place of a text -> what stays of them: all beside a letter without blanks,
+// a blank between other words, else nothing.
+function keptSpaces(spaces, at, text) {
+    const before = text.slice(0, at), after = text.slice(at + spaces.length);
+    if (ENDS_UNSPACED.test(before) || BEGINS_UNSPACED.test(after)) return spaces;
+    return /[\p{L}\p{M}\p{N}]$/u.test(before) && /^[\p{L}\p{N}]/u.test(after) ? " " : "";
+}
+
+// A prompt on one line without control characters, as clean_caption in wording.py makes it.
+function clean(text) {
+    const onOneLine = (some) => some.split(BLANKS).filter(Boolean).join(" ");
+    let kept = "";
+    for (const letter of onOneLine(text).replace(/\u200b+/g, keptSpaces)) {
+        const isShaped = SHAPING.test(letter) && /[^\x00-\x7f]$/.test(kept);
+        if (isShaped || !CONTROL.test(letter)) kept += letter;
+    }
+    return onOneLine(kept);
+}
 
 // How prompts become the words of training captions; rules: those of config.json.
 export class PromptReader {
@@ -220,7 +257,7 @@ export class PromptReader {
     // that no caption has.
     read(prompt) {
         if (this.rules.code) return this.readCode(prompt);
-        let text = prompt.split(/\s+/).filter(Boolean).join(" ").normalize("NFC");
+        let text = clean(prompt).normalize("NFC");
         text = text.replace(/\s+(?=[.,;:!?])|[\s!?;:,…]+$/g, "");
         for (const [open, close] of this.rules.quotation_marks) {
             if (text.length > 1 && text.startsWith(open) && text.endsWith(close)) {
