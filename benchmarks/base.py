@@ -181,7 +181,7 @@ def card(generator, config, found):
             "# The base model",
             "",
             "`--checkpoint base` draws with it. Training on a collection of your own begins with",
-            "its picture networks (`--init base`), where all settings of the networks are the same.",
+            "its picture networks (`--init base`), where all settings of its networks are alike.",
             "",
             f"**Pictures.** {config.pictures or UNKNOWN}. Style: {generator.style}.",
             "",

@@ -114,5 +114,4 @@ def lay_on(image: Image.Image, colour: str) -> Image.Image:
 
 def is_even(image: Image.Image) -> bool:
     """Whether nothing can be seen in a picture of any mode, as each channel is of one shade."""
-    channels = (channel.getextrema() for channel in image.split())
-    return all(high - low <= INVISIBLE_SPREAD for low, high in channels)
+    return all(np.ptp(channel.getextrema()) <= INVISIBLE_SPREAD for channel in image.split())
