@@ -22,8 +22,9 @@ class CaptionServer:
 
     It calls a picture by its bytes' hash.
     replies: number of a question, counted from 0, or "all", or "models" -> what to answer instead:
-    (status, body), the body None for a broken connection; or a function of the picture that may
-    wait and returns that.
+    (status, body) or (status, body, headers), the body None for a broken connection, a header
+    None for one that is not sent; or a function of the picture, b"" for "models", that may wait
+    and returns that.
     asked: what came, as (path, headers, body). most: how many questions were open at once.
     """
 
@@ -88,7 +89,10 @@ class Handler(BaseHTTPRequestHandler):
             return
         models = [{"id": name} for name in self.stub.models]
         listed = (200, {"object": "list", "data": models})
-        self.reply(*self.stub.replies.get("models", listed))
+        found = self.stub.replies.get("models")
+        if callable(found):
+            found = found(b"")
+        self.reply(*(found or listed))
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -116,7 +120,8 @@ class Handler(BaseHTTPRequestHandler):
             "Retry-After": 0,
             **(headers or {}),
         }.items():
-            self.send_header(name, str(value))
+            if value is not None:
+                self.send_header(name, str(value))
         self.end_headers()
         self.wfile.write(data)
 

@@ -1,17 +1,21 @@
 """Requests to a captioning server: who asks again, how long it waits, and what it says of that.
 
 A server that is busy (429, 503), in trouble (other 5xx), silent or cut off is asked again, each
-time after a longer pause, or after the one that its Retry-After asks for. Longer pauses are told.
+time after a longer pause, or after the one that it asks for, in its Retry-After or in its words.
+Longer pauses are told. Where a server points elsewhere, nobody follows: the key stays with it.
 """
 
 import json
 import os
+import re
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from oneseed.captioning.jobs import quote_answer
 from oneseed.console.command import UserError
@@ -19,8 +23,8 @@ from oneseed.console.command import UserError
 if TYPE_CHECKING:
     import requests
 
-# further tries of a request; the pauses are 0, 2, 4 and 8 times RETRY_PAUSE, or what Retry-After
-# says
+# further tries of a request; the pauses are 0, 2, 4 and 8 times RETRY_PAUSE, or what the server
+# asks for
 MAX_RETRIES = 4
 # further tries after a timeout or a broken connection
 MAX_READ_RETRIES = 2
@@ -38,8 +42,24 @@ CONNECT_PATIENCE = 10
 ENDPOINT_PATIENCE = 300
 # statuses of a server that has no time; it has none for other requests either
 BUSY = (429, 503)
+# statuses of a server that points elsewhere
+MOVED = (301, 302, 303, 307, 308)
 # stands for a status where no whole answer came
 SILENT = 0
+# seconds of the units in which a pause is stated, by their first letter
+PAUSE_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+# a number and its unit: "20 seconds", "48.5s", "2m" of "2m30s"
+PAUSE_PART = re.compile(
+    r"(\d{1,9}(?:\.\d{1,9})?)\s*"
+    r"(ms|milliseconds?|s|sec(?:ond)?s?|m|min(?:ute)?s?|h|hours?|d|days?)(?![a-z])",
+    re.IGNORECASE,
+)
+# "retryDelay": "48s", also quoted within a text, or "try again in 2m30s"
+STATED_PAUSE = re.compile(
+    r"""(?:retry_?delay\\*"\s*:\s*\\*"|(?:retry|try\s+again)\s+(?:in|after)\s+)"""
+    rf"((?:{PAUSE_PART.pattern}\s*)+)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +74,10 @@ class Reply:
     words: str = ""
     # all that it sent
     text: str = ""
-    # seconds that Retry-After asks for
+    # seconds that it asks for
     pause: float | None = None
+    # where it points instead, in full; "": nowhere
+    location: str = ""
 
     @property
     def is_unpaid(self) -> bool:
@@ -167,6 +189,12 @@ class Connection:
                 f"nothing answers at {self.address} ({type(cause).__name__}): start the server or "
                 "check the address, then run the same command again; finished captions are kept"
             ) from error
+        except ValueError as error:
+            # requests reads where a reply points, though nobody follows
+            raise UserError(
+                f"{self.address} points to an address that cannot be read: check the address "
+                "of --captioner"
+            ) from error
         return read_reply(response)
 
 
@@ -202,6 +230,9 @@ def read_reply(response: "requests.Response") -> Reply:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = None
+    # Gemini's way
+    if isinstance(value, list) and len(value) == 1 and error_inside(value[0]) is not None:
+        value = value[0]
     status = response.status_code
     error = error_inside(value) if status == 200 else None
     if error is not None:
@@ -211,7 +242,19 @@ def read_reply(response: "requests.Response") -> Reply:
         if isinstance(told, dict):
             told = told.get(key) or told
     words = f"{status}: {quote_answer(told if error is None else error_words(error))}"
-    return Reply(status, value, words, text, read_retry_after(response.headers.get("Retry-After")))
+    pause = None if status == 200 else read_pause(response.headers, text)
+    return Reply(status, value, words, text, pause, read_location(response))
+
+
+def read_location(response: "requests.Response") -> str:
+    """The whole address to which a response points; "": it points nowhere."""
+    location = response.headers.get("Location")
+    if not location or response.status_code not in MOVED:
+        return ""
+    try:
+        return urljoin(response.url, location)
+    except ValueError:
+        return ""
 
 
 def error_inside(value: Any) -> Any:
@@ -237,6 +280,30 @@ def status_of(error: Any) -> int:
 def error_words(error: Any) -> Any:
     """What an error says: its message where it has one."""
     return error.get("message") or error if isinstance(error, dict) else error
+
+
+def read_pause(headers: Mapping[str, str], text: str) -> float | None:
+    """The pause that an error asks for, in its headers or else in its text, in seconds.
+
+    None: it asks for none.
+    """
+    seconds = read_retry_after(headers.get("Retry-After"))
+    if seconds is not None:
+        return seconds
+    milliseconds = read_retry_after(headers.get("Retry-After-Ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    stated = [stated_seconds(found[1]) for found in STATED_PAUSE.finditer(text)]
+    return max(stated, default=None)
+
+
+def stated_seconds(text: str) -> float:
+    """A pause in words, such as "2m30.5s", in seconds."""
+    seconds = 0.0
+    for number, unit in PAUSE_PART.findall(text.lower()):
+        is_thousandth = unit.startswith(("ms", "milli"))
+        seconds += float(number) * (0.001 if is_thousandth else PAUSE_UNITS[unit[0]])
+    return seconds
 
 
 def read_retry_after(retry_after: str | None) -> float | None:

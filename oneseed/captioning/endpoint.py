@@ -9,9 +9,9 @@ for caption in server.captions(jobs, max_new_tokens=40):
 import multiprocessing
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.pool import ThreadPool
-from typing import Any
+from typing import Any, TypeVar
 
 from oneseed.captioning.answers import OTHER_MODEL, Said, read_answer
 from oneseed.captioning.connection import BUSY, SILENT, Connection, Reply
@@ -29,9 +29,13 @@ TOLD_SILENCE = 15
 DECLINED = (400, 422)
 # words of a server that declines what a picture shows
 OBJECTION = re.compile(r"content.?(?:filter|policy|management)|moderation|safety|flagged")
-
+# an address to which a server points -> the address to give
+ASKED_PATHS = re.compile(r"(https?://.+?)/+(?:models|chat/completions)/*(?:[?#].*)?")
 
 USUAL_ADDRESS = "the address of an OpenAI-compatible server usually ends in /v1"
+
+AskedThing = TypeVar("AskedThing")
+AnswerTo = TypeVar("AnswerTo")
 
 
 class Endpoint:
@@ -53,7 +57,12 @@ class Endpoint:
         self.has_answered = False
         # what ended the questions
         self.ending: UserError | None = None
-        self.model = model or self.models()[0]
+        self.model = model or self.first_model()
+
+    def first_model(self) -> str:
+        """The first model that the server lists; told while that takes long. UserError."""
+        (names,) = self.each_answer(lambda _: self.models(), [self.address])
+        return names[0]
 
     def models(self) -> list[str]:
         """Names of the models that the server lists, at least one. UserError where it has none."""
@@ -86,9 +95,15 @@ class Endpoint:
         UserError where the server would answer no other question either.
         """
         self.parameters = {"max_tokens": max_new_tokens, "temperature": 0}
+        yield from self.each_answer(self.caption, jobs)
+
+    def each_answer(
+        self, ask: Callable[[AskedThing], AnswerTo], things: Sequence[AskedThing]
+    ) -> Iterator[AnswerTo]:
+        """ask(thing) of each, in the order in which the answers arrive; silence is told."""
         # Its threads are daemons: Ctrl+C does not wait for a slow answer.
         with ThreadPool(self.at_once) as pool:
-            answers = pool.imap_unordered(self.caption, jobs)
+            answers = pool.imap_unordered(ask, things)
             silence = TOLD_SILENCE
             while True:
                 try:
@@ -163,7 +178,9 @@ class Endpoint:
         )
 
     def require_access(self, reply: Reply) -> None:
-        """UserError where the server wants a key or money."""
+        """UserError where the server wants a key or money, or points elsewhere."""
+        if reply.location:
+            raise moved_error(self.address, reply)
         # A server whose key is right may still forbid to describe a picture.
         if reply.status == 401 or (reply.status == 403 and not self.has_answered):
             command = script_command("caption_generation.py", flag("captioner", self.address))
@@ -189,6 +206,21 @@ class Endpoint:
             return NoCaption(job.row, reason, advice, reply.words)
         advice = "mend what the server names, or name another model with --captioner-model"
         return NoCaption(job.row, "declined", advice, reply.words)
+
+
+def moved_error(address: str, reply: Reply) -> UserError:
+    """The error of a server that points elsewhere, with the address to use instead."""
+    found = ASKED_PATHS.fullmatch(reply.location)
+    new = quote_answer(found[1]) if found else address
+    if new == address:
+        return UserError(
+            f"{address} points to {quote_answer(reply.location)} ({reply.status}), where nobody "
+            f"asks: check the address, {USUAL_ADDRESS}"
+        )
+    command = script_command("caption_generation.py", flag("captioner", new))
+    return UserError(
+        f"{address} has moved to {new} ({reply.status}): use that address, as in {command}"
+    )
 
 
 def chat_messages(job: CaptionJob) -> list[dict[str, Any]]:

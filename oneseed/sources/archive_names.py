@@ -73,6 +73,4 @@ def name_problem(name: str, suffix: str) -> str:
         return "a name that leads out of the archive"
     if suffix in NESTED_SUFFIXES:
         return "an archive within the archive"
-    if any(part.startswith(".") for part in parts if part != "."):
-        return "hidden"
     return ""

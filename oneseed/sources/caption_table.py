@@ -9,9 +9,9 @@ round, as in names.PictureFinder. Where several pictures fit, none gets the capt
 
 import itertools
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oneseed.config.captioning import CaptionConfig
 from oneseed.console.command import UserError
@@ -19,13 +19,17 @@ from oneseed.dataset.code_texts import kept_caption
 from oneseed.dataset.jsonl import Row
 from oneseed.files import expanded, suffix_of
 from oneseed.sources.annotations import choose_format
+from oneseed.sources.columns import guess_columns, looks_like_picture, renamed
 from oneseed.sources.formats import READERS, SAMPLE_ROWS
 from oneseed.sources.names import PictureFinder, name_key, name_spellings
 from oneseed.sources.rejections import short_name
+from oneseed.sources.table_reader import MAX_NAME_LETTERS
 from oneseed.sources.tables import TABLE_SUFFIXES, NumberedRow, read_table
 
 # names that a message lists
 MAX_NAMED = 3
+# of files that may be such a table; a text may hold lines of a picture's name and its caption
+CAPTION_TABLE_SUFFIXES = TABLE_SUFFIXES | {".txt"}
 
 
 class CaptionTable(NamedTuple):
@@ -58,8 +62,8 @@ def read_caption_table(path: Path, rows: Sequence[Row]) -> CaptionTable:
     The first caption of a picture counts. UserError where the file is no such table, or has none
     for any of them.
     """
-    format_name, numbered_rows = open_table(path)
     pictures = PreparedPictures(rows)
+    format_name, numbered_rows = open_table(path, pictures.is_named)
     found = CaptionTable({}, [], [])
     # {id: the name that a line gave it, and whether the whole of its path is so}
     named: dict[str, tuple[str, bool]] = {}
@@ -127,26 +131,33 @@ def take_captions(rows: Sequence[Row], config: CaptionConfig) -> set[str]:
     return used_ids
 
 
-def open_table(path: Path) -> tuple[str, Iterator[NumberedRow]]:
-    """The format of the file, one of READERS, and its rows.
+def open_table(path: Path, is_picture: Callable[[Any], bool]) -> tuple[str, Iterator[NumberedRow]]:
+    """The format of the file, one of READERS, and its rows, in the forms that preparing reads.
 
-    UserError where it is missing, or no table of pictures and captions.
+    is_picture: tells the name of a picture. UserError where the file is missing, or no table of
+    pictures and captions.
     """
-    if suffix_of(path) not in TABLE_SUFFIXES or not path.is_file():
+    if suffix_of(path) not in CAPTION_TABLE_SUFFIXES or not path.is_file():
         trouble = "is no table" if path.exists() else "is missing"
         raise UserError(
             f"--captions {path} {trouble}; name a file of captions, "
-            f"{' '.join(sorted(TABLE_SUFFIXES))}"
+            f"{' '.join(sorted(CAPTION_TABLE_SUFFIXES))}"
         )
     rows = iter(read_table(path.name, path))
     first = list(itertools.islice(rows, SAMPLE_ROWS))
-    format_name, _ = choose_format(path.name, first, "auto")
+    guesses = guess_columns([row for _, row in first if isinstance(row, dict)], is_picture)
+    rows = (
+        (line, renamed(row, guesses) if isinstance(row, dict) else row)
+        for line, row in itertools.chain(first, rows)
+    )
+    sample = list(itertools.islice(rows, len(first)))
+    format_name, _ = choose_format(path.name, sample, "auto", is_picture)
     if format_name is None:
         raise UserError(
             f"--captions {path} is no table of captions; a line names a picture (file_name) and "
             "says what it shows (caption)"
         )
-    return format_name, itertools.chain(first, rows)
+    return format_name, itertools.chain(sample, rows)
 
 
 def named_caption(row: Row | str, format_name: str) -> tuple[str, str]:
@@ -193,3 +204,14 @@ class PreparedPictures:
                 if found := names.find(spelling, ""):
                     return ids[found.path], found.is_exact
         return None
+
+    def is_named(self, value: Any) -> bool:
+        """True for a text or number that looks like the name of a picture, or is that of one."""
+        name = str(value) if isinstance(value, int) else value
+        if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LETTERS:
+            return False
+        try:
+            return looks_like_picture(name) or self.place_of(name) is not None
+        except ValueError:
+            # of several
+            return True

@@ -31,6 +31,9 @@ BARE_PICTURE = re.compile(r"\s*(iVBORw0KGgo|/9j/|R0lGOD|UklGR)[A-Za-z0-9+/\s]*={
 MIN_BARE_LETTERS = 100
 # letters of a text that may be a list, as a spreadsheet keeps one in a cell
 MAX_LIST_LETTERS = 2**16
+# a text within such a list as Python writes it, and a list of them; numpy parts them by blanks
+QUOTED = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+QUOTED_LIST = rf"\[\s*{QUOTED}(?:(?:\s+|\s*,\s*){QUOTED})*\s*\]"
 
 
 class MissingPictureError(ValueError):
@@ -171,8 +174,14 @@ def texts_in(value: Any) -> list[str]:
     if isinstance(value, dict):
         return all_captions(value)
     if isinstance(value, list):
-        return [text for one in value if isinstance(one, str | dict) for text in texts_in(one)]
+        said = [one for one in value if not is_asked(one)]
+        return [text for one in said if isinstance(one, str | dict) for text in texts_in(one)]
     return []
+
+
+def is_asked(value: Any) -> bool:
+    """Whether a value of a list is a turn that answers nothing: a question, or how to answer."""
+    return isinstance(value, dict) and value.get("role") in ("user", "system")
 
 
 def list_in_cell(text: str) -> list[str]:
@@ -180,7 +189,7 @@ def list_in_cell(text: str) -> list[str]:
     looks_so = re.fullmatch(r"\s*\[\s*[\"'].*[\"']\s*\]\s*", text, re.DOTALL)
     if not looks_so or len(text) > MAX_LIST_LETTERS:
         return []
-    for read in (json.loads, ast.literal_eval):
+    for read in (json.loads, quoted_texts):
         try:
             values = read(text.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -188,3 +197,14 @@ def list_in_cell(text: str) -> list[str]:
         if isinstance(values, list) and all(isinstance(value, str) for value in values):
             return values
     return []
+
+
+def quoted_texts(text: str) -> list[str]:
+    """The texts of a list as Python or numpy writes one; none of another text.
+
+    Python would read two without a comma between them as one. ValueError or SyntaxError where one
+    is not as Python writes it.
+    """
+    if not re.fullmatch(QUOTED_LIST, text, re.DOTALL):
+        return []
+    return [ast.literal_eval(quoted) for quoted in re.findall(QUOTED, text, re.DOTALL)]

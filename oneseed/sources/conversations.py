@@ -7,6 +7,7 @@ LLaVA            {"image": …, "conversations": [{"from": "human", "value": …
 LLaMA-Factory    {"images": […], "conversations": […]}, {"images": […], "messages": […]}
 OpenAI           {"messages": [{"role": "user", "content": [{"type": "image_url", …}, …]}, …]}
 Qwen2-VL, TRL    {"images": […], "messages": […]}, {"images": […], "prompt": […], "completion": […]}
+preferences      {"images": […], "chosen": […], "rejected": […]}, with or without the turns before
 """
 
 import re
@@ -24,7 +25,14 @@ from oneseed.sources.captions import (
     whole_text,
 )
 from oneseed.sources.columns import IMAGE_KEYS, QUESTION_KEYS, TURN_KEYS
-from oneseed.sources.dialogues import Dialogue, Turn, as_paragraphs, dialogue_of, with_places
+from oneseed.sources.dialogues import (
+    ANSWERING,
+    Dialogue,
+    Turn,
+    as_paragraphs,
+    dialogue_of,
+    with_places,
+)
 
 # a picture's name within a text, as Qwen-VL writes it
 NAMED_IN_TEXT = re.compile(r"<img>(.*?)</img>", re.DOTALL)
@@ -49,23 +57,43 @@ class RowSays(NamedTuple):
 
 
 def turns_of(row: Row, keys: tuple[str, ...]) -> Iterator[Turn]:
-    """The turns under the first filled one of `keys`, and those of a completion after a prompt.
+    """The turns under the first filled one of `keys`, and what answers them where they do not.
 
     ValueError where they are no list of turns.
     """
     key = next((key for key in keys if row.get(key) not in (None, "")), keys[0])
     turns = row.get(key)
     if key == "prompt":
-        turns = [*as_list(turns), *as_list(row.get("completion") or row.get("chosen"))]
+        turns = as_list(turns)
+    if isinstance(turns, list):
+        turns = with_answer(turns, row.get("completion") or row.get("chosen"))
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         raise ValueError(f"{key} is no list of turns")
     for turn in turns:
-        who = turn.get("from", turn.get("role"))
         said = turn.get("value", turn.get("content"))
         if not isinstance(said, str | list | None):
             raise ValueError("the caption is no text")
-        role = who.lower() if isinstance(who, str) else ""
-        yield turn_of(role, said if isinstance(said, list) else [said])
+        yield turn_of(role_of(turn), said if isinstance(said, list) else [said])
+
+
+def role_of(turn: Any) -> str:
+    """Who says a turn of a row, in small letters, "" where it is not said."""
+    who = turn.get("from", turn.get("role")) if isinstance(turn, dict) else None
+    return who.lower() if isinstance(who, str) else ""
+
+
+def with_answer(turns: list[Any], answer: Any) -> list[Any]:
+    """Turns, and the answer that stands apart from them where they do not end in one.
+
+    answer: of a completion, or the preferred one: a turn, several, or a text. It may hold the turns
+    before it, too.
+    """
+    if turns and role_of(turns[-1]) in ANSWERING:
+        return turns
+    if isinstance(answer, str):
+        answer = {"role": "assistant", "content": answer}
+    given = [answer] if isinstance(answer, dict) else as_list(answer)
+    return [*turns, *(turn for turn in given if turn not in turns)]
 
 
 def as_list(value: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from oneseed.sources.columns import (
@@ -55,7 +55,7 @@ def delimited_rows(data: bytes) -> Iterator[NumberedRow]:
             yield line, cells
             continue
         if columns is None:
-            columns = [cell.strip() for cell in cells]
+            columns = numbered([cell.strip() for cell in cells])
             continue
         cells = fitted_cells(cells, columns, written, delimiter)
         if len(cells) > len(columns):
@@ -155,6 +155,22 @@ def name_cells(cells: list[str]) -> list[str]:
     if len(cells) == 2:
         names[1 - picture] = CAPTION_KEYS[0]
     return names
+
+
+def numbered(columns: Sequence[str]) -> list[str]:
+    """The names of columns, of which repetitions get a number: caption, caption_2, caption_3.
+
+    Numbered captions are further ones (columns.with_known_keys); of others the first counts.
+    """
+    # {name: the last number that was given to its repetitions}, in the order of the columns
+    names: dict[str, int] = {}
+    for column in columns:
+        name = column
+        while name in names:
+            names[column] += 1
+            name = f"{column}_{names[column]}"
+        names[name] = 1
+    return list(names)
 
 
 def swallows_rows(cells: list[str], delimiter: str) -> bool:

@@ -107,15 +107,24 @@ def dialogue_of(turns: Iterable[Turn], *, system: str = "", pictures: int = 1) -
             question=without_marks("\n".join(asked)), system=as_paragraphs(instructions)
         )
     exchanges = with_so_many_marks(exchanges, pictures)
-    question = whole_text(exchanges[0][0])
+    question, marked_question = asked_of(whole_text(exchanges[0][0]), pictures)
     return Dialogue(
-        question=without_marks(question),
-        marked_question="" if are_marks_first(question) else question.strip(),
+        question=question,
+        marked_question=marked_question,
         system=as_paragraphs(instructions),
         answers=tuple(answer for _, answer in exchanges),
         turns=tuple(turns_after(exchanges[1:])),
         unused=len(listed) - used,
     )
+
+
+def asked_of(text: str, pictures: int = 1) -> tuple[str, str]:
+    """A question -> its text without marks, and its marked text, "" where marks stand first.
+
+    pictures: as in dialogue_of.
+    """
+    ((marked, _),) = with_so_many_marks([(with_places(text), "")], pictures)
+    return without_marks(marked), "" if are_marks_first(marked) else marked.strip()
 
 
 def with_so_many_marks(exchanges: list[tuple[str, str]], most: int) -> list[tuple[str, str]]:

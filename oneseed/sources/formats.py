@@ -34,6 +34,7 @@ from oneseed.sources.columns import (
     IMAGE_KEYS,
     IMAGE_ONLY_KEYS,
     QUESTION_KEYS,
+    TURN_KEYS,
     looks_like_picture,
 )
 from oneseed.sources.conversations import (
@@ -42,6 +43,7 @@ from oneseed.sources.conversations import (
     read_conversation,
     read_instruction,
 )
+from oneseed.sources.dialogues import asked_of
 from oneseed.sources.json_tables import NumberedRow
 from oneseed.sources.tables import CELL_SUFFIXES, COLUMN_SUFFIXES, JSON_SUFFIXES
 
@@ -62,11 +64,13 @@ def says_of(row: Row, image_keys: Sequence[str], caption_keys: Sequence[str]) ->
     if isinstance(row.get("images"), list) and row["images"][:1] == images:
         # as our own metadata.jsonl names several, beside file_name
         images = named_images(row, ["images"])
+    question, marked_question = asked_of(text_of_key(row, QUESTION_KEYS), len(images))
     return RowSays(
         one_image(row, image_keys),
         all_captions(row, caption_keys),
-        text_of_key(row, QUESTION_KEYS),
+        question,
         images[1:],
+        {"marked_question": marked_question} if marked_question else {},
     )
 
 
@@ -77,7 +81,7 @@ def read_llava(row: Row) -> RowSays:
 
 def read_qwen(row: Row) -> RowSays:
     """Of qwen: turns of "role" and "content"."""
-    return read_conversation(row, ("messages", "conversations", "conversation", "prompt"))
+    return read_conversation(row, TURN_KEYS)
 
 
 def read_instruct(row: Row) -> RowSays:
@@ -126,7 +130,8 @@ def format_scores(name: str, row: Row, is_picture: Callable[[Any], bool]) -> dic
     if suffix in CELL_SUFFIXES or suffix == ".txt":
         return folder_scores | {"clip": plain_score}
     has_turns = "conversations" in row or "conversation" in row
-    has_roles = "messages" in row or ("prompt" in row and is_conversation(row))
+    may_have_roles = any(key in row for key in ("prompt", "completion", "chosen"))
+    has_roles = "messages" in row or (may_have_roles and is_conversation(row))
     # the reader of either reads the other's turns, too
     conversation_scores = {
         "llava": max(float(has_turns), OTHER_TURNS_SCORE * has_roles),

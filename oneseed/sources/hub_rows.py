@@ -15,6 +15,7 @@ from oneseed.dataset.jsonl import Row
 from oneseed.sources import captions
 from oneseed.sources.archive_members import DEFAULT_LIMITS, Limits
 from oneseed.sources.columns import CAPTION_KEYS, IMAGE_KEYS, QUESTION_KEYS, TAG_KEYS
+from oneseed.sources.dialogues import asked_of
 
 
 class Columns(NamedTuple):
@@ -120,8 +121,8 @@ def read_row(
     if style.strip():
         known["style"] = style
     labels = {name: row.get(name) for name in columns.labels}
-    if question := captions.text_of_key(labels, QUESTION_KEYS):
-        known["question"] = question
+    asked = asked_of(captions.text_of_key(labels, QUESTION_KEYS))
+    known |= {key: text for key, text in zip(("question", "marked_question"), asked) if text}
     if domain := captions.text_of_key(labels, ["domain"]):
         known["domain"] = domain
     return picture.image, known

@@ -17,9 +17,10 @@ from oneseed.dataset.code_texts import TRAVELLING_KEYS
 from oneseed.dataset.jsonl import Row
 from oneseed.files import suffix_of
 from oneseed.sources.captions import all_captions, require_utf8, text_of_key, texts_in
-from oneseed.sources.columns import CAPTION_KEYS, QUESTION_KEYS, with_known_keys
+from oneseed.sources.columns import CAPTION_KEYS, QUESTION_KEYS, TURN_KEYS, with_known_keys
 from oneseed.sources.conversations import dialogue_in, is_conversation
 from oneseed.sources.described import Described, format_row
+from oneseed.sources.dialogues import asked_of
 from oneseed.sources.names import PictureFinder, name_key, without_suffix
 from oneseed.sources.rejections import Rejection, passed_over
 from oneseed.sources.table_reader import labels_of
@@ -208,9 +209,11 @@ def read_json_sidecar(path: Path) -> Row:
         raise ValueError("no JSON object")
     row = with_known_keys(known)
     captions = all_captions(row)
-    question = text_of_key(row, QUESTION_KEYS)
+    question, marked_question = asked_of(text_of_key(row, QUESTION_KEYS))
+    if marked_question:
+        row = {"marked_question": marked_question, **row}
     if is_conversation(row):
-        dialogue = dialogue_in(row, ("messages", "conversations", "conversation", "prompt"))
+        dialogue = dialogue_in(row, TURN_KEYS)
         captions = list(dialogue.answers[:1])
         question = dialogue.question
         row |= dialogue.labels()

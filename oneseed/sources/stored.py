@@ -65,7 +65,7 @@ def harmless_files(
         problem = name_problem(file.name, "")
         if "\\" in file.name or any(ord(letter) < 32 for letter in file.name):
             problem = "a name that is no path"
-        if problem == "hidden" or is_clutter(file.name):
+        if is_clutter(file.name):
             continue
         total += file.size
         if number >= limits.members or total > limits.total_bytes:

@@ -40,7 +40,7 @@ from oneseed.sources.unpacked import Unpacked, read_unpacked, write_unpacked
 from oneseed.sources.walking import is_clutter
 
 # raise when unpack() gives another folder: all is unpacked again
-UNPACKING_VERSION = 5
+UNPACKING_VERSION = 6
 # what a data set that was saved to a disk holds beside its .arrow files: nothing for us
 SAVED_STATE = ("state.json", "dataset_info.json", "dataset_dict.json")
 # what a second run may do, as the end of a sentence
@@ -186,7 +186,7 @@ class Unpacking:
         return lost
 
     def pass_over(self, member: Member) -> str:
-        """Leaves out what no user put there, without a word -> as copy."""
+        """Leaves out what a folder's walk passes over, without a word -> as copy."""
         return self.end_after(member, is_read=False)
 
     def end_after(self, member: Member, *, is_read: bool) -> str:

@@ -17,23 +17,18 @@ from oneseed.media.kinds import MEDIA_SUFFIXES
 from oneseed.sources.rejections import Rejection, passed_over, rejection
 
 # what Windows, macOS and NAS systems leave in folders and archives, in lower case
-CLUTTER_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", "icon\r", ".localized"}
+CLUTTER_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 CLUTTER_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
 # hidden files of ours by which a folder is known that holds what a source held
 UNPACKING_MARKER = ".unpacked.json"
 HUB_MARKER = ".hub.json"
-# a Mac's second file beside each
-MAC_PREFIX = "._"
 
 
 def is_clutter(path: str) -> bool:
-    """True for a path (with /) that no user put there."""
-    *folders, name = path.lower().split("/")
-    return (
-        name in CLUTTER_FILES
-        or name.startswith(MAC_PREFIX)
-        or not CLUTTER_FOLDERS.isdisjoint([*folders, name])
-    )
+    """True for a path (with /) that is hidden, or that no user put there."""
+    parts = path.lower().split("/")
+    is_hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
+    return is_hidden or parts[-1] in CLUTTER_FILES or not CLUTTER_FOLDERS.isdisjoint(parts)
 
 
 @dataclass
@@ -91,7 +86,7 @@ class Walk:
         if path and not {UNPACKING_MARKER, HUB_MARKER}.isdisjoint(entry.name for entry in found):
             return
         for entry in found:
-            if not entry.name.startswith(".") and not is_clutter(entry.name):
+            if not is_clutter(entry.name):
                 self.sort(entry, posixpath.join(path, entry.name))
 
     def sort(self, entry: os.DirEntry[str], path: str) -> None:

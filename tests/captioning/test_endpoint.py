@@ -354,6 +354,79 @@ def test_retry_after_may_be_a_date():
     assert connection.read_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
+GEMINI = [
+    {
+        "error": {
+            "code": 429,
+            "message": "You exceeded your current quota. Please retry in 48.2s.",
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [{"@type": "google.rpc.RetryInfo", "retryDelay": "48s"}],
+        }
+    }
+]
+
+
+def test_a_pause_that_stands_in_the_body_is_kept_and_told(
+    tmp_path, caption_server, capsys, monkeypatch
+):
+    """Gemini states it there alone: four tries within 14 seconds ended the run, whose error quoted
+    the whole list."""
+    naps = []
+    monkeypatch.setattr(connection.time, "sleep", naps.append)
+    caption_server.replies = {0: (429, GEMINI, {"Retry-After": None})}
+    collection = prepared(tmp_path, 2, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    said = capsys.readouterr().out
+    assert said.count("waiting 48 seconds") == 1
+    assert "(429: You exceeded your current quota. Please retry in 48.2s.)" in said
+    assert 48.2 in naps
+    assert all(row["caption"] for row in collection.read_metadata())
+
+
+@pytest.mark.parametrize(
+    "headers, text, seconds",
+    [
+        ({"Retry-After": "7"}, "try again in 20s", 7),
+        ({"Retry-After": "soon"}, "try again in 20s", 20),
+        ({"Retry-After-Ms": "1500"}, "try again in 20s", 1.5),
+        ({}, "Rate limit reached. Please try again in 6m1.5s. Visit", 361.5),
+        ({}, "Please try again in 120ms.", 0.12),
+        ({}, "Please retry after 26 seconds.", 26),
+        ({}, "Try again in 1h2m", 3720),
+        ({}, "retry after 250 milliseconds", 0.25),
+        ({}, json.dumps(GEMINI), 48.2),
+        ({}, json.dumps({"error": json.dumps({"retryDelay": "48s"})}), 48),
+        ({}, "retry after 5 more mistakes", None),
+        ({}, "try again in 3 steps, within 20 seconds", None),
+        ({}, "slow down", None),
+    ],
+)
+def test_a_pause_is_read_wherever_it_stands(headers, text, seconds):
+    assert connection.read_pause(headers, text) == (
+        None if seconds is None else pytest.approx(seconds)
+    )
+
+
+def test_hours_that_stand_in_the_body_are_not_waited_for(tmp_path, caption_server):
+    daily = (429, "daily limit, try again in 2h", {"Retry-After": None})
+    caption_server.replies["all"] = daily
+    prepared(tmp_path, 2, caption="", pictures=True)
+    with pytest.raises(UserError, match="left alone for 7,200 seconds"):
+        run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+
+
+def test_silence_is_told_while_the_list_of_models_is_awaited(
+    tmp_path, caption_server, capsys, monkeypatch
+):
+    """A server that loads its model lets the list wait: up to 15 minutes passed without a word."""
+    monkeypatch.setattr(endpoint, "TOLD_SILENCE", 0.1)
+    caption_server.replies["models"] = lambda picture: time.sleep(0.5)
+    collection = prepared(tmp_path, 2, caption="", pictures=True)
+    run_main(tmp_path, captioner=caption_server.url, batch_size=1)
+    assert "no answer from http://127.0.0.1" in capsys.readouterr().out
+    assert {row["captioner"] for row in collection.read_metadata()} == {"tiny-vl"}
+
+
 def test_a_silent_server_is_told(tmp_path, caption_server, capsys, monkeypatch):
     monkeypatch.setattr(endpoint, "TOLD_SILENCE", 0.1)
     caption_server.replies[0] = lambda picture: time.sleep(0.5)
@@ -497,6 +570,42 @@ def test_the_key_is_not_sent_to_where_a_server_points(tmp_path, caption_server, 
         run_main(tmp_path, captioner=caption_server.url)
     elsewhere.close()
     assert not elsewhere.asked
+
+
+@pytest.mark.parametrize(
+    "asked, path, model",
+    [("models", "models", ""), ("all", "chat/completions", "tiny-vl")],
+)
+def test_a_server_that_has_moved_is_named_with_its_new_address(
+    asked, path, model, tmp_path, caption_server
+):
+    """http:// of a service behind https:// was said to list no models: name one, which then was
+    declined with the advice to mend what the server names."""
+    location = {"Location": f"https://127.0.0.1:9/v1/{path}"}
+    caption_server.replies[asked] = (301, "", location)
+    prepared(tmp_path, 6, caption="", pictures=True)
+    with pytest.raises(
+        UserError, match=r"has moved to https://127\.0\.0\.1:9/v1 \(301\)"
+    ) as caught:
+        run_main(tmp_path, captioner=caption_server.url, captioner_model=model, batch_size=1)
+    assert "--captioner https://127.0.0.1:9/v1" in str(caught.value)
+    assert len(caption_server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "location", ["/login?next=models", "/v1/models/", "ftp://a/models", "https://[", "/\xff"]
+)
+def test_a_server_that_points_to_no_other_server_is_named_with_what_helps(
+    location, tmp_path, caption_server
+):
+    """There is no address to give where it wants a person to sign in, or points to itself; one
+    that nobody can read ended in a traceback."""
+    caption_server.replies["models"] = (302, "", {"Location": location})
+    prepared(tmp_path, 2, caption="", pictures=True)
+    with pytest.raises(UserError, match="points to .* check the address") as caught:
+        run_main(tmp_path, captioner=caption_server.url)
+    assert "has moved" not in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_what_a_server_has_captioned_needs_no_server_any_more(tmp_path, caption_server):

@@ -205,11 +205,10 @@ def test_names_that_lead_elsewhere_and_links_are_left_out(tmp_path):
     )
 
 
-def test_archives_inside_hidden_files_and_others_are_left_out_with_a_reason(tmp_path):
+def test_archives_inside_and_others_are_left_out_with_a_reason(tmp_path):
     more = {
         "inner.zip": b"PK",
         "x.tar.gz": b"",
-        ".hidden.png": b"x",
         "README.md": b"hello",
         "run.exe": b"MZ",
         "a.png": png(4),
@@ -219,10 +218,27 @@ def test_archives_inside_hidden_files_and_others_are_left_out_with_a_reason(tmp_
     assert reasons == {
         "inner.zip": "an archive within the archive",
         "x.tar.gz": "an archive within the archive",
-        ".hidden.png": "hidden",
         "README.md": "neither a picture nor captions",
         "run.exe": "neither a picture nor captions",
     }
+
+
+@pytest.mark.parametrize("name", ["set.zip", "set.tar"])
+def test_hidden_members_are_passed_over_as_those_of_a_folder_are(tmp_path, name):
+    """Of a zip with .gitattributes and a checkpoint of Jupyter, more pictures were found and
+    rejected than it held; a folder of the same files had none of them.
+    """
+    hidden = {
+        ".gitattributes": b"*.png filter=lfs",
+        ".hidden.png": png(5),
+        ".ipynb_checkpoints/1-checkpoint.png": png(6),
+        "art/.directory": b"[Desktop Entry]",
+        "./.git/config": b"[core]",
+        ".git/inner.zip": b"PK",
+        ".notes.jsonl": b"no JSON",
+    }
+    make = make_zip if name == "set.zip" else make_tar
+    assert unpacked(make(tmp_path / name, hidden | GOOD)) == (PICTURES, {})
 
 
 def test_bombs_are_not_unpacked(tmp_path):

@@ -1,5 +1,10 @@
 """--captions: a table gives each picture its own caption, and no picture another's."""
 
+import json
+
+import pytest
+
+from oneseed.console.command import UserError
 from oneseed.sources.caption_table import read_caption_table
 
 
@@ -46,3 +51,28 @@ def test_a_name_as_long_as_a_text_is_shown_in_short(tmp_path):
     assert captions == {"1.png": "a fox"}
     assert all(len(line) < 300 for line in found.lines())
     assert "it holds a picture instead of its name" in found.unread[0]
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("x.csv", "Datei;Beschreibung\na.png;a castle\nb.png;two ships\n"),
+        ("captions.txt", "a.png a castle\nb.png: two ships\n"),
+        ("x.json", json.dumps({"a": "a castle", "b": "two ships"})),
+        ("x.csv", "id,caption\na,a castle\nb,two ships\n"),
+        ("x.tsv", "7\ta.png\ta castle\n8\tb.png\ttwo ships\n"),
+    ],
+)
+def test_a_table_in_any_form_that_preparing_reads_gives_its_captions(tmp_path, name, content):
+    """Each of these was "no table of captions", where preparing read it beside the pictures."""
+    (tmp_path / name).write_text(content)
+    rows = rows_of("prints/a.png", "prints/b.png")
+    found = read_caption_table(tmp_path / name, rows)
+    assert list(found.captions.values()) == ["a castle", "two ships"]
+    assert not found.lines()
+
+
+def test_a_text_of_words_is_no_table_of_captions(tmp_path):
+    (tmp_path / "notes.txt").write_text("All rights reserved\nby me\n")
+    with pytest.raises(UserError, match="is no table of captions; a line names a picture"):
+        read_caption_table(tmp_path / "notes.txt", rows_of("a.png"))

@@ -8,6 +8,7 @@ ASKED = {"from": "human", "value": "<image>What is this?"}
 ANSWERED = {"from": "gpt", "value": "a castle"}
 PART = {"type": "text", "text": "What is this?"}
 ANSWER = {"role": "assistant", "content": "a castle"}
+REJECTED = {"role": "assistant", "content": "a dog"}
 ANSWER_PARTS = {"role": "assistant", "content": [{"type": "text", "text": "a castle"}]}
 ROWS = {
     "LLaVA": {"id": "0", "image": "1.png", "conversations": [ASKED, ANSWERED]},
@@ -67,7 +68,30 @@ ROWS = {
         "image": "1.png",
         "prompt": [{"role": "user", "content": "What?"}],
         "chosen": [ANSWER],
-        "rejected": [{"role": "assistant", "content": "a dog"}],
+        "rejected": [REJECTED],
+    },
+    "chosen without a prompt": {
+        "images": ["1.png"],
+        "chosen": [{"role": "user", "content": "<image>What is this?"}, ANSWER],
+        "rejected": [{"role": "user", "content": "<image>What is this?"}, REJECTED],
+    },
+    "conversations and chosen": {
+        "images": ["1.png"],
+        "conversations": [ASKED],
+        "chosen": ANSWERED,
+        "rejected": {"from": "gpt", "value": "a dog"},
+    },
+    "messages and chosen": {
+        "images": ["1.png"],
+        "messages": [{"role": "user", "content": "<image>What?"}],
+        "chosen": [ANSWER],
+        "rejected": [REJECTED],
+    },
+    "messages, and a chosen text": {
+        "images": ["1.png"],
+        "messages": [{"role": "user", "content": "<image>What?"}],
+        "chosen": "a castle",
+        "rejected": "a dog",
     },
     "instruction and output": {"image_path": "1.png", "instruction": "What?", "output": "a castle"},
     "instruction with images": {
@@ -92,6 +116,27 @@ def test_the_answer_becomes_the_caption_of_the_one_picture(tmp_path, row, name):
     assert captions_of(described) == {"1.png": "a castle"}
     assert not described.lost
     assert not further_captions(described)
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if "chosen" in name])
+def test_the_preferred_answer_is_the_caption_and_never_its_question(tmp_path, name):
+    """Every caption was "<image>What is this?", or there was none."""
+    known = describe_made(tmp_path, {"x.jsonl": ROWS[name]}).rows["1.png"]
+    assert known["caption"] == "a castle"
+    assert known["question"].startswith("What")
+    assert "turns" not in known
+
+
+def test_an_answer_that_turns_hold_already_is_not_heard_twice(tmp_path):
+    """Some sets of preferences repeat the chosen turns as messages."""
+    turns = [{"role": "user", "content": "What?"}, ANSWER]
+    rows = [
+        {"images": ["1.png"], "messages": turns, "chosen": turns},
+        {"images": ["2.png"], "messages": turns[:1], "chosen": turns},
+    ]
+    described = describe_made(tmp_path, {"x.json": rows})
+    assert captions_of(described) == {"1.png": "a castle", "2.png": "a castle"}
+    assert not any("turns" in row for row in described.rows.values())
 
 
 def test_later_answers_are_no_captions_and_stay_in_the_row(tmp_path):

@@ -134,6 +134,26 @@ def test_a_picture_that_does_not_stand_first_keeps_its_place(tmp_path, asked, ma
     assert "<" not in row["question"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "marked"),
+    [("<image>What is this?", ""), ("What is <image> here?", "What is <image> here?")],
+)
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("x.jsonl", '{{"query": "{}", "response": "a castle", "images": ["1.png"]}}'),
+        ("x.csv", "image,question,answer\n1.png,{},a castle\n"),
+        ("1.json", '{{"question": "{}", "caption": "a castle"}}'),
+    ],
+)
+def test_a_question_beside_its_answer_holds_no_marks(tmp_path, name, form, asked, marked):
+    """The mark stayed in the question, so that an export named two pictures for one."""
+    row = describe_made(tmp_path, {name: form.format(asked)}).rows["1.png"]
+    assert row["caption"] == "a castle"
+    assert row["question"] == asked.replace("<image>", "")
+    assert row.get("marked_question", "") == marked
+
+
 def test_marks_are_kept_for_as_many_pictures_as_there_are(tmp_path):
     """With more marks than pictures no processor makes a batch of the row."""
     asked = {"role": "user", "content": "<image> or <image>? <image>"}
