@@ -203,7 +203,7 @@ class RowCheck:
 
 def first_filled(row: Row) -> tuple[str, ...]:
     """The keys of turns with those first that the row has."""
-    return tuple(sorted(TURN_KEYS[:4], key=lambda key: not row.get(key)))
+    return tuple(sorted(TURN_KEYS, key=lambda key: not row.get(key)))
 
 
 def turn_faults(turns: Sequence[Turn]) -> Iterator[str]:

@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote
 
-# see is_plain_folder
-PLAIN_FOLDER = re.compile(
-    r"\.?|images?|imgs?|pictures?|pics?|photos?|files|jpe?gs?|pngs?|txts?|tags"
-    r"|.*(annotation|caption|label|meta|text|json|prompt|conversation|chat).*"
+# folders that only say that pictures lie in them, or captions
+PICTURE_FOLDER = re.compile(r"\.?|images?|imgs?|pictures?|pics?|photos?|files|jpe?gs?|pngs?")
+CAPTION_FOLDER = re.compile(
+    r"txts?|tags|.*(annotation|caption|label|meta|text|json|prompt|conversation|chat).*"
 )
 
 
@@ -62,7 +62,23 @@ def parts_of(path: str) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=4096)
 def is_plain_folder(name: str) -> bool:
     """True for a folder's name that only says that pictures or captions lie in it."""
-    return PLAIN_FOLDER.fullmatch(name.casefold()) is not None
+    return PICTURE_FOLDER.fullmatch(name.casefold()) is not None or is_caption_folder(name)
+
+
+def is_caption_folder(name: str) -> bool:
+    """True for a folder's name that only says that captions lie in it."""
+    return CAPTION_FOLDER.fullmatch(name.casefold()) is not None
+
+
+def part_below(path: str, folder: str) -> str:
+    """What of a path stands below a folder that it begins in; the root is ""."""
+    return path.removeprefix(f"{folder}/") if folder else path
+
+
+def begins_in_captions(path: str, folder: str) -> bool:
+    """Whether a path goes on below `folder` by a folder of captions."""
+    first, *others = part_below(path, folder).split("/")
+    return bool(others) and is_caption_folder(first)
 
 
 def without_suffix(path: str) -> str:
@@ -79,7 +95,7 @@ class EndIndex:
         # {the last two parts, or the only one: (parts, picture)}
         self.by_end: dict[tuple[str, ...], list[tuple[tuple[str, ...], str]]] = {}
         for path in paths:
-            below = path.removeprefix(f"{folder}/") if folder else path
+            below = part_below(path, folder)
             parts = parts_of(without_suffix(below) if by_stem else below)
             named = self.by_name.setdefault(parts[-1], [])
             if len(named) < 2:
@@ -154,19 +170,42 @@ class PictureFinder:
         return self.find_by_end(name, folder)
 
     def find_by_end(self, name: str, folder: str) -> Found | None:
-        """The one picture whose path ends like `name`, in the nearest folder that holds any."""
-        scope = folder
-        while scope and scope not in self.folders:
+        """The one picture whose path ends like `name`, in the nearest folder that holds any.
+
+        A folder of captions may hold a preview or masks: what is not in it is looked for beside it.
+        ValueError where several fit.
+        """
+        scope = self.nearest(folder)
+        fits = self.fitting_in(scope, name, folder)
+        while is_caption_folder(posixpath.basename(scope)):
+            if fits and len(parts_of(part_below(fits[0], scope))) <= len(parts_of(name)):
+                break
             scope = posixpath.dirname(scope)
+            beside = self.fitting_in(scope, name, folder)
+            if fits:
+                # another folder of captions has pictures of its own
+                others = [path for path in beside if not begins_in_captions(path, scope)]
+                fits = [*fits, *others]
+                break
+            fits = beside
+        return Found(only_one(fits), is_exact=False) if fits else None
+
+    def nearest(self, folder: str) -> str:
+        """The folder itself, or the first above it that holds pictures."""
+        while folder and folder not in self.folders:
+            folder = posixpath.dirname(folder)
+        return folder
+
+    def fitting_in(self, scope: str, name: str, folder: str) -> list[str]:
+        """The pictures in `scope` that a file in `folder`, below it, may call `name`."""
         if scope != folder:
             # val/captions.csv tells of val/1.png, not of train/1.png
-            below = folder.removeprefix(f"{scope}/") if scope else folder
-            name = posixpath.join(below, name)
+            name = posixpath.join(part_below(folder, scope), name)
         for by_stem in (False, True):
             fits = self.end_index(scope, by_stem=by_stem).fitting(name)
             if fits:
-                return Found(only_one(fits), is_exact=False)
-        return None
+                return fits
+        return []
 
     def end_index(self, folder: str, *, by_stem: bool) -> EndIndex:
         """The index of a folder, made when it is first asked for."""

@@ -5,6 +5,8 @@ or is described badly, is listed with a reason.
 """
 
 import contextlib
+import functools
+import itertools
 import os
 import posixpath
 import re
@@ -13,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from oneseed.config.options import CODE_CAPTIONS
 from oneseed.console.command import UserError
@@ -23,9 +26,13 @@ from oneseed.files import suffix_of
 from oneseed.media.kinds import MEDIA_SUFFIXES, PICTURE
 from oneseed.media.moving import medium_inside
 from oneseed.sources import annotations
-from oneseed.sources.names import is_plain_folder
+from oneseed.sources.conversations import NAMED_IN_TEXT
+from oneseed.sources.formats import SAMPLE_ROWS
+from oneseed.sources.names import PictureFinder, is_plain_folder
 from oneseed.sources.rejections import Rejection, passed_over, rejection, short_name, writable
 from oneseed.sources.resolve import CLASSES, Source, style_name
+from oneseed.sources.table_reader import finds_picture
+from oneseed.sources.tables import read_table
 from oneseed.sources.walking import walk_folder
 
 # files that may hold captions, in kinds that are not read
@@ -33,6 +40,8 @@ UNREAD_TABLES = {
     *(".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".xml", ".yaml", ".yml", ".pkl", ".pickle"),
     *(".db", ".sqlite", ".sqlite3", ".h5", ".hdf5", ".npz", ".mat", ".srt", ".docx", ".rtf"),
 }
+# folders above an annotation file in which its pictures are looked for
+MAX_FOLDERS_ABOVE = 2
 # kinds of other files that a message lists
 MAX_KINDS = 5
 # characters of an archive's name for a picture that are kept
@@ -188,21 +197,66 @@ def member_of(row: Row) -> Row:
 
 
 def with_pictures(source: Source, data: Path) -> Source:
-    """The source itself; of an annotation file beside a folder of pictures from their parent on.
+    """The source itself; of an annotation file beside folders of pictures from their parent on.
 
-    annotations/captions.jsonl tells of images/1.png.
+    annotations/captions.jsonl and splits/train.jsonl tell of images/1.png.
     """
-    is_beside = source.file and is_plain_folder(source.folder.name)
-    if is_beside and not pictures_below(source.folder, data):
-        return source._replace(folder=source.folder.parent)
-    return source
+    if not source.file:
+        return source
+    own = names_below(source.folder, data)
+    is_plain = is_plain_folder(source.folder.name)
+    # pictures among the captions may be previews
+    if own and (not is_plain or tells_of(source.file, source.folder, own)):
+        return source
+    above = list(folders_above(source.folder))
+    for folder in above:
+        if tells_of(source.file, folder, names_below(folder, data)):
+            return source._replace(folder=folder)
+    return source._replace(folder=above[0]) if above and is_plain and not own else source
+
+
+def folders_above(folder: Path) -> Iterator[Path]:
+    """The nearest folders that hold a folder, up to a home folder, which is never walked."""
+    home = Path(os.path.expanduser("~")).resolve()
+    for above in folder.parents[:MAX_FOLDERS_ABOVE]:
+        if home.is_relative_to(above):
+            return
+        yield above
+
+
+def tells_of(file: Path, folder: Path, pictures: Sequence[str]) -> bool:
+    """Whether the first rows of an annotation file name one of the pictures below a folder."""
+    is_picture = functools.partial(
+        finds_picture,
+        finder=PictureFinder(pictures),
+        name=file.relative_to(folder).as_posix(),
+        base=folder.as_posix(),
+    )
+    # what cannot be read is told of where the file is read as a whole
+    with contextlib.suppress(UserError, RecursionError):
+        rows = itertools.islice(read_table(file.name, file), SAMPLE_ROWS if pictures else 0)
+        return any(is_picture(value) for _, row in rows for value in values_within(row))
+    return False
+
+
+def values_within(value: Any) -> Iterator[Any]:
+    """What a row holds at any depth that is no list or object, and names that its texts mark."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from values_within(one)
+    else:
+        yield value
+        yield from NAMED_IN_TEXT.findall(value) if isinstance(value, str) else ()
+
+
+def names_below(folder: Path, data: Path) -> list[str]:
+    """The paths below a folder of files that are pictures by their names."""
+    return [path for path in walk_folder(folder, data).files if suffix_of(path) in MEDIA_SUFFIXES]
 
 
 def pictures_below(folder: Path, data: Path) -> dict[str, annotations.FileState | None]:
     """{path: state} of the pictures below a folder that are such by their names."""
-    files = walk_folder(folder, data).files
-    named = [path for path in files if suffix_of(path) in MEDIA_SUFFIXES]
-    return annotations.list_files(folder, named)
+    return annotations.list_files(folder, names_below(folder, data))
 
 
 def unread_files(paths: Sequence[str]) -> Iterator[Rejection]:

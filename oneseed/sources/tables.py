@@ -10,7 +10,8 @@ from oneseed.console.input_files import why_no_file
 from oneseed.dataset.commands import prepare_command, script_command
 from oneseed.dataset.containers import pyarrow_parquet
 from oneseed.files import suffix_of
-from oneseed.sources.columns import KNOWN_KEYS, known_key, with_known_keys
+from oneseed.media.kinds import kind_of
+from oneseed.sources.columns import IMAGE_KEYS, KNOWN_KEYS, known_key, with_known_keys
 from oneseed.sources.delimited import delimited_rows, text_rows
 from oneseed.sources.json_tables import NumberedRow, json_rows
 from oneseed.sources.rejections import NO_RIGHT
@@ -23,6 +24,8 @@ CELL_SUFFIXES = {".csv", ".tsv", ".tab", ".psv"}
 TABLE_SUFFIXES = JSON_SUFFIXES | CELL_SUFFIXES | COLUMN_SUFFIXES
 # rows of a Parquet or Arrow file in memory at once
 PARQUET_BATCH = 16
+# where a row has the picture of a column that is named in no known way
+HELD_PICTURE_KEY = "picture"
 # how an Arrow file with an index begins
 ARROW_INDEX_MARK = b"ARROW1"
 # bytes of an annotation file that is no Parquet
@@ -86,8 +89,12 @@ def column_rows(path: Path) -> Iterator[NumberedRow]:
     try:
         for batch in parquet_batches(path) if is_parquet else arrow_batches(path):
             labels = names_of_labels(batch.schema)
+            held = column_of_pictures(batch.schema)
             for row in batch.to_pylist():
                 line += 1
+                picture = row.pop(held) if held else None
+                if is_held_picture(picture):
+                    row[HELD_PICTURE_KEY] = picture
                 yield line, {name: named(value, labels.get(name)) for name, value in row.items()}
     except PermissionError:
         yield line + 1, NO_RIGHT
@@ -121,13 +128,45 @@ def named(value: Any, names: list[str] | None) -> Any:
 
 
 def columns_to_read(schema: Any) -> list[str]:
-    """Names of the columns that are known, or text, of pyarrow's schema."""
+    """Names of the columns that are known, text, or pictures, of pyarrow's schema."""
     import pyarrow
 
     text = (pyarrow.string(), pyarrow.large_string())
+    held = column_of_pictures(schema)
     return [
-        field.name for field in schema if known_key(field.name) in KNOWN_KEYS or field.type in text
+        field.name
+        for field in schema
+        if known_key(field.name) in KNOWN_KEYS or field.type in text or field.name == held
     ]
+
+
+def column_of_pictures(schema: Any) -> str:
+    """The column of bytes, of pyarrow's schema, that holds pictures under a name of its own.
+
+    "" where several may, or a column of pictures is named as such.
+    """
+    holding = [field.name for field in schema if holds_bytes(field.type)]
+    unknown = [name for name in holding if known_key(name) not in KNOWN_KEYS]
+    keys = {known_key(name) for name in holding}
+    keys |= {HELD_PICTURE_KEY}.intersection(known_key(name) for name in schema.names)
+    return unknown[0] if len(unknown) == 1 and keys.isdisjoint(IMAGE_KEYS) else ""
+
+
+def holds_bytes(kind: Any) -> bool:
+    """Whether values of one of pyarrow's types are bytes, hold them as "bytes", or list such."""
+    from pyarrow import types
+
+    if types.is_list(kind) or types.is_large_list(kind):
+        return holds_bytes(kind.value_type)
+    if types.is_struct(kind):
+        return any(field.name == "bytes" and holds_bytes(field.type) for field in kind)
+    return types.is_binary(kind) or types.is_large_binary(kind)
+
+
+def is_held_picture(value: Any) -> bool:
+    """Whether a value of a column is a picture's bytes, or an object that holds them."""
+    held = value.get("bytes") if isinstance(value, dict) else value
+    return isinstance(held, bytes) and bool(kind_of(held))
 
 
 def parquet_batches(path: Path) -> Iterator[Any]:

@@ -21,6 +21,7 @@ from oneseed.dataset import writers
 from oneseed.dataset.collection import Collection
 from oneseed.media.picture import prepare_picture
 from oneseed.sources import annotations, formats, rejections, unpacking
+from oneseed.sources.archive_kinds import is_archive
 from oneseed.sources.archive_members import DEFAULT_LIMITS
 from tests.preparation.test_dataset_preparation import SIZE, picture, run_main
 
@@ -640,6 +641,35 @@ def test_parquet_with_paths_and_with_bytes(pictures, tmp_path):
         "no image is named",
         "unreadable",
     ] or report["rejected"] == 2
+
+
+@pytest.mark.parametrize("column", ["image_bytes", "img_data", "pixel_values"])
+@pytest.mark.parametrize("is_object", [False, True])
+def test_the_only_column_of_pictures_may_have_any_name(pictures, tmp_path, column, is_object):
+    """With the pictures inside, the file was "of no known format"."""
+    pytest.importorskip("pyarrow")
+    data = [(pictures / name).read_bytes() for name in ("1.png", "2.png")]
+    held = [{"bytes": image, "path": None} for image in data] if is_object else data
+    inside = write_parquet(
+        tmp_path / "inside.parquet", {"id": [7, 8], column: held, "text": ["A castle", "A ship"]}
+    )
+    _, rows, report = run_main(inside, tmp_path)
+    assert {row["sha256"]: row["caption"] for row in rows} == {
+        hashlib.sha256(image).hexdigest(): text for image, text in zip(data, ("A castle", "A ship"))
+    }
+    assert (report["found"], report["rejected"]) == (2, 0)
+
+
+def test_bytes_that_are_no_pictures_make_no_archive_of_a_table(pictures, tmp_path):
+    pytest.importorskip("pyarrow")
+    table = {"path": ["1.png", "2.png"], "phash": [b"1", b"2"], "text": ["A castle", "A ship"]}
+    hashed = write_parquet(pictures / "hashed.parquet", table)
+    assert not is_archive(hashed)
+    _, rows, _ = run_main(hashed, tmp_path)
+    assert {row["original"]: row["caption"] for row in rows} == {
+        "1.png": "A castle",
+        "2.png": "A ship",
+    }
 
 
 def test_a_damaged_parquet_file_is_one_sentence(pictures, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 
 from oneseed.config.preparation import CAPTION_FORMATS
 from oneseed.files import suffix_of
+from oneseed.sources.survey import folders_above
 from tests.preparation.test_dataset_preparation import picture, run_main
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text("utf-8")
@@ -136,3 +137,25 @@ def test_the_document_has_an_example_of_every_kind_of_layout():
     assert len(EXAMPLES) >= 30
     missing = [name for name in CAPTION_FORMATS if f"| `{name}` |" not in DOCUMENT]
     assert not missing, "formats that the document does not name"
+
+
+@pytest.mark.parametrize("folder", ["splits", "data", "annotations", "annotations/v1"])
+@pytest.mark.parametrize("more", [(), ("annotations/preview.png",)])
+def test_a_table_that_is_the_source_finds_its_pictures_above(tmp_path, folder, more):
+    """In a folder of any other name than annotations all its rows were "image not found", and in
+    annotations/ a preview was enough.
+    """
+    table = f"set/{folder}/train.jsonl"
+    build(tmp_path, ["set/images/1.png", *(f"set/{path}" for path in more)])
+    (tmp_path / table).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / table).write_text('{"image": "1.png", "caption": "a castle"}\n')
+    _, rows, report = run_main(tmp_path / table, tmp_path / "prepared")
+    assert [row["caption"] for row in rows] == ["a castle"]
+    assert (report["found"], report["rejected"]) == (1, 0)
+
+
+def test_no_home_folder_is_walked_for_the_pictures_of_a_table(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert list(folders_above(tmp_path / "set" / "splits")) == [tmp_path / "set"]
+    assert not list(folders_above(tmp_path / "splits"))
+    assert not list(folders_above(tmp_path))

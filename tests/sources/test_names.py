@@ -65,6 +65,7 @@ def test_a_name_from_elsewhere_finds_its_picture(name, picture):
         (["a/images/1.png", "b/images/1.png"], "images/1.png", "captions.jsonl"),
         (["1.JPG", "1.jpg"], "1.Jpg", "captions.jsonl"),
         (["1.png", "1.jpg"], "1", "captions.jsonl"),
+        (["annotations/masks/1.png", "images/1.png"], "1.png", "annotations/captions.jsonl"),
     ],
 )
 def test_a_name_that_fits_two_pictures_is_refused(pictures, name, table):
@@ -82,12 +83,30 @@ def test_a_name_that_fits_in_full_wins_over_those_that_end_alike():
 
 
 @pytest.mark.parametrize(
+    "pictures, table",
+    [
+        (["images/1.png", "annotations/preview.png"], "annotations/captions.jsonl"),
+        (["val/images/1.png", "val/captions/more/7.png", "1.png"], "val/captions/x.csv"),
+        (["text-a/imgs/1.png", "text-b/imgs/1.png"], "text-a/captions.csv"),
+        (["text-a/data/1.png", "text-b/data/1.png"], "text-a/captions.csv"),
+    ],
+)
+def test_a_picture_among_the_captions_hides_no_other(pictures, table):
+    """A preview in the folder of captions.jsonl made every row an "image not found"."""
+    assert found(pictures, "1.png", table) == pictures[0]
+
+
+@pytest.mark.parametrize(
     "name, table",
     [("val/1.png", "captions.csv"), ("1.png", "val/captions.csv"), ("2.png", "captions.csv")],
 )
 def test_a_picture_of_another_folder_is_not_taken_for_it(name, table):
     """Only train/ was downloaded. What is said of val/1.png is no caption of train/1.png."""
     assert found(["train/1.png"], name, table) != "train/1.png"
+
+
+def test_a_mask_is_not_taken_for_a_picture_that_is_gone():
+    assert found(["images/2.png", "masks/1.png"], "1.png", "images/captions.csv") == "images/1.png"
 
 
 @pytest.mark.parametrize(

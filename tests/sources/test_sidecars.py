@@ -150,3 +150,12 @@ def test_of_two_texts_of_a_key_that_counts_which_says_that_it_holds_the_caption(
 def test_two_pictures_of_one_stem_share_their_text(tmp_path):
     described = describe_made(tmp_path, {"1.txt": "a castle"}, ["1.png", "1.jpg"])
     assert captions_of(described) == {"1.png": "a castle", "1.jpg": "a castle"}
+
+
+def test_a_preview_among_the_texts_costs_no_caption(tmp_path):
+    """Every text of captions/ "lay beside no picture" as soon as one picture lay there, too."""
+    files = {"captions/1.txt": "a castle", "captions/2.txt": "two ships"}
+    pictures = ("images/1.png", "images/2.png", "captions/preview.png")
+    described = describe_made(tmp_path, files, pictures)
+    assert captions_of(described) == {"images/1.png": "a castle", "images/2.png": "two ships"}
+    assert not described.lost
