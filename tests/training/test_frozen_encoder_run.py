@@ -7,32 +7,17 @@ import pytest
 
 import evaluation
 import inference
-import training_loop
 from oneseed.config.evaluation import EvaluateConfig
 from oneseed.config.inference import InferenceConfig
-from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
 from oneseed.generation.generator import MultimodalGenerator
 from oneseed.model import checkpoint
-from tests.conftest import tiny_config
+from tests.brief_runs import train_briefly
 from tests.tiny_towers import tiny_clip, tiny_dinov2
 
 
 def train(folder, data, encoder, **changes):
-    config = TrainConfig(
-        style="builtin",
-        preset="small",
-        epoch_pictures=1,
-        batch_size=8,
-        max_samples=16,
-        sampler_steps=5,
-        data=str(data),
-        checkpoints=str(folder),
-        device="cpu",
-        precision="fp32",
-        **{"num_epochs": 1, **changes},
-    )
-    return training_loop.main(tiny_config(vocab_size=0, encoder=str(encoder)), config)
+    return train_briefly(folder, data, model={"encoder": str(encoder)}, **changes)
 
 
 @pytest.fixture(scope="module")

@@ -5,35 +5,20 @@ import json
 import pytest
 
 import inference
-import training_loop
 from oneseed.config.export import OnnxConfig
 from oneseed.config.inference import InferenceConfig
-from oneseed.config.training import TrainConfig
 from oneseed.console.command import UserError
 from oneseed.dataset.collection import Collection
 from oneseed.export.model_files import write_model_files
 from oneseed.generation.generator import MultimodalGenerator
-from tests.conftest import tiny_config
+from tests.brief_runs import train_briefly
 from tests.tiny_languages import tiny_language
 
 
 def train(run, data, language, **settings):
     """A few steps with the language model of a folder."""
-    config = TrainConfig(
-        style="builtin",
-        preset="small",
-        epoch_pictures=1,
-        batch_size=8,
-        max_samples=16,
-        sampler_steps=5,
-        data=str(data),
-        checkpoints=str(run),
-        device="cpu",
-        precision="fp32",
-        **settings,
-    )
-    model = tiny_config(vocab_size=0, text_decoder=str(language), max_caption_length=32)
-    training_loop.main(model, config)
+    model = {"text_decoder": str(language), "max_caption_length": 32}
+    train_briefly(run, data, model=model, **settings)
 
 
 def test_seeds_and_prompts_as_before_and_a_run_that_goes_on(tmp_path, builtin_data, capsys):
